@@ -1,0 +1,62 @@
+"""Every error the agent raises, grouped by what its receiver should do.
+
+MetricsError
+├── ConfigError       fix the configuration; the command ends with exit code 2
+├── AuthError         a server refused the key or its rights: pause this poller, probe again at its interval
+├── BadRequest        a server refused the query itself: log it, pause this poller, keep the others
+├── RetryLater        a server is away or overloaded: keep what was planned and try again at the next poll
+├── BrokenContract    an answer contradicts itself: leave its window alone and say so
+├── SinkError         Elasticsearch did not take a write: the window is not done
+└── Stopped           the agent is shutting down
+
+A single bad row is no exception: it is counted and named (`admin_api.replies.Problems`) and its page lives on.
+"""
+
+from __future__ import annotations
+
+
+class MetricsError(Exception):
+    """Base of all. `message` is one readable sentence; `cure` says what the reader can do about it."""
+
+    def __init__(self, message: str, *, cure: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.cure}".rstrip()
+
+
+class ConfigError(MetricsError):
+    """The configuration or the command line is wrong; names the file, the key and what is allowed."""
+
+
+class AuthError(MetricsError):
+    """A server answered 401 or 403."""
+
+
+class BadRequest(MetricsError):
+    """A server answered 400, 404 or 422; carries the server's own words."""
+
+    def __init__(self, message: str, *, status: int = 400, cure: str = "") -> None:
+        super().__init__(message, cure=cure)
+        self.status = status
+
+
+class RetryLater(MetricsError):
+    """429, 5xx, a transport error or a truncated body, after this call's own retries."""
+
+
+class BrokenContract(MetricsError):
+    """Paging that cannot end, buckets outside the asked range or out of order, a body of another shape."""
+
+
+class SinkError(MetricsError):
+    """Elasticsearch refused, diverted or did not acknowledge documents."""
+
+
+class Stopped(MetricsError):
+    """Raised out of a wait when the agent is asked to stop."""
+
+    def __init__(self) -> None:
+        super().__init__("The agent is stopping.")
