@@ -1,0 +1,1 @@
+"""The documents that the agent keeps, one pydantic model per dataset."""

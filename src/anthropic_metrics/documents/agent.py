@@ -1,0 +1,64 @@
+"""`anthropic_metrics.agent`: one thing the agent did: a poll, or one correction of a shipped number."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from anthropic_metrics.documents.base import Count, Date, Document, Double, Keyword, Keywords, Part, Shared
+
+
+class Poll(Part):
+    """One poll of one view, with its counts."""
+
+    poller: Keyword = Field(description="`usage`, `cost` or `rate_limits`.")
+    stream: Keyword = Field(description="The data stream the poll keeps.")
+    window_start: Date = Field(description="Start of the range read, inclusive.")
+    window_end: Date = Field(description="End of the range read, exclusive.")
+    windows: Count = Field(0, description="Windows read to their end and reconciled.")
+    buckets: Count = Field(0, description="Buckets in the answers.")
+    unchanged_buckets: Count = Field(0, description="Buckets whose answer was the same as at the last poll.")
+    rows: Count = Field(0, description="Rows in the buckets that had changed.")
+    created: Count = Field(0, description="Documents created.")
+    replaced: Count = Field(0, description="Documents replaced.")
+    deleted: Count = Field(0, description="Documents deleted after a second look.")
+    marked: Count = Field(0, description="Documents marked because the API no longer reports them.")
+    kept: Count = Field(0, description="Documents that were right already.")
+    waiting: Count = Field(0, description="Marked documents that wait for the second look.")
+    conflicts: Count = Field(0, description="Writes that another writer was faster at; compared anew.")
+    refused: Count = Field(0, description="Documents that Elasticsearch refused.")
+    diverted: Count = Field(0, description="Documents that went to the failure store.")
+    bad_rows: Count = Field(0, description="Rows that did not fit the documented shape, skipped.")
+    unknown_fields: Count = Field(0, description="Fields the agent does not know, kept going.")
+    repeated_rows: Count = Field(0, description="Rows with the same dimensions twice in one bucket.")
+    requests: Count = Field(0, description="Admin API requests of this poll.")
+    retries: Count = Field(0, description="Of them, repeated ones.")
+    seconds: Double = Field(0.0, description="How long the poll took.")
+    newest_data: Date | None = Field(None, description="End of the newest bucket with rows.")
+    lag_seconds: Double | None = Field(None, description="Age of the newest data at the poll.")
+
+
+class Correction(Part):
+    """One number that was shipped as complete and then changed upstream."""
+
+    stream: Keyword = Field(description="The data stream whose document changed.")
+    document_id: Keyword = Field(description="The document's `_id`.")
+    bucket_start_time: Date = Field(description="The bucket that was corrected.")
+    dimensions: Keywords | None = Field(None, description="`name=value` of each grouped dimension.")
+    field: Keyword = Field(description="The field that changed.")
+    old: Double = Field(description="The figure that had been shipped.")
+    new: Double | None = Field(
+        None, description="The figure that replaced it; absent where the row vanished."
+    )
+    delta: Double = Field(description="New minus old; minus old where the row vanished.")
+    why: Keyword = Field(description="`late` (grew), `revised` (shrank) or `vanished`.")
+
+
+class AgentAnthropic(Shared):
+    poll: Poll | None = None
+    correction: Correction | None = None
+
+
+class AgentDocument(Document):
+    """A poll or a correction."""
+
+    anthropic: AgentAnthropic

@@ -1,0 +1,51 @@
+"""Who a document is (`_id`) and what it says (`event.hash`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from anthropic_metrics.documents.base import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document ready to be compared and written: its `_id`, its `event.hash` and its JSON source."""
+
+    id: str
+    hash: str
+    source: dict[str, Any]
+
+
+def document_id(
+    organization: str, dataset: str, start: datetime, dimensions: Mapping[str, str | None], ordinal: int = 0
+) -> str:
+    """Digest of what never changes about a row: whose, which report, which bucket, which dimensions.
+
+    Numbers and money are no part of it, so a revision finds the document it revises. `ordinal` tells rows
+    apart that one bucket gives twice for the same dimensions.
+    """
+    key = [organization, dataset, start.isoformat(), sorted(dimensions.items()), ordinal]
+    return _digest(key)
+
+
+def prepare(document_id: str, document: Document) -> Prepared:
+    """The document's JSON source with its `event.hash`.
+
+    The hash leaves out when it was read and by which version of the agent: neither changes what it says.
+    """
+    source = document.model_dump(mode="json", by_alias=True, exclude_none=True)
+    event = source["event"]
+    said = {name: value for name, value in source.items() if name != "agent"}
+    said["event"] = {name: value for name, value in event.items() if name != "created"}
+    event["hash"] = _digest(said)
+    return Prepared(document_id, event["hash"], source)
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
