@@ -1,0 +1,79 @@
+"""Servers that tests talk to, and an environment that does not depend on the machine.
+
+A missing server is a failure that names its cure, never a skip.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from elasticsearch import ApiError, Elasticsearch
+
+from anthropic_metrics.embedded import EmbeddedElasticsearch
+from anthropic_metrics.errors import MetricsError
+
+MACHINE = dict(os.environ)
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+OURS = ("ANTHROPIC_", "ELASTICSEARCH_", "KIBANA_")
+KEPT = ("ANTHROPIC_METRICS_CACHE",)  # where the embedded server lies: no behaviour under test
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy, key or URL of this machine reaches a test."""
+    for name in MACHINE:
+        if name.lower() in PROXIES or (name.startswith(OURS) and name not in KEPT):
+            monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def machine_environ() -> dict[str, str]:
+    """The environment as it was, for the few tests that run an installer."""
+    return dict(MACHINE)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Elasticsearch: the one named by ELASTICSEARCH_URL, else an embedded one for this session."""
+    named = MACHINE.get("ELASTICSEARCH_URL")
+    if named:
+        yield named.rstrip("/")
+        return
+    server = EmbeddedElasticsearch(data=tmp_path_factory.mktemp("elasticsearch"))
+    yield from _running(server)
+
+
+def _running(server: EmbeddedElasticsearch) -> Iterator[str]:
+    try:
+        url = server.start()
+    except MetricsError as error:
+        pytest.fail(str(error), pytrace=False)
+    try:
+        yield url
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def es(elasticsearch_url: str) -> Iterator[Elasticsearch]:
+    with Elasticsearch(elasticsearch_url, request_timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of this test's own; its data streams go afterwards where the server can delete them.
+
+    The embedded server cannot (it has no DELETE _data_stream), and ends with the session anyway.
+    """
+    name = f"t{uuid.uuid4().hex[:8]}"
+    yield name
+    if "es" in request.fixturenames or "elasticsearch_url" in request.fixturenames:
+        client: Elasticsearch = request.getfixturevalue("es")
+        with suppress(ApiError):
+            client.indices.delete_data_stream(name=f"metrics-anthropic_metrics.*-{name}")
