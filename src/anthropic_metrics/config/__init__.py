@@ -1,0 +1,36 @@
+"""What the user can decide: `load_config` gives a `Config` or one readable ConfigError."""
+
+from anthropic_metrics.config.connections import AnthropicSettings, ElasticsearchSettings, KibanaSettings
+from anthropic_metrics.config.load import load_config
+from anthropic_metrics.config.models import (
+    Config,
+    CostSettings,
+    Dimension,
+    Granularity,
+    HealthSettings,
+    LogSettings,
+    RateLimitSettings,
+    RetentionSettings,
+    UsageSettings,
+)
+from anthropic_metrics.config.values import Backfill, format_duration, parse_backfill, parse_duration
+
+__all__ = [
+    "AnthropicSettings",
+    "Backfill",
+    "Config",
+    "CostSettings",
+    "Dimension",
+    "ElasticsearchSettings",
+    "Granularity",
+    "HealthSettings",
+    "KibanaSettings",
+    "LogSettings",
+    "RateLimitSettings",
+    "RetentionSettings",
+    "UsageSettings",
+    "format_duration",
+    "load_config",
+    "parse_backfill",
+    "parse_duration",
+]

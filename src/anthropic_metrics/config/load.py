@@ -1,0 +1,216 @@
+"""From a file and the environment to a Config.
+
+Four layers, the higher wins key by key: variables `ANTHROPIC_METRICS_SECTION__KEY`, the file, the plain
+variables that other tools use too (`ELASTICSEARCH_URL`), the defaults. Each value keeps its origin, so that a
+problem is named where the user can mend it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from anthropic_metrics.config.models import Config
+from anthropic_metrics.config.problems import KEYS, SECRET_KEYS, SECTIONS, Key, Problem, dotted, explain
+from anthropic_metrics.config.yaml_file import read_yaml
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.logs import redact
+
+PREFIX = "ANTHROPIC_METRICS_"
+PLAIN_VARIABLES: dict[str, Key] = {
+    "ANTHROPIC_ADMIN_API_KEY": ("anthropic", "admin_key"),
+    "ELASTICSEARCH_URL": ("elasticsearch", "hosts"),
+    "ELASTICSEARCH_API_KEY": ("elasticsearch", "api_key"),
+    "ELASTICSEARCH_USERNAME": ("elasticsearch", "username"),
+    "ELASTICSEARCH_PASSWORD": ("elasticsearch", "password"),
+    "KIBANA_URL": ("kibana", "url"),
+    "KIBANA_API_KEY": ("kibana", "api_key"),
+}
+# A way to give a credential puts aside the other ways that a lower layer gives.
+_PUTS_ASIDE = {
+    "admin_key": {"admin_key_file"},
+    "admin_key_file": {"admin_key"},
+    "api_key": {"api_key_file", "username", "password", "password_file"},
+    "api_key_file": {"api_key", "username", "password", "password_file"},
+    "username": {"api_key", "api_key_file"},
+    "password": {"password_file", "api_key", "api_key_file"},
+    "password_file": {"password", "api_key", "api_key_file"},
+}
+_REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One given value and where it was given."""
+
+    value: Any
+    origin: str
+
+
+Layer = dict[Key, Leaf]
+
+
+def variable_name(key: Key) -> str:
+    """The environment variable that overrides `key`."""
+    return PREFIX + "__".join(key).upper()
+
+
+def load_config(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration in force; ConfigError lists everything that is wrong with it.
+
+    `path` is the file; without one it is `ANTHROPIC_METRICS_CONFIG`, else `./config.yaml` if there is one.
+    """
+    environ = os.environ if environ is None else environ
+    path = path or _default_path(environ)
+    problems: list[Problem] = []
+    overrides = _from_environment(environ, problems)
+    from_file = _from_file(path) if path else {}
+    merged = _merged(overrides, from_file, _from_plain_variables(environ))
+    filled = _filled(merged, from_file, environ, problems)
+    _hide_secrets(filled)
+    config = _validated(filled, problems)
+    if problems or config is None:
+        raise ConfigError(redact.scrub(_one_message(problems)))
+    return config
+
+
+def _default_path(environ: Mapping[str, str]) -> Path | None:
+    if named := environ.get(f"{PREFIX}CONFIG"):
+        return Path(named)
+    here = Path("config.yaml")
+    return here if here.exists() else None
+
+
+def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> Layer:
+    layer: Layer = {}
+    for name, value in sorted(environ.items()):
+        if not name.startswith(PREFIX) or not value:
+            continue
+        key = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        if len(key) > 1 or key[0] in Config.model_fields:
+            layer[key] = Leaf(value, name)
+        elif (meant := _single_underscore(key[0])) and "://" not in value:
+            # Other names are left alone: container platforms invent some, ANTHROPIC_METRICS_PORT=tcp://...
+            text = f"is not read; a section and its key take two underscores: {variable_name(meant)}"
+            problems.append(Problem(name, dotted(meant), text))
+    return layer
+
+
+def _single_underscore(name: str) -> Key | None:
+    return next((key for key in KEYS if len(key) > 1 and "_".join(key) == name), None)
+
+
+def _from_plain_variables(environ: Mapping[str, str]) -> Layer:
+    return {key: Leaf(environ[name], name) for name, key in PLAIN_VARIABLES.items() if environ.get(name)}
+
+
+def _from_file(path: Path) -> Layer:
+    return {key: Leaf(value, str(path)) for key, value in _leaves(read_yaml(path))}
+
+
+def _leaves(found: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
+    for name, value in found.items():
+        key = (*above, str(name))
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, key)
+        elif value or key not in SECTIONS:  # A section with nothing under it is as good as absent.
+            yield key, value
+
+
+def _merged(*layers: Layer) -> Layer:
+    """The layers, highest first, as one."""
+    merged: Layer = {}
+    for layer in layers:
+        aside = {(*key[:-1], other) for key in merged for other in _PUTS_ASIDE.get(key[-1], ())}
+        for key, leaf in layer.items():
+            absent = leaf.value in (None, "") and key[-1] in _PUTS_ASIDE
+            if not absent and key not in aside:
+                merged.setdefault(key, leaf)
+    return merged
+
+
+def _filled(merged: Layer, from_file: Layer, environ: Mapping[str, str], problems: list[Problem]) -> Layer:
+    """`merged` with `${NAME}` replaced in what the file gave."""
+    filled: Layer = {}
+    for key, leaf in merged.items():
+        try:
+            value = _substituted(leaf.value, environ) if from_file.get(key) is leaf else leaf.value
+        except ValueError as error:
+            problems.append(Problem(leaf.origin, dotted(key), str(error)))
+        else:
+            filled[key] = Leaf(value, leaf.origin)
+    return filled
+
+
+def _substituted(value: object, environ: Mapping[str, str]) -> object:
+    if isinstance(value, list):
+        return [_substituted(item, environ) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name, default = match[1], match[2]
+        if match[0] == "$${":
+            return "${"
+        if name is None:
+            raise ValueError(
+                "has a ${ that begins no ${NAME} or ${NAME:-default}; write $${ for the characters"
+            )
+        if default is not None:
+            return environ.get(name) or default
+        if name not in environ:
+            raise ValueError(
+                f"the environment variable {name} is not set; set it or write ${{{name}:-default}}"
+            )
+        return environ[name]
+
+    return _REFERENCE.sub(replace, value)
+
+
+def _hide_secrets(layer: Layer) -> None:
+    for key, leaf in layer.items():
+        if key in SECRET_KEYS and isinstance(leaf.value, str):
+            redact.add(leaf.value)
+
+
+def _validated(layer: Layer, problems: list[Problem]) -> Config | None:
+    try:
+        return Config.model_validate(_nested(layer))
+    except ValidationError as error:
+        for key, text in explain(error):
+            problems.append(Problem(_origin(layer, key), dotted(key), text))
+        return None
+
+
+def _nested(layer: Layer) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, leaf in sorted(layer.items(), key=lambda item: len(item[0])):
+        section = nested
+        for name in key[:-1]:
+            inner = section.setdefault(name, {})
+            if not isinstance(inner, dict):
+                break  # The section itself was given a value: that is the problem to report.
+            section = inner
+        else:
+            section[key[-1]] = leaf.value
+    return nested
+
+
+def _origin(layer: Layer, key: Key) -> str:
+    origins = [
+        leaf.origin for given, leaf in layer.items() if given[: len(key)] == key or key[: len(given)] == given
+    ]
+    return origins[0] if origins else "configuration"
+
+
+def _one_message(problems: list[Problem]) -> str:
+    lines = [str(problem) for problem in problems]
+    if len(lines) == 1:
+        return lines[0]
+    return "\n".join([f"{len(lines)} problems with the configuration:", *(f"  {line}" for line in lines)])

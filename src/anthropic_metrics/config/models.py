@@ -1,0 +1,212 @@
+"""The configuration as typed, frozen values: one class per section, one description per key.
+
+The descriptions are the text of docs/configuration.md and of config.example.yaml. No field holds a default
+that depends on the machine, so that `Config()` is the documented configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from anthropic_metrics.config.connections import (
+    AnthropicSettings,
+    ElasticsearchSettings,
+    KibanaSettings,
+    Section,
+)
+from anthropic_metrics.config.values import (
+    Backfill,
+    BackfillValue,
+    Duration,
+    Namespace,
+    Retention,
+    WorkspaceIds,
+    format_duration,
+    lower,
+    names,
+)
+from anthropic_metrics.errors import ConfigError
+
+Granularity = Literal["1m", "1h", "1d"]
+GRANULARITIES: tuple[Granularity, ...] = ("1m", "1h", "1d")
+
+Dimension = Literal[
+    "account_id",
+    "api_key_id",
+    "context_window",
+    "inference_geo",
+    "model",
+    "service_account_id",
+    "service_tier",
+    "speed",
+    "workspace_id",
+]
+DIMENSIONS: tuple[Dimension, ...] = (
+    "account_id",
+    "api_key_id",
+    "context_window",
+    "inference_geo",
+    "model",
+    "service_account_id",
+    "service_tier",
+    "speed",
+    "workspace_id",
+)
+MOST_DIMENSIONS = 5  # The Admin API's own limit.
+
+# What is read again later; a stream that forgets sooner would get the same documents anew.
+USAGE_REREAD = timedelta(days=7)
+COST_REREAD = timedelta(days=31)
+
+Enabled = Annotated[bool, Field(description="Whether to collect it at all.")]
+
+
+class UsageSettings(Section):
+    enabled: Enabled = True
+    interval: Duration = Field(
+        timedelta(minutes=5), description="How often to ask; the report lags about as much."
+    )
+    granularities: Annotated[
+        tuple[Granularity, ...], names(what="granularity", allowed=GRANULARITIES, at_least=1)
+    ] = Field(("1m", "1h"), description="Bucket widths, each in a stream of its own: 1m, 1h, 1d.")
+    group_by: Annotated[tuple[Dimension, ...], names(what="dimension", allowed=DIMENSIONS)] = Field(
+        ("model", "workspace_id", "service_tier", "inference_geo", "api_key_id"),
+        description="What to split usage by; at most 5, the Admin API's limit. Allowed: "
+        + ", ".join(DIMENSIONS),
+    )
+    workspace_ids: WorkspaceIds = Field(
+        (), description="Only these workspaces (wrkspc_..., or Default); empty is all of them."
+    )
+    minute_backfill: Duration = Field(
+        timedelta(hours=24),
+        description="How far back the 1m stream begins; its pages are the most expensive ones.",
+    )
+
+    @field_validator("group_by")
+    @classmethod
+    def _few_dimensions(cls, value: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
+        if len(value) > MOST_DIMENSIONS:
+            raise ValueError(
+                f"at most {MOST_DIMENSIONS} dimensions (the Admin API refuses a sixth with 400); "
+                f"you named {len(value)}: {', '.join(value)}"
+            )
+        return value
+
+
+class CostSettings(Section):
+    enabled: Enabled = True
+    interval: Duration = Field(timedelta(hours=1), description="How often to ask; costs come by the day.")
+
+
+class RateLimitSettings(Section):
+    enabled: Enabled = True
+    interval: Duration = Field(timedelta(minutes=15), description="How often to note the limits in force.")
+    workspaces: bool = Field(True, description="Each workspace's limits too: one more request per workspace.")
+
+
+def _kept(stream: str) -> str:
+    return f"How long {stream} stay; `none` is for ever."
+
+
+class RetentionSettings(Section):
+    usage: Retention = Field(timedelta(days=400), description=_kept("hourly usage documents"))
+    usage_1m: Retention = Field(timedelta(days=30), description=_kept("usage documents by the minute"))
+    usage_1d: Retention = Field(None, description=_kept("daily usage documents"))
+    cost: Retention = Field(None, description=_kept("cost documents"))
+    rate_limit: Retention = Field(timedelta(days=90), description=_kept("rate limits"))
+    headroom: Retention = Field(timedelta(days=90), description=_kept("headroom documents"))
+    agent: Retention = Field(timedelta(days=90), description=_kept("the agent's own polls and corrections"))
+    spend: Retention = Field(None, description=_kept("spend documents"))
+    usage_by_api_key: Retention = Field(None, description=_kept("usage documents by API key"))
+
+    @field_validator("usage", "usage_1d", "cost")
+    @classmethod
+    def _outlives_reread(cls, value: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        least = COST_REREAD if info.field_name == "cost" else USAGE_REREAD
+        if value is not None and value < least:
+            raise ValueError(
+                f"must be at least {format_duration(least)}, or none to keep for ever: the agent reads that "
+                f"far back again, for corrections; you gave {format_duration(value)}"
+            )
+        return value
+
+
+class HealthSettings(Section):
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 lets other machines ask.")
+    port: int = Field(9321, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
+
+
+class LogSettings(Section):
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = Field(
+        "info", description="The least level that is logged: debug, info, warning, error."
+    )
+    format: Literal["json", "console"] | None = Field(
+        None, description="json or console; empty is console on a terminal, json elsewhere."
+    )
+
+
+class Config(Section):
+    """Everything a user can decide."""
+
+    anthropic: AnthropicSettings = AnthropicSettings()
+    elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
+    kibana: KibanaSettings = KibanaSettings()
+    namespace: Namespace = Field(
+        "default", description="Last part of the data streams' names, one per environment."
+    )
+    backfill: BackfillValue = Field(
+        Backfill(timedelta(days=30)),
+        description="How far back the first pass reads: a length, or a day (2026-01-01).",
+    )
+    usage: UsageSettings = UsageSettings()
+    cost: CostSettings = CostSettings()
+    rate_limits: RateLimitSettings = RateLimitSettings()
+    retention: RetentionSettings = RetentionSettings()
+    health: HealthSettings = HealthSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("retention")
+    @classmethod
+    def _minutes_outlive_backfill(cls, value: RetentionSettings, info: ValidationInfo) -> RetentionSettings:
+        usage: UsageSettings | None = info.data.get("usage")
+        if usage and value.usage_1m is not None and value.usage_1m < usage.minute_backfill:
+            raise PydanticCustomError(
+                "at_key",
+                "must be at least usage.minute_backfill ({least}), or none for ever; you gave {given}",
+                {
+                    "key": "usage_1m",
+                    "least": format_duration(usage.minute_backfill),
+                    "given": format_duration(value.usage_1m),
+                },
+            )
+        return value
+
+    def require_admin_key(self) -> None:
+        """ConfigError unless there is an admin key that can be read."""
+        self.anthropic.secret().get()
+
+    def require_elasticsearch(self) -> None:
+        """ConfigError unless there is a cluster to write to and its credentials, if any, can be read."""
+        if not self.elasticsearch.hosts:
+            raise ConfigError(
+                "elasticsearch.hosts: there is no cluster to write to.",
+                cure="Set ELASTICSEARCH_URL, or elasticsearch.hosts in the configuration file.",
+            )
+        if secret := self.elasticsearch.secret():
+            secret.get()
+
+    def cautions(self) -> Iterator[str]:
+        """What is allowed but unsafe, one sentence each, for a warning at the start."""
+        settings = self.elasticsearch
+        if not settings.verify_certs:
+            yield "elasticsearch.verify_certs is off: anybody on the way can read and change what is sent."
+        has_secret = settings.username or settings.api_key or settings.api_key_file
+        for host in settings.hosts if has_secret else ():
+            if host.startswith("http:") and urlsplit(host).hostname not in {"localhost", "127.0.0.1", "::1"}:
+                yield f"elasticsearch.hosts: {host} has no TLS: the credentials can be read on the way."

@@ -1,0 +1,116 @@
+"""What pydantic found wrong, in words that say what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from anthropic_metrics.config.models import Config
+
+Key = tuple[str, ...]
+
+_TEXTS = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "string_type": "must be text: put it in quotes",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be {expected}",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to mend: `config.yaml: usage.group_by: at most 5 dimensions ...`."""
+
+    origin: str
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.key}: {self.text}"
+
+
+def dotted(key: Key) -> str:
+    return ".".join(key)
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model behind a field that is a section, None for a plain key."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def known_keys() -> Iterator[tuple[Key, FieldInfo]]:
+    """Every key a user can set, in the order of the documentation."""
+    for name, field in Config.model_fields.items():
+        section = section_of(field)
+        if section is None:
+            yield (name,), field
+            continue
+        for inner, inner_field in section.model_fields.items():
+            yield (name, inner), inner_field
+
+
+def is_secret(field: FieldInfo) -> bool:
+    return field.annotation == SecretStr | None
+
+
+KEYS: dict[Key, FieldInfo] = dict(known_keys())
+SECTIONS = frozenset((name,) for name, field in Config.model_fields.items() if section_of(field))
+SECRET_KEYS = frozenset(key for key, field in KEYS.items() if is_secret(field))
+
+
+def explain(error: ValidationError) -> Iterator[tuple[Key, str]]:
+    """Each problem's key and what to do about it; never a value, save those that our own checks quote."""
+    for detail in error.errors(include_url=False, include_input=True):
+        context = detail.get("ctx", {})
+        key = tuple(part for part in detail["loc"] if isinstance(part, str))
+        if "key" in context:
+            key = (*key, str(context["key"]))
+        yield key, _text(key, detail, context)
+
+
+def _text(key: Key, detail: ErrorDetails, context: dict[str, Any]) -> str:
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return _unknown(key)
+    if kind == "model_type":
+        return f"must be a section with keys under it: {', '.join(_siblings(key))}"
+    if detail["input"] is None:
+        return "is empty: give it a value or leave the key out"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in _TEXTS:
+        return _TEXTS[kind].format(**context)
+    return detail["msg"]
+
+
+def _unknown(key: Key) -> str:
+    siblings = _siblings(key[:-1])
+    if near := get_close_matches(key[-1], siblings, n=1, cutoff=0.6):
+        return f"is not a known key; did you mean {dotted((*key[:-1], near[0]))}?"
+    elsewhere = [dotted(known) for known in KEYS if known[-1] == key[-1]]
+    if not elsewhere:
+        elsewhere = get_close_matches(dotted(key), list(map(dotted, KEYS)), n=1, cutoff=0.75)
+    if elsewhere:
+        return f"is not a known key; did you mean {' or '.join(elsewhere)}?"
+    return f"is not a known key; known here: {', '.join(siblings)}"
+
+
+def _siblings(section: Key) -> list[str]:
+    """The keys that may stand under `section`."""
+    model: type[BaseModel] | None = Config
+    for name in section:
+        field = model.model_fields.get(name) if model else None
+        model = section_of(field) if field else None
+    return list(model.model_fields) if model else []

@@ -1,0 +1,222 @@
+"""The kinds of value a configuration may hold, each checked once, here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BeforeValidator, PlainSerializer, SecretStr
+
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_LONGEST_BACKFILL = timedelta(days=3650)
+
+
+def parse_duration(value: object) -> timedelta:
+    """`90s`, `5m`, `1h` or `30d` as a timedelta longer than nothing; ValueError says what is allowed."""
+    if isinstance(value, timedelta):
+        duration = value
+    elif isinstance(value, str) and (match := re.fullmatch(r"(\d{1,6})([smhd])", value.strip())):
+        duration = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    else:
+        raise ValueError(f"must be a whole number with a unit, such as 90s, 5m, 1h or 30d, not {value!r}")
+    if duration <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return duration
+
+
+def format_duration(duration: timedelta) -> str:
+    """The shortest text that `parse_duration` reads back: `30d`, not `720h`."""
+    seconds = int(duration.total_seconds())
+    unit = next(unit for unit, size in _UNITS.items() if seconds % size == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def _parse_retention(value: object) -> timedelta | None:
+    # An empty value keeps for ever too: a slip must not delete anything.
+    if value is None or (isinstance(value, str) and value.strip().lower() in {"", "none"}):
+        return None
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; or none, to keep for ever") from None
+
+
+def _format_retention(duration: timedelta | None) -> str:
+    return "none" if duration is None else format_duration(duration)
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration)]
+Retention = Annotated[timedelta | None, BeforeValidator(_parse_retention), PlainSerializer(_format_retention)]
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """How far back the first pass reads: a length that ends now, or a day."""
+
+    start: timedelta | date
+
+    def since(self, now: datetime) -> datetime:
+        """The first instant to read: midnight UTC, never later than the midnight before `now`."""
+        today = now.astimezone(UTC).date()
+        day = today - self.start if isinstance(self.start, timedelta) else self.start
+        return datetime.combine(min(day, today), time(), UTC)
+
+    def __str__(self) -> str:
+        return format_duration(self.start) if isinstance(self.start, timedelta) else self.start.isoformat()
+
+
+def parse_backfill(value: object) -> Backfill:
+    """A duration or a day (`2026-01-01`); ValueError says what is allowed."""
+    if isinstance(value, Backfill):
+        return value
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return Backfill(value)
+    try:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip()):
+            return Backfill(date.fromisoformat(value.strip()))
+        length = parse_duration(value)
+    except ValueError:
+        message = f"must be a duration such as 30d or a day such as 2026-01-01, not {_shown(value)}"
+        raise ValueError(message) from None
+    if length > _LONGEST_BACKFILL:
+        raise ValueError(f"must be at most {format_duration(_LONGEST_BACKFILL)}; or name a day")
+    return Backfill(length)
+
+
+def _shown(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else repr(value)
+
+
+BackfillValue = Annotated[Backfill, BeforeValidator(parse_backfill), PlainSerializer(str)]
+
+
+def _listed(value: object) -> object:
+    """A list given as one text: `a, b` or `[a, b]`, as environment variables have it."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip().startswith("["):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ValueError("must be a list, such as [a, b], or names with commas between") from None
+
+
+def names(*, what: str, allowed: tuple[str, ...], at_least: int = 0) -> BeforeValidator:
+    """A list of different names out of `allowed`."""
+
+    def check(value: object) -> tuple[str, ...]:
+        found = _texts(value, what)
+        listed = ", ".join(allowed)
+        if unknown := [name for name in found if name not in allowed]:
+            raise ValueError(f"{', '.join(unknown)}: no such {what}; allowed: {listed}")
+        if repeated := sorted({name for name in found if found.count(name) > 1}):
+            raise ValueError(f"names {', '.join(repeated)} more than once")
+        if len(found) < at_least:
+            raise ValueError(f"needs at least {at_least} {what}; allowed: {listed}")
+        return found
+
+    return BeforeValidator(check)
+
+
+def _texts(value: object, what: str) -> tuple[str, ...]:
+    found = _listed(value)
+    if not isinstance(found, list | tuple) or not all(isinstance(item, str) for item in found):
+        raise ValueError(f"must be a list of {what}s, such as [a, b], or names with commas between")
+    return tuple(found)
+
+
+def _check_workspaces(value: object) -> tuple[str, ...]:
+    found = _texts(value, "workspace id")
+    for name in found:
+        if name != "Default" and not re.fullmatch(r"wrkspc_\w+", name):
+            raise ValueError(f"{name}: must be a workspace id (wrkspc_...) or Default, the default workspace")
+    return found
+
+
+WorkspaceIds = Annotated[tuple[str, ...], BeforeValidator(_check_workspaces)]
+
+
+def _check_url(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a URL such as https://host:9200")
+    parts = urlsplit(value.strip())
+    if "@" in parts.netloc:
+        raise ValueError("must hold no user or password: give them under their own keys")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"must be a URL such as https://host:9200, not {value!r}")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"must have a port between 0 and 65535, not {value!r}") from None
+    return value.strip().rstrip("/")
+
+
+def _check_urls(value: object) -> tuple[str, ...]:
+    return tuple(_check_url(item) for item in _texts(value, "URL"))
+
+
+Url = Annotated[str, BeforeValidator(_check_url)]
+Urls = Annotated[tuple[str, ...], BeforeValidator(_check_urls)]
+
+
+def _check_namespace(value: object) -> str:
+    # The limits of Elastic's data stream naming scheme.
+    allowed = isinstance(value, str) and re.fullmatch(r"[^\s\\/*?\"<>|,#:\-A-Z]+", value)
+    if not isinstance(value, str) or not allowed or value[0] in "._+" or len(value.encode()) > 100:
+        raise ValueError(
+            "must be lower case, at most 100 bytes, begin with a letter or digit "
+            r'and hold no space and none of - \ / * ? " < > | , # :'
+        )
+    return value
+
+
+Namespace = Annotated[str, BeforeValidator(_check_namespace)]
+
+
+def _or_nothing(check: Callable[[str], object]) -> BeforeValidator:
+    """An empty text counts as not given, so that `${NAME:-}` can be written."""
+
+    def checked(value: object) -> object:
+        if isinstance(value, SecretStr | Path) or value is None:
+            return value
+        if not isinstance(value, str):
+            raise ValueError("must be text: put it in quotes")
+        return check(value.strip()) if value.strip() else None
+
+    return BeforeValidator(checked)
+
+
+def _check_secret(value: str) -> str:
+    if not value.isprintable() or not value.isascii() or " " in value:
+        raise ValueError("must be one word of printable ASCII characters")
+    return value
+
+
+def _check_certificates(value: str) -> Path:
+    path = Path(value).expanduser()
+    if not path.is_file():
+        raise ValueError(f"no such file: {value}")
+    return path
+
+
+def _text(value: str) -> Any:
+    return value
+
+
+OptionalText = Annotated[str | None, _or_nothing(_text)]
+OptionalUrl = Annotated[str | None, _or_nothing(_check_url)]
+ApiKey = Annotated[SecretStr | None, _or_nothing(_check_secret)]
+Password = Annotated[SecretStr | None, _or_nothing(_text)]
+SecretFile = Annotated[Path | None, _or_nothing(lambda value: Path(value).expanduser())]
+CertificateFile = Annotated[Path | None, _or_nothing(_check_certificates)]
+
+
+def lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value

@@ -1,0 +1,284 @@
+"""Structured logs with ECS field names, from which every known secret is removed.
+
+An event is a fixed snake_case name with its context as fields:
+`get_logger(__name__).info("window_done", stream="...", created=3)`. Records of other libraries that use the
+standard `logging` come out the same way. Redaction is the last step before rendering: by then every value is
+text, a number or a container of these, tracebacks included.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from types import TracebackType
+from typing import Any, Literal, TextIO, cast
+from urllib.parse import quote, quote_plus
+
+import structlog
+
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["json", "console"]
+Event = MutableMapping[str, Any]
+
+_SERVICE = "anthropic-metrics"
+_ECS_VERSION = "8.17.0"
+# Libraries whose failures we report ourselves, once and in our own words; at debug level theirs help.
+_QUIET = {
+    "apscheduler": logging.WARNING,
+    "elastic_transport": logging.ERROR,
+    "elasticsearch": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "httpx": logging.WARNING,
+}
+# Names that are objects in ECS: a context field of the same name would not fit the mapping of a logs index.
+_ECS_OBJECTS = frozenset(
+    {"agent", "client", "container", "event", "file", "host", "http", "labels", "log", "network"}
+    | {"organization", "process", "rule", "server", "service", "source", "url", "user"}
+)
+
+
+class Redaction:
+    """The secrets that must never be shown, and the removal of them from any text. Thread-safe."""
+
+    MARK = "[redacted]"
+    _SHORTEST = 4  # A shorter secret would blank out ordinary words, and protects nothing.
+    _ANTHROPIC_KEY = r"sk-ant-[A-Za-z0-9_\-]{8,}"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._forms: set[str] = set()
+        self._pattern = re.compile(self._ANTHROPIC_KEY)
+
+    def add(self, value: str, *, username: str | None = None) -> None:
+        """Hide `value` from now on, as it is and as it is written in URLs, JSON and `Basic` headers."""
+        if len(value) < self._SHORTEST:
+            return
+        forms = {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]}
+        if username is not None:
+            forms.add(b64encode(f"{username}:{value}".encode()).decode())
+        with self._lock:
+            if forms <= self._forms:
+                return
+            self._forms |= forms
+            longest_first = sorted(self._forms, key=len, reverse=True)
+            self._pattern = re.compile("|".join([*map(re.escape, longest_first), self._ANTHROPIC_KEY]))
+
+    def scrub(self, text: str) -> str:
+        """`text` with each known secret, and anything that looks like an Anthropic key, replaced by MARK."""
+        return self._pattern.sub(self.MARK, text)
+
+
+redact = Redaction()
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    return structlog.stdlib.get_logger(name)
+
+
+def configure(level: Level = "info", format: Format | None = None, stream: TextIO | None = None) -> None:
+    """Send all logs to `stream` (default: standard error); may be called again.
+
+    Without a `format`, a terminal gets lines for people and anything else gets one JSON object per line.
+    """
+    stream = stream or sys.stderr
+    chosen = format or ("console" if stream.isatty() else "json")
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared[:2],
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = _Handler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_rendering(chosen, stream),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for old in [each for each in root.handlers if isinstance(each, _Handler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    _set_levels(root, level)
+    logging.captureWarnings(capture=True)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Ours, so that `configure` can tell it from a handler that somebody else has put there."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        # The default prints the record's arguments, unredacted.
+        with suppress(OSError, ValueError):
+            self.stream.write(f"a log record of {record.name} could not be written\n")
+
+
+def _set_levels(root: logging.Logger, level: Level) -> None:
+    root.setLevel(level.upper())
+    for name, quiet in _QUIET.items():
+        # Never their debug level: it shows whole requests.
+        logging.getLogger(name).setLevel(logging.INFO if level == "debug" else max(quiet, root.level))
+
+
+def _rendering(format: Format, stream: TextIO) -> list[structlog.typing.Processor]:
+    if format == "json":
+        return [_with_exception, _plain, _ecs, structlog.processors.JSONRenderer()]
+    console = structlog.dev.ConsoleRenderer(
+        colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+    )
+    return [structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False), _with_traceback, _plain, console]
+
+
+def _with_traceback(_logger: object, _method: str, event: Event) -> Event:
+    return structlog.processors.format_exc_info(cast("Any", _logger), _method, event)
+
+
+def _with_exception(logger: object, method: str, event: Event) -> Event:
+    """The exception's type, message and traceback as the fields ECS has for them."""
+    error = _exception(event.get("exc_info"))
+    event = _with_traceback(logger, method, event)
+    if error is not None:
+        event["error.type"] = type(error).__name__
+        event["error.message"] = str(error)
+        event["error.stack_trace"] = event.pop("exception", "")
+    return event
+
+
+def _exception(found: object) -> BaseException | None:
+    if isinstance(found, BaseException):
+        return found
+    if isinstance(found, tuple):
+        return cast("BaseException | None", found[1])
+    return sys.exc_info()[1] if found else None
+
+
+def _plain(_logger: object, _method: str, event: Event) -> Event:
+    return {name: _made_plain(value) for name, value in event.items()}
+
+
+def _made_plain(value: object) -> object:
+    """`value` as text, number or containers of these, with no secret in it."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return redact.scrub(str(value))
+        case datetime() | date():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case Enum():
+            return _made_plain(value.value)
+        case Mapping():
+            return {redact.scrub(str(name)): _made_plain(item) for name, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_made_plain(item) for item in value]
+    return redact.scrub(str(value))
+
+
+def _ecs(_logger: object, _method: str, event: Event) -> Event:
+    """The event under ECS names; context that would collide with an ECS object goes to `labels`."""
+    named: Event = {
+        "@timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "log.level": event.pop("level", "info"),
+        "message": event.pop("event", ""),
+        "ecs.version": _ECS_VERSION,
+        "service.name": _SERVICE,
+        "log.logger": event.pop("logger", ""),
+    }
+    if "error" in event:
+        named["error.message"] = event.pop("error")
+    for name, value in event.items():
+        named[f"labels.{name}" if name in _ECS_OBJECTS else name] = value
+    return named
+
+
+def catch_uncaught() -> None:
+    """Log what nobody caught, in any thread, through the same redaction, in place of a bare traceback."""
+    logger = get_logger(__name__)
+
+    def main(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        logger.critical("uncaught_exception", exc_info=error)
+
+    def thread(arguments: threading.ExceptHookArgs) -> None:
+        logger.critical("uncaught_exception", thread=str(arguments.thread), exc_info=arguments.exc_value)
+
+    sys.excepthook = main
+    threading.excepthook = thread
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that is failing now."""
+
+    since: datetime
+    reason: str
+    times: int
+
+
+class Flip:
+    """Logs a failure once when it starts and once when it ends, by name; keeps the state. Thread-safe.
+
+    In between, each repetition is a debug line only.
+    """
+
+    def __init__(
+        self,
+        logger: structlog.stdlib.BoundLogger,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures: dict[str, Failure] = {}
+
+    @property
+    def failing(self) -> dict[str, Failure]:
+        """A copy of what is failing now."""
+        with self._lock:
+            return dict(self._failures)
+
+    def failed(self, name: str, reason: str, *, error: BaseException | None = None) -> bool:
+        """`name` does not work; True if it did until now. `error` adds its traceback to the first line."""
+        reason = redact.scrub(reason)
+        with self._lock:
+            before = self._failures.get(name)
+            since, times = (before.since, before.times) if before else (self._clock(), 0)
+            self._failures[name] = Failure(since, reason, times + 1)
+        if before is None:
+            self._logger.error("failure_began", name=name, reason=reason, exc_info=error)
+        else:
+            self._logger.debug("failure_goes_on", name=name, reason=reason, times=times + 1)
+        return before is None
+
+    def ok(self, name: str) -> bool:
+        """`name` works; True if it failed until now."""
+        with self._lock:
+            before = self._failures.pop(name, None)
+        if before is not None:
+            lasted = (self._clock() - before.since).total_seconds()
+            self._logger.info("failure_ended", name=name, seconds=lasted, times=before.times)
+        return before is not None

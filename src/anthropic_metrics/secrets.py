@@ -1,0 +1,71 @@
+"""Where a key comes from: a value, or a file that is read again when a server refuses what it held."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.logs import get_logger, redact
+
+
+class Secret:
+    """A key or password. Never shown: neither by `repr` nor, once read, in any log. Thread-safe.
+
+    `key` is the configuration key it belongs to, for messages. A password also hides the `Basic` header that
+    it makes with its `username`.
+    """
+
+    def __init__(
+        self, key: str, *, value: str | None = None, file: Path | None = None, username: str | None = None
+    ) -> None:
+        self._key = key
+        self._file = file
+        self._username = username
+        self._lock = threading.Lock()
+        self._value = value
+        if value is not None:
+            redact.add(value, username=username)
+
+    def get(self) -> str:
+        """The secret; ConfigError if its file cannot be read or is empty."""
+        with self._lock:
+            if self._value is None:
+                self._value = self._read()
+            return self._value
+
+    def reload(self) -> bool:
+        """Read the file again; True if it holds another secret than before. A value never changes.
+
+        A file that cannot be read just now (a rotation half done) leaves the secret as it was.
+        """
+        if self._file is None:
+            return False
+        try:
+            fresh = self._read()
+        except ConfigError as error:
+            get_logger(__name__).warning("secret_file_unreadable", key=self._key, reason=str(error))
+            return False
+        with self._lock:
+            changed = fresh != self._value
+            self._value = fresh
+        return changed
+
+    def _read(self) -> str:
+        if self._file is None:
+            raise ConfigError(f"{self._key}: no value and no file")
+        try:
+            found = self._file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{self._key}: cannot read {self._file}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{self._key}: {self._file} is not text") from None
+        # A key travels in a header, a password only as part of one that is encoded.
+        fits = found.isprintable() and (self._username is not None or (found.isascii() and " " not in found))
+        if not found or not fits:
+            raise ConfigError(f"{self._key}: {self._file} must hold the secret and nothing else")
+        redact.add(found, username=self._username)
+        return found
+
+    def __repr__(self) -> str:
+        return f"Secret({self._key!r})"
