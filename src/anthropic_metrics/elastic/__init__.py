@@ -1,0 +1,1 @@
+"""Elasticsearch: how the streams are looked up, compared and written, and how they are set up."""

@@ -1,0 +1,131 @@
+"""What has to be written so that a stream holds the wanted documents and nothing else. Pure.
+
+A document that is no longer wanted is first *marked*: its own source gets `anthropic.missing_since`.
+A later comparison deletes it, once the mark is `confirm_after` old and it is still not wanted. The memory
+of the first look so lives in the stream itself: restarts, single runs and several agents all share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.errors import BrokenContract
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One copy of one document as the stream holds it; `index` is its backing index."""
+
+    id: str
+    index: str
+    seq_no: int
+    primary_term: int
+    hash: str | None
+    missing_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """The writes that make the stream equal to what is wanted.
+
+    `mark` vanished for the first time, `delete` vanished and that is confirmed, `extra` are superfluous
+    copies of documents that stay. `waiting` counts marked documents that are too young to delete.
+    """
+
+    create: list[Prepared] = field(default_factory=list)
+    replace: list[tuple[Prepared, Held]] = field(default_factory=list)
+    mark: list[Held] = field(default_factory=list)
+    delete: list[Held] = field(default_factory=list)
+    extra: list[Held] = field(default_factory=list)
+    keep: int = 0
+    waiting: int = 0
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.create or self.replace or self.mark or self.delete or self.extra)
+
+
+def diff(
+    wanted: Iterable[Prepared],
+    held: Iterable[Held],
+    *,
+    now: datetime,
+    confirm_after: timedelta,
+    deletes: bool = True,
+) -> Diff:
+    """Compare the documents that should exist with those that do.
+
+    `now` is when the wanted documents were fetched, not when they are written: a deletion rests on two
+    fetches at least `confirm_after` apart. With `deletes=False` nothing is marked or deleted, except extra
+    copies. Raises BrokenContract when two different documents are wanted under one id.
+    """
+    kept, extra = _one_copy_each(held)
+    result = Diff(extra=extra)
+    keep = 0
+    for document in _by_id(wanted):
+        found = kept.pop(document.id, None)
+        if found is None:
+            result.create.append(document)
+        elif found.hash == document.hash and found.missing_since is None:
+            keep += 1
+        else:
+            result.replace.append((document, found))
+    waiting = _vanished(kept.values(), result, milliseconds(now), confirm_after) if deletes else 0
+    return replace(result, keep=keep, waiting=waiting)
+
+
+def milliseconds(time: datetime) -> datetime:
+    """`time` as precisely as Elasticsearch keeps a date."""
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def _by_id(wanted: Iterable[Prepared]) -> Iterable[Prepared]:
+    seen: dict[str, Prepared] = {}
+    for document in wanted:
+        known = seen.setdefault(document.id, document)
+        if known.hash != document.hash:
+            raise BrokenContract(f"Two different documents share the id {document.id}.")
+    return seen.values()
+
+
+def _one_copy_each(held: Iterable[Held]) -> tuple[dict[str, Held], list[Held]]:
+    """The copy of each document that stays, and the other copies.
+
+    Two writers that created the same document around a rollover leave two copies. The one in the newest
+    backing index stays: every agent then chooses the same one, so that two agents that want different
+    contents can never delete each other's copy, and retention takes it last.
+    """
+    kept: dict[str, Held] = {}
+    extra: list[Held] = []
+    for copy in held:
+        other = kept.setdefault(copy.id, copy)
+        if other is copy:
+            continue
+        older, newer = sorted((other, copy), key=_age)
+        kept[copy.id] = newer
+        extra.append(older)
+    return kept, extra
+
+
+def _age(copy: Held) -> tuple[int, str]:
+    """Backing indices end in their generation, also after a restore, a shrink or a reindex put a prefix."""
+    generation = copy.index.rpartition("-")[2]
+    return (int(generation) if generation.isdigit() else -1, copy.index)
+
+
+def _vanished(held: Iterable[Held], result: Diff, now: datetime, confirm_after: timedelta) -> int:
+    """Mark, delete or wait for what is held and not wanted; returns how many wait."""
+    waiting = 0
+    for document in held:
+        since = document.missing_since
+        if since is None or since > now + confirm_after:
+            # A mark from the future was made by a clock that was wrong: it would never come of age.
+            result.mark.append(document)
+        elif since < now and now - since >= confirm_after:
+            result.delete.append(document)
+        else:
+            waiting += 1
+    return waiting

@@ -1,0 +1,92 @@
+"""Elasticsearch's errors in the agent's own words: what happened and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from elastic_transport import ConnectionError as ClientConnectionError
+from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
+from elasticsearch import ApiError, UnsupportedProductError
+
+from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, RetryLater, SinkError
+
+SETUP_CURE = "Run `anthropic-metrics setup` with a user who may manage index templates and pipelines."
+BLOCKED_CURE = (
+    "Lift the block (`PUT <index>/_settings` with `index.blocks.write: null`, or free disk space); "
+    "nothing is lost, the next poll writes what is missing."
+)
+_LOGIN_CURE = "Check `elasticsearch.api_key` (or `username` and `password`): it may have expired."
+_RIGHTS_CURE = "Give the agent's role one of the privileges named, or use a key that has it."
+_HOST_CURE = "Check `elasticsearch.hosts` and that the cluster can be reached from this machine."
+_CERTIFICATE_CURE = "Name the authority that signed it in `elasticsearch.ca_certs`."
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn errors of the client into MetricsError; `doing` begins the message, such as "Looking up usage"."""
+    try:
+        yield
+    except (ApiError, TransportError) as error:
+        raise translate(error, doing) from error
+
+
+def translate(error: ApiError | TransportError, doing: str) -> MetricsError:
+    """The agent's error for an error of the client."""
+    if isinstance(error, UnsupportedProductError):
+        return BadRequest(f"{doing}: the server is not Elasticsearch.", cure=_HOST_CURE)
+    if isinstance(error, ApiError):
+        return from_status(error.status_code, error_type(error.body), reason(error.body), doing)
+    return _from_transport(error, doing)
+
+
+def from_status(status: int, kind: str, why: str, doing: str) -> MetricsError:
+    """The agent's error for an HTTP status, of a whole answer or of one item in it."""
+    said = f"{doing}: Elasticsearch answered {status}: {why}"
+    if status == 401:
+        return AuthError(f"{doing}: Elasticsearch refused the credentials (401).", cure=_LOGIN_CURE)
+    if kind == "cluster_block_exception" and status == 403:
+        return SinkError(said, cure=BLOCKED_CURE)
+    if status == 403:
+        return AuthError(said, cure=_RIGHTS_CURE)
+    if status == 429 or status >= 500:
+        return RetryLater(said)
+    return BadRequest(said, status=status)
+
+
+def error_type(body: Any) -> str:
+    """`error.type` of an answer, or nothing."""
+    error = body.get("error") if isinstance(body, dict) else None
+    return str(error.get("type", "")) if isinstance(error, dict) else ""
+
+
+def reason(body: Any) -> str:
+    """The most telling sentence of an error answer."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    return item_reason(error)
+
+
+def item_reason(error: Any) -> str:
+    """The reason of an `error` object, and its cause where that says more."""
+    if not isinstance(error, dict):
+        return str(error)[:500]
+    why = str(error.get("reason") or error.get("type") or error)
+    cause = error.get("caused_by")
+    if isinstance(cause, dict) and cause.get("reason") and str(cause["reason"]) not in why:
+        why = f"{why} ({cause['reason']})"
+    return why[:1000]
+
+
+def _from_transport(error: TransportError, doing: str) -> MetricsError:
+    if isinstance(error, TlsError):
+        return RetryLater(
+            f"{doing}: the server's certificate was refused: {error.message}", cure=_CERTIFICATE_CURE
+        )
+    if isinstance(error, ConnectionTimeout):
+        return RetryLater(f"{doing}: no answer in time.", cure="Raise `elasticsearch.timeout` if this stays.")
+    if isinstance(error, ClientConnectionError):
+        return RetryLater(f"{doing}: no connection: {error.message}", cure=_HOST_CURE)
+    if isinstance(error, SerializationError):
+        return RetryLater(f"{doing}: the answer was cut off or is no JSON.")
+    return RetryLater(f"{doing}: {error.message}")

@@ -1,0 +1,258 @@
+"""Make a window of a stream equal to what the Admin API says: look up, compare, write, until nothing is left.
+
+wanted ----------------+
+                       v
+stream -> held() -> diff() -> record(changes) -> bulk -> conflicts? look up and compare anew
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.diff import Diff, Held, diff
+from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.lookup import Window, held, present, refresh
+from anthropic_metrics.elastic.write import BulkWriter, Operation, Sleep, Written, create, overwrite, remove
+from anthropic_metrics.logs import get_logger
+
+ROUNDS = 3
+_BATCH = 500  # documents fetched at once, with their sources
+_NAMED = 20  # refusals kept by name
+
+_T = TypeVar("_T")
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A document that is about to be replaced (`after` is its new source) or deleted (`after` is None)."""
+
+    id: str
+    index: str
+    seq_no: int
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+Record = Callable[[list[Change]], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one pass over a window did, in documents.
+
+    `marked` vanished upstream in this pass, `waiting` in an earlier one; both wait for the second look.
+    `conflicts` counts every write that another writer was faster at, `unsettled` those still open after
+    the last comparison. `deleted` includes extra copies. `dropped` were dropped by a pipeline of the user's.
+    """
+
+    created: int = 0
+    replaced: int = 0
+    deleted: int = 0
+    marked: int = 0
+    kept: int = 0
+    waiting: int = 0
+    conflicts: int = 0
+    unsettled: int = 0
+    refused: int = 0
+    diverted: int = 0
+    dropped: int = 0
+    refusals: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def done(self) -> bool:
+        """Whether every wanted document arrived."""
+        return not (self.unsettled or self.refused or self.diverted)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the window equals the answer and needs no second look."""
+        return self.done and not (self.marked or self.waiting)
+
+    def add(self, other: Outcome) -> None:
+        """Add another pass's figures to these."""
+        for item in fields(self):
+            if item.name != "refusals":
+                setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
+        self.refusals = (self.refusals + other.refusals)[:_NAMED]
+
+    def _enter(self, written: Written) -> None:
+        done = written.done
+        self.created += done["create"]
+        self.replaced += done["replace"]
+        self.marked += done["mark"]
+        self.deleted += done["delete"] + done["extra"]
+        self.refused += len(written.refused)
+        self.diverted += len(written.diverted)
+        self.dropped += len(written.dropped)
+        self.refusals = (self.refusals + written.refused)[:_NAMED]
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What stays the same over the rounds of one reconciliation, and what it has learned so far."""
+
+    stream: str
+    now: datetime
+    record: Record | None
+    outcome: Outcome = field(default_factory=Outcome)
+    given_up: set[str] = field(default_factory=set)
+    moved: int = 0
+
+
+class Streams:
+    """Writes the agent's data streams. Holds no state: any number of agents may write the same streams.
+
+    `stop` ends waits with Stopped; `sleep` replaces waiting, in tests.
+    """
+
+    def __init__(
+        self, es: Elasticsearch, *, stop: threading.Event | None = None, sleep: Sleep | None = None
+    ) -> None:
+        self._es = es
+        self._writer = BulkWriter(es, stop=stop, sleep=sleep)
+
+    def reconcile(
+        self,
+        stream: str,
+        window: Window,
+        documents: Iterable[Prepared],
+        *,
+        organization_id: str,
+        terms: Mapping[str, Sequence[str]] | None = None,
+        now: datetime,
+        confirm_after: timedelta,
+        deletes: bool = True,
+        record: Record | None = None,
+    ) -> Outcome:
+        """Make the stream hold exactly `documents` for the window (start inclusive, end exclusive).
+
+        Only documents of `organization_id`, and with one of the values of each of `terms`, are looked at;
+        every document given must lie within. `now` is when they were fetched. A document that vanished is
+        marked, and deleted by a later call whose `now` is at least `confirm_after` past the mark.
+        `record` gets each replacement of a differing document and each such deletion before it is
+        written; it may see one again after a crash or a conflict.
+
+        Raises RetryLater, SinkError, AuthError or Stopped with the window partly written; calling again
+        with the same or newer documents carries on.
+        """
+        wanted = list(documents)
+        everything = {"organization.id": [organization_id], **(terms or {})}
+        state = _Pass(stream, now, record)
+        for round_ in range(ROUNDS):
+            found = held(self._es, stream, window, everything)
+            if state.given_up:
+                # What was refused once in this pass is not sent again: leave it out on both sides.
+                wanted = [document for document in wanted if document.id not in state.given_up]
+                found = [copy for copy in found if copy.id not in state.given_up]
+            difference = diff(wanted, found, now=now, confirm_after=confirm_after, deletes=deletes)
+            if round_ == 0:
+                state.outcome.kept, state.outcome.waiting = difference.keep, difference.waiting
+            state.outcome.unsettled = self._apply(difference, state) if difference else 0
+            if not state.outcome.unsettled:
+                break
+        return state.outcome
+
+    def append(self, stream: str, documents: Iterable[tuple[str, dict[str, Any]]]) -> Outcome:
+        """Create documents under the ids given; those that the stream holds already count as kept."""
+        outcome = Outcome()
+        refresh(self._es, stream)
+        for batch in _batches(documents, _BATCH):
+            here = present(self._es, stream, [id_ for id_, _ in batch])
+            written = self._writer.write(stream, (create(*item) for item in batch if item[0] not in here))
+            outcome._enter(written)
+            outcome.kept += len(here) + len(written.conflicts)
+            _report(stream, written)
+        return outcome
+
+    def _apply(self, difference: Diff, state: _Pass) -> int:
+        """Write a difference; returns how many of its writes met a conflict."""
+        state.moved = 0
+        written = self._writer.write(state.stream, self._operations(difference, state))
+        state.outcome._enter(written)
+        state.given_up.update((id_ for id_, _ in written.refused), written.diverted, written.dropped)
+        _report(state.stream, written)
+        conflicts = len(written.conflicts) + state.moved
+        state.outcome.conflicts += conflicts
+        return conflicts
+
+    def _operations(self, difference: Diff, state: _Pass) -> Iterator[Operation]:
+        yield from (create(new.id, new.source) for new in difference.create)
+        yield from (remove("extra", copy) for copy in difference.extra)
+        deletions: list[tuple[Prepared | None, Held]] = [(None, copy) for copy in difference.delete]
+        for batch in _batches(chain(difference.replace, deletions), _BATCH):
+            yield from self._rewrites(batch, state)
+        for copies in _batches(difference.mark, _BATCH):
+            yield from self._marks(copies, state)
+
+    def _rewrites(self, batch: list[tuple[Prepared | None, Held]], state: _Pass) -> list[Operation]:
+        """Replacements and deletions, recorded before they are handed on."""
+        if state.record:
+            # A document that only loses its mark says what it said before: nothing to record.
+            telling = [copy for new, copy in batch if new is None or new.hash != copy.hash]
+            before = self._sources(telling, state)
+            gone = {copy.id for copy in telling} - before.keys()
+            batch = [pair for pair in batch if pair[1].id not in gone]
+            changes = [
+                Change(copy.id, copy.index, copy.seq_no, before[copy.id], new.source if new else None)
+                for new, copy in batch
+                if copy.id in before
+            ]
+            if changes:
+                state.record(changes)
+        return [_rewrite(new, copy) for new, copy in batch]
+
+    def _marks(self, copies: list[Held], state: _Pass) -> Iterator[Operation]:
+        stamp = state.now.astimezone(UTC).isoformat(timespec="milliseconds")
+        sources = self._sources(copies, state)
+        for copy in copies:
+            if copy.id in sources:
+                source = sources[copy.id]
+                source.setdefault("anthropic", {})["missing_since"] = stamp
+                yield overwrite("mark", copy, source)
+
+    def _sources(self, copies: Sequence[Held], state: _Pass) -> dict[str, dict[str, Any]]:
+        """Sources by id. A copy that changed or went since it was looked up is left out, as a conflict."""
+        if not copies:
+            return {}
+        wanted = [{"_index": copy.index, "_id": copy.id} for copy in copies]
+        with translated(f"Reading {state.stream}"):
+            docs = self._es.mget(docs=wanted)["docs"]
+        versions = {(doc["_index"], doc["_id"], doc.get("_seq_no")): doc.get("_source") for doc in docs}
+        found = {copy.id: versions.get((copy.index, copy.id, copy.seq_no)) for copy in copies}
+        sources = {id_: source for id_, source in found.items() if source is not None}
+        state.moved += len(copies) - len(sources)
+        return sources
+
+
+def _rewrite(new: Prepared | None, copy: Held) -> Operation:
+    return overwrite("replace", copy, new.source) if new else remove("delete", copy)
+
+
+def _report(stream: str, written: Written) -> None:
+    if written.refused:
+        _log.error(
+            "documents_refused", stream=stream, count=len(written.refused), first=written.refused[:_NAMED]
+        )
+    if written.diverted:
+        _log.error(
+            "documents_diverted", stream=stream, count=len(written.diverted), first=written.diverted[:_NAMED]
+        )
+    if written.dropped:
+        _log.warning(
+            "documents_dropped", stream=stream, count=len(written.dropped), first=written.dropped[:_NAMED]
+        )
+
+
+def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
