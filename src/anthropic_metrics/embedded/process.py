@@ -1,23 +1,23 @@
 """A server in a child process of Python: started, watched and ended from here.
 
-The child's standard input is its tie to us: we write what to start, and it ends when the pipe closes, which the
-system does for us if this process is killed.
+The child's standard input is its tie to us: we write what to start, and it ends when the pipe closes, which
+the system does for us if this process is killed.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from anthropic_metrics.errors import RetryLater
 
-START_SECONDS = 180  # 6 s on an idle machine
+START_SECONDS = 180  # takes 5 s on an idle machine
 STOP_SECONDS = 20
-LAST_LINES = 15
+LAST_LINES = 12
 
 
 @dataclass(frozen=True)
@@ -27,86 +27,85 @@ class Spec:
     home: str
     config: str
     heap: str
-    settings: dict[str, str]
+    settings: Mapping[str, str]
 
 
 class ServerProcess:
-    """One child process that runs `python -m <module>` and serves HTTP on 127.0.0.1."""
+    """One child process that runs `command`, which calls `child.serve`, and answers HTTP on 127.0.0.1."""
 
-    def __init__(self, module: str, spec: Spec, log: Path) -> None:
-        self._module = module
+    def __init__(self, command: Sequence[str], spec: Spec, log: Path) -> None:
+        self._command = command
         self._spec = spec
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process else None
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        """None when it is not running."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def start(self) -> int:
-        """Returns the HTTP port once the server answers there; RetryLater with the log's end if it does not."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module],
+        """The HTTP port, once the server answers there; RetryLater with the end of its log if it does not."""
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C on the terminal is ours to handle
             )
-        port = self._ready_port()
-        if port is None:
-            self.kill()
-            raise self._failure()
-        return port
-
-    def _ready_port(self) -> int | None:
-        process = self._process
-        assert process is not None and process.stdin is not None and process.stdout is not None
-        hurry = threading.Timer(START_SECONDS, process.kill)
-        hurry.start()
         try:
-            process.stdin.write(json.dumps(asdict(self._spec)).encode() + b"\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
-        except BrokenPipeError:
-            return None
+            line = self._first_line(self._process)
         except BaseException:
             self.kill()
             raise
+        if not line.startswith(b"ready "):
+            self.kill()
+            raise self._failure()
+        return int(line.split()[1])
+
+    def _first_line(self, process: subprocess.Popen[bytes]) -> bytes:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        too_long = threading.Timer(START_SECONDS, process.kill)
+        too_long.start()
+        try:
+            process.stdin.write(json.dumps(asdict(self._spec)).encode() + b"\n")
+            process.stdin.flush()
+            return process.stdout.readline()
+        except BrokenPipeError:  # it ended before it read what to start
+            return b""
         finally:
-            hurry.cancel()
-        return int(line.split()[1]) if line.startswith(b"ready ") else None
+            too_long.cancel()
 
     def stop(self) -> None:
-        """Lets the server close its files; kills it when that takes too long. Harmless when it is not running."""
+        """Lets the server close its files; kills it if that takes too long. Harmless when it does not run."""
         process = self._process
         if process is None:
             return
         assert process.stdin is not None
+        process.stdin.close()
         try:
-            process.stdin.close()
             process.wait(STOP_SECONDS)
-        except (subprocess.TimeoutExpired, BrokenPipeError):
+        except subprocess.TimeoutExpired:
             process.kill()
-        self._reap()
+        self._forget(process)
 
     def kill(self) -> None:
-        """Ends it at once, as a power cut would."""
+        """Ends it at once, as a power cut would. Harmless when it does not run."""
         if self._process is not None:
             self._process.kill()
-            self._reap()
+            self._forget(self._process)
 
-    def _reap(self) -> None:
-        process, self._process = self._process, None
-        assert process is not None
-        with process:  # closes the pipes and waits
-            pass
+    def _forget(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process = None
 
     def _failure(self) -> RetryLater:
-        lines = self._log.read_text("utf-8", errors="replace").splitlines()[-LAST_LINES:]
-        ending = "\n".join(f"  {line}" for line in lines)
-        return RetryLater(f"The embedded server did not start. Its log is {self._log} and ends with:\n{ending}")
+        lines = self._log.read_text("utf-8", errors="replace").splitlines()
+        telling = [line for line in lines if not line.lstrip().startswith(("at ", "... "))][-LAST_LINES:]
+        ending = "".join(f"\n  {line}" for line in telling)
+        return RetryLater(f"The embedded server did not start. Its log is {self._log} and ends with:{ending}")
