@@ -1,0 +1,1 @@
+"""Talks to Anthropic's Admin API; knows nothing of Elasticsearch."""

@@ -1,0 +1,194 @@
+"""What an answer other than 200 means, in words: bounded, with request id and query, never with the key."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pydantic_core
+
+from anthropic_metrics.admin_api.keys import KeyKind
+from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, RetryLater
+
+__all__ = ["Answer", "Refusal", "held", "is_certificate", "not_json", "query", "read", "unreachable"]
+
+_LONGEST_TEXT = 300
+_LONGEST_NAME = 80
+_LONGEST_QUERY = 600
+
+_CURES: dict[KeyKind, str] = {
+    "admin": "The Admin key is wrong, disabled or deleted: make a new one in the Console (Settings).",
+    "ordinary": "This is an ordinary API key (sk-ant-api...): the reports want an Admin key "
+    "(sk-ant-admin...), which an admin of the organization makes in the Console (Settings).",
+    "oauth": "The OAuth token has expired or lacks the scope org:admin: get a new one.",
+    "other": "This does not look like a key of the Admin API: one begins with sk-ant-admin.",
+}
+_NO_RIGHT = "The key is known but may not read this; an Admin key of the organization may."
+_SETTING = "It is read from anthropic.admin_key, anthropic.admin_key_file or ANTHROPIC_ADMIN_API_KEY."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; the body is decompressed."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer other than 200, as far as the agent understands it. All texts are bounded and printable."""
+
+    status: int
+    error_type: str
+    message: str
+    request_id: str
+    location: str = ""
+
+    def fields(self) -> dict[str, Any]:
+        """For the log."""
+        return {
+            "status": self.status,
+            "error_type": self.error_type,
+            "error_message": self.message,
+            "request_id": self.request_id,
+        }
+
+    def error(self, request: httpx.Request, kind: KeyKind) -> MetricsError:
+        """What to raise for a refusal that asking again does not mend."""
+        words = f"The Admin API answered {self} to {_asked(request)}."
+        if self.status in (401, 403):
+            cure = _NO_RIGHT if self.status == 403 and kind in ("admin", "other") else _CURES[kind]
+            return AuthError(words, cure=f"{cure} {_SETTING}")
+        return BadRequest(words, status=self.status, cure=self._cure())
+
+    def passing(self, request: httpx.Request, after: float | None) -> RetryLater:
+        """What to raise when our patience ends; `after` seconds is what the server asked for."""
+        wish = f" and asked for {after:.0f} seconds of patience" if after else ""
+        return RetryLater(f"The Admin API answered {self} to {_asked(request)}{wish}.")
+
+    def _cure(self) -> str:
+        if self.location:
+            return f"It points to {self.location}: check anthropic.base_url and the proxy."
+        if self.status == 407:
+            return "The proxy wants a user and a password: put them into HTTPS_PROXY."
+        return ""
+
+    def __str__(self) -> str:
+        request_id = f"request id {self.request_id}" if self.request_id else ""
+        details = "; ".join(filter(None, (self.message, request_id)))
+        kind = f" {self.error_type}" if self.error_type else ""
+        return f"{self.status}{kind} ({details})" if details else f"{self.status}{kind}"
+
+
+def read(answer: Answer, hide: Callable[[str], str]) -> Refusal:
+    """Whatever the body says, in the documented form or as the text of a proxy in between; never raises."""
+    try:
+        body = pydantic_core.from_json(answer.body)
+    except ValueError:
+        body = None
+    body = body if isinstance(body, dict) else {}
+    error = body.get("error")
+    error = error if isinstance(error, dict) else {}
+    message = error.get("message") or answer.body[: 4 * _LONGEST_TEXT].decode("utf-8", "replace")
+
+    def text(value: object, length: int) -> str:
+        return _line(hide(value), length) if isinstance(value, str) else ""
+
+    return Refusal(
+        status=answer.status,
+        error_type=text(error.get("type"), _LONGEST_NAME),
+        message=text(message, _LONGEST_TEXT),
+        request_id=text(answer.headers.get("request-id") or body.get("request_id"), _LONGEST_NAME),
+        location=_location(answer),
+    )
+
+
+def unreachable(request: httpx.Request, failure: httpx.RequestError) -> RetryLater:
+    """What to raise when no whole answer came."""
+    host = request.url.netloc.decode("ascii", "replace").rpartition("@")[2]
+    if is_certificate(failure):
+        return RetryLater(
+            f"The certificate of {host} was refused: {_reason(failure)}.",
+            cure="If a proxy or gateway of yours signs it, set anthropic.ca_file to its authority (PEM).",
+        )
+    return RetryLater(
+        f"No whole answer from {host} ({type(failure).__name__}: {_reason(failure)}).",
+        cure="Check the network, the proxy variables (HTTPS_PROXY, NO_PROXY) and anthropic.base_url.",
+    )
+
+
+def is_certificate(failure: httpx.RequestError) -> bool:
+    """Whether the failure goes back to a certificate that is not trusted; asking again does not mend it."""
+    return _root(failure, ssl.SSLCertVerificationError) is not None
+
+
+def not_json(request: httpx.Request, answer: Answer, reason: str) -> RetryLater:
+    """What to raise when a 200 came with something else than JSON, or with half of it."""
+    kind = _line(answer.headers.get("content-type", "no content type"), _LONGEST_NAME)
+    return RetryLater(
+        f"The Admin API's answer to {_asked(request)} is no JSON ({kind}; {len(answer.body)} bytes; "
+        f"{_line(reason, _LONGEST_TEXT)}).",
+        cure="A page of a proxy or portal in between looks like this too.",
+    )
+
+
+def held(seconds: float) -> RetryLater:
+    """What to raise when the organization's hold is longer than a call may wait."""
+    return RetryLater(
+        f"The Admin API asked for patience: no request goes out for another {seconds:.0f} seconds.",
+        cure="Something else may be using up the organization's limit for the Admin API.",
+    )
+
+
+def query(request: httpx.Request) -> dict[str, Any]:
+    """What was asked, for the log: path and parameters, never a header."""
+    return {"path": request.url.path, "params": _params(request)}
+
+
+def _asked(request: httpx.Request) -> str:
+    params = _params(request)
+    return f"{request.url.path}?{params}" if params else request.url.path
+
+
+def _params(request: httpx.Request) -> str:
+    """Readable, so not percent-encoded."""
+    return _line(
+        "&".join(f"{name}={value}" for name, value in request.url.params.multi_items()), _LONGEST_QUERY
+    )
+
+
+def _reason(failure: httpx.RequestError) -> str:
+    certificate = _root(failure, ssl.SSLCertVerificationError)
+    if isinstance(certificate, ssl.SSLCertVerificationError):
+        return certificate.verify_message
+    return _line(str(failure), _LONGEST_TEXT) or "no reason given"
+
+
+def _root(failure: BaseException, kind: type[BaseException]) -> BaseException | None:
+    """The exception of this kind that `failure` was raised from; httpx wraps what httpcore has wrapped."""
+    cause: BaseException | None = failure
+    while cause is not None and not isinstance(cause, kind):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def _location(answer: Answer) -> str:
+    """Scheme and host of a redirect: the rest may be anything."""
+    if not 300 <= answer.status < 400 or "location" not in answer.headers:
+        return ""
+    try:
+        url = httpx.URL(answer.headers["location"])
+    except (httpx.InvalidURL, ValueError):
+        return "an unreadable address"
+    return _line(f"{url.scheme}://{url.host}" if url.host else "another path", _LONGEST_NAME)
+
+
+def _line(text: str, length: int) -> str:
+    """On one line, printable, cut to a length."""
+    clean = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * length]).split())
+    return clean if len(clean) <= length else clean[: length - 3] + "..."

@@ -1,0 +1,258 @@
+"""The only place that speaks HTTP to the Admin API: serial, paced, patient, and silent about its key."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import pydantic_core
+import structlog
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+
+from anthropic_metrics import __version__
+from anthropic_metrics.admin_api import answers
+from anthropic_metrics.admin_api.answers import Answer
+from anthropic_metrics.admin_api.keys import KeyAuth
+from anthropic_metrics.admin_api.pacing import Pacer, Priority
+from anthropic_metrics.admin_api.retry import (
+    TOO_MANY_REQUESTS,
+    RetryPolicy,
+    TryAgain,
+    asked_wait,
+    is_transient,
+    limited_wait,
+)
+from anthropic_metrics.errors import AuthError, BrokenContract, ConfigError
+
+if TYPE_CHECKING:
+    from anthropic_metrics.config import AnthropicSettings
+
+__all__ = ["AdminClient", "Priority", "Stats"]
+
+Params = Sequence[tuple[str, str]]
+
+_HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": "gzip",
+    "anthropic-version": "2023-06-01",
+    "user-agent": f"anthropic-metrics/{__version__} (+https://github.com/anthropic-metrics/anthropic-metrics)",
+}
+# A body may come slowly, but as requests are serial a trickle must not hold up all others for ever.
+_BODY_TIMEOUTS = 10
+# Longest hold (seconds) that one answer can impose, so that a nonsensical Retry-After passes in the end.
+_LONGEST_HOLD = 3600.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Stats:
+    """What a client has done so far; `by_status` also counts `error`, attempts that brought no answer."""
+
+    requests: int = 0
+    retries: int = 0
+    by_status: Counter[str] = field(default_factory=Counter)
+
+
+class AdminClient:
+    """Reads JSON from the Admin API for one organization. Thread-safe; close it, or use it in a `with`.
+
+    `stop` ends every wait, and a body in transit, with Stopped. `sleep` stands in for waiting in tests,
+    `transport` for the network. `clock` tells what a date in an answer is measured against. `on_request` and
+    `on_retry` are called with the status (`"200"`, `"error"`) of every attempt and of every attempt retried.
+    """
+
+    def __init__(
+        self,
+        settings: AnthropicSettings,
+        *,
+        stop: threading.Event | None = None,
+        sleep: Callable[[float], object] | None = None,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_request: Callable[[str], object] | None = None,
+        on_retry: Callable[[str], object] | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.stats = Stats()
+        self._auth = KeyAuth(settings.secret())
+        self._timeout = settings.timeout.total_seconds()
+        self._clock = clock
+        self._on_request = on_request
+        self._on_retry = on_retry
+        self._policy = retry or RetryPolicy()
+        self._pacer = Pacer(settings.requests_per_minute, stop=stop, sleep=sleep)
+        self._http = _open(settings, self._auth, transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connection."""
+        self._http.close()
+
+    def get(
+        self,
+        path: str,
+        params: Params = (),
+        *,
+        headers: Mapping[str, str] | None = None,
+        priority: Priority = Priority.LIVE,
+    ) -> Any:
+        """The parsed JSON object at `path` (`/v1/...`); texts stay texts, decimals among them.
+
+        Raises AuthError (401, 403), BadRequest (any other refusal, with its status), RetryLater (429, 5xx,
+        no or no whole answer, after this call's own retries), BrokenContract (no JSON object), Stopped.
+        A refused key is read again from where it came, and the request repeated once if it has changed.
+        """
+        request = self._http.build_request("GET", path, params=tuple(params), headers=headers)
+        try:
+            return self._patiently(request, priority)
+        except AuthError:
+            if not self._auth.reload():
+                raise
+        log.info("admin_key_reloaded")
+        return self._patiently(request, priority)
+
+    def _patiently(self, request: httpx.Request, priority: Priority) -> Any:
+        retrying = Retrying(
+            retry=retry_if_exception_type(TryAgain),
+            wait=self._policy.wait,
+            stop=self._policy.is_over,
+            sleep=self._pacer.sleep,
+            before_sleep=self._say_retry,
+            reraise=True,
+        )
+        try:
+            return retrying(self._attempt, request, priority)
+        except TryAgain as failure:
+            error = failure.error
+        # Raised out here, so that no traceback chains back to an exception that holds the request.
+        raise error
+
+    def _attempt(self, request: httpx.Request, priority: Priority) -> Any:
+        held = self._pacer.held()
+        if held > self._policy.longest_wait.total_seconds():
+            raise answers.held(held)
+        with self._pacer.turn(priority):
+            started = time.monotonic()
+            answer = self._send(request)
+            self._note(request, answer, time.monotonic() - started)
+            if isinstance(answer, Answer) and answer.status == 200:
+                return self._parsed(request, answer)
+            raise self._failure(request, answer)
+
+    def _send(self, request: httpx.Request) -> Answer | httpx.RequestError:
+        """The whole answer, or the reason that there is none."""
+        deadline = time.monotonic() + self._timeout * _BODY_TIMEOUTS
+        body = []
+        try:
+            response = self._http.send(request, stream=True)
+            try:
+                for chunk in response.iter_bytes():
+                    self._pacer.check_stop()
+                    if time.monotonic() > deadline:
+                        return httpx.ReadTimeout("the body came too slowly")
+                    body.append(chunk)
+            finally:
+                response.close()
+        except httpx.RequestError as error:
+            return error
+        return Answer(response.status_code, response.headers, b"".join(body))
+
+    def _note(self, request: httpx.Request, answer: Answer | httpx.RequestError, took: float) -> None:
+        status = str(answer.status) if isinstance(answer, Answer) else "error"
+        self.stats.requests += 1
+        self.stats.by_status[status] += 1
+        if self._on_request:
+            self._on_request(status)
+        log.debug("admin_api_request", **answers.query(request), status=status, took_ms=round(took * 1000))
+
+    def _parsed(self, request: httpx.Request, answer: Answer) -> dict[str, Any]:
+        try:
+            body = pydantic_core.from_json(answer.body, allow_inf_nan=False, cache_strings="all")
+        except ValueError as error:
+            reason = str(error)
+        else:
+            if not isinstance(body, dict):
+                raise BrokenContract(f"The Admin API answered {type(body).__name__}, not an object.")
+            return body
+        raise TryAgain(answers.not_json(request, answer, reason), status="200")
+
+    def _failure(self, request: httpx.Request, answer: Answer | httpx.RequestError) -> Exception:
+        if isinstance(answer, httpx.RequestError):
+            error = answers.unreachable(request, answer)
+            return error if answers.is_certificate(answer) else TryAgain(error, status="error")
+        refusal = answers.read(answer, self._auth.hide)
+        status = refusal.status
+        if not is_transient(status):
+            log.debug("admin_api_refused", **answers.query(request), **refusal.fields())
+            return refusal.error(request, self._auth.kind)
+        after = asked_wait(answer.headers, self._clock())
+        error = refusal.passing(request, after)
+        if status == TOO_MANY_REQUESTS:
+            after = after or limited_wait()
+            # Still inside this request's turn: no other can slip out before the hold stands.
+            self._pacer.hold(min(after, _LONGEST_HOLD))
+        return TryAgain(error, status=str(status), after=after)
+
+    def _say_retry(self, state: RetryCallState) -> None:
+        failure = state.outcome.exception() if state.outcome else None
+        status = failure.status if isinstance(failure, TryAgain) else "error"
+        self.stats.retries += 1
+        if self._on_retry:
+            self._on_retry(status)
+        wait = round(state.upcoming_sleep, 1)
+        log.warning("admin_api_retry", reason=str(failure), attempt=state.attempt_number, wait_seconds=wait)
+
+
+def _open(
+    settings: AnthropicSettings, auth: httpx.Auth, transport: httpx.BaseTransport | None
+) -> httpx.Client:
+    context = _tls(settings.ca_file)
+    try:
+        url = httpx.URL(settings.base_url)
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ValueError("no address")
+        return httpx.Client(
+            base_url=url,
+            auth=auth,
+            headers=_HEADERS,
+            timeout=settings.timeout.total_seconds(),
+            verify=context,
+            transport=transport,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=1),
+        )
+    except (ValueError, ImportError, httpx.InvalidURL):
+        pass  # their words may hold the proxy's password
+    raise ConfigError(
+        "anthropic.base_url or a proxy variable (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) is no usable address.",
+        cure="Write addresses as https://host or http://user:password@host:port.",
+    )
+
+
+def _tls(ca_file: Path | None) -> ssl.SSLContext:
+    """The usual authorities (SSL_CERT_FILE and SSL_CERT_DIR are honoured) and those of `ca_file` besides."""
+    context = httpx.create_ssl_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            reason = error.strerror or str(error)
+            raise ConfigError(
+                f"anthropic.ca_file: {ca_file} cannot be used: {reason}.",
+                cure="It must be a readable file of certificates in PEM form.",
+            ) from None
+    return context

@@ -1,0 +1,76 @@
+"""How the Admin API is told who asks, with the key kept out of sight."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Literal
+
+import httpx
+import structlog
+
+from anthropic_metrics.errors import ConfigError
+
+if TYPE_CHECKING:
+    from anthropic_metrics.secrets import Secret
+
+__all__ = ["KeyAuth", "KeyKind", "key_kind"]
+
+KeyKind = Literal["admin", "ordinary", "oauth", "other"]
+
+_PREFIXES: tuple[tuple[str, KeyKind], ...] = (
+    ("sk-ant-admin", "admin"),
+    ("sk-ant-api", "ordinary"),
+    ("sk-ant-oat", "oauth"),
+)
+
+log = structlog.get_logger(__name__)
+
+
+def key_kind(key: str) -> KeyKind:
+    """What a key's prefix says it is. Only a hint: no key is refused for it, the API decides."""
+    return next((kind for prefix, kind in _PREFIXES if key.startswith(prefix)), "other")
+
+
+class KeyAuth(httpx.Auth):
+    """Signs each request as it leaves: `x-api-key` for keys, a bearer token for OAuth tokens."""
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+        if self.kind == "ordinary":
+            log.warning(
+                "ordinary_api_key", hint="the Admin API usually wants one that begins with sk-ant-admin"
+            )
+
+    @property
+    def kind(self) -> KeyKind:
+        """The kind of the key in use."""
+        return key_kind(self._key())
+
+    def reload(self) -> bool:
+        """Read the key again from its source; True if it has changed."""
+        return self._secret.reload()
+
+    def hide(self, text: str) -> str:
+        """`text` without the key, should a server send it back."""
+        return text.replace(self._key(), "***")
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """For httpx: put the key on the request and take it off again when the answer is there."""
+        key = self._key()
+        name, value = ("authorization", f"Bearer {key}") if key_kind(key) == "oauth" else ("x-api-key", key)
+        request.headers[name] = value
+        try:
+            yield request
+        finally:
+            del request.headers[name]
+
+    def _key(self) -> str:
+        key = self._secret.get()
+        # httpx would refuse such a header too, but with the key in its words.
+        if not key or not key.isascii() or not key.isprintable() or " " in key:
+            raise ConfigError(
+                "anthropic.admin_key (or admin_key_file) is no key: it is empty, or holds a blank, a line "
+                "break or a character beyond ASCII.",
+                cure="Copy the key again, alone on one line.",
+            )
+        return key

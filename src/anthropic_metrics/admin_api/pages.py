@@ -1,0 +1,193 @@
+"""Follows pages to their end and trusts none of them: a window is read whole and in order, or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Literal
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.pacing import Priority
+from anthropic_metrics.errors import BadRequest, BrokenContract, RetryLater
+
+__all__ = ["Bucket", "BucketQuery", "read_buckets", "read_list"]
+
+Width = Literal["1m", "1h", "1d"]
+Params = tuple[tuple[str, str], ...]
+
+WIDTHS: dict[Width, timedelta] = {
+    "1m": timedelta(minutes=1),
+    "1h": timedelta(hours=1),
+    "1d": timedelta(days=1),
+}
+
+# More empty pages in a row than any answer has reason for: paging that would never end.
+_MOST_EMPTY_PAGES = 100
+
+# "ending date must be after starting date": how the API says that a range holds no whole bucket yet.
+_NOTHING_YET = re.compile(r"\bend\w*[ _]\w+ (must|should|has to) be (after|later|greater)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketQuery:
+    """One question to a report by buckets. `start` and `end` are aware and lie on the width's grid (UTC)."""
+
+    path: str
+    start: datetime
+    end: datetime
+    width: Width
+    page_limit: int
+    group_by: tuple[str, ...] = ()
+    filters: Params = ()
+    headers: Params = ()
+
+    def params(self) -> Params:
+        """The query parameters, without the page token. Page tokens are bound to exactly these."""
+        return (
+            ("starting_at", _text(self.start)),
+            ("ending_at", _text(self.end)),
+            ("bucket_width", self.width),
+            ("limit", str(self.page_limit)),
+            *(("group_by[]", dimension) for dimension in self.group_by),
+            *self.filters,
+        )
+
+
+@dataclass(slots=True)
+class Bucket:
+    """One interval, [start, end) in UTC, with its rows as received: `parse_rows` judges them."""
+
+    start: datetime
+    end: datetime
+    rows: list[dict[str, Any]]
+
+
+def read_buckets(
+    client: AdminClient, query: BucketQuery, *, priority: Priority = Priority.LIVE
+) -> Iterator[Bucket]:
+    """The buckets of the range, ascending, empty ones too, page by page as they are asked for.
+
+    Each lies inside [start, end), on the grid, and comes once. The open bucket may be missing; a range that
+    the API says holds no whole bucket yields nothing. Raises BrokenContract when the answer contradicts
+    itself and whatever `AdminClient.get` raises: what was yielded until then is not the whole window.
+    """
+    width = WIDTHS[query.width]
+    floor, end = query.start, query.end
+    try:
+        for entry in _entries(client, query.path, query.params(), query.headers, priority):
+            bucket = _bucket(entry, query.path)
+            if bucket.start < floor or bucket.end > end or bucket.end - bucket.start != width:
+                raise _refusal(bucket, query, floor)
+            if bucket.start.timestamp() % width.total_seconds():
+                where = f"bucket {_text(bucket.start)}"
+                raise _broken(query.path, f"{where} does not lie on the grid of {query.width}")
+            floor = bucket.end
+            yield bucket
+    except BadRequest as refusal:
+        if not (refusal.status == 400 and _NOTHING_YET.search(refusal.message)):
+            raise
+
+
+def read_list(
+    client: AdminClient,
+    path: str,
+    params: Sequence[tuple[str, str]] = (),
+    *,
+    priority: Priority = Priority.LIVE,
+) -> Iterator[Any]:
+    """The entries of a list as received, over all pages, whichever of the API's two ways of paging it has.
+
+    Raises BrokenContract for paging that contradicts itself and whatever `AdminClient.get` raises.
+    """
+    return _entries(client, path, tuple(params), (), priority)
+
+
+def _entries(
+    client: AdminClient, path: str, params: Params, headers: Params, priority: Priority
+) -> Iterator[Any]:
+    seen: set[Params] = set()
+    following: Params = ()
+    empty = 0
+    while True:
+        body = _get(client, path, params, following, headers, priority)
+        data = body.get("data")
+        if not isinstance(data, list):
+            raise _broken(path, "a page without a list `data`")
+        following = _next(body, path)
+        empty = 0 if data else empty + 1
+        if following in seen or empty > _MOST_EMPTY_PAGES:
+            raise _broken(path, "a page token came twice" if following in seen else "empty pages without end")
+        seen.add(following)
+        yield from data
+        del body, data  # only one page at a time is in memory
+        if not following:
+            return
+
+
+def _get(
+    client: AdminClient, path: str, params: Params, following: Params, headers: Params, priority: Priority
+) -> Any:
+    try:
+        return client.get(path, params + following, headers=dict(headers), priority=priority)
+    except BadRequest as refusal:
+        if refusal.status != 400 or not following:
+            raise
+        # The same query was good a page ago: only its token can have expired.
+        message = f"Reading {path} has to start again, its page token was refused. {refusal.message}"
+    raise RetryLater(message)
+
+
+def _next(body: dict[str, Any], path: str) -> Params:
+    """The parameter that asks for the next page; nothing after the last one."""
+    more = body.get("has_more")
+    if more is False:
+        return ()
+    for name, source in (("page", "next_page"), ("after_id", "last_id")):
+        token = body.get(source)
+        # Without has_more only next_page announces a page: last_id is also there on the last one.
+        if isinstance(token, str) and token and (more is True or name == "page"):
+            return ((name, token),)
+    if more is None and body.get("next_page") in (None, ""):
+        return ()
+    raise _broken(
+        path, "has_more without a next page" if more is True else "an unreadable has_more or next_page"
+    )
+
+
+def _bucket(entry: Any, path: str) -> Bucket:
+    try:
+        start, end, rows = entry["starting_at"], entry["ending_at"], entry["results"]
+        if isinstance(rows, list):
+            return Bucket(_instant(start), _instant(end), rows)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        pass
+    raise _broken(path, "an entry that is no bucket (starting_at, ending_at, results)")
+
+
+@lru_cache(maxsize=8192)
+def _instant(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return moment.astimezone(UTC)
+
+
+def _refusal(bucket: Bucket, query: BucketQuery, floor: datetime) -> BrokenContract:
+    span = f"bucket {_text(bucket.start)} to {_text(bucket.end)}"
+    if bucket.end - bucket.start != WIDTHS[query.width]:
+        return _broken(query.path, f"{span} is not {query.width} wide")
+    if query.start <= bucket.start < floor:
+        return _broken(query.path, f"{span} came twice or out of order")
+    asked = f"{_text(query.start)} to {_text(query.end)}"
+    return _broken(query.path, f"{span} lies outside the asked range {asked}")
+
+
+def _broken(path: str, what: str) -> BrokenContract:
+    return BrokenContract(f"The Admin API's answer to {path} contradicts itself: {what}.")
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
