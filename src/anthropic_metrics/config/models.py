@@ -77,8 +77,7 @@ class UsageSettings(Section):
     ] = Field(("1m", "1h"), description="Bucket widths, each in a stream of its own: 1m, 1h, 1d.")
     group_by: Annotated[tuple[Dimension, ...], names(what="dimension", allowed=DIMENSIONS)] = Field(
         ("model", "workspace_id", "service_tier", "inference_geo", "api_key_id"),
-        description="What to split usage by; at most 5, the Admin API's limit. Allowed: "
-        + ", ".join(DIMENSIONS),
+        description=f"What to split usage by, at most {MOST_DIMENSIONS} of {', '.join(DIMENSIONS)}.",
     )
     workspace_ids: WorkspaceIds = Field(
         (), description="Only these workspaces (wrkspc_..., or Default); empty is all of them."

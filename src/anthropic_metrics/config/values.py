@@ -63,9 +63,9 @@ class Backfill:
 
     def since(self, now: datetime) -> datetime:
         """The first instant to read: midnight UTC, never later than the midnight before `now`."""
-        today = now.astimezone(UTC).date()
-        day = today - self.start if isinstance(self.start, timedelta) else self.start
-        return datetime.combine(min(day, today), time(), UTC)
+        now = now.astimezone(UTC)
+        day = (now - self.start).date() if isinstance(self.start, timedelta) else self.start
+        return datetime.combine(min(day, now.date()), time(), UTC)
 
     def __str__(self) -> str:
         return format_duration(self.start) if isinstance(self.start, timedelta) else self.start.isoformat()
@@ -82,15 +82,11 @@ def parse_backfill(value: object) -> Backfill:
             return Backfill(date.fromisoformat(value.strip()))
         length = parse_duration(value)
     except ValueError:
-        message = f"must be a duration such as 30d or a day such as 2026-01-01, not {_shown(value)}"
+        message = f"must be a duration such as 30d or a day such as 2026-01-01, not {value!r}"
         raise ValueError(message) from None
     if length > _LONGEST_BACKFILL:
         raise ValueError(f"must be at most {format_duration(_LONGEST_BACKFILL)}; or name a day")
     return Backfill(length)
-
-
-def _shown(value: object) -> str:
-    return value.isoformat() if isinstance(value, date) else repr(value)
 
 
 BackfillValue = Annotated[Backfill, BeforeValidator(parse_backfill), PlainSerializer(str)]

@@ -13,7 +13,12 @@ from anthropic_metrics.errors import ConfigError
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key given twice, of which YAML would silently keep the last."""
+    """Refuses a key given twice, of which YAML silently keeps the last; leaves dates to our own checks."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -39,6 +44,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not UTF-8 text") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {_place(error)}is not valid YAML: {_reason(error)}") from None
+    except ValueError:
+        raise ConfigError(f"{path}: holds a tag with a value that does not fit it") from None
     if found is None:
         return {}
     if not isinstance(found, dict):

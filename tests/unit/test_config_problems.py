@@ -1,0 +1,211 @@
+"""What a user is told about a configuration that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anthropic_metrics.config import load_config
+from anthropic_metrics.errors import ConfigError
+
+KEY = "sk-ant-admin01-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def refusal(text: str, environ: dict[str, str] | None = None) -> str:
+    path = Path("config.yaml")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, environ or {})
+    return str(caught.value)
+
+
+def test_a_sixth_dimension_is_refused_with_the_reason() -> None:
+    six = "model, workspace_id, api_key_id, speed, service_tier, inference_geo"
+    assert refusal(f"usage: {{group_by: [{six}]}}") == (
+        "config.yaml: usage.group_by: at most 5 dimensions (the Admin API refuses a sixth with 400); "
+        f"you named 6: {six}"
+    )
+
+
+CASES = {
+    "unknown key": (
+        "usage: {granularites: [1m]}",
+        "usage.granularites: is not a known key; did you mean usage.granularities?",
+    ),
+    "unknown section": ("retentions: {usage: 9d}", "retentions: is not a known key; did you mean retention?"),
+    "key in no section": ("group_by: [model]", "group_by: is not a known key; did you mean usage.group_by?"),
+    "nothing near": ("cost: {zzz: 1}", "cost.zzz: is not a known key; known here: enabled, interval"),
+    "unknown empty section": ("zzz:", "zzz: is not a known key; known here: anthropic,"),
+    "unknown dimension": (
+        "usage: {group_by: [team]}",
+        "usage.group_by: team: no such dimension; allowed: account_id, api_key_id,",
+    ),
+    "dimension twice": ("usage: {group_by: [model, model]}", "usage.group_by: names model more than once"),
+    "unknown granularity": (
+        "usage: {granularities: [5m]}",
+        "usage.granularities: 5m: no such granularity; allowed: 1m, 1h, 1d",
+    ),
+    "no granularity": ("usage: {granularities: []}", "usage.granularities: needs at least 1 granularity"),
+    "list of numbers": ("usage: {group_by: [1]}", "usage.group_by: must be a list of dimensions"),
+    "workspace": (
+        "usage: {workspace_ids: [default]}",
+        "usage.workspace_ids: default: must be a workspace id (wrkspc_...) or Default",
+    ),
+    "level": ("log: {level: loud}", "log.level: must be 'debug', 'info', 'warning' or 'error'"),
+    "duration without unit": (
+        "usage: {interval: 5}",
+        "usage.interval: must be a whole number with a unit, such as 90s, 5m, 1h or 30d, not 5",
+    ),
+    "no duration": ("usage: {interval: 0m}", "usage.interval: must be longer than nothing"),
+    "backfill": (
+        "backfill: 2026-13-01",
+        "backfill: must be a duration such as 30d or a day such as 2026-01-01, not '2026-13-01'",
+    ),
+    "backfill too long": ("backfill: 9999d", "backfill: must be at most 3650d"),
+    "requests per minute": (
+        "anthropic: {requests_per_minute: 0}",
+        "anthropic.requests_per_minute: must be 1 or more",
+    ),
+    "number": ("health: {port: x}", "health.port: must be a whole number"),
+    "port": ("health: {port: 65536}", "health.port: must be 65535 or less"),
+    "switch": ("cost: {enabled: perhaps}", "cost.enabled: must be true or false"),
+    "empty": ("cost: {interval: }", "cost.interval: is empty: give it a value or leave the key out"),
+    "section is text": ("cost: hourly", "cost: must be a section with keys under it: enabled, interval"),
+    "user is a number": (
+        "elasticsearch: {username: 7}",
+        "elasticsearch.username: must be text: put it in quotes",
+    ),
+    "URL": (
+        "elasticsearch: {hosts: [es:9200]}",
+        "elasticsearch.hosts: must be a URL such as https://host:9200, not 'es:9200'",
+    ),
+    "URL's port": ("kibana: {url: 'https://k:99999'}", "kibana.url: must have a port between 0 and 65535"),
+    "certificate": ("anthropic: {ca_file: no.pem}", "anthropic.ca_file: no such file: no.pem"),
+    "namespace": ("namespace: Prod-1", "namespace: must be lower case"),
+    "usage retention": (
+        "retention: {usage: 6d}",
+        "retention.usage: must be at least 7d, or none to keep for ever",
+    ),
+    "cost retention": (
+        "retention: {cost: 30d}",
+        "retention.cost: must be at least 31d, or none to keep for ever",
+    ),
+    "minute retention": (
+        "usage: {minute_backfill: 3d}\nretention: {usage_1m: 2d}",
+        "retention.usage_1m: must be at least usage.minute_backfill (3d), or none for ever; you gave 2d",
+    ),
+    "two keys": (
+        f"anthropic: {{admin_key: {KEY}, admin_key_file: f}}",
+        "anthropic.admin_key_file: give admin_key or admin_key_file, not both",
+    ),
+    "user and key": (
+        "elasticsearch: {api_key: abcd, username: u}",
+        "elasticsearch.api_key: give username or api_key, not both",
+    ),
+    "unset variable": (
+        "namespace: ${STAGE}",
+        "namespace: the environment variable STAGE is not set; set it or write ${STAGE:-default}",
+    ),
+    "broken reference": ("namespace: ${STAGE", "namespace: has a ${ that begins no ${NAME}"),
+    "tag": ("backfill: !!timestamp 2026-13-01", "holds a tag with a value that does not fit it"),
+    "tab": ("usage:\n\tinterval: 5m", "line 2, column 1: is not valid YAML: found character"),
+    "unclosed": ("usage: {interval: 5m", "line 1, column 21: is not valid YAML: expected"),
+    "key twice": (
+        "cost: {interval: 1h}\nusage: {}\ncost: {interval: 2h}",
+        "line 3, column 1: is not valid YAML: the key cost is given twice",
+    ),
+    "list": ("- a", "must hold sections such as `anthropic:`, not a list"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES)
+def test_a_problem_names_the_file_the_key_and_what_is_allowed(text: str, expected: str) -> None:
+    message = refusal(text)
+    assert message.startswith(f"config.yaml: {expected}")
+    assert "\n" not in message
+
+
+def test_every_problem_is_in_the_one_message_with_its_origin() -> None:
+    message = refusal(
+        "usage: {interval: 5, group_by: [team]}\nlog: {level: loud}\nnamespace: ${STAGE}",
+        {
+            "ANTHROPIC_METRICS_HEALTH__PORT": "x",
+            "ANTHROPIC_METRICS_COST_INTERVAL": "5m",
+            "ELASTICSEARCH_URL": "es",
+        },
+    )
+    lines = message.splitlines()
+    assert lines[0] == "7 problems with the configuration:"
+    starts = [
+        "ANTHROPIC_METRICS_COST_INTERVAL: cost.interval: is not read; a section and its key take two "
+        "underscores: ANTHROPIC_METRICS_COST__INTERVAL",
+        "config.yaml: namespace: ",
+        "ELASTICSEARCH_URL: elasticsearch.hosts: ",
+        "config.yaml: usage.interval: ",
+        "config.yaml: usage.group_by: ",
+        "ANTHROPIC_METRICS_HEALTH__PORT: health.port: ",
+        "config.yaml: log.level: ",
+    ]
+    assert [line.strip().startswith(start) for line, start in zip(lines[1:], starts, strict=True)] == [
+        True
+    ] * 7
+
+
+def test_an_unknown_key_in_the_environment_is_a_problem() -> None:
+    message = refusal("", {"ANTHROPIC_METRICS_USAGE__INTERVALL": "5m"})
+    assert message.startswith(
+        "ANTHROPIC_METRICS_USAGE__INTERVALL: usage.intervall: is not a known key; did you mean"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("missing.yaml", "missing.yaml: cannot be read: No such file"),
+        (".", r"\.: cannot be read: Is a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(path: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        load_config(Path(path), {})
+    with pytest.raises(ConfigError, match=expected):
+        load_config(None, {"ANTHROPIC_METRICS_CONFIG": path})
+
+
+def test_a_file_that_is_no_text_is_named() -> None:
+    path = Path("config.yaml")
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"config\.yaml: is not UTF-8 text"):
+        load_config(path, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"anthropic: {{admin_key: [{KEY}]}}",
+        f"anthropic: {KEY}",
+        f"anthropic: {{admin_key: {KEY} {KEY}}}",
+        f"anthropic: {{requests_per_minute: {KEY}}}",
+        f"usage: {{interval: {KEY}}}",
+        "usage: {interval: '${ELASTICSEARCH_PASSWORD}'}",
+        "elasticsearch: {hosts: 'https://u:hunter2-hunter2@es'}",
+        "elasticsearch: {username: u, password: *hunter2-hunter2}",
+        "elasticsearch: {password: !hunter2-hunter2 x}",
+        "elasticsearch: {password: 'hunter2-hunter2'\nx",
+    ],
+)
+def test_no_message_shows_a_secret(text: str) -> None:
+    message = refusal(text, {"ELASTICSEARCH_PASSWORD": "hunter2-hunter2"})
+    assert KEY not in message
+    assert "hunter2" not in message
+
+
+def test_a_key_that_could_not_travel_in_a_header_is_refused() -> None:
+    message = refusal("anthropic: {admin_key: 'sk-ant-admin one two'}")
+    assert message == "config.yaml: anthropic.admin_key: must be one word of printable ASCII characters"

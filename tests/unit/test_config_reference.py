@@ -1,0 +1,63 @@
+"""The example file and the reference say what the code does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from anthropic_metrics.config import Config, load_config
+from anthropic_metrics.config.load import PLAIN_VARIABLES, variable_name
+from anthropic_metrics.config.problems import KEYS
+from anthropic_metrics.config.reference import example, main, reference
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "config.example.yaml"
+
+
+def test_the_example_holds_exactly_the_defaults() -> None:
+    assert load_config(EXAMPLE, {}) == Config()
+
+
+def test_the_example_still_reads_the_plain_variables() -> None:
+    config = load_config(
+        EXAMPLE, {"ANTHROPIC_ADMIN_API_KEY": "sk-ant-admin01-example", "KIBANA_URL": "https://k"}
+    )
+    assert config.anthropic.secret().get() == "sk-ant-admin01-example"
+    assert config.kibana.url == "https://k"
+
+
+@pytest.mark.parametrize("key", KEYS, ids=".".join)
+def test_every_key_is_in_the_example_and_in_the_reference(key: tuple[str, ...]) -> None:
+    found = yaml.safe_load(EXAMPLE.read_text("utf-8"))
+    for name in key:
+        assert name in found
+        found = found[name]
+    assert f"`{variable_name(key)}`" in (ROOT / "docs/configuration.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("key", KEYS, ids=".".join)
+def test_every_key_says_what_it_is_for(key: tuple[str, ...]) -> None:
+    assert KEYS[key].description
+
+
+def test_every_plain_variable_is_named_in_the_reference() -> None:
+    assert [name for name in PLAIN_VARIABLES if name not in reference()] == []
+
+
+def test_the_written_files_are_those_the_code_makes() -> None:
+    assert EXAMPLE.read_text("utf-8") == example()
+    assert main(["--check"]) == 0
+
+
+def test_the_reference_names_the_kind_of_each_value() -> None:
+    text = reference()
+    for line in (
+        "| `usage_1d` | duration or `none` | `none` |",
+        "| `granularities` | list | `[1m, 1h]` |",
+        "| `format` | one of `json`, `console` |  |",
+        "| `backfill` | duration or day | `30d` |",
+        "| `admin_key` | secret |  |",
+    ):
+        assert line in text
