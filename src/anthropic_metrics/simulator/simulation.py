@@ -1,0 +1,180 @@
+"""The simulated organization and its truth: what any report should say, now, at some moment, or in the
+end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from .arrivals import PROFILES, Arrivals, Profile
+from .clock import DAY, WIDTHS, Clock, ceil, epoch, floor, iso, moment
+from .costs import REVISIONS, Costs, Line, Revisions, cost_rows
+from .edits import Edits
+from .inventory import api_key_row, spend_limit_row, workspace_row
+from .limits import organization_row
+from .limits import workspace_row as workspace_limit_row
+from .organization import Organization, build_organization
+from .series import build_series
+from .traffic import Cells, Traffic, container_hours
+from .usage import Grouping, Usage, make_filters
+
+_GROUPINGS_KEPT = 64
+
+
+class Simulation:
+    """An organization from a seed, and the ground truth of everything that its Admin API can be asked.
+
+    History begins `days` whole UTC days before the clock's time at creation, or at `start`; traffic goes
+    on for ever, so any later range can be asked. `arrivals` (`none`, `usual`, `late`) says how late usage
+    is seen, `revisions` (`none`, `usual`, `heavy`) how costs change in the 48 hours after their day.
+
+    Every truth method takes `at`: the state as the API knows it at that moment; None is the final truth,
+    when all has arrived and every edit holds. Rows are the API's own objects plus `starting_at` and
+    `ending_at`.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        seed: int = 7,
+        start: datetime | None = None,
+        days: int = 30,
+        arrivals: str | Profile = "none",
+        revisions: str | Revisions = "none",
+    ) -> None:
+        self.clock = clock
+        self.seed = seed
+        first = floor(start or clock.now() - timedelta(days=days), DAY)
+        self.first_day = moment(first)
+        self._organization = build_organization(seed, self.first_day)
+        self.series = build_series(seed, self._organization)
+        self.edits = Edits([each.dimensions for each in self.series], clock.now)
+        profile = PROFILES[arrivals] if isinstance(arrivals, str) else arrivals
+        traffic = Traffic(seed, self.series, self.first_day)
+        self._usage = Usage(traffic, Arrivals(seed, profile, self.series), self.edits)
+        changes = REVISIONS[revisions] if isinstance(revisions, str) else revisions
+        self._costs = Costs(seed, self._usage, self.edits, changes, self._container_hours)
+        self._groupings: dict[object, Grouping] = {}
+
+    def usage_rows(
+        self,
+        start: datetime,
+        end: datetime,
+        width: str = "1h",
+        group_by: Sequence[str] = (),
+        *,
+        filters: Mapping[str, Sequence[str | None]] | None = None,
+        at: datetime | None = None,
+    ) -> list[dict[str, Any]]:
+        """The Messages usage report of the whole buckets in [start, end); `filters` has dimension names."""
+        seconds = WIDTHS[width]
+        grouping = self.grouping(group_by, filters or {})
+        rows = []
+        for begin, cells in self.usage_cells(ceil(start, seconds), floor(end, seconds), seconds, at):
+            times = {"starting_at": iso(begin), "ending_at": iso(begin + seconds)}
+            rows += [{**times, **row} for row in grouping.rows(grouping.fold(cells))]
+        return rows
+
+    def cost_rows(
+        self, start: datetime, end: datetime, group_by: Sequence[str] = (), *, at: datetime | None = None
+    ) -> list[dict[str, Any]]:
+        """The cost report of the whole UTC days in [start, end)."""
+        rows = []
+        for day in range(ceil(start, DAY), floor(end, DAY), DAY):
+            times = {"starting_at": iso(day), "ending_at": iso(day + DAY)}
+            rows += [{**times, **row} for row in cost_rows(self.cost_lines(day, at), group_by)]
+        return rows
+
+    def organization(self, at: datetime | None = None) -> Organization:
+        """The organization with the edits that hold at `at`; see `Organization` for names, keys and
+        limits."""
+        seconds = None if at is None else epoch(at)
+        organization = self._organization
+        for edit in self.edits.organizations:
+            if edit.holds(seconds):
+                organization = edit.change(organization)
+        return organization
+
+    def me(self, at: datetime | None = None) -> dict[str, Any]:
+        organization = self.organization(at)
+        return {"id": organization.id, "type": "organization", "name": organization.name}
+
+    def workspaces(
+        self, at: datetime | None = None, *, default: bool = True, archived: bool = True, shape: str = "new"
+    ) -> list[dict[str, Any]]:
+        """The workspaces as the API lists them; `default` asks for the default one too."""
+        shown = self.organization(at).workspaces
+        now = None if at is None else at
+        return [
+            workspace_row(self.seed, each, now, shape)
+            for each in shown
+            if (default or not each.default) and (archived or not is_archived(each.archived_at, now))
+        ]
+
+    def api_keys(self, at: datetime | None = None, *, shape: str = "new") -> list[dict[str, Any]]:
+        """The key inventory; deleted keys are not in it."""
+        organization = self.organization(at)
+        return [api_key_row(each, organization, shape) for each in organization.api_keys]
+
+    def rate_limits(self, at: datetime | None = None, *, shape: str = "new") -> list[dict[str, Any]]:
+        """The organization's limit groups."""
+        return [organization_row(each, shape) for each in self.organization(at).rate_limits]
+
+    def workspace_rate_limits(
+        self, workspace_id: str, at: datetime | None = None, *, inherited: bool = False, shape: str = "new"
+    ) -> list[dict[str, Any]]:
+        """One workspace's overrides; with `inherited` also what it has from the organization. KeyError if
+        there is no such workspace or it is archived."""
+        organization = self.organization(at)
+        workspace = organization.workspace(workspace_id)
+        if workspace is None or is_archived(workspace.archived_at, at):
+            raise KeyError(workspace_id)
+        own = {
+            each.group_id: each.limits for each in organization.overrides if each.workspace_id == workspace_id
+        }
+        rows = (
+            workspace_limit_row(
+                each, own.get(each.group_id, ()), workspace_id, inherited=inherited, shape=shape
+            )
+            for each in organization.rate_limits
+        )
+        return [row for row in rows if row is not None]
+
+    def spend_limits(self, at: datetime | None = None) -> list[dict[str, Any]]:
+        return [spend_limit_row(each) for each in self.organization(at).spend_limits]
+
+    def usage_cells(
+        self, start: int, end: int, width: int, at: datetime | None
+    ) -> Sequence[tuple[int, Cells]]:
+        """Bucket starts (epoch seconds) with the cells of all series, for whoever groups them."""
+        return list(self._usage.buckets(start, end, width, None if at is None else epoch(at)))
+
+    def cost_lines(self, day: int, at: datetime | None) -> list[Line]:
+        """The finest lines of the bill of the UTC day that begins at `day` (epoch seconds)."""
+        return self._costs.lines(day, None if at is None else epoch(at))
+
+    def grouping(self, group_by: Sequence[str], filters: Mapping[str, Sequence[str | None]]) -> Grouping:
+        dimensions = self.edits.dimensions
+        chosen = make_filters(filters)
+        key = (frozenset(group_by), chosen, len(dimensions))
+        if key not in self._groupings:
+            if len(self._groupings) >= _GROUPINGS_KEPT:
+                self._groupings = {}
+            self._groupings[key] = Grouping(dimensions, tuple(group_by), chosen)
+        return self._groupings[key]
+
+    def _container_hours(self, hour: int) -> list[tuple[str | None, Decimal]]:
+        """Code execution: hours of containers by workspace in one hour."""
+        if hour * 3600 < epoch(self.first_day):
+            return []
+        return [
+            (self._organization.named(name).report_id, container_hours(self.seed, name, hour))
+            for name in ("Data Science", "Production")
+        ]
+
+
+def is_archived(archived_at: datetime | None, at: datetime | None) -> bool:
+    return archived_at is not None and (at is None or archived_at <= at)
