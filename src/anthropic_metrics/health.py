@@ -185,7 +185,8 @@ class HealthServer:
                 f"health.host, health.port: cannot listen on {address[0]}:{address[1]}: {error.strerror}.",
                 cure="Another agent may be running; choose another port (0 takes any free one).",
             ) from None
-        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        # The interval is how long `stop` may take.
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="health", daemon=True).start()
         return self.url
 
     @property

@@ -59,10 +59,11 @@ class Redaction:
         self._pattern = re.compile(self._ANTHROPIC_KEY)
 
     def add(self, value: str, *, username: str | None = None) -> None:
-        """Hide `value` from now on, as it is and as it is written in URLs, JSON and `Basic` headers."""
+        """Hide `value` from now on, also as written in URLs, JSON, `repr` and `Basic` headers."""
         if len(value) < self._SHORTEST:
             return
         forms = {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]}
+        forms.add(repr(value.encode())[2:-1])
         if username is not None:
             forms.add(b64encode(f"{username}:{value}".encode()).decode())
         with self._lock:

@@ -43,13 +43,13 @@ def test_three_plain_variables_are_enough_to_begin() -> None:
         {
             "ANTHROPIC_ADMIN_API_KEY": KEY,
             "ELASTICSEARCH_URL": "https://es:9200",
-            "ELASTICSEARCH_API_KEY": "abc==",
+            "ELASTICSEARCH_API_KEY": "YXBpLWtleQ==",
         },
     )
     config.require_admin_key()
     config.require_elasticsearch()
     secret = config.elasticsearch.secret()
-    assert (config.elasticsearch.hosts, secret and secret.get()) == (("https://es:9200",), "abc==")
+    assert (config.elasticsearch.hosts, secret and secret.get()) == (("https://es:9200",), "YXBpLWtleQ==")
 
 
 def test_the_environment_wins_over_the_file_over_plain_variables_over_the_default() -> None:
@@ -159,7 +159,9 @@ def test_one_way_to_give_a_key_puts_aside_the_ways_of_lower_layers(
 
 def test_a_user_in_the_file_and_its_password_in_the_environment_belong_together() -> None:
     path = write("elasticsearch: {hosts: https://es, username: agent}")
-    config = load_config(path, {"ELASTICSEARCH_PASSWORD": "p w", "ELASTICSEARCH_API_KEY": "other"})
+    config = load_config(
+        path, {"ELASTICSEARCH_PASSWORD": "p w", "ELASTICSEARCH_API_KEY": "api-key-of-config-test"}
+    )
     secret = config.elasticsearch.secret()
     assert (config.elasticsearch.api_key, secret and secret.get()) == (None, "p w")
 
@@ -214,10 +216,12 @@ def test_backfill_begins_at_a_utc_midnight_that_is_not_to_come(text: str, expect
 
 
 def test_a_configuration_shows_no_secret_and_cannot_be_changed() -> None:
-    config = load_config(None, {"ANTHROPIC_ADMIN_API_KEY": KEY, "ELASTICSEARCH_API_KEY": "abcdef"})
+    config = load_config(
+        None, {"ANTHROPIC_ADMIN_API_KEY": KEY, "ELASTICSEARCH_API_KEY": "api-key-of-config-test"}
+    )
     for text in (repr(config), str(config), config.model_dump_json()):
         assert KEY not in text
-        assert "abcdef" not in text
+        assert "api-key-of-config-test" not in text
     with pytest.raises(ValidationError):
         config.namespace = "other"  # type: ignore[misc]
 
@@ -236,8 +240,8 @@ def test_what_is_unsafe_is_said() -> None:
 
     assert cautions() == []
     assert "verify_certs" in cautions(verify_certs=False)[0]
-    assert "no TLS" in cautions(hosts="http://es:9200", api_key="abcdef")[0]
-    assert cautions(hosts="http://localhost:9200,https://es", api_key="abcdef") == []
+    assert "no TLS" in cautions(hosts="http://es:9200", api_key="api-key-of-config-test")[0]
+    assert cautions(hosts="http://localhost:9200,https://es", api_key="api-key-of-config-test") == []
     assert cautions(hosts="http://es:9200") == []
 
 

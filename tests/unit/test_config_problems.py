@@ -105,7 +105,7 @@ CASES = {
         "anthropic.admin_key_file: give admin_key or admin_key_file, not both",
     ),
     "user and key": (
-        "elasticsearch: {api_key: abcd, username: u}",
+        "elasticsearch: {api_key: api-key-of-config-test, username: u}",
         "elasticsearch.api_key: give username or api_key, not both",
     ),
     "unset variable": (

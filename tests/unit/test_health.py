@@ -1,0 +1,220 @@
+"""Health over real HTTP: alive, ready while the data is fresh, and what Prometheus reads."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from anthropic_metrics import logs
+from anthropic_metrics.config import HealthSettings
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.health import Health, HealthServer, Metrics, base_url, probe
+
+START = datetime(2026, 3, 10, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def tick(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics.create()
+
+
+@pytest.fixture
+def health(clock: Clock, metrics: Metrics) -> Health:
+    return Health({"usage": timedelta(minutes=5), "cost": timedelta(hours=1)}, metrics=metrics, clock=clock)
+
+
+@pytest.fixture
+def client(health: Health, metrics: Metrics) -> Iterator[httpx.Client]:
+    server = HealthServer(HealthSettings(port=0), health, metrics.registry)
+    with server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        yield client
+
+
+def test_alive_from_the_start_but_ready_only_when_every_poller_has_succeeded(
+    client: httpx.Client, health: Health
+) -> None:
+    assert client.get("/healthz").status_code == 200
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["troubles"] == {"usage": "has not succeeded yet", "cost": "has not succeeded yet"}
+    health.ok("usage", rows=12)
+    assert client.get("/readyz").status_code == 503
+    health.ok("cost")
+    ready = client.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["status"] == "ready"
+    assert ready.json()["pollers"]["usage"]["facts"] == {"rows": 12}
+
+
+def test_ready_for_three_intervals_after_the_last_success(
+    client: httpx.Client, health: Health, clock: Clock
+) -> None:
+    health.ok("usage")
+    health.ok("cost")
+    clock.tick(minutes=15)
+    assert client.get("/readyz").status_code == 200
+    clock.tick(seconds=1)
+    assert client.get("/readyz").json()["troubles"] == {"usage": "last succeeded 901 seconds ago"}
+    health.failed("usage", "the API is away")
+    assert client.get("/readyz").json()["troubles"] == {
+        "usage": "last succeeded 901 seconds ago: the API is away"
+    }
+    health.ok("usage")
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_failure_alone_does_not_end_readiness_but_a_pause_does_at_once(health: Health) -> None:
+    health.ok("usage")
+    health.ok("cost")
+    health.failed("usage", "503")
+    assert health.troubles() == {}
+    health.failed("usage", "the key was refused", paused=True)
+    assert health.troubles() == {"usage": "the key was refused"}
+    assert health.pollers["usage"].paused
+    health.ok("usage")
+    assert health.troubles() == {}
+
+
+def test_the_reason_of_a_first_failure_is_told(health: Health) -> None:
+    health.failed("cost", "certificate refused")
+    assert health.troubles()["cost"] == "certificate refused"
+
+
+def test_flips_are_logged_once(health: Health) -> None:
+    stream = io.StringIO()
+    logs.configure("info", "json", stream)
+    for _ in range(3):
+        health.failed("usage", "503")
+    health.ok("usage")
+    health.ok("usage")
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == [
+        "failure_began",
+        "failure_ended",
+    ]
+
+
+def test_no_secret_is_shown(client: httpx.Client, health: Health) -> None:
+    logs.redact.add("health-test-secret")
+    health.failed("usage", "key health-test-secret was refused")
+    health.ok("cost", note="health-test-secret")
+    assert "health-test-secret" not in client.get("/readyz").text
+    assert "health-test-secret" not in str(health.pollers["usage"])
+
+
+def test_prometheus_reads_every_metric(client: httpx.Client, health: Health, metrics: Metrics) -> None:
+    health.ok("usage")
+    metrics.documents.labels("metrics-x-default", "created").inc(3)
+    metrics.requests.labels("admin_api", "200").inc()
+    metrics.retries.labels("elasticsearch").inc()
+    metrics.rows_refused.labels("metrics-x-default").inc()
+    metrics.newest_data.labels("metrics-x-default").set(START.timestamp())
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    for line in (
+        'anthropic_metrics_documents_total{outcome="created",stream="metrics-x-default"} 3.0',
+        'anthropic_metrics_requests_total{server="admin_api",status="200"} 1.0',
+        'anthropic_metrics_retries_total{server="elasticsearch"} 1.0',
+        'anthropic_metrics_rows_refused_total{stream="metrics-x-default"} 1.0',
+        'anthropic_metrics_last_success_timestamp_seconds{poller="usage"} 1.77',
+        'anthropic_metrics_newest_data_timestamp_seconds{stream="metrics-x-default"} 1.77',
+    ):
+        assert line in answer.text
+    assert "python_info" not in answer.text
+
+
+def test_two_agents_in_one_process_do_not_share_counters() -> None:
+    first, second = Metrics.create(), Metrics.create()
+    first.retries.labels("x").inc()
+    assert second.registry.get_sample_value("anthropic_metrics_retries_total", {"server": "x"}) is None
+
+
+def test_other_paths_name_those_that_exist(client: httpx.Client) -> None:
+    answer = client.get("/health")
+    assert (answer.status_code, answer.json()["paths"]) == (404, ["/healthz", "/readyz", "/metrics"])
+
+
+def test_a_probe_is_true_only_for_200(client: httpx.Client, health: Health) -> None:
+    url = str(client.base_url)
+    assert probe(f"{url}/healthz")
+    assert not probe(f"{url}/readyz")
+    assert not probe("http://127.0.0.1:1/healthz")
+    assert not probe("no url")
+
+
+def test_a_probe_goes_past_the_proxy_of_the_environment(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    assert probe(f"{client.base_url}/healthz")
+
+
+def test_an_address_that_is_taken_is_a_configuration_problem(health: Health, metrics: Metrics) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            ConfigError, match=rf"health\.port: cannot listen on 127\.0\.0\.1:{port}: Address"
+        ):
+            HealthServer(HealthSettings(port=port), health, metrics.registry).start()
+
+
+def test_stopping_frees_the_port_and_may_be_repeated(health: Health, metrics: Metrics) -> None:
+    server = HealthServer(HealthSettings(port=0), health, metrics.registry)
+    url = server.start()
+    server.stop()
+    server.stop()
+    assert not probe(f"{url}/healthz")
+    with HealthServer(HealthSettings(port=int(url.rpartition(":")[2])), health, metrics.registry):
+        assert probe(f"{url}/healthz")
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:9321"),
+        ("::", "http://[::1]:9321"),
+        ("localhost", "http://localhost:9321"),
+    ],
+)
+def test_an_agent_that_listens_everywhere_is_asked_on_its_own_machine(host: str, expected: str) -> None:
+    assert base_url(HealthSettings(host=host)) == expected
+
+
+def test_many_threads_may_report_at_once(health: Health, metrics: Metrics) -> None:
+    start = threading.Barrier(8)
+
+    def report() -> None:
+        start.wait()
+        for _ in range(200):
+            health.failed("usage", "503")
+            health.ok("usage")
+            health.as_dict()
+
+    threads = [threading.Thread(target=report) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert health.pollers["usage"].last_success == START

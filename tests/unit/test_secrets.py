@@ -1,0 +1,105 @@
+"""Where keys come from, and that they can be rotated in place."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from anthropic_metrics import logs
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.secrets import Secret
+
+KEY = "anthropic.admin_key_file"
+
+
+def test_a_value_is_given_and_never_changes() -> None:
+    secret = Secret("anthropic.admin_key", value="first-secret")
+    assert secret.get() == "first-secret"
+    assert not secret.reload()
+
+
+def test_a_file_is_read_without_its_line_end(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("first-secret\r\n")
+    assert Secret(KEY, file=tmp_path / "key").get() == "first-secret"
+
+
+def test_a_file_is_read_again_only_when_asked(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("first-secret\n")
+    secret = Secret(KEY, file=file)
+    assert secret.get() == "first-secret"
+    assert not secret.reload()
+    file.write_text("second-secret\n")
+    assert secret.get() == "first-secret"
+    assert secret.reload()
+    assert secret.get() == "second-secret"
+    assert not secret.reload()
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty"])
+def test_a_rotation_half_done_keeps_the_old_secret_and_says_so(tmp_path: Path, damage: str) -> None:
+    stream = io.StringIO()
+    logs.configure("info", "json", stream)
+    file = tmp_path / "key"
+    file.write_text("first-secret")
+    secret = Secret(KEY, file=file)
+    secret.get()
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_text("")
+    assert not secret.reload()
+    assert secret.get() == "first-secret"
+    line = json.loads(stream.getvalue())
+    assert (line["message"], line["key"]) == ("secret_file_unreadable", KEY)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot read .*: No such file"),
+        (b"", "must hold the secret and nothing else"),
+        (b"one\ntwo", "must hold the secret and nothing else"),
+        (b"one two", "must hold the secret and nothing else"),
+        ("schlüssel".encode(), "must hold the secret and nothing else"),
+        (b"\xff\xfe", "is not text"),
+    ],
+)
+def test_a_file_that_cannot_be_the_secret_is_named(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"anthropic\.admin_key_file: .*{reason}") as caught:
+        Secret(KEY, file=file).get()
+    assert "two" not in str(caught.value)
+
+
+def test_a_password_may_hold_spaces_and_any_letter(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("süß und lang\n")
+    secret = Secret("elasticsearch.password_file", file=tmp_path / "password", username="agent")
+    assert secret.get() == "süß und lang"
+
+
+def test_a_secret_shows_nothing_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("first-secret")
+    secret = Secret(KEY, file=tmp_path / "key")
+    secret.get()
+    assert repr(secret) == f"{secret}" == "Secret('anthropic.admin_key_file')"
+
+
+def test_every_secret_that_is_read_is_hidden_from_then_on(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("rotated-one")
+    secret = Secret(KEY, file=file)
+    secret.get()
+    file.write_text("rotated-two")
+    secret.reload()
+    Secret("elasticsearch.password", value="pass-word-three", username="agent")
+    # The last is base64 of "agent:pass-word-three".
+    shown = logs.redact.scrub("rotated-one rotated-two pass-word-three YWdlbnQ6cGFzcy13b3JkLXRocmVl")
+    assert shown == " ".join([logs.redact.MARK] * 4)
