@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -32,11 +32,11 @@ _SETTING = "It is read from anthropic.admin_key, anthropic.admin_key_file or ANT
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; the body is decompressed."""
+    """A whole answer; the body is decompressed. Its content stays out of tracebacks that show locals."""
 
     status: int
-    headers: httpx.Headers
-    body: bytes
+    headers: httpx.Headers = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     AwareDatetime,
@@ -64,18 +64,19 @@ AmountText = Annotated[str, BeforeValidator(_amount_text)]
 
 
 class Reply(BaseModel):
-    """Base of all rows: immutable, unknown fields kept."""
+    """Base of all rows: immutable, unknown fields kept. `nested` names the fields that hold replies."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
+    nested: ClassVar[tuple[str, ...]] = ()
 
-    def unknown_fields(self) -> Iterator[str]:
+    def unknown_fields(self) -> list[str]:
         """Dotted names of fields that this version does not know, nested ones too."""
-        yield from self.model_extra or ()
-        for name in self.__pydantic_fields_set__:
-            value = self.__dict__.get(name)
+        names = list(self.__pydantic_extra__ or ())
+        for name in self.nested:
+            value = getattr(self, name)
             for item in value if isinstance(value, tuple) else (value,):
-                if isinstance(item, Reply):
-                    yield from (f"{name}.{inner}" for inner in item.unknown_fields())
+                names += [f"{name}.{inner}" for inner in item.unknown_fields()]
+        return names
 
 
 class CacheCreation(Reply):
@@ -93,6 +94,8 @@ class ServerToolUse(Reply):
 
 class UsageRow(Reply):
     """A result of the Messages usage report. None in a dimension: not grouped by it, or the null group."""
+
+    nested = ("cache_creation", "server_tool_use")
 
     uncached_input_tokens: Count
     cache_read_input_tokens: Count
@@ -159,6 +162,8 @@ class RateLimitGroup(Reply):
 
     `rate_limit_id` is the entry's own id, which differs per organization; the older shape has no ids.
     """
+
+    nested = ("group", "limits")
 
     group: LimitGroup
     models: tuple[str, ...] = ()
@@ -305,7 +310,8 @@ def parse_rows(model: type[R], rows: Iterable[Any], where: str, problems: Proble
         except ValidationError as error:
             problems.refuse(f"{where} row {number}", _reason(error))
             continue
-        problems.unknown_fields.update(reply.unknown_fields())
+        if unknown := reply.unknown_fields():
+            problems.unknown_fields.update(unknown)
         good.append(reply)
     return good
 

@@ -1,0 +1,426 @@
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import structlog
+from admin_script import KEY, Scripted
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anthropic_metrics.admin_api.client import AdminClient, Priority
+from anthropic_metrics.admin_api.retry import RetryPolicy
+from anthropic_metrics.config import AnthropicSettings
+from anthropic_metrics.errors import (
+    AuthError,
+    BadRequest,
+    BrokenContract,
+    ConfigError,
+    MetricsError,
+    RetryLater,
+    Stopped,
+)
+
+ME = "/v1/organizations/me"
+GOOD = httpx.Response(200, json={"id": "org_1"})
+ADMIN, ORDINARY, OAUTH, OTHER = "sk-ant-admin01-x1y2", "sk-ant-api03-x1y2", "sk-ant-oat01-x1y2", "hello-x1y2"
+
+Make = Callable[..., Scripted]
+
+
+def refusal(status: int, message: str = "No.", kind: str = "invalid_request_error") -> httpx.Response:
+    body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_body"}
+    return httpx.Response(status, json=body, headers={"request-id": "req_head"})
+
+
+# What is sent
+
+
+def test_a_request_says_who_asks_and_in_which_version(scripted: Make) -> None:
+    it = scripted(GOOD)
+    assert it.client.get(ME, [("group_by[]", "model"), ("group_by[]", "speed")]) == {"id": "org_1"}
+    sent = it.script.headers[0]
+    assert sent["anthropic-version"] == "2023-06-01"
+    assert sent["user-agent"].startswith("anthropic-metrics/")
+    assert "(+https://" in sent["user-agent"]
+    assert sent["accept-encoding"] == "gzip"
+    assert it.script.requests[0].url.params.get_list("group_by[]") == ["model", "speed"]
+
+
+@pytest.mark.parametrize(
+    ("key", "header", "value"),
+    [
+        pytest.param(ADMIN, "x-api-key", ADMIN, id="an Admin key"),
+        pytest.param(ORDINARY, "x-api-key", ORDINARY, id="an ordinary key is tried too"),
+        pytest.param(OAUTH, "authorization", f"Bearer {OAUTH}", id="an OAuth token"),
+        pytest.param(OTHER, "x-api-key", OTHER, id="an unknown kind"),
+    ],
+)
+def test_a_key_goes_into_the_header_of_its_kind_and_no_other(
+    scripted: Make, key: str, header: str, value: str
+) -> None:
+    it = scripted(GOOD, key=key)
+    it.client.get(ME)
+    sent = it.script.headers[0]
+    assert sent[header] == value
+    assert ({"x-api-key", "authorization"} - {header}).isdisjoint(sent)
+
+
+def test_only_an_ordinary_key_is_warned_about(scripted: Make) -> None:
+    with structlog.testing.capture_logs() as events:
+        scripted(GOOD, key=ADMIN)
+        assert events == []
+        scripted(GOOD, key=ORDINARY)
+    assert [event["event"] for event in events] == ["ordinary_api_key"]
+
+
+def test_headers_of_a_query_are_sent_with_it_alone(scripted: Make) -> None:
+    it = scripted(GOOD)
+    it.client.get(ME, headers={"anthropic-beta": "fast-mode"})
+    it.client.get(ME)
+    assert [headers.get("anthropic-beta") for headers in it.script.headers] == ["fast-mode", None]
+
+
+def test_a_path_in_the_base_url_stays(scripted: Make) -> None:
+    settings = AnthropicSettings.model_validate(
+        {"admin_key": KEY, "base_url": "https://gateway.test/claude/"}
+    )
+    it = scripted(GOOD, settings=settings)
+    it.client.get(ME)
+    assert str(it.script.requests[0].url) == "https://gateway.test/claude/v1/organizations/me"
+
+
+def test_decimals_in_text_stay_text_and_compressed_bodies_are_read(scripted: Make) -> None:
+    packed = httpx.Response(200, headers={"content-encoding": "gzip"}, content=b"")
+    packed_body = gzip.compress(b'{"amount": "123.78912000"}')
+    it = scripted(lambda _: httpx.Response(200, headers=packed.headers, content=packed_body))
+    assert it.client.get(ME) == {"amount": "123.78912000"}
+
+
+# Trying again
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(refusal(408), id="408"),
+        pytest.param(refusal(500), id="500"),
+        pytest.param(refusal(502), id="502"),
+        pytest.param(refusal(503), id="503"),
+        pytest.param(refusal(504), id="504"),
+        pytest.param(refusal(529, kind="overloaded_error"), id="529"),
+        pytest.param(httpx.ConnectError("refused"), id="connection refused"),
+        pytest.param(httpx.ReadTimeout("slow"), id="timeout"),
+        pytest.param(httpx.RemoteProtocolError("peer closed"), id="connection lost in the body"),
+        pytest.param(httpx.Response(200, text='{"data": [1, 2'), id="half a body"),
+        pytest.param(httpx.Response(200, text=""), id="no body"),
+        pytest.param(httpx.Response(200, text="<html>sign in</html>"), id="a portal's page"),
+        pytest.param(httpx.Response(200, text='{"value": NaN}'), id="a number that JSON does not have"),
+    ],
+)
+def test_what_may_pass_is_asked_again_after_a_growing_wait(
+    scripted: Make, failure: httpx.Response | Exception
+) -> None:
+    told: list[str] = []
+    it = scripted(failure, failure, GOOD, on_retry=told.append)
+    assert it.client.get(ME) == {"id": "org_1"}
+    first, second = it.slept
+    assert (first <= 2, second <= 4) == (True, True)
+    status = str(failure.status_code) if isinstance(failure, httpx.Response) else "error"
+    assert told == [status] * 2
+    assert (it.client.stats.requests, it.client.stats.retries) == (3, 2)
+
+
+def test_a_failure_that_stays_ends_in_retry_later_with_its_reason(scripted: Make) -> None:
+    it = scripted(refusal(529, "Overloaded", "overloaded_error"), retry=RetryPolicy(attempts=3))
+    with pytest.raises(RetryLater, match=r"529 overloaded_error \(Overloaded; request id req_head\)"):
+        it.client.get(ME)
+    assert it.client.stats.by_status == {"529": 3}
+
+
+def test_a_429_waits_as_long_as_it_asks(scripted: Make) -> None:
+    limited = httpx.Response(429, headers={"retry-after": "33"})
+    it = scripted(limited, GOOD)
+    it.client.get(ME)
+    assert it.slept == [33]
+
+
+def test_a_429_that_asks_for_nothing_waits_for_a_limit_per_minute(scripted: Make) -> None:
+    now = datetime(2026, 11, 21, 8, tzinfo=UTC)
+    past = httpx.Response(429, headers={"anthropic-ratelimit-requests-reset": "2026-11-21T07:59:00Z"})
+    it = scripted(past, past, GOOD, clock=lambda: now)
+    it.client.get(ME)
+    assert len(it.slept) == 2
+    assert all(30 <= seconds <= 60 for seconds in it.slept)
+
+
+def test_dates_are_measured_against_the_clock_that_was_handed_in(scripted: Make) -> None:
+    now = datetime(2031, 1, 1, tzinfo=UTC)
+    reset = httpx.Response(429, headers={"anthropic-ratelimit-requests-reset": "2031-01-01T00:00:20Z"})
+    it = scripted(reset, GOOD, clock=lambda: now)
+    it.client.get(ME)
+    assert it.slept == [20]
+
+
+def test_a_429_holds_the_requests_of_all_others_too(scripted: Make) -> None:
+    limited = httpx.Response(429, headers={"retry-after": "20"})
+    it = scripted(limited, GOOD, retry=RetryPolicy(attempts=1))
+    with pytest.raises(RetryLater, match="asked for 20 seconds"):
+        it.client.get(ME)
+    assert it.slept == []
+    it.client.get("/v1/organizations/workspaces", priority=Priority.BACKFILL)
+    assert it.slept == pytest.approx([20], abs=1)
+
+
+def test_an_absurd_wait_is_not_slept_through_but_reported_and_ends_within_the_hour(scripted: Make) -> None:
+    absurd = httpx.Response(429, headers={"retry-after": str(10**9)})
+    it = scripted(absurd, GOOD)
+    for message in ("asked for 1000000000 seconds", "no request goes out for another"):
+        with pytest.raises(RetryLater, match=message):
+            it.client.get(ME)
+    assert (len(it.script.requests), it.slept) == (1, [])
+    it.client._pacer.sleep(3600)
+    assert it.client.get(ME) == {"id": "org_1"}
+
+
+def test_all_waits_of_a_call_together_stay_below_the_longest(scripted: Make) -> None:
+    limited = httpx.Response(429, headers={"retry-after": "50"})
+    it = scripted(limited, retry=RetryPolicy(attempts=100, longest_wait=timedelta(seconds=120)))
+    with pytest.raises(RetryLater):
+        it.client.get(ME)
+    assert it.slept == [50, 50]
+
+
+def test_a_stop_ends_the_wait_before_the_next_attempt(scripted: Make) -> None:
+    stop = threading.Event()
+    it = scripted(refusal(500), GOOD, stop=stop, sleep=lambda _: stop.set())
+    with pytest.raises(Stopped):
+        it.client.get(ME)
+    assert len(it.script.requests) == 1
+
+
+def test_a_stop_ends_a_body_in_transit(scripted: Make) -> None:
+    stop = threading.Event()
+
+    class Endless(httpx.SyncByteStream):
+        def __iter__(self):  # type: ignore[no-untyped-def]
+            while True:
+                yield b" "
+                stop.set()
+
+    it = scripted(lambda _: httpx.Response(200, stream=Endless()), stop=stop)
+    with pytest.raises(Stopped):
+        it.client.get(ME)
+
+
+# Refusals
+
+
+def test_a_400_carries_the_servers_words_its_request_id_and_the_query(scripted: Make) -> None:
+    it = scripted(refusal(400, "Cannot specify more than 5 group_by[] dimensions."))
+    with pytest.raises(BadRequest) as raised:
+        it.client.get("/v1/x", [("group_by[]", "model"), ("starting_at", "2026-01-01T00:00:00Z")])
+    text = str(raised.value)
+    assert raised.value.status == 400
+    for part in (
+        "400 invalid_request_error",
+        "Cannot specify more than 5 group_by[] dimensions.",
+        "req_head",
+        "/v1/x?group_by[]=model&starting_at=2026-01-01T00:00:00Z",
+    ):
+        assert part in text
+    assert len(it.script.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 413, 422])
+def test_a_refused_query_is_not_asked_again(scripted: Make, status: int) -> None:
+    it = scripted(refusal(status))
+    with pytest.raises(BadRequest) as raised:
+        it.client.get(ME)
+    assert raised.value.status == status
+    assert it.slept == []
+
+
+def test_a_redirect_is_not_followed_and_named_without_its_path(scripted: Make) -> None:
+    it = scripted(httpx.Response(302, headers={"location": "https://login.corp.test/sso?token=abc"}))
+    with pytest.raises(BadRequest, match=r"https://login\.corp\.test: check anthropic\.base_url") as raised:
+        it.client.get(ME)
+    assert "abc" not in str(raised.value)
+    assert len(it.script.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "cure"),
+    [
+        pytest.param(ORDINARY, 401, "This is an ordinary API key", id="ordinary key, 401"),
+        pytest.param(ORDINARY, 403, "This is an ordinary API key", id="ordinary key, 403"),
+        pytest.param(ADMIN, 401, "The Admin key is wrong, disabled or deleted", id="wrong Admin key"),
+        pytest.param(ADMIN, 403, "may not read this", id="Admin key without the right"),
+        pytest.param(OAUTH, 401, "scope org:admin", id="token expired"),
+        pytest.param(OAUTH, 403, "scope org:admin", id="token without the scope"),
+        pytest.param(OTHER, 401, "does not look like a key", id="something else"),
+    ],
+)
+def test_a_refused_key_is_told_from_an_ordinary_one(scripted: Make, key: str, status: int, cure: str) -> None:
+    it = scripted(refusal(status, "invalid x-api-key", "authentication_error"), key=key)
+    with pytest.raises(AuthError, match=cure) as raised:
+        it.client.get(ME)
+    assert "anthropic.admin_key_file" in str(raised.value)
+    assert "invalid x-api-key" in str(raised.value)
+    assert key not in str(raised.value)
+
+
+def test_a_rotated_key_file_is_read_again_and_the_request_repeated_once(
+    scripted: Make, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(ADMIN)
+    settings = AnthropicSettings.model_validate({"admin_key_file": file})
+
+    def server(request: httpx.Request) -> httpx.Response:
+        return GOOD if request.headers["x-api-key"] == "sk-ant-admin01-new" else refusal(401)
+
+    it = scripted(server, settings=settings)
+    with pytest.raises(AuthError):
+        it.client.get(ME)
+    assert len(it.script.requests) == 1  # unchanged: nothing to try again with
+    file.write_text("sk-ant-admin01-new\n")
+    assert it.client.get(ME)["id"] == "org_1"
+    file.write_text("sk-ant-admin01-newer")
+    it.client.get(ME)
+    assert len(it.script.requests) == 4
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "3", '"text"', "true"])
+def test_json_that_is_no_object_breaks_the_contract(scripted: Make, body: str) -> None:
+    it = scripted(httpx.Response(200, text=body))
+    with pytest.raises(BrokenContract):
+        it.client.get(ME)
+
+
+def test_foreign_words_are_cut_and_made_printable(scripted: Make) -> None:
+    it = scripted(refusal(400, "\x1b[31mred\n\x00" + "x" * 10_000, "k" * 1000))
+    with pytest.raises(BadRequest) as raised:
+        it.client.get(ME)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 600
+
+
+def test_a_proxys_page_is_quoted_when_there_is_no_error_object(scripted: Make) -> None:
+    it = scripted(httpx.Response(403, text="<h1>Blocked by ACME filter</h1>"))
+    with pytest.raises(AuthError, match="Blocked by ACME filter"):
+        it.client.get(ME)
+
+
+# The key stays out of sight
+
+
+class Leaky:
+    """An error deep in the transport, with the signed request in its hands, as httpx has it."""
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError("connection reset", request=request)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Leaky(), id="transport error"),
+        pytest.param(refusal(500, f"bad header x-api-key: {KEY}"), id="500 that sends the key back"),
+        pytest.param(refusal(401, f"invalid key {KEY}", KEY), id="401 that sends the key back"),
+        pytest.param(refusal(400, f"invalid key {KEY}"), id="400 that sends the key back"),
+        pytest.param(httpx.Response(200, text="{"), id="malformed"),
+        pytest.param(httpx.Response(200, text="[]"), id="no object"),
+    ],
+)
+def test_the_key_is_in_no_error_log_or_traceback_at_debug_level(
+    scripted: Make,
+    answer: httpx.Response,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    it = scripted(answer, retry=RetryPolicy(attempts=2))
+    with structlog.testing.capture_logs() as events, pytest.raises(MetricsError) as raised:
+        it.client.get(ME)
+    told: list[str] = [str(event) for event in events]
+    error: BaseException | None = raised.value
+    while error is not None:
+        frames = error.__traceback__.tb_next if error is raised.value and error.__traceback__ else None
+        shown = traceback.TracebackException(type(error), error, frames, capture_locals=True)
+        told += [repr(error), str(error), repr(vars(error)), *shown.format(chain=False)]
+        assert not isinstance(error, httpx.HTTPError)
+        error = error.__cause__ or error.__context__
+    told += [caplog.text, *capsys.readouterr(), repr(it.client), repr(vars(it.client))]
+    assert all(KEY not in text for text in told)
+
+
+@pytest.mark.parametrize("key", ["sk-ant-admin01-a b", "sk-ant-admin01-é", "sk-ant-admin01-a\nb"])
+def test_a_key_that_no_header_can_hold_is_a_configuration_error_that_does_not_show_it(key: str) -> None:
+    class Held:
+        def get(self) -> str:
+            return key
+
+    class Settings:
+        def secret(self) -> Held:
+            return Held()
+
+        timeout, requests_per_minute, ca_file, base_url = timedelta(seconds=1), 60, None, "http://x.test"
+
+    with pytest.raises(ConfigError, match=r"anthropic\.admin_key") as raised:
+        AdminClient(Settings())  # type: ignore[arg-type]
+    assert "admin01" not in str(raised.value)
+
+
+# Settings
+
+
+def test_an_unusable_proxy_is_a_configuration_error_that_hides_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://me:hunter2@proxy.test")
+    with pytest.raises(ConfigError, match="HTTPS_PROXY") as raised:
+        AdminClient(AnthropicSettings.model_validate({"admin_key": KEY}))
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_statuses_are_counted_and_told(scripted: Make) -> None:
+    told: list[str] = []
+    it = scripted(refusal(500), httpx.ConnectError("no"), GOOD, on_request=told.append)
+    it.client.get(ME)
+    assert told == ["500", "error", "200"]
+    assert it.client.stats.by_status == {"500": 1, "error": 1, "200": 1}
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+error_bodies = anything | st.fixed_dictionaries(
+    {"error": anything | st.fixed_dictionaries({"message": anything})}
+)
+
+
+@given(status=st.integers(200, 599), body=error_bodies)
+def test_whatever_comes_the_client_returns_an_object_or_raises_one_of_ours(status: int, body: object) -> None:
+    content = json.dumps(body).encode()
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, content=content))
+    settings = AnthropicSettings.model_validate({"admin_key": KEY})
+    with AdminClient(
+        settings, transport=transport, sleep=lambda _: None, retry=RetryPolicy(attempts=1)
+    ) as client:
+        try:
+            outcome = client.get(ME)
+        except MetricsError as error:
+            outcome = {"error": str(error)}
+    assert isinstance(outcome, dict)
+    assert str(outcome.get("error", "")).isprintable() or status == 200
