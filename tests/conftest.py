@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import pytest
 from elasticsearch import ApiError, Elasticsearch
+from servers.processors import ProcessorsServer
 
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.errors import MetricsError
@@ -43,11 +44,16 @@ def elasticsearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     if named:
         yield named.rstrip("/")
         return
-    server = EmbeddedElasticsearch(data=tmp_path_factory.mktemp("elasticsearch"))
-    yield from _running(server)
+    yield from _running(EmbeddedElasticsearch(data=tmp_path_factory.mktemp("elasticsearch")))
 
 
-def _running(server: EmbeddedElasticsearch) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def processors_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that runs ingest pipelines (`_simulate`); servers/processors.py says what differs."""
+    yield from _running(ProcessorsServer(tmp_path_factory.mktemp("processors")))
+
+
+def _running(server: EmbeddedElasticsearch | ProcessorsServer) -> Iterator[str]:
     try:
         url = server.start()
     except MetricsError as error:

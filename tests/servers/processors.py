@@ -1,7 +1,11 @@
 """A server that runs ingest pipelines for real: OpenSearch with its fork of Elasticsearch's processors.
 
-The embedded Elasticsearch has no processors, since Elastic publishes them in no artifact. Talk to this one with
-plain HTTP: the Elasticsearch client refuses it. It is for tests only and no part of the product.
+The embedded Elasticsearch has no processors, since Elastic publishes them in no artifact. Talk to this one
+with plain HTTP: the Elasticsearch client refuses it. It is for tests only and no part of the product.
+
+The fork lacks a few things that Elasticsearch has: `copy_from` of set (write a template instead), the
+processors reroute and terminate, and `_meta` of a pipeline. `ignore_missing_pipeline` is taught to it by the
+child process.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ CHILD = (sys.executable, str(Path(__file__).with_name("processors_child.py")))
 NAMED = (
     *jars("org.opensearch", VERSION, "opensearch", "opensearch-plugin-classloader"),
     *jars("org.opensearch.plugin", VERSION, "transport-netty4-client", "ingest-common", "lang-painless"),
+    *jars("org.opensearch.plugin", VERSION, "lang-mustache-client"),
     *jars("org.apache.logging.log4j", "2.25.4", "log4j-core"),
     *jars("org.locationtech.spatial4j", "0.7", "spatial4j"),
 )
@@ -55,6 +60,7 @@ MODULES = (
         "org.opensearch.painless.PainlessPlugin",
         ("lang-painless", "opensearch-scripting-painless-spi", "asm", "antlr4-runtime"),
     ),
+    Module("lang-mustache", "org.opensearch.script.mustache.MustachePlugin", ("lang-mustache", "compiler-")),
     Module(
         "ingest-common",
         "org.opensearch.ingest.common.IngestCommonPlugin",

@@ -1,8 +1,8 @@
 """The Java artifacts of the embedded server: the one place that names them, and how they are had.
 
 They are fetched by coordinates with jgo, through the usual proxy and CA settings, into `<cache>/java`. What
-the user's own Maven cache already holds is taken from there. The licence of Elasticsearch (Elastic License 2.0)
-lets anybody run these files; they are never part of our wheel or image.
+the user's own Maven cache already holds is taken from there. The licence of Elasticsearch (Elastic License
+2.0) lets anybody run these files; they are never part of our wheel or image.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ MODULES: dict[str, tuple[Artifact, ...]] = {
 
 
 def cache_dir() -> Path:
-    """Where downloads and servers are kept: ANTHROPIC_METRICS_CACHE, else a part of the user's cache folder."""
+    """Where downloads and servers are kept: ANTHROPIC_METRICS_CACHE, else below the user's cache folder."""
     named = os.environ.get("ANTHROPIC_METRICS_CACHE")
     return Path(named).absolute() if named else _user_cache() / "anthropic-metrics"
 

@@ -48,9 +48,9 @@ class EmbeddedElasticsearch:
     A template may ask for a lifecycle and a failure store, but retention never deletes and nothing is
     diverted: what does not fit the mapping is refused with 400.
 
-    `data` names a folder that outlives the server, so that a later start finds the same documents; without it
-    a temporary one is removed by `stop`. `http_port` 0 takes a free port and keeps it for later starts of this
-    object. It needs 0.5 to 0.8 GB of memory with the default heap.
+    `data` names a folder that outlives the server, so that a later start finds the same documents; without
+    it a temporary one is removed by `stop`. `http_port` 0 takes a free port and keeps it for later starts of
+    this object. It needs 0.5 to 0.8 GB of memory with the default heap.
     """
 
     def __init__(

@@ -1,0 +1,1 @@
+"""Servers that only the tests need."""
