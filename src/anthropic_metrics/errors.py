@@ -9,7 +9,7 @@ MetricsError
 ├── SinkError         Elasticsearch did not take a write: the window is not done
 └── Stopped           the agent is shutting down
 
-A single bad row is no exception: it is counted and named (`admin_api.replies.Problems`) and its page lives on.
+A single bad row is no exception: it is counted and named (`admin_api.replies.Problems`), its page lives on.
 """
 
 from __future__ import annotations

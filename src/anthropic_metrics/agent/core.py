@@ -1,0 +1,183 @@
+"""The agent: connects both sides, runs jobs, and says what each of them did."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.agent.jobs import Job, Pollers, Sink
+from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.identity import Prepared, prepare
+from anthropic_metrics.elastic.assets import stream_name
+from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.elastic.setup import ensure
+from anthropic_metrics.errors import AuthError, MetricsError, Stopped
+from anthropic_metrics.health import Health, Metrics
+from anthropic_metrics.logs import Flip, get_logger
+from anthropic_metrics.reports.corrections import AGENT_DATASET
+from anthropic_metrics.reports.names import Inventory
+from anthropic_metrics.reports.plan import Range
+from anthropic_metrics.reports.tally import WRITTEN, Tally
+
+log = get_logger(__name__)
+
+
+def utc_now() -> datetime:
+    """The wall clock, aware."""
+    return datetime.now(UTC)
+
+
+class Agent:
+    """Everything a command needs to poll and write. Close it, or use it as a context manager.
+
+    `clock` is the only source of time for what documents say; tests hand in a simulated one.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        stop: threading.Event | None = None,
+    ) -> None:
+        config.require_admin_key()
+        config.require_elasticsearch()
+        self.config = config
+        self.clock = clock
+        self.stop = stop or threading.Event()
+        self.metrics = Metrics.create()
+        self._count = RequestCount()
+        self.client = AdminClient(
+            config.anthropic,
+            stop=self.stop,
+            clock=clock,
+            on_request=self._on_request,
+            on_retry=self._on_retry,
+        )
+        self.elasticsearch: Elasticsearch = connect(config.elasticsearch)
+        self.streams = Streams(self.elasticsearch, stop=self.stop)
+        self.inventory = Inventory(self.client)
+        self.pollers = Pollers(config, self.client, self.inventory, clock=clock)
+        self.sink = Sink(self.streams, self._record_corrections)
+        self.jobs = self.pollers.scheduled(self.sink)
+        intervals = {job.name: job.interval for job in self.jobs}
+        self.health = Health(intervals, metrics=self.metrics, clock=clock)
+        self._agent_stream = stream_name(AGENT_DATASET, config.namespace)
+        self._id = uuid4().hex
+        self._ready = threading.Lock()
+        self._is_ready = False
+        self._flip = Flip(log)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the connections."""
+        self.client.close()
+        self.elasticsearch.close()
+
+    def attempt(self, job: Job) -> Tally:
+        """Run a job, whatever happens in it, and report it: log, health, metrics, agent stream.
+
+        Raises only Stopped. Everything else ends as `tally.failures`.
+        """
+        tally = Tally(job.poller, job.stream)
+        began, started = self.clock(), time.monotonic()
+        self._count.requests = self._count.retries = 0
+        window, refused = None, False
+        try:
+            self._ensure()
+            window = job.run(tally)
+        except Stopped:
+            raise
+        except MetricsError as error:
+            tally.failures.append(str(error))
+            refused = isinstance(error, AuthError)
+        except Exception:
+            log.exception("poll_crashed", job=job.name)
+            tally.failures.append("An unexpected error; its traceback is in the log.")
+        if missing := tally.refused + tally.diverted + tally.unsettled:
+            tally.failures.append(f"{missing} documents did not arrive.")
+        attempt = Attempt(
+            job=job,
+            tally=tally,
+            window=window or Range(began, began),
+            began=began,
+            seconds=time.monotonic() - started,
+            requests=self._count.requests,
+            retries=self._count.retries,
+            refused=refused,
+        )
+        self._report(attempt)
+        return tally
+
+    def _ensure(self) -> None:
+        """Templates and pipelines stand before the first document."""
+        with self._ready:
+            if not self._is_ready:
+                ensure(self.elasticsearch, self.config)
+                self._is_ready = True
+
+    def _record_corrections(self, corrections: Sequence[Prepared]) -> None:
+        if corrections:
+            self.streams.append(self._agent_stream, [(entry.id, entry.source) for entry in corrections])
+
+    def _report(self, attempt: Attempt) -> None:
+        job, failure = attempt.job, attempt.failure
+        level = logging.INFO if attempt.tally.changed else logging.DEBUG
+        log.log(level, "poll_done", job=job.name, **attempt.facts())
+        if failure:
+            self.health.failed(job.name, failure, paused=attempt.refused)
+        else:
+            self.health.ok(job.name, **attempt.facts())
+        self._measure(attempt)
+        self._append_poll(attempt)
+
+    def _measure(self, attempt: Attempt) -> None:
+        stream, tally = attempt.job.stream, attempt.tally
+        for outcome in WRITTEN:
+            if count := getattr(tally, outcome):
+                self.metrics.documents.labels(stream, outcome).inc(count)
+        if tally.bad_rows:
+            self.metrics.rows_refused.labels(stream).inc(tally.bad_rows)
+        if tally.newest_data is not None:
+            self.metrics.newest_data.labels(stream).set(tally.newest_data.timestamp())
+
+    def _append_poll(self, attempt: Attempt) -> None:
+        """One agent document for the attempt. That it cannot be written must not fail the job itself."""
+        document = poll_document(attempt, self.config.namespace, self.inventory.organization)
+        key = f"{self._id} {attempt.job.name} {attempt.began.isoformat()}"
+        identity = blake2b(key.encode(), digest_size=16).hexdigest()
+        try:
+            self.streams.append(self._agent_stream, [(identity, prepare(identity, document).source)])
+        except Stopped:
+            raise
+        except MetricsError as error:
+            self._flip.failed("agent stream", str(error))
+        else:
+            self._flip.ok("agent stream")
+
+    def _on_request(self, status: str) -> None:
+        self._count.requests += 1
+        self.metrics.requests.labels("admin_api", status).inc()
+
+    def _on_retry(self, status: str) -> None:
+        self._count.retries += 1
+        self.metrics.retries.labels("admin_api").inc()

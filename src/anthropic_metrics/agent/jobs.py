@@ -1,0 +1,132 @@
+"""What there is to do: one live job and one sweep per view, one job for the rate limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from anthropic_metrics.admin_api.client import AdminClient, Priority
+from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.reports.limits import RateLimitPoller
+from anthropic_metrics.reports.names import Inventory
+from anthropic_metrics.reports.plan import WIDTHS, Range, Rung, ceil, due_rungs, floor, reach
+from anthropic_metrics.reports.poller import Progress, Record, ViewPoller
+from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.reports.views import views
+
+SWEEP_EVERY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Sink:
+    """Where documents go: the streams, and the record of corrections."""
+
+    streams: Streams
+    record: Record
+
+
+@dataclass(frozen=True)
+class Job:
+    """A thing to do every `interval`, counted into a fresh tally each time."""
+
+    name: str
+    poller: str
+    stream: str
+    interval: timedelta
+    run: Callable[[Tally], Range | None]
+
+
+class Pollers:
+    """Every enabled poller, and what each can be asked to do."""
+
+    def __init__(
+        self, config: Config, client: AdminClient, inventory: Inventory, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._clock = clock
+        self.views = [ViewPoller(view, client, inventory, clock=clock) for view in views(config)]
+        limits = config.rate_limits
+        self.limits = RateLimitPoller(config, client, inventory, clock=clock) if limits.enabled else None
+        self._limits_interval = limits.interval
+
+    def only(self, names: list[str]) -> None:
+        """Keep the pollers of these names; no names keep all."""
+        if names:
+            self.views = [poller for poller in self.views if poller.view.poller in names]
+            self.limits = self.limits if "rate_limits" in names else None
+
+    def scheduled(self, sink: Sink) -> list[Job]:
+        """The daemon's jobs: live ones first."""
+        jobs = [self._live(poller, sink) for poller in self.views]
+        if self.limits is not None:
+            jobs.append(self._limits(sink, every_workspace=False))
+        return jobs + [self._sweep(poller, sink) for poller in self.views]
+
+    def single(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
+        """One pass over every poller's whole window."""
+        jobs = [self._limits(sink, every_workspace=True)] if self.limits is not None else []
+        return jobs + [self._whole(poller, sink, self.history(poller), progress) for poller in self.views]
+
+    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
+        """One pass over an older range; the rate limits have no past."""
+        return [self._whole(poller, sink, whole_buckets(poller, wanted), progress) for poller in self.views]
+
+    def history(self, poller: ViewPoller) -> Range:
+        """The view's whole window as of now, the open bucket included."""
+        now, step = self._clock(), WIDTHS[poller.view.width]
+        return Range(floor(poller.view.history(now), step), ceil(now, step))
+
+    def _live(self, poller: ViewPoller, sink: Sink) -> Job:
+        view = poller.view
+        last: dict[Rung, datetime] = {}
+
+        def run(tally: Tally) -> Range | None:
+            now = self._clock()
+            due = due_rungs(view.rungs, last, now)
+            whole = reach(due, now, view.width, view.history(now))
+            if whole is not None:
+                poller.keep(whole, sink.streams, tally, record=sink.record, priority=Priority.LIVE)
+                last.update(dict.fromkeys(due, now))
+            return whole
+
+        return Job(view.dataset, view.poller, view.stream, view.interval, run)
+
+    def _sweep(self, poller: ViewPoller, sink: Sink) -> Job:
+        """The whole history once a day, compared with the stream whether or not the answers changed."""
+
+        def run(tally: Tally) -> Range:
+            whole = self.history(poller)
+            poller.keep(
+                whole, sink.streams, tally, record=sink.record, priority=Priority.BACKFILL, verify=True
+            )
+            return whole
+
+        return Job(f"{poller.view.dataset} sweep", poller.view.poller, poller.view.stream, SWEEP_EVERY, run)
+
+    def _whole(self, poller: ViewPoller, sink: Sink, whole: Range, progress: Progress | None) -> Job:
+        def run(tally: Tally) -> Range:
+            poller.keep(
+                whole, sink.streams, tally, record=sink.record, priority=Priority.LIVE, progress=progress
+            )
+            return whole
+
+        return Job(poller.view.dataset, poller.view.poller, poller.view.stream, poller.view.interval, run)
+
+    def _limits(self, sink: Sink, *, every_workspace: bool) -> Job:
+        poller, interval = self.limits, self._limits_interval
+        assert poller is not None
+
+        def run(tally: Tally) -> Range:
+            poller.keep(sink.streams, tally, every_workspace=every_workspace)
+            slot = floor(self._clock(), interval)
+            return Range(slot, slot + interval)
+
+        return Job("anthropic_metrics.rate_limit", "rate_limits", poller.stream, interval, run)
+
+
+def whole_buckets(poller: ViewPoller, wanted: Range) -> Range:
+    """`wanted` widened to whole buckets of the view."""
+    step = WIDTHS[poller.view.width]
+    end = wanted.end if floor(wanted.end, step) == wanted.end else ceil(wanted.end, step)
+    return Range(floor(wanted.start, step), end)

@@ -1,0 +1,80 @@
+"""One attempt at a job, and its document in the agent stream."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from anthropic_metrics.agent.jobs import Job
+from anthropic_metrics.documents.agent import AgentDocument, Poll
+from anthropic_metrics.reports.corrections import AGENT_DATASET
+from anthropic_metrics.reports.plan import Range
+from anthropic_metrics.reports.tally import Tally
+
+MESSAGE_LENGTH = 1000
+
+
+class RequestCount(threading.local):
+    """Admin API requests of this thread's job: jobs that run side by side do not count each other's."""
+
+    requests = 0
+    retries = 0
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a job did, from `began`, in `seconds`, over `window`. `refused`: a server refused the key."""
+
+    job: Job
+    tally: Tally
+    window: Range
+    began: datetime
+    seconds: float
+    requests: int
+    retries: int
+    refused: bool = False
+
+    @property
+    def failure(self) -> str | None:
+        """Why it failed, in one line; None if all windows are done."""
+        return "; ".join(self.tally.failures) or None
+
+    def facts(self) -> dict[str, Any]:
+        """For the log and the health page: every count that is not zero."""
+        return {**self.tally.counts(), "requests": self.requests, "seconds": round(self.seconds, 3)}
+
+
+def poll_document(attempt: Attempt, namespace: str, organization: dict[str, Any] | None) -> AgentDocument:
+    """The attempt as a document."""
+    tally, failure = attempt.tally, attempt.failure
+    counts = {name: count for name, count in tally.counts().items() if name in Poll.model_fields}
+    lag = (attempt.began - tally.newest_data).total_seconds() if tally.newest_data else None
+    source: dict[str, Any] = {
+        "timestamp": attempt.began,
+        "data_stream": {"dataset": AGENT_DATASET, "namespace": namespace},
+        "event": {
+            "dataset": AGENT_DATASET,
+            "action": "poll",
+            "outcome": "failure" if failure else "success",
+            "created": attempt.began,
+        },
+        "organization": organization,
+        "error": {"message": failure[:MESSAGE_LENGTH]} if failure else None,
+        "anthropic": {
+            "poll": {
+                "poller": attempt.job.poller,
+                "stream": attempt.job.stream,
+                "window_start": attempt.window.start,
+                "window_end": attempt.window.end,
+                "seconds": round(attempt.seconds, 3),
+                "requests": attempt.requests,
+                "retries": attempt.retries,
+                "newest_data": tally.newest_data,
+                "lag_seconds": lag,
+                **counts,
+            }
+        },
+    }
+    return AgentDocument.model_validate(source)

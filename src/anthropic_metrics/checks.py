@@ -1,0 +1,176 @@
+"""What `check` looks at, one finding each. Nothing is written anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import partial
+
+import httpx
+from elasticsearch import ApiError, Elasticsearch
+
+from anthropic_metrics.admin_api import endpoints
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.pages import read_buckets
+from anthropic_metrics.admin_api.retry import RetryPolicy
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.mapping import DATASETS
+from anthropic_metrics.elastic.connect import connect, server_version
+from anthropic_metrics.errors import MetricsError
+from anthropic_metrics.reports.plan import WIDTHS, Range, floor
+from anthropic_metrics.reports.views import View, views
+
+OLDEST = (8, 17)
+# The least rights to poll; `setup` needs the cluster privileges besides.
+RUN_PRIVILEGES = ["auto_configure", "create_doc", "write", "read", "view_index_metadata", "maintenance"]
+SETUP_PRIVILEGES = ["manage_index_templates", "manage_ingest_pipelines"]
+# Somebody is waiting for the answer: one quick second try, no long patience.
+IMPATIENT = RetryPolicy(attempts=2, longest_wait=timedelta(seconds=5))
+
+
+class Status(StrEnum):
+    """How a check ended."""
+
+    ok = "ok"
+    failed = "failed"
+    skipped = "skipped"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table; `cure` says how to mend a failure."""
+
+    what: str
+    status: Status
+    details: str = ""
+    cure: str = ""
+
+
+def findings(config: Config, now: datetime) -> Iterator[Finding]:
+    """Every check in order; what cannot work because an earlier one failed is left out or skipped."""
+    yield from _admin_api(config, now)
+    yield from _elasticsearch(config)
+    yield from _kibana(config)
+
+
+def _admin_api(config: Config, now: datetime) -> Iterator[Finding]:
+    try:
+        client = AdminClient(config.anthropic, retry=IMPATIENT)
+    except MetricsError as error:
+        yield Finding("Admin API key", Status.failed, error.message, error.cure)
+        return
+    with client:
+        me = _attempt("Admin API key", lambda: f"belongs to {endpoints.organization(client).name}")
+        yield me
+        if me.status is Status.failed:
+            return
+        yield _attempt("Workspaces", lambda: f"{len(endpoints.workspaces(client))} found")
+        yield _attempt("API keys", lambda: f"{len(endpoints.api_keys(client))} found")
+        for view in views(config):
+            yield _attempt(f"Report {view.dataset}", partial(_rows, client, view, now))
+        yield _attempt("Rate limits", lambda: f"{len(endpoints.organization_rate_limits(client))} groups")
+
+
+def _rows(client: AdminClient, view: View, now: datetime) -> str:
+    """The last two closed buckets, asked for exactly as the poller asks."""
+    step = WIDTHS[view.width]
+    end = floor(now, step)
+    rows = sum(len(bucket.rows) for bucket in read_buckets(client, view.query(Range(end - 2 * step, end))))
+    return f"{rows} rows in the last two closed buckets of {view.width}"
+
+
+def _elasticsearch(config: Config) -> Iterator[Finding]:
+    try:
+        config.require_elasticsearch()
+        es = connect(config.elasticsearch)
+    except MetricsError as error:
+        yield Finding("Elasticsearch", Status.failed, error.message, error.cure)
+        return
+    with closing(es):
+        reached = _attempt("Elasticsearch", lambda: _version(es))
+        yield reached
+        if reached.status is Status.ok:
+            yield _rights(es, config)
+            yield _templates(es)
+
+
+def _version(es: Elasticsearch) -> str:
+    version = server_version(es)
+    if not version.serverless and version.number < OLDEST:
+        raise MetricsError(
+            f"Elasticsearch {version.text} is too old.", cure="Use Elasticsearch 8.17 or newer."
+        )
+    return version.text
+
+
+def _rights(es: Elasticsearch, config: Config) -> Finding:
+    what = "Elasticsearch rights"
+    streams = [f"metrics-{dataset}-{config.namespace}" for dataset in DATASETS]
+    try:
+        answer = es.security.has_privileges(index=[{"names": streams, "privileges": RUN_PRIVILEGES}])
+    except ApiError as error:
+        if error.status_code in (400, 404, 405):
+            return Finding(what, Status.skipped, "the cluster has no security")
+        return Finding(what, Status.failed, f"Elasticsearch answered {error.status_code}")
+    absent = sorted(
+        {privilege for granted in answer["index"].values() for privilege, has in granted.items() if not has}
+    )
+    if not absent:
+        return Finding(what, Status.ok, f"may write to {streams[0].rpartition('.')[0]}.*-{config.namespace}")
+    return Finding(
+        what,
+        Status.failed,
+        f"missing: {', '.join(absent)}",
+        f"Give the agent's role these index privileges on `metrics-anthropic_metrics.*-{config.namespace}`.",
+    )
+
+
+def _templates(es: Elasticsearch) -> Finding:
+    what = "Index templates"
+    try:
+        there = [
+            dataset
+            for dataset in DATASETS
+            if es.indices.exists_index_template(name=f"metrics-{dataset}").meta.status == 200
+        ]
+    except ApiError as error:
+        return Finding(what, Status.skipped, f"this user may not look at them ({error.status_code})")
+    if len(there) == len(DATASETS):
+        return Finding(what, Status.ok, f"{len(there)} installed")
+    return Finding(
+        what,
+        Status.failed,
+        f"{len(there)} of {len(DATASETS)} installed",
+        "Run `anthropic-metrics setup` (its user needs the cluster privileges "
+        f"{', '.join(SETUP_PRIVILEGES)}); `run` and `once` install them too if they may.",
+    )
+
+
+def _kibana(config: Config) -> Iterator[Finding]:
+    settings = config.kibana
+    if settings.url is None:
+        yield Finding("Kibana", Status.skipped, "no kibana.url")
+        return
+    secret = settings.secret()
+    headers = {"authorization": f"ApiKey {secret.get()}"} if secret else {}
+    cure = "Check kibana.url and kibana.api_key."
+    try:
+        answer = httpx.get(f"{settings.url}/api/status", headers=headers, timeout=10)
+        number = answer.json().get("version", {}).get("number") if answer.status_code == 200 else None
+    except (httpx.HTTPError, ValueError) as error:
+        yield Finding("Kibana", Status.failed, f"{settings.url}: {type(error).__name__}", cure)
+        return
+    if number is None:
+        yield Finding("Kibana", Status.failed, f"{settings.url} answered {answer.status_code}", cure)
+    else:
+        yield Finding("Kibana", Status.ok, f"version {number}")
+
+
+def _attempt(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, Status.ok, look())
+    except MetricsError as error:
+        return Finding(what, Status.failed, error.message, error.cure)

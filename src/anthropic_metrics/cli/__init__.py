@@ -1,0 +1,40 @@
+"""The command line. Exit codes: 0 done, 1 something was not, 2 wrong usage or configuration."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from anthropic_metrics.cli import demo, inspect, install, polling
+from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
+from anthropic_metrics.logs import redact
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="anthropic-metrics",
+    help="Anthropic usage, cost and rate limits in your own Elasticsearch, kept right.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for module in (polling, install, inspect, demo):
+    module.register(app)
+
+
+def main() -> None:
+    """Run a command; every error of ours becomes one readable message, never a traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        sys.exit(_complain(error, 2))
+    except Stopped:
+        sys.exit(130)
+    except MetricsError as error:
+        sys.exit(_complain(error, 1))
+
+
+def _complain(error: MetricsError, code: int) -> int:
+    sys.stderr.write(redact.scrub(f"anthropic-metrics: {error}") + "\n")
+    return code

@@ -1,0 +1,93 @@
+"""What the commands share: options, configuration, consoles, dates, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from anthropic_metrics import logs
+from anthropic_metrics.config import Config, load_config
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.reports.plan import Range
+from anthropic_metrics.reports.poller import Progress as OnWindow
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="Configuration file; else ANTHROPIC_METRICS_CONFIG, else ./config.yaml, else the environment.",
+        show_default=False,
+    ),
+]
+
+
+class PollerName(StrEnum):
+    """The pollers, as `--only` names them."""
+
+    usage = "usage"
+    cost = "cost"
+    rate_limits = "rate_limits"
+
+
+OnlyOption = Annotated[
+    list[PollerName] | None,
+    typer.Option("--only", help="Only this poller; may be repeated.", show_default=False),
+]
+
+out = Console()
+err = Console(stderr=True)
+
+
+def load(path: Path | None) -> Config:
+    """The configuration, with logging set up as it says and its cautions logged."""
+    config = load_config(path)
+    logs.configure(config.log.level, config.log.format)
+    log = logs.get_logger(__name__)
+    for caution in config.cautions():
+        log.warning("unsafe_configuration", reason=caution)
+    return config
+
+
+def moment(text: str, option: str) -> datetime:
+    """A date or an ISO time as aware UTC; a bare date is its midnight.
+
+    Raises ConfigError that names the option.
+    """
+    try:
+        if len(text) == len("2026-01-01"):
+            return datetime.combine(date.fromisoformat(text), time(), UTC)
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{option}: {text!r} is no date; write 2026-01-01 or 2026-01-01T12:00Z") from None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+@contextmanager
+def progress(ranges: list[Range]) -> Iterator[OnWindow | None]:
+    """A bar over the days of `ranges` on a terminal; nothing elsewhere."""
+    if not err.is_terminal:
+        yield None
+        return
+    total = sum((whole.end - whole.start for whole in ranges), timedelta())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("hours read", total=round(total / timedelta(hours=1)))
+        done = timedelta()
+
+        def advance(window: Range) -> None:
+            nonlocal done
+            done += window.end - window.start
+            bar.update(
+                task, completed=round(done / timedelta(hours=1)), description=f"{window.start:%Y-%m-%d}"
+            )
+
+        yield advance

@@ -1,0 +1,65 @@
+"""`setup`: templates and pipelines, installed or upgraded in place."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from anthropic_metrics.cli.common import ConfigOption, err, load, out
+from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.assets import load_assets
+from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.setup import apply, plan_setup
+from anthropic_metrics.elastic.steps import Step
+
+STYLES = {"created": "green", "updated": "yellow", "failed": "red", "skipped": "dim", "unchanged": "dim"}
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(setup)
+
+
+def setup(
+    config: ConfigOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+) -> None:
+    """Install or upgrade index templates and ingest pipelines; safe to repeat."""
+    settings = load(config)
+    if dry_run and not settings.elasticsearch.hosts:
+        err.print("No elasticsearch.hosts: this is what an empty cluster would get.")
+        _print(_everything())
+        return
+    steps = _steps(settings, dry_run=dry_run)
+    _print(steps)
+    for step in steps:
+        if step.cure:
+            err.print(f"{step.name}: {step.cure}", highlight=False, soft_wrap=True, markup=False)
+    raise typer.Exit(1 if any(step.status == "failed" for step in steps) else 0)
+
+
+def _steps(config: Config, *, dry_run: bool) -> list[Step]:
+    config.require_elasticsearch()
+    with closing(connect(config.elasticsearch)) as es:
+        steps = plan_setup(es, config)
+        return steps if dry_run else apply(es, steps)
+
+
+def _everything() -> list[Step]:
+    assets = load_assets()
+    return [
+        *(Step("ingest pipeline", name, "create") for name in assets.pipelines),
+        *(Step("component template", name, "create") for name in assets.component_templates),
+        *(Step("index template", name, "create") for name in assets.index_templates),
+    ]
+
+
+def _print(steps: list[Step]) -> None:
+    table = Table("what", "name", "result", "details", box=None, pad_edge=False)
+    for step in steps:
+        result = step.status or step.action
+        style = STYLES.get(result, "")
+        table.add_row(step.kind, step.name, f"[{style}]{result}[/]" if style else result, step.detail)
+    out.print(table)

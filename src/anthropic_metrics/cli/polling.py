@@ -1,0 +1,115 @@
+"""`run`, `once`, `backfill`, `preview`: the commands that read the Admin API."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Annotated
+
+import typer
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.agent import daemon
+from anthropic_metrics.agent.core import Agent, utc_now
+from anthropic_metrics.agent.jobs import Job, Pollers
+from anthropic_metrics.cli.cluster import embedded_cluster, own_data
+from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment, progress
+from anthropic_metrics.cli.summary import print_tallies
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.reports.names import Inventory
+from anthropic_metrics.reports.plan import Range
+from anthropic_metrics.reports.tally import Tally
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(run)
+    app.command()(once)
+    app.command()(backfill)
+    app.command()(preview)
+
+
+def run(
+    config: ConfigOption = None,
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="Bring an Elasticsearch along instead of using a cluster.")
+    ] = False,
+) -> None:
+    """Poll for ever. SIGTERM or Ctrl-C ends it cleanly."""
+    settings = load(config)
+    with ExitStack() as stack:
+        if embedded:
+            settings = stack.enter_context(embedded_cluster(settings, data=own_data()))
+        raise typer.Exit(daemon.run(Agent(settings)))
+
+
+def once(config: ConfigOption = None, only: OnlyOption = None) -> None:
+    """One pass of every poller over its whole window, backfill included."""
+    settings = load(config)
+    with _stoppable() as stop, Agent(settings, stop=stop) as agent:
+        agent.pollers.only([*(only or [])])
+        ranges = [agent.pollers.history(poller) for poller in agent.pollers.views]
+        with progress(ranges) as advance:
+            tallies = attempt_all(agent, agent.pollers.single(agent.sink, advance))
+    print_tallies(tallies)
+    raise typer.Exit(0 if all(tally.done for tally in tallies) else 1)
+
+
+def backfill(
+    since: Annotated[str, typer.Option(help="First day, such as 2026-01-01.")],
+    until: Annotated[str | None, typer.Option(help="End, exclusive; else now.", show_default=False)] = None,
+    config: ConfigOption = None,
+    only: OnlyOption = None,
+) -> None:
+    """Read an older range, newest first."""
+    wanted = Range(moment(since, "--since"), moment(until, "--until") if until else utc_now())
+    if wanted.start >= wanted.end:
+        raise ConfigError(
+            f"--since: {since} is not before the end of the range, {wanted.end:%Y-%m-%dT%H:%MZ}"
+        )
+    settings = load(config)
+    with _stoppable() as stop, Agent(settings, stop=stop) as agent:
+        agent.pollers.only([*(only or [])])
+        with progress([wanted] * len(agent.pollers.views)) as advance:
+            tallies = attempt_all(agent, agent.pollers.older(agent.sink, wanted, advance))
+    print_tallies(tallies)
+    raise typer.Exit(0 if all(tally.done for tally in tallies) else 1)
+
+
+def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
+    """The documents as NDJSON on stdout; nothing is written anywhere."""
+    settings = load(config)
+    settings.require_admin_key()
+    with _stoppable() as stop, AdminClient(settings.anthropic, stop=stop) as client:
+        pollers = Pollers(settings, client, Inventory(client), clock=utc_now)
+        pollers.only([*(only or [])])
+        for document in _documents(settings, pollers):
+            sys.stdout.write(json.dumps(document.source, ensure_ascii=False) + "\n")
+
+
+def attempt_all(agent: Agent, jobs: list[Job]) -> list[Tally]:
+    """Every job once, one after the other; a failing one does not keep the next from its turn."""
+    return [agent.attempt(job) for job in jobs]
+
+
+def _documents(config: Config, pollers: Pollers) -> Iterator[Prepared]:
+    if pollers.limits is not None:
+        yield from pollers.limits.documents(Tally("rate_limits", pollers.limits.stream))
+    for poller in pollers.views:
+        yield from poller.documents(pollers.history(poller))
+
+
+@contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """An event that SIGTERM sets: what was written stays, the rest is found missing at the next pass."""
+    stop = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,78 @@
+"""Corrections: what changed upstream after we had shipped it as complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from anthropic_metrics.documents.agent import AgentDocument
+from anthropic_metrics.documents.identity import Prepared, prepare
+from anthropic_metrics.elastic.reconcile import Change
+
+AGENT_DATASET = "anthropic_metrics.agent"
+
+
+def value_at(source: dict[str, Any] | None, dotted: str) -> Any:
+    """The value of a dotted field, None where it is absent."""
+    found: Any = source
+    for name in dotted.split("."):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(name)
+    return found
+
+
+def corrections(
+    changes: Sequence[Change], stream: str, numbers: Sequence[str], now: datetime
+) -> Iterator[Prepared]:
+    """One agent document per number that a change alters.
+
+    Growth of a bucket that was shipped as incomplete is no correction. The `_id` is the digest of the
+    revision itself, so writing it again after a crash, or from a second agent, makes no second one.
+    """
+    for change in changes:
+        before = change.before or {}
+        if value_at(before, "anthropic.usage.bucket_complete") is False:
+            continue
+        for number in numbers:
+            old, new = value_at(before, number), value_at(change.after, number)
+            if old is None or (old == new if change.after else old == 0):
+                continue
+            yield _correction(change, before, stream, number, float(old), new, now)
+
+
+def _correction(
+    change: Change, before: dict[str, Any], stream: str, number: str, old: float, new: Any, now: datetime
+) -> Prepared:
+    shipped = before["anthropic"]
+    fields = shipped.get("usage") or shipped.get("cost") or {}
+    source = {
+        "timestamp": now,
+        "data_stream": {"dataset": AGENT_DATASET, "namespace": before["data_stream"]["namespace"]},
+        "event": {"dataset": AGENT_DATASET, "action": "correction", "created": now},
+        "organization": before.get("organization"),
+        "anthropic": {name: shipped[name] for name in ("model", "workspace", "api_key") if shipped.get(name)}
+        | {
+            "correction": {
+                "stream": stream,
+                "document_id": change.id,
+                "bucket_start_time": before["@timestamp"],
+                "dimensions": [f"{k}={v}" for k, v in fields.items() if isinstance(v, str) and _dimension(k)],
+                "field": number,
+                "old": old,
+                "new": None if new is None else float(new),
+                "delta": float(new or 0) - old,
+                "why": "vanished" if change.after is None else "late" if float(new or 0) > old else "revised",
+            }
+        },
+    }
+    revision = [stream, change.id, change.index, change.seq_no, number, new]
+    digest = blake2b(json.dumps(revision).encode(), digest_size=16).hexdigest()
+    return prepare(digest, AgentDocument.model_validate(source))
+
+
+def _dimension(name: str) -> bool:
+    return not name.startswith(("bucket_", "amount", "currency"))

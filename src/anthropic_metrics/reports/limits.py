@@ -1,0 +1,87 @@
+"""The rate-limit poller: a snapshot of every limit group, organization and workspaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from anthropic_metrics.admin_api import endpoints
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.replies import Problems, RateLimitGroup
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.assets import stream_name
+from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.reports.build import rate_limit_documents
+from anthropic_metrics.reports.names import Inventory
+from anthropic_metrics.reports.plan import floor
+from anthropic_metrics.reports.tally import Tally
+
+DATASET = "anthropic_metrics.rate_limit"
+# Workspaces read at one poll. With more of them each poll reads its share in turn, so that five hundred
+# workspaces cost 20 requests a poll and none waits longer than 25 polls.
+WORKSPACES_PER_POLL = 20
+
+
+class RateLimitPoller:
+    """Snapshots of the limits as they stand."""
+
+    def __init__(
+        self, config: Config, client: AdminClient, inventory: Inventory, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._settings = config.rate_limits
+        self._namespace = config.namespace
+        self.stream = stream_name(DATASET, config.namespace)
+        self._client = client
+        self._inventory = inventory
+        self._clock = clock
+
+    def keep(self, streams: Streams, tally: Tally, *, every_workspace: bool = False) -> None:
+        """Write one document per group for the current slot of the interval."""
+        now = self._clock()
+        slot = floor(now, self._settings.interval)
+        documents = list(self.documents(tally, every_workspace=every_workspace))
+        outcome = streams.reconcile(
+            self.stream,
+            (slot, slot + timedelta(milliseconds=1)),
+            documents,
+            organization_id=self._inventory.names(now).organization_id,
+            now=now,
+            confirm_after=self._settings.interval,
+            # A group that is gone was still there when the slot's first snapshot was taken.
+            deletes=False,
+        )
+        tally.add(outcome)
+        tally.windows += 1
+        tally.saw(slot)
+
+    def documents(self, tally: Tally, *, every_workspace: bool = True) -> Iterator[Prepared]:
+        """The documents of the current slot."""
+        now = self._clock()
+        slot = floor(now, self._settings.interval)
+        names = self._inventory.names(now)
+        for groups in self._snapshots(now, tally, every_workspace):
+            tally.rows += len(groups)
+            yield from rate_limit_documents(DATASET, self._namespace, groups, names, slot, now)
+
+    def _snapshots(
+        self, now: datetime, tally: Tally, every_workspace: bool
+    ) -> Iterator[list[RateLimitGroup]]:
+        problems = Problems()
+        yield endpoints.organization_rate_limits(self._client, problems=problems)
+        if self._settings.workspaces:
+            named = self._inventory.names(now).workspaces
+            active = sorted(workspace for workspace, known in named.items() if not known.archived)
+            turn = active if every_workspace else share(active, now, self._settings.interval)
+            for workspace in turn:
+                yield endpoints.workspace_rate_limits(self._client, workspace, problems=problems)
+        tally.problems(problems)
+
+
+def share(workspaces: list[str], now: datetime, interval: timedelta) -> list[str]:
+    """The workspaces whose turn it is: the clock decides, so that no memory of the last turn is needed."""
+    turns = -(-len(workspaces) // WORKSPACES_PER_POLL)
+    if turns <= 1:
+        return workspaces
+    turn = int(now.timestamp() // interval.total_seconds()) % turns
+    return workspaces[turn::turns]

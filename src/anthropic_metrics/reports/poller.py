@@ -1,0 +1,182 @@
+"""Keeps one view's stream true: fetch a window, build what should exist, compare, write the difference."""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+import structlog
+
+from anthropic_metrics.admin_api.client import AdminClient, Priority
+from anthropic_metrics.admin_api.pages import Bucket, read_buckets
+from anthropic_metrics.admin_api.replies import Problems, parse_rows
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.reconcile import Change, Streams
+from anthropic_metrics.reports.build import DEFAULT_WORKSPACE, DOCUMENTED_LAG
+from anthropic_metrics.reports.corrections import corrections
+from anthropic_metrics.reports.names import Inventory, Names
+from anthropic_metrics.reports.plan import Range, newest_window
+from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.reports.views import View
+
+log = structlog.get_logger(__name__)
+
+Progress = Callable[[Range], None]
+Record = Callable[[Sequence[Prepared]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A bucket whose answer is new, and its documents. `clean`: every row of it could be read."""
+
+    bucket: Bucket
+    digest: bytes
+    documents: list[Prepared]
+    clean: bool
+
+
+class ViewPoller:
+    """One view. Safe to call from two threads: whatever they both write is settled by comparison."""
+
+    def __init__(
+        self,
+        view: View,
+        client: AdminClient,
+        inventory: Inventory,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.view = view
+        self._client = client
+        self._inventory = inventory
+        self._clock = clock
+        # Digest of each bucket's last reconciled answer. A cache: losing it costs one look-up a window.
+        self._known: dict[datetime, bytes] = {}
+        self._density: float | None = None
+
+    def keep(
+        self,
+        whole: Range,
+        streams: Streams,
+        tally: Tally,
+        *,
+        record: Record,
+        priority: Priority,
+        verify: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Make the stream equal to the report over `whole`, newest window first, counting into `tally`.
+
+        `verify` compares unchanged answers with the stream too, in case somebody else changed it.
+        Raises what the client and Elasticsearch raise; windows finished by then stay finished.
+        """
+        for window in self._windows(whole):
+            now = self._clock()
+            for span in _spans(self._read(window, now, tally, priority, verify)):
+                self._reconcile(span, streams, now, tally, record)
+            tally.windows += 1
+            if progress:
+                progress(window)
+        oldest = self.view.history(self._clock())
+        self._known = {start: digest for start, digest in self._known.items() if start >= oldest}
+
+    def documents(self, whole: Range) -> Iterator[Prepared]:
+        """The documents that should exist for `whole`, newest window first; nothing is written."""
+        tally = Tally(self.view.poller, self.view.stream)
+        for window in self._windows(whole):
+            for built in self._read(window, self._clock(), tally, Priority.LIVE, verify=True):
+                yield from built.documents
+
+    def _windows(self, whole: Range) -> Iterator[Range]:
+        end = whole.end
+        while whole.start < end:
+            window = newest_window(Range(whole.start, end), self.view.width, self._density)
+            yield window
+            end = window.start
+
+    def _read(
+        self, window: Range, now: datetime, tally: Tally, priority: Priority, verify: bool
+    ) -> list[Built]:
+        """All pages of the window, or nothing: only then documents for the buckets whose answer is new."""
+        names = self._inventory.names(now)
+        buckets = list(read_buckets(self._client, self.view.query(window), priority=priority))
+        if buckets:
+            self._density = sum(len(bucket.rows) for bucket in buckets) / len(buckets)
+        built = []
+        for bucket in buckets:
+            if bucket.rows:
+                tally.saw(bucket.end)
+            digest = _digest(bucket, names, now)
+            if verify or self._known.get(bucket.start) != digest:
+                built.append(self._build(bucket, digest, names, now, tally))
+        tally.buckets += len(buckets)
+        tally.unchanged_buckets += len(buckets) - len(built)
+        return built
+
+    def _build(self, bucket: Bucket, digest: bytes, names: Names, now: datetime, tally: Tally) -> Built:
+        problems = Problems()
+        where = f"{self.view.dataset} {bucket.start:%Y-%m-%dT%H:%MZ}"
+        rows: list[Any] = parse_rows(self.view.row, bucket.rows, where, problems)
+        if problems.total:
+            log.warning("rows_refused", stream=self.view.stream, count=problems.total, rows=problems.bad_rows)
+        tally.problems(problems)
+        tally.rows += len(rows)
+        if self.view.workspaces:
+            rows = [row for row in rows if (row.workspace_id or DEFAULT_WORKSPACE) in self.view.workspaces]
+        if not names.knows(_values(rows, "workspace_id"), _values(rows, "api_key_id")):
+            names = self._inventory.names(now, unknown=True)
+        documents = self.view.build(self.view, bucket, rows, names, now)
+        return Built(bucket, digest, documents, clean=not problems.total)
+
+    def _reconcile(
+        self, span: list[Built], streams: Streams, now: datetime, tally: Tally, record: Record
+    ) -> None:
+        view = self.view
+
+        def log_corrections(changes: list[Change]) -> None:
+            record(list(corrections(changes, view.stream, view.corrected, now)))
+
+        outcome = streams.reconcile(
+            view.stream,
+            (span[0].bucket.start, span[-1].bucket.end),
+            [document for built in span for document in built.documents],
+            organization_id=self._inventory.names(now).organization_id,
+            terms=view.terms,
+            now=now,
+            confirm_after=view.interval,
+            # A row that could not be read has not vanished.
+            deletes=all(built.clean for built in span),
+            record=log_corrections,
+        )
+        tally.add(outcome)
+        if outcome.settled:
+            self._known.update((built.bucket.start, built.digest) for built in span)
+
+
+def _spans(built: list[Built]) -> Iterator[list[Built]]:
+    """Runs of adjacent buckets: each is compared and written in one go."""
+    span: list[Built] = []
+    for item in built:
+        if span and span[-1].bucket.end != item.bucket.start:
+            yield span
+            span = []
+        span.append(item)
+    if span:
+        yield span
+
+
+def _digest(bucket: Bucket, names: Names, now: datetime) -> bytes:
+    """Digest of all that the bucket's documents are made of: rows, names, whether it is complete.
+
+    marshal in version 2 writes equal values as equal bytes, several times faster than JSON.
+    """
+    complete = now >= bucket.end + DOCUMENTED_LAG
+    return blake2b(marshal.dumps([bucket.rows, names.digest, complete], 2), digest_size=16).digest()
+
+
+def _values(rows: Iterable[Any], name: str) -> set[str]:
+    return {value for row in rows if (value := getattr(row, name, None))}

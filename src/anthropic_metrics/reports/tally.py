@@ -1,0 +1,94 @@
+"""What one poll did, counted: for its log line, its document in the agent stream, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+
+from anthropic_metrics.admin_api.replies import Problems
+from anthropic_metrics.elastic.reconcile import Outcome
+
+# Counters that `Outcome` and `Tally` share by name.
+WRITTEN = (
+    "created",
+    "replaced",
+    "deleted",
+    "marked",
+    "kept",
+    "waiting",
+    "conflicts",
+    "unsettled",
+    "refused",
+    "diverted",
+    "dropped",
+)
+
+
+@dataclass
+class Tally:
+    """Counts of one pass over one stream."""
+
+    poller: str
+    stream: str
+    windows: int = 0
+    buckets: int = 0
+    unchanged_buckets: int = 0
+    rows: int = 0
+    created: int = 0
+    replaced: int = 0
+    deleted: int = 0
+    marked: int = 0
+    kept: int = 0
+    waiting: int = 0
+    conflicts: int = 0
+    unsettled: int = 0
+    refused: int = 0
+    diverted: int = 0
+    dropped: int = 0
+    bad_rows: int = 0
+    unknown_fields: int = 0
+    newest_data: datetime | None = None
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one reconciled window."""
+        for name in WRITTEN:
+            setattr(self, name, getattr(self, name) + getattr(outcome, name))
+
+    def problems(self, problems: Problems) -> None:
+        """Count what the answers had wrong or new."""
+        self.bad_rows += problems.total
+        self.unknown_fields += sum(problems.unknown_fields.values())
+
+    def saw(self, end: datetime) -> None:
+        """Note a bucket with rows that ends at `end`."""
+        self.newest_data = end if self.newest_data is None else max(self.newest_data, end)
+
+    @property
+    def done(self) -> bool:
+        """Whether every window was read to its end and every document arrived."""
+        return not (self.failures or self.unsettled or self.refused or self.diverted)
+
+    @property
+    def changed(self) -> int:
+        """Documents written or removed."""
+        return self.created + self.replaced + self.deleted + self.marked
+
+    def counts(self) -> dict[str, int]:
+        """Every counter that is not zero."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, int) and value}
+
+
+def merged(tallies: Iterable[Tally]) -> dict[str, Tally]:
+    """One tally per stream."""
+    by_stream: dict[str, Tally] = {}
+    for tally in tallies:
+        total = by_stream.setdefault(tally.stream, Tally(tally.poller, tally.stream))
+        for name, value in tally.counts().items():
+            setattr(total, name, getattr(total, name) + value)
+        total.failures += tally.failures
+        if tally.newest_data is not None:
+            total.saw(tally.newest_data)
+    return by_stream

@@ -1,0 +1,153 @@
+"""Report views: which endpoint is read at which grain and grouping into which stream.
+
+A view is a value. Usage at three grains and cost are views over one machinery (`reports.poller`); another
+report is another value with a `build` of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from anthropic_metrics.admin_api.pages import Bucket, BucketQuery
+from anthropic_metrics.admin_api.replies import CostRow, UsageRow
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.assets import stream_name
+from anthropic_metrics.reports import build
+from anthropic_metrics.reports.names import Names
+from anthropic_metrics.reports.plan import PAGE_MOST, WIDTHS, Range, Rung, Width, floor
+
+USAGE_PATH = "/v1/organizations/usage_report/messages"
+COST_PATH = "/v1/organizations/cost_report"
+SPEED_BETA = ("anthropic-beta", "fast-mode-2026-02-01")
+
+# What late and revised data need: usage lands within minutes, rarely hours; costs are revised for days.
+USAGE_RUNGS: dict[Width, tuple[Rung, ...]] = {
+    "1m": (Rung(timedelta(hours=3)), Rung(timedelta(days=1), every=timedelta(hours=1))),
+    "1h": (Rung(timedelta(days=1)), Rung(timedelta(days=7), every=timedelta(hours=1))),
+    "1d": (Rung(timedelta(days=2)), Rung(timedelta(days=31), every=timedelta(hours=6))),
+}
+COST_RUNGS = (Rung(timedelta(days=31)),)
+USAGE_DATASETS: dict[Width, str] = {
+    "1m": "anthropic_metrics.usage_1m",
+    "1h": "anthropic_metrics.usage",
+    "1d": "anthropic_metrics.usage_1d",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """One report at one grain, kept in one data stream."""
+
+    poller: str
+    dataset: str
+    stream: str
+    path: str
+    width: Width
+    group_by: tuple[str, ...]
+    row: type[BaseModel]
+    build: Callable[[View, Bucket, Sequence[Any], Names, datetime], list[Prepared]]
+    interval: timedelta
+    rungs: tuple[Rung, ...]
+    history: Callable[[datetime], datetime]
+    namespace: str = "default"
+    workspaces: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    filters: tuple[tuple[str, str], ...] = ()
+    terms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # Numbers whose change after a bucket was complete is logged as a correction.
+    corrected: tuple[str, ...] = ()
+
+    def query(self, window: Range) -> BucketQuery:
+        """The request for a window: one page holds it whole."""
+        buckets = (window.end - window.start) // WIDTHS[self.width]
+        return BucketQuery(
+            path=self.path,
+            start=window.start,
+            end=window.end,
+            width=self.width,
+            page_limit=min(max(buckets, 1), PAGE_MOST[self.width]),
+            group_by=self.group_by,
+            filters=self.filters,
+            headers=self.headers,
+        )
+
+
+def views(config: Config) -> list[View]:
+    """The views that the configuration enables, cheapest to keep first."""
+    found: list[View] = []
+    if config.cost.enabled:
+        found.append(_cost_view(config))
+    if config.usage.enabled:
+        order: tuple[Width, ...] = ("1d", "1h", "1m")
+        found += [_usage_view(config, width) for width in order if width in config.usage.granularities]
+    return found
+
+
+def _usage_view(config: Config, width: Width) -> View:
+    usage = config.usage
+    dataset = USAGE_DATASETS[width]
+    kept_for: timedelta | None = getattr(config.retention, dataset.rpartition(".")[2])
+
+    def history(now: datetime) -> datetime:
+        start = config.backfill.since(now)
+        if width == "1m":
+            start = max(start, floor(now - usage.minute_backfill, WIDTHS[width]))
+        return start if kept_for is None else max(start, now - kept_for)
+
+    return View(
+        poller="usage",
+        dataset=dataset,
+        stream=stream_name(dataset, config.namespace),
+        namespace=config.namespace,
+        path=USAGE_PATH,
+        width=width,
+        group_by=tuple(usage.group_by),
+        row=UsageRow,
+        build=build.usage_documents,
+        interval=max(usage.interval, timedelta(hours=1)) if width == "1d" else usage.interval,
+        rungs=USAGE_RUNGS[width],
+        history=history,
+        workspaces=tuple(usage.workspace_ids),
+        headers=(SPEED_BETA,) if "speed" in usage.group_by else (),
+        filters=_workspace_filters(usage.workspace_ids),
+        terms={"anthropic.workspace.id": tuple(usage.workspace_ids)} if usage.workspace_ids else {},
+        corrected=build.USAGE_NUMBERS,
+    )
+
+
+def _workspace_filters(workspace_ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The API's own filter, unless the default workspace is wanted: it has no id to ask for."""
+    if build.DEFAULT_WORKSPACE in workspace_ids:
+        return ()
+    return tuple(("workspace_ids[]", workspace) for workspace in workspace_ids)
+
+
+def _cost_view(config: Config) -> View:
+    dataset = "anthropic_metrics.cost"
+    kept_for = config.retention.cost
+
+    def history(now: datetime) -> datetime:
+        start = config.backfill.since(now)
+        return start if kept_for is None else max(start, now - kept_for)
+
+    return View(
+        poller="cost",
+        dataset=dataset,
+        stream=stream_name(dataset, config.namespace),
+        namespace=config.namespace,
+        path=COST_PATH,
+        width="1d",
+        group_by=("workspace_id", "description"),
+        row=CostRow,
+        build=build.cost_documents,
+        interval=config.cost.interval,
+        rungs=COST_RUNGS,
+        history=history,
+        corrected=build.COST_NUMBERS,
+    )
