@@ -1,0 +1,198 @@
+"""What the files beside the code promise: scripts, locked versions, the image, no machine's paths."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from anthropic_metrics.config import load_config
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = [*sorted((ROOT / "scripts").iterdir()), ROOT / ".ci/run"]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_a_script_is_short_executable_posix_sh(script: Path) -> None:
+    text = script.read_text("utf-8")
+    assert text.startswith("#!/bin/sh\n# ")
+    assert "set -eu" in text
+    assert os.access(script, os.X_OK)
+    assert len(text.splitlines()) <= 40
+    subprocess.run(["sh", "-n", script], check=True)
+
+
+def test_the_ci_runs_check_and_test_and_fails_if_either_does(tmp_path: Path) -> None:
+    for outcomes, expected in (((0, 0), 0), ((1, 0), 1), ((0, 1), 1), ((3, 5), 1)):
+        for name, code in zip(("check", "test"), outcomes, strict=True):
+            script = tmp_path / "scripts" / name
+            script.parent.mkdir(exist_ok=True)
+            script.write_text(f"#!/bin/sh\necho {name} >> ran\nexit {code}\n")
+            script.chmod(0o755)
+        (tmp_path / ".ci").mkdir(exist_ok=True)
+        (tmp_path / ".ci/run").write_bytes((ROOT / ".ci/run").read_bytes())
+        (tmp_path / "ran").unlink(missing_ok=True)
+        assert subprocess.run(["sh", tmp_path / ".ci/run"], check=False).returncode == expected
+        assert (tmp_path / "ran").read_text().split() == ["check", "test"]
+
+
+def locked(path: Path) -> dict[str, str]:
+    """Each pinned distribution with the lines that belong to it."""
+    entries = re.split(r"\n(?=\S)", path.read_text("utf-8"))
+    pinned = [entry for entry in entries if not entry.startswith("#")]
+    return {re.split(r"[=\[ ]", entry)[0].lower(): entry for entry in pinned if entry.strip()}
+
+
+def wanted(*groups: list[Any]) -> set[str]:
+    names = [line for group in groups for line in group if isinstance(line, str)]
+    return {re.split(r"[<>=\[ ;]", name)[0].lower() for name in names}
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_every_locked_version_is_exact_and_has_hashes(path: Path) -> None:
+    entries = locked(path)
+    assert entries
+    for name, entry in entries.items():
+        assert re.match(rf"{re.escape(name)}(\[\S+\])?==\S+", entry, re.IGNORECASE), name
+        assert "--hash=sha256:" in entry, name
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_locked_requirements_name_no_index_and_no_url(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert "://" not in text
+    assert not re.search(r"--(extra-)?index-url|--find-links|--trusted-host|^-[if]\b", text, re.MULTILINE)
+
+
+def test_every_dependency_is_locked_where_it_is_needed() -> None:
+    project, groups = PROJECT["project"], PROJECT["dependency-groups"]
+    runtime, demo = project["dependencies"], project["optional-dependencies"]["demo"]
+    needed = {
+        "runtime.txt": wanted(runtime),
+        "demo.txt": wanted(runtime, demo, groups["build"]),
+        "dev.txt": wanted(runtime, demo, groups["build"], groups["dev"]),
+        "build.txt": wanted(groups["build"], PROJECT["build-system"]["requires"]),
+    }
+    assert {path.name for path in LOCKS} == set(needed)
+    for name, names in needed.items():
+        assert names - set(locked(ROOT / "requirements" / name)) == set(), name
+
+
+def test_the_sets_of_locked_requirements_agree() -> None:
+    everything = locked(ROOT / "requirements/dev.txt")
+    for path in LOCKS:
+        differing = {
+            name for name, entry in locked(path).items() if version(entry) != version(everything[name])
+        }
+        assert differing == set(), path.name
+
+
+def version(entry: str) -> str:
+    return entry.split("==")[1].split()[0]
+
+
+def instructions(name: str) -> list[str]:
+    text = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
+    return [line.split(maxsplit=1)[1] for line in text.splitlines() if line.startswith(f"{name} ")]
+
+
+def copied() -> list[str]:
+    """What the image is built from, as paths in the repository."""
+    sources = [shlex.split(line)[:-1] for line in instructions("COPY")]
+    return [path for source in sources for path in source if not source[0].startswith("--from")]
+
+
+def test_the_image_is_made_of_files_that_exist_and_are_let_in() -> None:
+    ignore = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    let_in = {line[1:] for line in ignore if line.startswith("!")}
+    assert "*" in ignore
+    assert copied()
+    for path in copied():
+        assert (ROOT / path).exists(), path
+        assert path in let_in or Path(path).parts[0] in let_in, path
+    assert not any(
+        fnmatch(name, pattern) for pattern in let_in for name in (".env", "secrets", "config.yaml")
+    )
+
+
+def test_the_image_runs_our_command_as_its_first_process_and_as_nobody_in_particular() -> None:
+    assert json.loads(instructions("ENTRYPOINT")[-1]) == ["anthropic-metrics"]
+    assert json.loads(instructions("CMD")[-1]) == ["run"]
+    assert "anthropic-metrics" in PROJECT["project"]["scripts"]
+    assert instructions("USER")[-1].isdigit()
+    assert instructions("USER")[-1] != "0"
+
+
+def test_the_image_tells_its_health_where_it_listens() -> None:
+    (healthcheck,) = instructions("HEALTHCHECK")
+    assert json.loads(healthcheck.split("CMD ")[1]) == ["anthropic-metrics", "healthcheck"]
+    environ = dict(pair.split("=", 1) for line in instructions("ENV") for pair in line.split())
+    health = load_config(None, environ).health
+    assert (health.host, instructions("EXPOSE")) == ("0.0.0.0", [str(health.port)])
+    assert environ["PYTHONDONTWRITEBYTECODE"] == "1"
+
+
+def test_the_image_installs_locked_versions_only() -> None:
+    installs = re.findall(r"pip install (.*?)(?:&&|$)", "\n".join(instructions("RUN")), re.MULTILINE)
+    assert len(installs) == 3
+    for install in installs:
+        assert "--require-hashes -r requirements/" in install or "--no-deps dist/" in install
+
+
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("name", ["agent", "try"])
+def test_compose_gives_the_agent_a_read_only_root_and_its_key_from_a_file(name: str) -> None:
+    service = compose()["services"][name]
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]
+    environ = service["environment"]
+    config = load_config(None, environ)
+    (secret,) = service["secrets"]
+    assert str(config.anthropic.admin_key_file) == f"/run/secrets/{secret}"
+    assert compose()["secrets"][secret]["file"] == f"secrets/{secret}"
+    ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
+    assert {"/secrets/", "/.env"} <= set(ignored)
+
+
+def test_compose_starts_the_cluster_to_try_things_only_when_asked() -> None:
+    services = compose()["services"]
+    assert all(service["profiles"] for service in services.values())
+    assert {name for name, service in services.items() if "try" in service["profiles"]} == {
+        "try",
+        "elasticsearch",
+        "kibana",
+    }
+    for name in ("elasticsearch", "kibana"):
+        assert all(port.startswith("127.0.0.1:") for port in services[name]["ports"])
+
+
+def tracked() -> list[Path]:
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    return [ROOT / name for name in listed.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_nothing_in_the_repository_names_a_machine() -> None:
+    # Spelled in parts, so that this file is no hit of its own.
+    machine = re.compile("|".join(("/wo" + "rk/", "/ho" + "me/", "/Us" + "ers/", "/ro" + "ot/")))
+    hits = [
+        f"{path.relative_to(ROOT)}: {found[0]}"
+        for path in tracked()
+        if (found := machine.search(path.read_bytes().decode("utf-8", "replace")))
+    ]
+    assert hits == []
