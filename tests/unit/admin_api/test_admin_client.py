@@ -221,6 +221,20 @@ def test_a_stop_ends_a_body_in_transit(scripted: Make) -> None:
         it.client.get(ME)
 
 
+def test_a_body_that_trickles_does_not_hold_up_the_line_for_ever(scripted: Make) -> None:
+    class Endless(httpx.SyncByteStream):
+        def __iter__(self):  # type: ignore[no-untyped-def]
+            while True:
+                yield b" "
+
+    settings = AnthropicSettings.model_validate({"admin_key": KEY})
+    settings = settings.model_copy(update={"timeout": timedelta(milliseconds=1)})
+    body = httpx.Response(200, stream=Endless())
+    it = scripted(lambda _: body, settings=settings, retry=RetryPolicy(attempts=1))
+    with pytest.raises(RetryLater, match="too slowly"):
+        it.client.get(ME)
+
+
 # Refusals
 
 

@@ -1,0 +1,335 @@
+"""The client over real sockets: what only a network, a proxy or a certificate can do to it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+from admin_script import KEY
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.retry import RetryPolicy
+from anthropic_metrics.config import AnthropicSettings
+from anthropic_metrics.errors import BadRequest, ConfigError, RetryLater
+
+ME = "/v1/organizations/me"
+GOOD = json.dumps({"id": "org_1", "filler": "x" * 20_000}).encode()
+
+Reply = Callable[[BaseHTTPRequestHandler], None]
+
+
+def whole(handler: BaseHTTPRequestHandler) -> None:
+    body = gzip.compress(GOOD)
+    handler.send_response(200)
+    handler.send_header("content-encoding", "gzip")
+    handler.send_header("content-length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def half(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("content-length", str(len(GOOD)))
+    handler.end_headers()
+    handler.wfile.write(GOOD[: len(GOOD) // 2])
+    handler.close_connection = True
+
+
+def half_of_unknown_length(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("connection", "close")
+    handler.end_headers()
+    handler.wfile.write(GOOD[: len(GOOD) // 2])
+
+
+def half_compressed(handler: BaseHTTPRequestHandler) -> None:
+    body = gzip.compress(GOOD)
+    handler.send_response(200)
+    handler.send_header("content-encoding", "gzip")
+    handler.send_header("connection", "close")
+    handler.end_headers()
+    handler.wfile.write(body[: len(body) // 2])
+
+
+def not_compressed_at_all(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("content-encoding", "gzip")
+    handler.send_header("content-length", str(len(GOOD)))
+    handler.end_headers()
+    handler.wfile.write(GOOD)
+
+
+def unfinished_chunks(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("transfer-encoding", "chunked")
+    handler.end_headers()
+    handler.wfile.write(b'5\r\n{"id"\r\n')
+    handler.close_connection = True
+
+
+def reset_in_mid_body(handler: BaseHTTPRequestHandler) -> None:
+    half(handler)
+    handler.wfile.flush()
+    # Closing without lingering sends a reset instead of an end.
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+
+
+def hung_up(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+
+
+def no_http(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n")
+    handler.close_connection = True
+
+
+class Server:
+    """Gives its replies one by one, the last for ever; remembers the request lines."""
+
+    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:
+        self.lines: list[str] = []
+        self.replies = list(replies)
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                server.lines.append(self.requestline)
+                reply = server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
+                reply(self)
+
+            def do_CONNECT(self) -> None:
+                server.lines.append(self.requestline)
+                self.send_error(403, "Blocked by policy")
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.http = Quiet(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self.http.socket = tls.wrap_socket(self.http.socket, server_side=True)
+        self.port = self.http.server_address[1]
+        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02})
+        self.thread.start()
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+        self.thread.join()
+
+
+class Quiet(ThreadingHTTPServer):
+    """A client that hangs up, or a handshake that fails, is what the tests are about."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(*replies: Reply, tls: ssl.SSLContext | None = None) -> Server:
+        servers.append(Server(*replies, tls=tls))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    return context
+
+
+def client(url: str, attempts: int = 2, ca_file: Path | None = None) -> AdminClient:
+    settings = AnthropicSettings.model_validate({"admin_key": KEY, "base_url": url, "ca_file": ca_file})
+    return AdminClient(settings, sleep=lambda _: None, retry=RetryPolicy(attempts=attempts))
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        half,
+        half_of_unknown_length,
+        half_compressed,
+        not_compressed_at_all,
+        unfinished_chunks,
+        reset_in_mid_body,
+        hung_up,
+        no_http,
+    ],
+)
+def test_an_answer_that_is_not_whole_is_asked_for_again_and_never_half_used(
+    serve: Callable[..., Server], failure: Reply
+) -> None:
+    server = serve(failure, failure, whole)
+    with client(f"http://127.0.0.1:{server.port}", attempts=3) as admin:
+        assert admin.get(ME) == json.loads(GOOD)
+    assert len(server.lines) == 3
+
+
+def test_an_answer_that_is_never_whole_names_the_host(serve: Callable[..., Server]) -> None:
+    server = serve(reset_in_mid_body)
+    with client(f"http://127.0.0.1:{server.port}") as admin, pytest.raises(RetryLater, match=r"127\.0\.0\.1"):
+        admin.get(ME)
+
+
+def test_a_server_that_is_not_there_is_named_with_a_cure() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with client(f"http://127.0.0.1:{port}") as admin, pytest.raises(RetryLater) as raised:
+        admin.get(ME)
+    assert f"127.0.0.1:{port}" in raised.value.message
+    assert "HTTPS_PROXY" in raised.value.cure
+
+
+def test_a_name_that_does_not_resolve_is_told() -> None:
+    with (
+        client("http://admin.invalid", attempts=1) as admin,
+        pytest.raises(RetryLater, match=r"admin\.invalid"),
+    ):
+        admin.get(ME)
+
+
+def test_a_request_goes_through_the_proxy_of_the_environment(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = serve(whole)
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+    with client("http://admin.invalid") as admin:
+        assert admin.get(ME)["id"] == "org_1"
+    assert proxy.lines == [f"GET http://admin.invalid{ME} HTTP/1.1"]
+
+
+def test_no_proxy_is_used_for_the_hosts_that_the_environment_exempts(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, proxy = serve(whole), serve(whole)
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with client(f"http://127.0.0.1:{server.port}") as admin:
+        admin.get(ME)
+    assert (len(server.lines), proxy.lines) == (1, [])
+
+
+def test_a_proxy_that_refuses_is_told_and_its_password_is_not(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = serve(whole)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:hunter2@127.0.0.1:{proxy.port}")
+    with (
+        client("https://admin.invalid") as admin,
+        pytest.raises(RetryLater, match="Blocked by policy") as raised,
+    ):
+        admin.get(ME)
+    assert proxy.lines[0] == "CONNECT admin.invalid:443 HTTP/1.1"
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused_once_with_the_setting_named(
+    serve: Callable[..., Server], tls: ssl.SSLContext
+) -> None:
+    server = serve(whole, tls=tls)
+    with client(f"https://127.0.0.1:{server.port}", attempts=5) as admin:
+        with pytest.raises(RetryLater, match=r"anthropic\.ca_file"):
+            admin.get(ME)
+        assert admin.stats.requests == 1
+    assert server.lines == []
+
+
+def test_the_authority_in_ca_file_is_trusted_besides_the_usual_ones(
+    serve: Callable[..., Server], tls: ssl.SSLContext, authority: trustme.CA, tmp_path: Path
+) -> None:
+    file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(file)
+    server = serve(whole, tls=tls)
+    with client(f"https://127.0.0.1:{server.port}", ca_file=file) as admin:
+        assert admin.get(ME)["id"] == "org_1"
+
+
+def test_the_authorities_of_the_environment_are_trusted(
+    serve: Callable[..., Server],
+    tls: ssl.SSLContext,
+    authority: trustme.CA,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(file)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    server = serve(whole, tls=tls)
+    with client(f"https://127.0.0.1:{server.port}") as admin:
+        assert admin.get(ME)["id"] == "org_1"
+
+
+def test_a_certificate_for_another_host_is_refused(
+    serve: Callable[..., Server], authority: trustme.CA, tmp_path: Path
+) -> None:
+    file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("other.test").configure_cert(context)
+    server = serve(whole, tls=context)
+    with (
+        client(f"https://127.0.0.1:{server.port}", ca_file=file) as admin,
+        pytest.raises(RetryLater) as raised,
+    ):
+        admin.get(ME)
+    assert "certificate" in raised.value.message
+
+
+def test_a_ca_file_without_certificates_is_a_configuration_error(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("nothing")
+    with pytest.raises(ConfigError, match=r"anthropic\.ca_file"):
+        client("https://127.0.0.1:1", ca_file=file)
+
+
+def test_a_redirect_is_never_followed_with_the_key(serve: Callable[..., Server]) -> None:
+    elsewhere = serve(whole)
+
+    def redirect(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("location", f"http://127.0.0.1:{elsewhere.port}/steal")
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+
+    server = serve(redirect)
+    with client(f"http://127.0.0.1:{server.port}") as admin, pytest.raises(BadRequest, match="302"):
+        admin.get(ME)
+    assert elsewhere.lines == []
+
+
+def test_one_connection_serves_many_requests(serve: Callable[..., Server]) -> None:
+    ports = []
+
+    def remember(handler: BaseHTTPRequestHandler) -> None:
+        ports.append(handler.client_address[1])
+        whole(handler)
+
+    server = serve(remember)
+    with client(f"http://127.0.0.1:{server.port}") as admin:
+        for _ in range(3):
+            admin.get(ME)
+    assert len(set(ports)) == 1
