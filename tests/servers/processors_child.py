@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jpype
 
 from anthropic_metrics.embedded.child import java_path, java_settings, serve
 from anthropic_metrics.embedded.process import Spec
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+override: Callable[[Method], Method] = jpype.JOverride
 
 
 def boot_opensearch(spec: Spec) -> tuple[Any, int]:
@@ -39,7 +43,7 @@ def teach_ignore_missing_pipeline(node: Any) -> None:
         def __init__(self, name: str, tag: Any, description: Any) -> None:
             self._name, self._tag, self._description = name, tag, description
 
-        @jpype.JOverride
+        @override
         def execute(self, document: Any, handler: Any) -> None:
             pipeline = service.getPipeline(self._name)
             if pipeline is None:
@@ -47,21 +51,21 @@ def teach_ignore_missing_pipeline(node: Any) -> None:
             else:
                 document.executePipeline(pipeline, handler)
 
-        @jpype.JOverride
+        @override
         def getType(self) -> str:
             return "pipeline"
 
-        @jpype.JOverride
+        @override
         def getTag(self) -> Any:
             return self._tag
 
-        @jpype.JOverride
+        @override
         def getDescription(self) -> Any:
             return self._description
 
     @jpype.JImplements("org.opensearch.ingest.Processor$Factory")
     class Factory:
-        @jpype.JOverride
+        @override
         def create(self, registry: Any, tag: Any, description: Any, config: Any) -> Any:
             if not config.remove("ignore_missing_pipeline"):
                 return strict.create(registry, tag, description, config)

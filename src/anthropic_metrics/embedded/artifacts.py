@@ -22,7 +22,7 @@ from typing import Any
 from anthropic_metrics.errors import ConfigError, RetryLater
 
 VERSION = "8.19.21"
-TIMEOUT_SECONDS = 120  # of silence on the line, not for a whole download (about 150 MB in all)
+TIMEOUT_SECONDS = 120  # of silence on the line, not for a whole download (about 120 MB in all)
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being fetched or unpacked, how much of it is done, and how much it is in all."""

@@ -20,7 +20,7 @@ import jpype
 
 from anthropic_metrics.embedded.process import Spec
 
-CLOSE_SECONDS = 15
+CLOSE_SECONDS = 6
 LIBJVM = {"win32": "bin/server/jvm.dll", "darwin": "lib/server/libjvm.dylib"}
 
 Boot = Callable[[Spec], tuple[Any, int]]

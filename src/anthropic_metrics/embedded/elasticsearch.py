@@ -50,7 +50,7 @@ class EmbeddedElasticsearch:
 
     `data` names a folder that outlives the server, so that a later start finds the same documents; without
     it a temporary one is removed by `stop`. `http_port` 0 takes a free port and keeps it for later starts of
-    this object. It needs 0.5 to 0.8 GB of memory with the default heap.
+    this object. It takes 0.35 GB of memory at first, up to 0.8 GB with the default heap.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from pathlib import Path
 from anthropic_metrics.errors import RetryLater
 
 START_SECONDS = 180  # takes 5 s on an idle machine
-STOP_SECONDS = 20
+STOP_SECONDS = 8  # the agent itself has 10 s to end
 LAST_LINES = 12
 
 
