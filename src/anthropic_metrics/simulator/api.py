@@ -18,7 +18,8 @@ from .simulation import Simulation
 from .tokens import PageTokens
 
 ADMIN_KEY = "sk-ant-admin01-simulated"
-VERSION = "2023-06-01"
+# The first is the reference's, the second what the vendor's SDK 2.11 sends.
+VERSIONS = ("2023-06-01", "2026-10-21")
 _PREFIX = "/v1/organizations"
 _WORKSPACE_LIMITS = re.compile(r"/workspaces/([^/]+)/rate_limits")
 _ONE = re.compile(r"/(workspaces|api_keys)/([^/]+)")
@@ -76,7 +77,7 @@ class AdminApi:
                 raise Refusal(403, "This endpoint requires an Admin API key.")
             raise Refusal(401, "invalid x-api-key" if key else "x-api-key header is required")
         version = request.headers.get("anthropic-version")
-        if version != VERSION:
+        if version not in VERSIONS:
             what = "header is required" if version is None else f"{version!r} is not a valid version"
             raise Refusal(400, f"anthropic-version: {what}")
         return self._routed(request)

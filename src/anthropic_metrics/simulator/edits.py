@@ -203,6 +203,23 @@ class Edits:
 
         return self.change(change, at=at)
 
+    def set_workspace_rate_limit(
+        self,
+        workspace_id: str,
+        group_id: str,
+        limit_type: str,
+        value: int | None,
+        *,
+        at: datetime | None = None,
+    ) -> OrganizationEdit:
+        """Set one override of a workspace, or take it out by None."""
+
+        def change(org: Organization) -> Organization:
+            overrides = limits.overridden(org.overrides, workspace_id, group_id, limit_type, value)
+            return replace(org, overrides=overrides)
+
+        return self.change(change, at=at)
+
     def take_back(self, edit: Edit, *, at: datetime | None = None) -> None:
         """End an edit: what it changed is again as it was."""
         edit.visible_until = self._at(at)

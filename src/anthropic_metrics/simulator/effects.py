@@ -14,7 +14,12 @@ from .reports import page_before
 from .requests import Answer, Refusal, error_answer
 
 RetryHint = Literal["seconds", "date", "reset", "reset_past", "nothing"]
-_MESSAGES = {429: "This request would exceed your organization's rate limit.", 529: "Overloaded"}
+_MESSAGES = {
+    401: "invalid x-api-key",
+    403: "This key has no access to this endpoint.",
+    429: "This request would exceed your organization's rate limit.",
+    529: "Overloaded",
+}
 
 
 def status(code: int, *, hint: RetryHint = "nothing", seconds: int = 1) -> Effect:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from types import EllipsisType
 
 from .api import AdminApi
 from .identity import share
@@ -31,6 +32,7 @@ class Exchange:
 
 
 Effect = Callable[[Exchange], Answer]
+Where = Mapping[str, str | EllipsisType]
 
 
 @dataclass(eq=False)
@@ -39,7 +41,7 @@ class Rule:
 
     effect: Effect
     path: str
-    where: Mapping[str, str]
+    where: Where
     nth: int
     times: int | None
     probability: float
@@ -48,7 +50,8 @@ class Rule:
 
     def fits(self, request: Request) -> bool:
         return fnmatchcase(request.path, self.path) and all(
-            request.get(name) == value for name, value in self.where.items()
+            request.get(name) == value or (value is ... and request.get(name) is not None)
+            for name, value in self.where.items()
         )
 
 
@@ -66,7 +69,7 @@ class Faults:
         effect: Effect,
         path: str = "*",
         *,
-        where: Mapping[str, str] | None = None,
+        where: Where | None = None,
         nth: int = 1,
         times: int | None = 1,
         probability: float = 1.0,

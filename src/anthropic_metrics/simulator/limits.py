@@ -54,13 +54,13 @@ _GROUPS: tuple[tuple[str, str | None, tuple[str, ...] | None, Limits], ...] = (
         "model_group",
         "Claude Opus 4.x and 5.x",
         ("claude-opus-5-5", "claude-opus-5", "claude-opus-4-8", "claude-opus-4-6"),
-        _model_limits(2000, 800_000, 200_000, ("fast_itpmca", 100_000), ("fast_otpm", 20_000)),
+        _model_limits(2000, 1_500_000, 250_000, ("fast_itpmca", 100_000), ("fast_otpm", 20_000)),
     ),
     (
         "model_group",
         "Claude Sonnet 4.x and 5.x",
         ("claude-sonnet-5-5", "claude-sonnet-5", "claude-sonnet-4-5-20250929", "claude-sonnet-4-5"),
-        _model_limits(4000, 2_000_000, 400_000),
+        _model_limits(4000, 1_200_000, 160_000),
     ),
     ("model_group", "Claude Haiku 5.x", ("claude-haiku-5-5",), _model_limits(4000, 4_000_000, 800_000)),
     (
@@ -120,6 +120,15 @@ def changed(
         else each
         for each in rate_limits
     )
+
+
+def overridden(
+    overrides: tuple[Override, ...], workspace_id: str, group_id: str, limit_type: str, value: int | None
+) -> tuple[Override, ...]:
+    """The same overrides with one limit of one workspace and group set, or taken out by None."""
+    rest = tuple(each for each in overrides if (each.workspace_id, each.group_id) != (workspace_id, group_id))
+    held = next((each.limits for each in overrides if each not in rest), ())
+    return (*rest, Override(workspace_id, group_id, with_limit(held, limit_type, value)))
 
 
 def organization_row(entry: RateLimit, shape: str) -> dict[str, Any]:

@@ -103,8 +103,10 @@ class Organization:
 
 Change = Callable[[Organization], Organization]
 
-# name, colour, age in days, tags, archived this many days after the first day of history
-_WORKSPACES: tuple[tuple[str, str, int, dict[str, str], int | None], ...] = (
+LEGACY_LIVES = 1 / 3  # of the history at the start; then its workspace is archived
+
+# name, colour, age in days at the first day of history, tags, archived after this share of the history
+_WORKSPACES: tuple[tuple[str, str, int, dict[str, str], float | None], ...] = (
     ("Default", "#6C5BB9", 420, {}, None),
     (
         "Production",
@@ -139,7 +141,7 @@ _WORKSPACES: tuple[tuple[str, str, int, dict[str, str], int | None], ...] = (
         "#616161",
         410,
         {"environment": "production", "team": "platform", "owner": "dana", "project": "chatbot"},
-        10,
+        LEGACY_LIVES,
     ),
 )
 
@@ -162,7 +164,7 @@ _KEYS: tuple[tuple[str, str | None, int, str, str | None], ...] = (
 DELETED_KEY = "old-scripts"
 
 
-def build_organization(seed: int, first_day: datetime) -> Organization:
+def build_organization(seed: int, first_day: datetime, history: timedelta) -> Organization:
     """The organization as it stands before any edit; dates are relative to its first day of history."""
     workspaces = tuple(
         Workspace(
@@ -171,7 +173,7 @@ def build_organization(seed: int, first_day: datetime) -> Organization:
             created_at=first_day - timedelta(days=age),
             display_color=colour,
             tags=tags,
-            archived_at=None if archived is None else first_day + timedelta(days=archived),
+            archived_at=None if archived is None else first_day + history * archived,
             default=name == "Default",
         )
         for name, colour, age, tags, archived in _WORKSPACES

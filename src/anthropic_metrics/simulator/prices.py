@@ -29,7 +29,6 @@ class Model:
     name: str
     prices: tuple[Decimal, ...]
     long_context: tuple[Decimal, ...] | None = None
-    has_geo: bool = True
 
     def price(self, token_type: str, window: str) -> Decimal:
         prices = self.long_context if self.long_context and window == "200k-1M" else self.prices
@@ -54,9 +53,8 @@ MODELS = {
             "Claude Sonnet 4.5",
             _prices("3 0.30 3.75 6 15"),
             long_context=_prices("6 0.60 7.50 12 22.5"),
-            has_geo=False,
         ),
-        Model("claude-haiku-4-5-20251001", "Claude Haiku 4.5", _prices("1 0.10 1.25 2 5"), has_geo=False),
+        Model("claude-haiku-4-5-20251001", "Claude Haiku 4.5", _prices("1 0.10 1.25 2 5")),
     )
 }
 

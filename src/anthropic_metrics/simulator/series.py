@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .organization import DELETED_KEY, Organization, api_key_id, service_account_id, user_id
+from .organization import DELETED_KEY, LEGACY_LIVES, Organization, api_key_id, service_account_id, user_id
 
 DIMENSIONS = (
     "api_key_id",
@@ -39,7 +39,7 @@ SHAPES = {
 class Series:
     """One line of traffic. `volume` is input tokens of all kinds in a peak hour; the cache shares are
     parts of it, `output` is output tokens per input token, `searches` web searches per million of it,
-    `density` the share of minutes with any traffic. Days count from the first day of history."""
+    `density` the share of minutes with any traffic. It ends after `lives`, a share of the history at the start."""
 
     name: str
     dimensions: Dimensions
@@ -49,12 +49,8 @@ class Series:
     output: float
     searches: float = 0.0
     density: float = 0.9
-    from_day: int = 0
-    until_day: int | None = None
+    lives: float | None = None
     runaway: bool = False
-
-    def get(self, dimension: str) -> str | None:
-        return self.dimensions[DIMENSIONS.index(dimension)]
 
 
 # Shares of cache reads, 5m writes, 1h writes: teams differ in how well they cache.
@@ -114,7 +110,7 @@ _STAGING: tuple[_Row, ...] = (
     ("staging-ci", _HAIKU, "standard", "global", "office", 2_000_000, _FAIR, 0.03, {"density": 0.4}),
     ("staging-ci", _OPUS, "standard", "global", "office", 400_000, _POOR, 0.06, {"density": 0.2}),
     ("staging-ci", _HAIKU, "batch", "global", "night", 1_500_000, _NONE, 0.05, {"density": 0.3}),
-    ("staging-load-test", _HAIKU, "standard", "global", "office", 3_000_000, _NONE, 0.02, {"until_day": 6}),
+    ("staging-load-test", _HAIKU, "standard", "global", "office", 3_000_000, _NONE, 0.02, {"lives": 0.2}),
 )
 _RESEARCH: tuple[_Row, ...] = (
     ("eval-runner", _OPUS, "standard", "global", "office", 4_000_000, _FAIR, 0.08, {"runaway": True}),
@@ -170,7 +166,7 @@ _LEGACY: tuple[_Row, ...] = (
         900_000,
         _POOR,
         0.05,
-        {"until_day": 10, "density": 0.6},
+        {"lives": LEGACY_LIVES, "density": 0.6},
     ),
     (
         "legacy-bot",
@@ -181,7 +177,7 @@ _LEGACY: tuple[_Row, ...] = (
         500_000,
         _POOR,
         0.05,
-        {"until_day": 10, "density": 0.4},
+        {"lives": LEGACY_LIVES, "density": 0.4},
     ),
 )
 # Key `console` means no key at all: the Console's workbench. A key of the organization runs in the default
@@ -209,7 +205,7 @@ _DEFAULT: tuple[_Row, ...] = (
         260_000,
         _NONE,
         0.05,
-        {"density": 0.3, "until_day": 20},
+        {"density": 0.3, "lives": 0.67},
     ),
     (
         DELETED_KEY,
@@ -220,7 +216,7 @@ _DEFAULT: tuple[_Row, ...] = (
         90_000,
         _NONE,
         0.05,
-        {"density": 0.1, "until_day": 20},
+        {"density": 0.1, "lives": 0.67},
     ),
     ("finance-reports", _SONNET, "batch", "us", "night", 700_000, _NONE, 0.1, {"density": 0.3}),
     ("finance-reports", _OPUS, "standard", "us", "office", 120_000, _FAIR, 0.1, {"density": 0.1}),

@@ -112,6 +112,7 @@ class _Http(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], simulator: SimulatorServer) -> None:
         self.simulator = simulator
         self._open: set[socket.socket] = set()
+        self._to_reset: set[socket.socket] = set()
         self._open_lock = threading.Lock()
         super().__init__(address, _Handler)
 
@@ -123,7 +124,17 @@ class _Http(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         with self._open_lock:
             self._open.discard(request)
-        super().shutdown_request(request)
+        if request in self._to_reset:
+            # An orderly shutdown would come before the reset: only close.
+            self._to_reset.discard(request)
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
+
+    def reset(self, request: socket.socket) -> None:
+        """Have this connection end with a TCP reset."""
+        request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._to_reset.add(request)
 
     def end_connections(self) -> None:
         """Wake the threads that wait for a next request on a kept connection."""
@@ -184,9 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
 
     def _reset(self) -> None:
-        """Close with a TCP reset instead of an orderly end."""
         self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.server.reset(self.connection)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silence: `requests` is the log."""

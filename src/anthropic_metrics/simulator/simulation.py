@@ -3,7 +3,7 @@ end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -49,11 +49,12 @@ class Simulation:
         self.seed = seed
         first = floor(start or clock.now() - timedelta(days=days), DAY)
         self.first_day = moment(first)
-        self._organization = build_organization(seed, self.first_day)
+        history = clock.now() - self.first_day
+        self._organization = build_organization(seed, self.first_day, history)
         self.series = build_series(seed, self._organization)
         self.edits = Edits([each.dimensions for each in self.series], clock.now)
         profile = PROFILES[arrivals] if isinstance(arrivals, str) else arrivals
-        traffic = Traffic(seed, self.series, self.first_day)
+        traffic = Traffic(seed, self.series, self.first_day, history)
         self._usage = Usage(traffic, Arrivals(seed, profile, self.series), self.edits)
         changes = REVISIONS[revisions] if isinstance(revisions, str) else revisions
         self._costs = Costs(seed, self._usage, self.edits, changes, self._container_hours)
@@ -148,9 +149,9 @@ class Simulation:
 
     def usage_cells(
         self, start: int, end: int, width: int, at: datetime | None
-    ) -> Sequence[tuple[int, Cells]]:
+    ) -> Iterator[tuple[int, Cells]]:
         """Bucket starts (epoch seconds) with the cells of all series, for whoever groups them."""
-        return list(self._usage.buckets(start, end, width, None if at is None else epoch(at)))
+        return self._usage.buckets(start, end, width, None if at is None else epoch(at))
 
     def cost_lines(self, day: int, at: datetime | None) -> list[Line]:
         """The finest lines of the bill of the UTC day that begins at `day` (epoch seconds)."""

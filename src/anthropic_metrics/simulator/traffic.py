@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import shake_128
@@ -31,7 +31,7 @@ Cells = Sequence[Cell | None]
 Minutes = tuple[Cell | None, ...]
 
 ZERO: Cell = (0, 0, 0, 0, 0, 0)
-_HOURS_KEPT, _MINUTE_HOURS_KEPT = 1500, 50
+_HOURS_KEPT, _MINUTE_HOURS_KEPT = 1500, 30
 _RUNAWAY_EVERY_DAYS, _RUNAWAY_HOURS, _RUNAWAY_FACTOR = 28, 7, 9.0
 
 
@@ -72,10 +72,14 @@ def portion(cell: Cell, part: int, whole: int) -> Cell:
 class Traffic:
     """The final usage of every series, before any edit and whatever has arrived; bounded caches inside."""
 
-    def __init__(self, seed: int, series: Sequence[Series], first_day: datetime) -> None:
+    def __init__(self, seed: int, series: Sequence[Series], first_day: datetime, history: timedelta) -> None:
         self._seed = seed
         self._series = tuple(series)
         self._first_hour = floor(first_day, HOUR) // HOUR
+        self._last_hours = tuple(
+            None if each.lives is None else floor(first_day + history * each.lives, HOUR) // HOUR
+            for each in self._series
+        )
         self._day_factor = lru_cache(maxsize=4096)(self._factor)
         self.hour = lru_cache(maxsize=_HOURS_KEPT)(self._hour)
         self.minutes = lru_cache(maxsize=_MINUTE_HOURS_KEPT)(self._minutes)
@@ -99,8 +103,8 @@ class Traffic:
         return struct.unpack(f"<{count}H", shake_128(key).digest(2 * count))
 
     def _cell(self, index: int, series: Series, hour: int) -> Cell | None:
-        day = (hour - self._first_hour) // 24
-        if day < series.from_day or (series.until_day is not None and day >= series.until_day):
+        last = self._last_hours[index]
+        if last is not None and hour >= last:
             return None
         level = _level(series.shape, hour)
         if series.runaway and _runs_away(self._seed, hour):
@@ -108,7 +112,7 @@ class Traffic:
         if not level:
             return None
         noise = [number / 65536 for number in self._numbers("hour", index, hour, 6)]
-        growth = min(1 + 0.002 * day, 3.0)
+        growth = min(1 + 0.002 * (hour - self._first_hour) / 24, 3.0)
         return _draw(series, series.volume * level * growth * self._day_factor(index, hour // 24), noise)
 
     def _factor(self, index: int, day: int) -> float:
