@@ -1,4 +1,4 @@
-"""The vendor's own SDK is a client of the simulated API: what it types parses, no field missing or unexpected."""
+"""The vendor's own SDK as a client of the simulated API: no field of its types is missing or unexpected."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ SHAPES = {
 class Series:
     """One line of traffic. `volume` is input tokens of all kinds in a peak hour; the cache shares are
     parts of it, `output` is output tokens per input token, `searches` web searches per million of it,
-    `density` the share of minutes with any traffic. It ends after `lives`, a share of the history at the start."""
+    `density` the share of minutes with any traffic. It ends after `lives`, a share of the history that there
+    was at the start."""
 
     name: str
     dimensions: Dimensions
