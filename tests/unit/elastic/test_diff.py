@@ -181,8 +181,8 @@ def test_once_marks_are_confirmed_the_stream_holds_the_wanted_documents_and_noth
 
 @given(WANTED, STORES, st.randoms())
 def test_the_order_of_documents_and_copies_does_not_matter(
-    docs: list[Prepared], store: Store, random
-) -> None:  # type: ignore[no-untyped-def]
+    docs: list[Prepared], store: Store, random: Random
+) -> None:
     held = list(store.values())
     expected = applied(store, compare(docs, held), NOW)
     random.shuffle(docs)

@@ -1,0 +1,212 @@
+"""Index templates and ingest pipelines: generated from the document models, kept as readable files.
+
+    python -m anthropic_metrics.elastic.assets --write    after a change of the models
+    python -m anthropic_metrics.elastic.assets --check    ends with 1 when a file is out of date
+
+The files are what users read and may import by hand. Retention and the failure store depend on the
+configuration and on the server, so `setup` adds them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anthropic_metrics.documents.mapping import DATASETS, mapping
+
+VERSION = 1  # of the assets; `setup` never replaces a higher one
+PRIORITY = 250  # above the templates of Elasticsearch (100) and of Fleet's packages (200)
+FOLDERS = {
+    "component_template": "index_templates/components",
+    "index_template": "index_templates",
+    "pipeline": "ingest_pipelines",
+}
+_META = {"managed_by": "anthropic-metrics", "version": VERSION}
+_COMMON = "metrics-anthropic_metrics"
+_USER_KEYS = ("labels.*", "anthropic.workspace.tags.*")  # names that users choose; each value is a keyword
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Assets:
+    """Request bodies by name, as the files have them."""
+
+    component_templates: dict[str, Body]
+    index_templates: dict[str, Body]
+    pipelines: dict[str, Body]
+
+
+def template_name(dataset: str) -> str:
+    """The name of a dataset's index template and of its ingest pipeline."""
+    return f"metrics-{dataset}"
+
+
+def stream_name(dataset: str, namespace: str) -> str:
+    """The data stream of a dataset (such as `anthropic_metrics.usage`) in a namespace."""
+    return f"metrics-{dataset}-{namespace}"
+
+
+def load_assets() -> Assets:
+    """The assets from the installed package, or from the repository in a checkout."""
+    root = assets_root()
+    return Assets(
+        _read(root / FOLDERS["component_template"]),
+        _read(root / FOLDERS["index_template"]),
+        _read(root / FOLDERS["pipeline"]),
+    )
+
+
+def assets_root() -> Path:
+    """The folder that holds `index_templates/` and `ingest_pipelines/`."""
+    package = Path(__file__).parents[1]
+    installed = package / "assets"
+    return installed if installed.is_dir() else package.parents[1]
+
+
+def component_template(dataset: str) -> Body:
+    """Settings and mappings of a dataset. Shards and replicas are left to the cluster."""
+    title = DATASETS[dataset].title
+    return {
+        "template": {
+            "settings": {
+                "index": {
+                    "mode": "standard",
+                    "codec": "best_compression",
+                    "default_pipeline": template_name(dataset),
+                    # A user with very many tags or labels loses their mapping, never the document.
+                    "mapping": {"total_fields": {"ignore_dynamic_beyond_limit": "true"}},
+                }
+            },
+            "mappings": {
+                "_meta": dict(_META),
+                "dynamic": False,
+                "date_detection": False,
+                "dynamic_templates": [_as_keyword(path) for path in _USER_KEYS],
+                "properties": mapping(dataset),
+            },
+            "lifecycle": {"enabled": True},
+        },
+        "_meta": {"description": f"{title}: settings and mappings.", **_META},
+    }
+
+
+def index_template(dataset: str) -> Body:
+    """The data stream's template: our component, then the user's `@custom` if there is one."""
+    name = template_name(dataset)
+    return {
+        "index_patterns": [f"{name}-*"],
+        "priority": PRIORITY,
+        "data_stream": {},
+        "composed_of": [f"{name}@package", f"{name}@custom"],
+        "ignore_missing_component_templates": [f"{name}@custom"],
+        "_meta": {"description": f"{DATASETS[dataset].title}.", **_META},
+    }
+
+
+def pipeline(dataset: str) -> Body:
+    """Stamps the time of arrival, calls the user's pipelines, keeps a document that one of them fails on."""
+    name = template_name(dataset)
+    return {
+        "description": f"{DATASETS[dataset].title}: stamps event.ingested and calls your own pipelines.",
+        "processors": [
+            {"set": {"tag": "stamp", "field": "event.ingested", "value": "{{{_ingest.timestamp}}}"}},
+            _call(f"{name}@custom"),
+            _call(f"{_COMMON}@custom"),
+        ],
+        "on_failure": [
+            {"set": {"field": "event.kind", "value": "pipeline_error"}},
+            {"set": {"field": "error.message", "value": _WHY}},
+            {"append": {"field": "tags", "value": "pipeline_error", "allow_duplicates": False}},
+        ],
+        "_meta": dict(_META),
+    }
+
+
+def empty_pipeline(dataset: str) -> Body:
+    """Does nothing: for a server without ingest processors, whose templates still need the name."""
+    return {
+        "description": f"{DATASETS[dataset].title}: empty, the server has no ingest processors.",
+        "processors": [],
+        "_meta": {**_META, "empty": True},
+    }
+
+
+_WHY = (
+    "Processor {{{_ingest.on_failure_processor_type}}} in pipeline {{{_ingest.on_failure_pipeline}}} failed: "
+    "{{{_ingest.on_failure_message}}}"
+)
+
+
+def _call(name: str) -> Body:
+    return {"pipeline": {"tag": name, "name": name, "ignore_missing_pipeline": True}}
+
+
+def _as_keyword(path: str) -> Body:
+    rule = {"path_match": path, "mapping": {"type": "keyword", "ignore_above": 1024}}
+    return {path.removesuffix(".*").replace(".", "_"): rule}
+
+
+def files() -> Iterator[tuple[str, str]]:
+    """Path below the root and text of every asset file, as they should be."""
+    for dataset in DATASETS:
+        name = template_name(dataset)
+        bodies = {
+            "component_template": (f"{name}@package", component_template(dataset)),
+            "index_template": (name, index_template(dataset)),
+            "pipeline": (name, pipeline(dataset)),
+        }
+        for kind, (file, body) in bodies.items():
+            yield f"{FOLDERS[kind]}/{file}.json", json.dumps(body, indent=2) + "\n"
+
+
+def drift(root: Path) -> list[str]:
+    """Paths of asset files that are missing, out of date or of no dataset any more."""
+    expected = dict(files())
+    wrong = [path for path, text in expected.items() if _text(root / path) != text]
+    found = {path.relative_to(root).as_posix() for path in _json_files(root)}
+    return sorted([*wrong, *(found - expected.keys())])
+
+
+def write(root: Path) -> None:
+    """Make the asset files below `root` what they should be."""
+    for path, text in files():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+    for path in drift(root):
+        (root / path).unlink()
+
+
+def _json_files(root: Path) -> list[Path]:
+    return [path for folder in FOLDERS.values() for path in (root / folder).glob("*.json")]
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _read(folder: Path) -> dict[str, Body]:
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m anthropic_metrics.elastic.assets")
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--write", action="store_true", help="write the asset files")
+    action.add_argument("--check", action="store_true", help="end with 1 when a file is out of date")
+    if parser.parse_args(arguments).write:
+        write(assets_root())
+        return 0
+    wrong = drift(assets_root())
+    for path in wrong:
+        sys.stderr.write(f"{path} is out of date: run python -m anthropic_metrics.elastic.assets --write\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

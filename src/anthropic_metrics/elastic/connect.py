@@ -1,0 +1,119 @@
+"""The client for the user's cluster, and which Elasticsearch that is."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from elastic_transport import HttpHeaders, Transport, TransportApiResponse
+from elasticsearch import ApiError, AuthenticationException, Elasticsearch
+
+from anthropic_metrics.config import ElasticsearchSettings
+from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.logs import get_logger
+from anthropic_metrics.secrets import Secret
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class ServerVersion:
+    """`number` such as (8, 19, 21); `text` as the server says it."""
+
+    number: tuple[int, ...]
+    serverless: bool
+    text: str
+
+    @property
+    def has_failure_store(self) -> bool:
+        """Failure stores are generally available from 8.19 and from 9.1."""
+        return self.serverless or (8, 19) <= self.number < (9, 0) or self.number >= (9, 1)
+
+
+class RotatingTransport(Transport):
+    """Signs each request; reads the secret again when the server refuses it, so that it can be rotated."""
+
+    _secret: Secret | None = None
+    _header: Callable[[str], str]
+
+    def sign(self, secret: Secret, header: Callable[[str], str]) -> None:
+        """From now on send `header(secret)` as Authorization."""
+        self._secret, self._header = secret, header
+
+    def perform_request(self, method: str, target: str, **options: Any) -> TransportApiResponse:
+        if self._secret is None:
+            return super().perform_request(method, target, **options)
+        answer = self._signed(self._secret.get(), method, target, options)
+        if answer.meta.status == 401 and self._secret.reload():
+            answer = self._signed(self._secret.get(), method, target, options)
+        return answer
+
+    def _signed(self, value: str, method: str, target: str, options: dict[str, Any]) -> TransportApiResponse:
+        headers = HttpHeaders(options.get("headers") or {})
+        headers["authorization"] = self._header(value)
+        return super().perform_request(method, target, **{**options, "headers": headers})
+
+
+def connect(settings: ElasticsearchSettings) -> Elasticsearch:
+    """A client for the configured cluster; makes no request yet.
+
+    Lost connections are tried once more per node; everything else is for the caller. Raises ConfigError when
+    the secret cannot be read.
+    """
+    if not settings.verify_certs:
+        _log.warning("tls_verification_off", key="elasticsearch.verify_certs", hosts=list(settings.hosts))
+    es = Elasticsearch(
+        list(settings.hosts),
+        request_timeout=settings.timeout.total_seconds(),
+        max_retries=len(settings.hosts),
+        transport_class=RotatingTransport,
+        **_tls(settings),
+    )
+    if secret := settings.secret():
+        secret.get()
+        transport = es.transport
+        assert isinstance(transport, RotatingTransport)
+        transport.sign(secret, _header(settings.username))
+    return es
+
+
+def server_version(es: Elasticsearch) -> ServerVersion:
+    """Which server answers; also where `GET /` is missing, as on the embedded one."""
+    with translated("Asking Elasticsearch for its version"):
+        try:
+            version = es.info()["version"]
+        except AuthenticationException:
+            raise
+        except ApiError as error:
+            nodes = _local_node(es)
+            if not nodes:
+                raise error from None
+            version = {"number": next(iter(nodes.values()))["version"]}
+    text = str(version["number"])
+    number = tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+    return ServerVersion(number, version.get("build_flavor") == "serverless", text)
+
+
+def _local_node(es: Elasticsearch) -> dict[str, Any]:
+    try:
+        nodes: dict[str, Any] = es.nodes.info(node_id="_local", filter_path="nodes.*.version")["nodes"]
+    except ApiError:
+        return {}
+    return nodes
+
+
+def _tls(settings: ElasticsearchSettings) -> dict[str, Any]:
+    if not any(host.startswith("https:") for host in settings.hosts):
+        return {}
+    if not settings.verify_certs:
+        return {"verify_certs": False, "ssl_show_warn": False}
+    return {"ca_certs": str(settings.ca_certs)} if settings.ca_certs else {}
+
+
+def _header(username: str | None) -> Callable[[str], str]:
+    if username is None:
+        return lambda key: f"ApiKey {key}"
+    return lambda password: "Basic " + b64encode(f"{username}:{password}".encode()).decode()

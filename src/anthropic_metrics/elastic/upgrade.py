@@ -1,0 +1,144 @@
+"""Bring data streams that exist already up to what a new one would get: new fields, pipeline, retention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.documents.mapping import DATASETS
+from anthropic_metrics.elastic.assets import Body, template_name
+from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.steps import Kind, Step, compared, get, lacks_api, quoted
+from anthropic_metrics.errors import BadRequest
+
+ALL = "metrics-anthropic_metrics.*"
+
+
+def existing_streams(es: Elasticsearch) -> Iterator[tuple[str, str]]:
+    """Dataset and name of each data stream of ours, of every namespace."""
+    with translated("Looking for data streams"):
+        found = es.indices.resolve_index(name=ALL).get("data_streams", [])
+    for name in sorted(stream["name"] for stream in found):
+        dataset = next(
+            (dataset for dataset in DATASETS if name.startswith(f"{template_name(dataset)}-")), None
+        )
+        if dataset:
+            yield dataset, name
+
+
+def plan_streams(es: Elasticsearch, templates: dict[str, Body]) -> Iterator[Step]:
+    """Steps for every existing stream; `templates` are the component templates' bodies by dataset."""
+    streams = list(existing_streams(es))
+    for dataset, stream in streams:
+        template = templates[dataset]["template"]
+        yield from _mapping_steps(es, stream, template["mappings"])
+        yield _settings_step(es, stream, template["settings"])
+    if not streams:
+        return
+    lifecycles = {dataset: body["template"]["lifecycle"] for dataset, body in templates.items()}
+    yield from _option_steps(es, streams, "stream lifecycle", "lifecycle", lifecycles)
+    options = {
+        dataset: body["template"]["data_stream_options"]
+        for dataset, body in templates.items()
+        if "data_stream_options" in body["template"]
+    }
+    if options:
+        yield from _option_steps(es, streams, "stream failure store", "options", options)
+
+
+def missing(wanted: Body, stored: Body) -> Body:
+    """The part of the properties `wanted` that `stored` does not have."""
+    lacking: Body = {}
+    for name, field in wanted.items():
+        held = stored.get(name)
+        if held is None:
+            lacking[name] = field
+        elif "properties" in field and "properties" in held:
+            below = missing(field["properties"], held["properties"])
+            if below:
+                lacking[name] = {"properties": below}
+    return lacking
+
+
+def clashes(wanted: Body, stored: Body, prefix: str = "") -> Iterator[str]:
+    """Names of fields that `stored` has with another type, with both types."""
+    for name, field in wanted.items():
+        held = stored.get(name)
+        if held is None:
+            continue
+        types = field.get("type", "object"), held.get("type", "object")
+        if types[0] != types[1]:
+            yield f"{prefix}{name} ({types[1]}, not {types[0]})"
+        yield from clashes(field.get("properties", {}), held.get("properties", {}), f"{prefix}{name}.")
+
+
+def _mapping_steps(es: Elasticsearch, stream: str, wanted: Body) -> Iterator[Step]:
+    path = f"/{quoted(stream)}/_mapping"
+    stored = [index["mappings"] for index in get(es, path).values()]
+    lacking: Body = {}
+    for mappings in stored:
+        _merge(lacking, missing(wanted["properties"], mappings.get("properties", {})))
+    rules = {key: value for key, value in wanted.items() if key != "properties"}
+    steps = [compared("stream mapping", stream, path, mappings, rules) for mappings in stored]
+    step = next((step for step in steps if step.action != "unchanged"), None)
+    if lacking and not (step and step.action == "skip"):
+        detail = f"new fields: {', '.join(sorted(_leaves(lacking)))}"
+        yield Step("stream mapping", stream, "update", detail, path, {**rules, "properties": lacking})
+    else:
+        yield step or Step("stream mapping", stream, "unchanged")
+    other = {
+        clash
+        for mappings in stored
+        for clash in clashes(wanted["properties"], mappings.get("properties", {}))
+    }
+    if other:
+        detail = (
+            f"types never change in place, `POST {stream}/_rollover` starts anew: {', '.join(sorted(other))}"
+        )
+        yield Step("stream mapping", stream, "skip", detail)
+
+
+def _settings_step(es: Elasticsearch, stream: str, wanted: Body) -> Step:
+    path = f"/{quoted(stream)}/_settings"
+    rule = {"index": {"default_pipeline": wanted["index"]["default_pipeline"]}}
+    steps = [
+        compared("stream settings", stream, path, index["settings"], rule) for index in get(es, path).values()
+    ]
+    changed = (step for step in steps if step.action != "unchanged")
+    return next(changed, Step("stream settings", stream, "unchanged"))
+
+
+def _option_steps(
+    es: Elasticsearch, streams: list[tuple[str, str]], kind: Kind, option: str, wanted: dict[str, Body]
+) -> Iterator[Step]:
+    """Steps for what `_data_stream/<name>/_<option>` holds."""
+    try:
+        answer = get(es, f"/_data_stream/{quoted(ALL)}/_{option}")
+    except BadRequest as error:
+        if not lacks_api(error):
+            raise
+        for _, stream in streams:
+            yield Step(kind, stream, "skip", "this server has no such API; new streams get it by template")
+        return
+    stored = {found["name"]: found.get(option) or {} for found in answer.get("data_streams", [])}
+    for dataset, stream in streams:
+        path = f"/_data_stream/{quoted(stream)}/_{option}"
+        yield compared(kind, stream, path, stored.get(stream, {}), wanted[dataset])
+
+
+def _merge(into: Body, other: Body) -> None:
+    for name, field in other.items():
+        if name not in into:
+            into[name] = field
+        elif "properties" in into[name] and "properties" in field:
+            _merge(into[name]["properties"], field["properties"])
+
+
+def _leaves(properties: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, field in properties.items():
+        if "properties" in field:
+            yield from _leaves(field["properties"], f"{prefix}{name}.")
+        else:
+            yield prefix + name
