@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from anthropic_metrics.config import (
     Backfill,
@@ -146,9 +146,18 @@ def test_values_of_the_environment_are_taken_as_they_are() -> None:
             {"ANTHROPIC_METRICS_ANTHROPIC__ADMIN_KEY_FILE": "f"},
             {"admin_key": None},
         ),
-        ("anthropic: {admin_key_file: ''}", {"ANTHROPIC_ADMIN_API_KEY": KEY}, {"admin_key_file": None}),
+        (
+            "anthropic: {admin_key_file: ''}",
+            {"ANTHROPIC_ADMIN_API_KEY": KEY},
+            {"admin_key": SecretStr(KEY), "admin_key_file": None},
+        ),
+        (
+            "anthropic: {admin_key: '${OTHER:-}'}",
+            {"ANTHROPIC_ADMIN_API_KEY": KEY},
+            {"admin_key": SecretStr(KEY)},
+        ),
     ],
-    ids=["file over plain variable", "variable over file", "empty is not given"],
+    ids=["file over plain variable", "variable over file", "empty is not given", "empty reference"],
 )
 def test_one_way_to_give_a_key_puts_aside_the_ways_of_lower_layers(
     text: str, environ: dict[str, str], expected: dict[str, object]

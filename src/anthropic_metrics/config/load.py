@@ -47,10 +47,11 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$
 
 @dataclass(frozen=True)
 class Leaf:
-    """One given value and where it was given."""
+    """One given value, where it was given, and what is wrong with it if that is known already."""
 
     value: Any
     origin: str
+    problem: str = ""
 
 
 Layer = dict[Key, Leaf]
@@ -70,11 +71,10 @@ def load_config(path: Path | None, environ: Mapping[str, str] | None = None) -> 
     path = path or _default_path(environ)
     problems: list[Problem] = []
     overrides = _from_environment(environ, problems)
-    from_file = _from_file(path) if path else {}
-    merged = _merged(overrides, from_file, _from_plain_variables(environ))
-    filled = _filled(merged, from_file, environ, problems)
-    _hide_secrets(filled)
-    config = _validated(filled, problems)
+    from_file = _from_file(path, environ) if path else {}
+    layer = _checked(_merged(overrides, from_file, _from_plain_variables(environ)), problems)
+    _hide_secrets(layer)
+    config = _validated(layer, problems)
     if problems or config is None:
         raise ConfigError(redact.scrub(_one_message(problems)))
     return config
@@ -110,8 +110,15 @@ def _from_plain_variables(environ: Mapping[str, str]) -> Layer:
     return {key: Leaf(environ[name], name) for name, key in PLAIN_VARIABLES.items() if environ.get(name)}
 
 
-def _from_file(path: Path) -> Layer:
-    return {key: Leaf(value, str(path)) for key, value in _leaves(read_yaml(path))}
+def _from_file(path: Path, environ: Mapping[str, str]) -> Layer:
+    return {key: _filled(value, str(path), environ) for key, value in _leaves(read_yaml(path))}
+
+
+def _filled(value: object, origin: str, environ: Mapping[str, str]) -> Leaf:
+    try:
+        return Leaf(_substituted(value, environ), origin)
+    except ValueError as error:
+        return Leaf(value, origin, problem=str(error))
 
 
 def _leaves(found: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
@@ -135,20 +142,16 @@ def _merged(*layers: Layer) -> Layer:
     return merged
 
 
-def _filled(merged: Layer, from_file: Layer, environ: Mapping[str, str], problems: list[Problem]) -> Layer:
-    """`merged` with `${NAME}` replaced in what the file gave."""
-    filled: Layer = {}
+def _checked(merged: Layer, problems: list[Problem]) -> Layer:
+    """What can be used of `merged`; the rest is a problem."""
     for key, leaf in merged.items():
-        try:
-            value = _substituted(leaf.value, environ) if from_file.get(key) is leaf else leaf.value
-        except ValueError as error:
-            problems.append(Problem(leaf.origin, dotted(key), str(error)))
-        else:
-            filled[key] = Leaf(value, leaf.origin)
-    return filled
+        if leaf.problem:
+            problems.append(Problem(leaf.origin, dotted(key), leaf.problem))
+    return {key: leaf for key, leaf in merged.items() if not leaf.problem}
 
 
 def _substituted(value: object, environ: Mapping[str, str]) -> object:
+    """`value` with `${NAME}` replaced, in each item of a list."""
     if isinstance(value, list):
         return [_substituted(item, environ) for item in value]
     if not isinstance(value, str):
