@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -27,6 +28,7 @@ from anthropic_metrics.elastic.diff import milliseconds
 from anthropic_metrics.elastic.lookup import held
 from anthropic_metrics.elastic.reconcile import ROUNDS, Change, Outcome, Streams
 from anthropic_metrics.elastic.setup import apply, plan_setup
+from anthropic_metrics.elastic.write import BulkWriter, remove
 from anthropic_metrics.errors import RetryLater, SinkError, Stopped
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -46,8 +48,23 @@ def templates(es: Elasticsearch, elasticsearch_url: str) -> None:
 
 
 @pytest.fixture
-def stream(namespace: str) -> str:
+def fresh(namespace: str) -> str:
+    """A stream that does not exist yet."""
     return stream_name("anthropic_metrics.usage", namespace)
+
+
+@pytest.fixture(scope="module")
+def shared() -> str:
+    """Making a stream is slow, so most tests take turns with one; it has one backing index."""
+    return stream_name("anthropic_metrics.usage", f"shared{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def stream(es: Elasticsearch, shared: str) -> str:
+    """An empty stream."""
+    copies = held(es, shared, WINDOW, {}) + held(es, shared, (WINDOW[1], WINDOW[1] + HOUR), {})
+    BulkWriter(es).write(shared, [remove("delete", copy) for copy in copies])
+    return shared
 
 
 @pytest.fixture
@@ -148,11 +165,11 @@ def canned(status: int) -> TransportApiResponse:
 
 
 def test_a_stream_that_does_not_exist_is_made_and_filled(
-    es: Elasticsearch, streams: Streams, stream: str
+    es: Elasticsearch, streams: Streams, fresh: str
 ) -> None:
     wanted = documents(25)
-    assert reconcile(streams, stream, wanted) == Outcome(created=25)
-    assert rows(es, stream) == plain(wanted)
+    assert reconcile(streams, fresh, wanted) == Outcome(created=25)
+    assert rows(es, fresh) == plain(wanted)
 
 
 def test_a_second_pass_writes_nothing(es: Elasticsearch, streams: Streams, stream: str) -> None:
@@ -163,8 +180,8 @@ def test_a_second_pass_writes_nothing(es: Elasticsearch, streams: Streams, strea
     assert sorted(held(es, stream, WINDOW, {}), key=str) == sorted(before, key=str)
 
 
-def test_no_documents_and_no_stream_is_nothing_to_do(streams: Streams, stream: str) -> None:
-    assert reconcile(streams, stream, []) == Outcome()
+def test_no_documents_and_no_stream_is_nothing_to_do(streams: Streams, fresh: str) -> None:
+    assert reconcile(streams, fresh, []) == Outcome()
 
 
 def test_revisions_and_late_rows_replace_and_join(es: Elasticsearch, streams: Streams, stream: str) -> None:
@@ -175,25 +192,25 @@ def test_revisions_and_late_rows_replace_and_join(es: Elasticsearch, streams: St
 
 
 def test_revisions_reach_documents_in_older_backing_indices(
-    es: Elasticsearch, streams: Streams, stream: str
+    es: Elasticsearch, streams: Streams, fresh: str
 ) -> None:
-    reconcile(streams, stream, documents(4))
-    es.indices.rollover(alias=stream)
+    reconcile(streams, fresh, documents(4))
+    es.indices.rollover(alias=fresh)
     wanted = [*documents(3), document(3, 30), document(4)]
-    assert reconcile(streams, stream, wanted) == Outcome(created=1, replaced=1, kept=3)
-    assert rows(es, stream) == plain(wanted)
-    assert len(backing(es, stream)) == 2
+    assert reconcile(streams, fresh, wanted) == Outcome(created=1, replaced=1, kept=3)
+    assert rows(es, fresh) == plain(wanted)
+    assert len(backing(es, fresh)) == 2
 
 
-def test_copies_in_two_backing_indices_become_one(es: Elasticsearch, streams: Streams, stream: str) -> None:
-    reconcile(streams, stream, documents(3))
-    es.indices.rollover(alias=stream)
+def test_copies_in_two_backing_indices_become_one(es: Elasticsearch, streams: Streams, fresh: str) -> None:
+    reconcile(streams, fresh, documents(3))
+    es.indices.rollover(alias=fresh)
     for twin in documents(3):
-        put(es, stream, twin)
-    assert reconcile(streams, stream, documents(3)) == Outcome(deleted=3, kept=3)
-    assert rows(es, stream) == plain(documents(3))
-    newest = backing(es, stream)[-1]
-    assert {copy.index for copy in held(es, stream, WINDOW, {})} == {newest}
+        put(es, fresh, twin)
+    assert reconcile(streams, fresh, documents(3)) == Outcome(deleted=3, kept=3)
+    assert rows(es, fresh) == plain(documents(3))
+    newest = backing(es, fresh)[-1]
+    assert {copy.index for copy in held(es, fresh, WINDOW, {})} == {newest}
 
 
 def test_a_row_that_vanishes_is_marked_then_deleted_after_the_confirmation(
@@ -282,10 +299,11 @@ def test_changes_are_recorded_before_they_are_written(
 
     reconcile(streams, stream, documents(2))
     reconcile(streams, stream, documents(1))
+    (first,) = (copy for copy in held(es, stream, WINDOW, {}) if copy.id == "row-0")
     reconcile(streams, stream, [document(0, 5)], NOW + HOUR, record=record)
-    index = backing(es, stream)[0]
     replaced, deleted = seen
-    assert replaced == Change("row-0", index, 0, document(0).source, document(0, 5).source)
+    before, after = document(0).source, document(0, 5).source
+    assert replaced == Change("row-0", first.index, first.seq_no, before, after)
     assert (deleted.id, deleted.after) == ("row-1", None)
     assert deleted.before
     assert rows(es, stream) == plain([document(0, 5)])
@@ -449,27 +467,27 @@ def test_a_refused_replacement_leaves_the_old_figure_and_says_so(
 
 
 def test_a_read_only_backing_index_is_an_error_with_its_cure_after_all_else_was_written(
-    es: Elasticsearch, streams: Streams, stream: str
+    es: Elasticsearch, streams: Streams, fresh: str
 ) -> None:
-    reconcile(streams, stream, documents(2))
-    es.indices.rollover(alias=stream)
-    old = backing(es, stream)[0]
+    reconcile(streams, fresh, documents(2))
+    es.indices.rollover(alias=fresh)
+    old = backing(es, fresh)[0]
     es.indices.put_settings(index=old, settings={BLOCKS: True})
     try:
         with pytest.raises(SinkError, match=r"403.*index\.blocks\.write"):
-            reconcile(streams, stream, [document(0, 5), document(1), document(2)])
+            reconcile(streams, fresh, [document(0, 5), document(1), document(2)])
     finally:
         es.indices.put_settings(index=old, settings={BLOCKS: None})
-    assert rows(es, stream) == plain(documents(3))
-    assert reconcile(streams, stream, [document(0, 5), document(1), document(2)]).done
+    assert rows(es, fresh) == plain(documents(3))
+    assert reconcile(streams, fresh, [document(0, 5), document(1), document(2)]).done
 
 
 def test_a_backing_index_deleted_in_between_loses_nothing_that_is_wanted(
-    es: Elasticsearch, faulty: Streams, stream: str
+    es: Elasticsearch, faulty: Streams, fresh: str
 ) -> None:
-    put(es, stream, document(0, 1))
-    es.indices.rollover(alias=stream)
-    old = backing(es, stream)[0]
+    put(es, fresh, document(0, 1))
+    es.indices.rollover(alias=fresh)
+    old = backing(es, fresh)[0]
 
     def delete(number: int, send: Send, body: bytes) -> TransportApiResponse:
         if number == 1:
@@ -477,8 +495,8 @@ def test_a_backing_index_deleted_in_between_loses_nothing_that_is_wanted(
         return send()
 
     Faulty.rule = delete
-    assert reconcile(faulty, stream, [document(0, 5)]) == Outcome(created=1, conflicts=1)
-    assert rows(es, stream) == plain([document(0, 5)])
+    assert reconcile(faulty, fresh, [document(0, 5)]) == Outcome(created=1, conflicts=1)
+    assert rows(es, fresh) == plain([document(0, 5)])
 
 
 def test_a_name_without_a_template_is_refused_and_names_setup(es: Elasticsearch, streams: Streams) -> None:
@@ -545,11 +563,11 @@ def test_two_agents_at_once_leave_each_document_once(
 
 
 def test_append_writes_each_id_once_over_a_rollover_too(
-    es: Elasticsearch, streams: Streams, stream: str
+    es: Elasticsearch, streams: Streams, fresh: str
 ) -> None:
     given = [(each.id, each.source) for each in documents(4)]
-    assert streams.append(stream, given[:2]) == Outcome(created=2)
-    es.indices.rollover(alias=stream)
-    assert streams.append(stream, given[:3]) == Outcome(created=1, kept=2)
-    assert streams.append(stream, [*given, given[3]]) == Outcome(created=1, kept=4)
-    assert rows(es, stream) == plain(documents(4))
+    assert streams.append(fresh, given[:2]) == Outcome(created=2)
+    es.indices.rollover(alias=fresh)
+    assert streams.append(fresh, given[:3]) == Outcome(created=1, kept=2)
+    assert streams.append(fresh, [*given, given[3]]) == Outcome(created=1, kept=4)
+    assert rows(es, fresh) == plain(documents(4))
