@@ -120,9 +120,9 @@ def pipeline(dataset: str) -> Body:
             _call(f"{_COMMON}@custom"),
         ],
         "on_failure": [
-            {"set": {"field": "event.kind", "value": "pipeline_error"}},
-            {"set": {"field": "error.message", "value": _WHY}},
-            {"append": {"field": "tags", "value": "pipeline_error", "allow_duplicates": False}},
+            _keep("set", "event.kind", "pipeline_error"),
+            _keep("set", "error.message", _WHY),
+            _keep("append", "tags", "pipeline_error", allow_duplicates=False),
         ],
         "_meta": dict(_META),
     }
@@ -145,6 +145,11 @@ _WHY = (
 
 def _call(name: str) -> Body:
     return {"pipeline": {"tag": name, "name": name, "ignore_missing_pipeline": True}}
+
+
+def _keep(processor: str, field: str, value: str, **options: Any) -> Body:
+    """A note on a document that failed; where even that does not fit, the document matters more."""
+    return {processor: {"field": field, "value": value, **options, "ignore_failure": True}}
 
 
 def _as_keyword(path: str) -> Body:
