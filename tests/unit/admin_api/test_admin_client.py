@@ -6,6 +6,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import httpx
 import pytest
 import structlog
 from admin_script import KEY, Scripted
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
@@ -337,6 +338,18 @@ def test_a_proxys_page_is_quoted_when_there_is_no_error_object(scripted: Make) -
 # The key stays out of sight
 
 
+@pytest.mark.parametrize(("key", "header"), [(ADMIN, "x-api-key"), (OAUTH, "authorization")])
+@pytest.mark.parametrize("answer", [GOOD, httpx.ReadError("reset")])
+def test_a_request_that_is_over_no_longer_holds_the_key(
+    scripted: Make, key: str, header: str, answer: httpx.Response | Exception
+) -> None:
+    it = scripted(answer, key=key, retry=RetryPolicy(attempts=1))
+    with suppress(RetryLater):
+        it.client.get(ME)
+    assert header in it.script.headers[0]
+    assert header not in it.script.requests[0].headers
+
+
 class Leaky:
     """An error deep in the transport, with the signed request in its hands, as httpx has it."""
 
@@ -365,6 +378,7 @@ def test_the_key_is_in_no_error_log_or_traceback_at_debug_level(
     it = scripted(answer, retry=RetryPolicy(attempts=2))
     with structlog.testing.capture_logs() as events, pytest.raises(MetricsError) as raised:
         it.client.get(ME)
+    assert (raised.value.__cause__, raised.value.__context__) == (None, None)
     told: list[str] = [str(event) for event in events]
     error: BaseException | None = raised.value
     while error is not None:
@@ -424,6 +438,7 @@ error_bodies = anything | st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)  # a client is opened each time
 @given(status=st.integers(200, 599), body=error_bodies)
 def test_whatever_comes_the_client_returns_an_object_or_raises_one_of_ours(status: int, body: object) -> None:
     content = json.dumps(body).encode()

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import structlog
 from admin_script import KEY, Scripted
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anthropic_metrics.admin_api import endpoints
@@ -86,6 +86,7 @@ entries = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, anything))
 bodies = anything | st.fixed_dictionaries({"data": st.lists(entries | anything, max_size=3)}) | entries
 
 
+@settings(deadline=None)  # a client is opened each time
 @given(bodies)
 def test_arbitrary_json_never_crashes_an_endpoint(body: object) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))

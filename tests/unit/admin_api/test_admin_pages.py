@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from admin_script import KEY, Scripted
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
@@ -287,6 +287,7 @@ bodies = anything | st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)  # a client is opened each time
 @given(st.lists(bodies, min_size=1, max_size=3))
 def test_arbitrary_json_gives_sound_buckets_or_one_of_our_errors(answers: list[object]) -> None:
     left = list(answers)
