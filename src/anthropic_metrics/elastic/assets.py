@@ -28,7 +28,7 @@ FOLDERS = {
 }
 _META = {"managed_by": "anthropic-metrics", "version": VERSION}
 _COMMON = "metrics-anthropic_metrics"
-_USER_KEYS = ("labels.*", "anthropic.workspace.tags.*")  # names that users choose; each value is a keyword
+_USER_KEYS = ("labels", "anthropic.workspace.tags")  # names that users choose; each value is a keyword
 
 Body = dict[str, Any]
 
@@ -88,7 +88,7 @@ def component_template(dataset: str) -> Body:
                 "dynamic": False,
                 "date_detection": False,
                 "dynamic_templates": [_as_keyword(path) for path in _USER_KEYS],
-                "properties": mapping(dataset),
+                "properties": _with_flat_keys(mapping(dataset)),
             },
             "lifecycle": {"enabled": True},
         },
@@ -153,8 +153,20 @@ def _keep(processor: str, field: str, value: str, **options: Any) -> Body:
 
 
 def _as_keyword(path: str) -> Body:
-    rule = {"path_match": path, "mapping": {"type": "keyword", "ignore_above": 1024}}
-    return {path.removesuffix(".*").replace(".", "_"): rule}
+    rule = {"path_match": f"{path}.*", "mapping": {"type": "keyword", "ignore_above": 1024}}
+    return {path.replace(".", "_"): rule}
+
+
+def _with_flat_keys(properties: Body) -> Body:
+    """Dots in a user's names are no paths: `cost` and `cost.center` may both be there."""
+    for path in _USER_KEYS:
+        *parents, last = path.split(".")
+        level = properties
+        for parent in parents:
+            level = level.get(parent, {}).get("properties", {})
+        if last in level:
+            level[last]["subobjects"] = False
+    return properties
 
 
 def files() -> Iterator[tuple[str, str]]:

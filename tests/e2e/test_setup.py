@@ -1,0 +1,347 @@
+"""Setup against a real Elasticsearch: install, repeat, upgrade in place, and refuse to go on blindly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.mapping import DATASETS
+from anthropic_metrics.elastic import assets, setup
+from anthropic_metrics.elastic.assets import stream_name, template_name
+from anthropic_metrics.elastic.connect import connect, server_version
+from anthropic_metrics.elastic.setup import Step, apply, ensure, plan_setup
+from anthropic_metrics.elastic.steps import call
+from anthropic_metrics.embedded import EmbeddedElasticsearch, Users
+from anthropic_metrics.errors import AuthError, MetricsError, RetryLater, SinkError
+
+USAGE = "anthropic_metrics.usage"
+PACKAGE = f"/_component_template/{template_name(USAGE)}@package"
+
+
+def runs(*cluster: str) -> dict[str, Any]:
+    """The role of an agent that runs."""
+    privileges = ["auto_configure", "read", "write", "maintenance", "view_index_metadata"]
+    names = ["metrics-anthropic_metrics.*"]
+    return {"cluster": list(cluster), "indices": [{"names": names, "privileges": privileges}]}
+
+
+INSTALLER = {
+    "cluster": ["monitor", "manage_index_templates", "manage_ingest_pipelines"],
+    "indices": [{"names": ["metrics-anthropic_metrics.*"], "privileges": ["manage"]}],
+}
+PASSWORDS = {name: f"{name}-pass" for name in ("installer", "runner", "blind", "nobody")}
+
+
+def config(url: str, **options: Any) -> Config:
+    elasticsearch = {"hosts": [url], **options.pop("elasticsearch", {})}
+    return Config.model_validate({"elasticsearch": elasticsearch, **options})
+
+
+@pytest.fixture
+def settings(elasticsearch_url: str, namespace: str) -> Config:
+    return config(elasticsearch_url, namespace=namespace)
+
+
+@pytest.fixture
+def clean(es: Elasticsearch, settings: Config) -> Iterator[None]:
+    """Whatever a test does to the templates, the next one finds them current."""
+    yield
+    apply(es, plan_setup(es, settings))
+
+
+def by_status(steps: list[Step]) -> dict[str | None, int]:
+    found = [step.status for step in steps]
+    return {status: found.count(status) for status in found}
+
+
+def usage_package(es: Elasticsearch) -> dict[str, Any]:
+    (found,) = call(es, "GET", PACKAGE)["component_templates"]
+    template: dict[str, Any] = found["component_template"]
+    return template
+
+
+def write(es: Elasticsearch, stream: str, **fields: Any) -> None:
+    es.index(
+        index=stream,
+        op_type="create",
+        document={"@timestamp": "2026-03-01T00:00:00Z", **fields},
+        refresh=True,
+    )
+
+
+def test_a_repeated_setup_changes_nothing(es: Elasticsearch, settings: Config) -> None:
+    first = apply(es, plan_setup(es, settings))
+    assert not [step for step in first if step.status == "failed"]
+    again = apply(es, plan_setup(es, settings))
+    assert set(by_status(again)) <= {"unchanged", "skipped"}
+    assert {step.name for step in again if step.kind == "index template"} == {
+        template_name(d) for d in DATASETS
+    }
+
+
+def test_retention_comes_from_the_configuration(
+    es: Elasticsearch, elasticsearch_url: str, settings: Config, clean: None
+) -> None:
+    apply(es, plan_setup(es, settings))
+    assert usage_package(es)["template"]["lifecycle"]["data_retention"] == "400d"
+    for kept, stored in (("50d", "50d"), ("none", None)):
+        other = config(elasticsearch_url, retention={"usage": kept})
+        (step,) = (step for step in plan_setup(es, other) if step.action == "update")
+        assert step.detail == "changes template.lifecycle.data_retention"
+        apply(es, [step])
+        lifecycle = usage_package(es)["template"]["lifecycle"]
+        assert lifecycle["enabled"] is True
+        assert lifecycle.get("data_retention") == stored
+
+
+def test_an_existing_stream_gets_a_new_field_and_keeps_its_data(
+    es: Elasticsearch, settings: Config, clean: None
+) -> None:
+    """An older template, a field less; then data; then setup."""
+    apply(es, plan_setup(es, settings))
+    older = usage_package(es)
+    usage = older["template"]["mappings"]["properties"]["anthropic"]["properties"]["usage"]["properties"]
+    del usage["speed"]
+    older["_meta"]["version"] = older["template"]["mappings"]["_meta"]["version"] = 0
+    call(es, "PUT", PACKAGE, older)
+    stream = stream_name(USAGE, settings.namespace)
+    write(es, stream, anthropic={"usage": {"speed": "fast", "model": "a"}})
+    es.indices.rollover(alias=stream)
+    write(es, stream, anthropic={"usage": {"speed": "slow", "model": "b"}})
+
+    steps = [step for step in apply(es, plan_setup(es, settings)) if step.name == stream]
+    (mapped,) = (step for step in steps if step.kind == "stream mapping")
+    assert (mapped.status, mapped.detail) == ("updated", "new fields: anthropic.usage.speed")
+    mappings = es.indices.get_mapping(index=stream)
+    assert len(mappings) == 2
+    for index in mappings.values():
+        properties = index["mappings"]["properties"]["anthropic"]["properties"]["usage"]["properties"]
+        assert properties["speed"]["type"] == "keyword"
+    write(es, stream, anthropic={"usage": {"speed": "new"}})
+    assert es.count(index=stream)["count"] == 3
+    assert es.count(index=stream, query={"term": {"anthropic.usage.speed": "new"}})["count"] == 1
+    assert set(by_status([s for s in apply(es, plan_setup(es, settings)) if s.name == stream])) <= {
+        "unchanged",
+        "skipped",
+    }
+
+
+def test_a_field_of_another_type_is_named_with_its_cure_and_keeps_nothing_back(
+    es: Elasticsearch, settings: Config, clean: None
+) -> None:
+    apply(es, plan_setup(es, settings))
+    other = usage_package(es)
+    other["template"]["mappings"]["properties"]["anthropic"]["properties"]["usage"]["properties"]["speed"] = {
+        "type": "long"
+    }
+    call(es, "PUT", PACKAGE, other)
+    stream = stream_name(USAGE, settings.namespace)
+    write(es, stream)
+    steps = [step for step in apply(es, plan_setup(es, settings)) if step.name == stream]
+    (clash,) = (step for step in steps if "types never change" in step.detail)
+    assert clash.status == "skipped"
+    assert "anthropic.usage.speed (long, not keyword)" in clash.detail
+    assert f"{stream}/_rollover" in clash.detail
+    assert not [step for step in steps if step.status == "failed"]
+
+
+def test_a_stream_that_was_made_without_our_pipeline_gets_it(
+    es: Elasticsearch, settings: Config, clean: None
+) -> None:
+    apply(es, plan_setup(es, settings))
+    stream = stream_name(USAGE, settings.namespace)
+    write(es, stream)
+    es.indices.put_settings(index=stream, settings={"index.default_pipeline": "_none"})
+    steps = apply(es, plan_setup(es, settings))
+    (step,) = (step for step in steps if step.kind == "stream settings" and step.name == stream)
+    assert step.status == "updated"
+    for index in es.indices.get_settings(index=stream).values():
+        assert index["settings"]["index"]["default_pipeline"] == template_name(USAGE)
+
+
+def test_the_users_custom_template_wins_over_ours(es: Elasticsearch, settings: Config) -> None:
+    apply(es, plan_setup(es, settings))
+    name = f"{template_name('anthropic_metrics.cost')}@custom"
+    call(
+        es,
+        "PUT",
+        f"/_component_template/{name}",
+        {"template": {"settings": {"index.refresh_interval": "77s"}}},
+    )
+    try:
+        stream = stream_name("anthropic_metrics.cost", settings.namespace)
+        write(es, stream)
+        (index,) = es.indices.get_settings(index=stream).values()
+        assert index["settings"]["index"]["refresh_interval"] == "77s"
+    finally:
+        # A template in use cannot go: the empty one is like none.
+        call(es, "PUT", f"/_component_template/{name}", {"template": {}})
+
+
+def test_tags_and_labels_become_keywords_and_other_unknown_fields_stay_unmapped(
+    es: Elasticsearch, settings: Config
+) -> None:
+    apply(es, plan_setup(es, settings))
+    stream = stream_name(USAGE, settings.namespace)
+    write(
+        es, stream, labels={"team": "7"}, anthropic={"workspace": {"tags": {"cost.center": "x"}}}, other="y"
+    )
+    (index,) = es.indices.get_mapping(index=stream).values()
+    properties = index["mappings"]["properties"]
+    assert properties["labels"]["properties"]["team"]["type"] == "keyword"
+    assert "other" not in properties
+    assert es.count(index=stream, query={"term": {"anthropic.workspace.tags.cost.center": "x"}})["count"] == 1
+
+
+def test_a_tag_whose_name_begins_like_another_is_no_clash(es: Elasticsearch, settings: Config) -> None:
+    apply(es, plan_setup(es, settings))
+    stream = stream_name(USAGE, settings.namespace)
+    for tags in ({"cost": "a"}, {"cost.center": "b"}, {"cost": "7", "cost.center.code": "2026-01-01"}):
+        write(es, stream, anthropic={"workspace": {"tags": tags}})
+    assert es.count(index=stream, query={"term": {"anthropic.workspace.tags.cost": "7"}})["count"] == 1
+    day = {"term": {"anthropic.workspace.tags.cost.center.code": "2026-01-01"}}
+    assert es.count(index=stream, query=day)["count"] == 1
+
+
+def test_newer_assets_than_ours_are_left_alone(
+    es: Elasticsearch, settings: Config, clean: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(es, plan_setup(es, settings))
+    newer = usage_package(es)
+    newer["_meta"]["version"] = assets.VERSION + 1
+    call(es, "PUT", PACKAGE, newer)
+    step = next(
+        s for s in plan_setup(es, settings) if s.kind == "component template" and USAGE + "@" in s.name
+    )
+    assert step.action == "skip"
+    newer["_meta"]["version"] = assets.VERSION
+    call(es, "PUT", PACKAGE, newer)
+
+
+def test_a_server_without_processors_gets_empty_pipelines_and_is_told_so(
+    es: Elasticsearch, settings: Config
+) -> None:
+    processors = es.nodes.info(metric="ingest", filter_path="nodes.*.ingest.processors.type")
+    steps = [step for step in plan_setup(es, settings) if step.kind == "ingest pipeline"]
+    assert len(steps) == len(DATASETS)
+    for step in steps:
+        assert ("no ingest processors" in step.detail) is ("'set'" not in str(processors))
+
+
+def test_an_unreachable_host_is_retried_later_and_says_where_to_look() -> None:
+    with connect(config("http://127.0.0.1:9").elasticsearch) as es, pytest.raises(RetryLater) as caught:
+        server_version(es)
+    assert "elasticsearch.hosts" in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of its own with security: who sets up, who runs, who runs with less, who may do nothing."""
+    users = Users(
+        PASSWORDS,
+        {"installer": ["installer"], "runner": ["runner"], "blind": ["blind"], "nobody": []},
+        {"installer": INSTALLER, "runner": runs("monitor"), "blind": runs()},  # blind to templates
+    )
+    with EmbeddedElasticsearch(data=tmp_path_factory.mktemp("secured"), users=users) as server:
+        yield server.url
+
+
+def as_user(url: str, name: str, password: str | None = None) -> Config:
+    return config(url, elasticsearch={"username": name, "password": password or PASSWORDS[name]})
+
+
+def test_a_wrong_password_is_one_sentence_with_its_cure(secured: str) -> None:
+    settings = as_user(secured, "runner", "wrong-pass")
+    with connect(settings.elasticsearch) as es, pytest.raises(AuthError) as caught:
+        ensure(es, settings)
+    assert "refused the credentials" in str(caught.value)
+    assert "elasticsearch.api_key" in str(caught.value)
+    assert "wrong-pass" not in repr(caught.value) + str(caught.value)
+
+
+def test_without_rights_setup_says_which_privilege_is_missing(secured: str) -> None:
+    settings = as_user(secured, "runner")
+    with connect(settings.elasticsearch) as es, pytest.raises(AuthError, match="manage_"):
+        plan_setup(es, settings)
+
+
+def test_one_who_may_not_even_read_is_told_so(secured: str) -> None:
+    settings = as_user(secured, "nobody")
+    with connect(settings.elasticsearch) as es, pytest.raises(MetricsError, match=r"read|privilege"):
+        ensure(es, settings)
+
+
+@pytest.fixture
+def absent(secured: str) -> Iterator[str]:
+    """The name of an index template that is not there, on a server that has all others."""
+    settings = as_user(secured, "installer")
+    name = template_name("anthropic_metrics.rate_limit")
+    with connect(settings.elasticsearch) as es:
+        apply(es, plan_setup(es, settings))
+        call(es, "DELETE", f"/_index_template/{name}")
+        yield name
+        apply(es, plan_setup(es, settings))
+
+
+def test_a_plan_writes_nothing(secured: str, absent: str) -> None:
+    settings = as_user(secured, "installer")
+    with connect(settings.elasticsearch) as es:
+        (step,) = (step for step in plan_setup(es, settings) if step.action == "create")
+        assert (step.kind, step.name, step.status) == ("index template", absent, None)
+        assert not es.indices.exists_index_template(name=absent)
+
+
+def test_ensure_installs_what_is_absent_and_then_only_looks(
+    secured: str, absent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = as_user(secured, "installer")
+    with connect(settings.elasticsearch) as es:
+        assert by_status(ensure(es, settings))["created"] == 1
+        monkeypatch.setattr(setup, "plan_setup", lambda *_: pytest.fail("planned although all is there"))
+        assert ensure(es, settings) == []
+
+
+def test_an_agent_that_sees_that_a_template_is_absent_and_may_not_install_it_names_setup(
+    secured: str, absent: str
+) -> None:
+    settings = as_user(secured, "runner")
+    with connect(settings.elasticsearch) as es, pytest.raises(SinkError, match="anthropic-metrics setup"):
+        ensure(es, settings)
+
+
+@pytest.mark.parametrize("name", ["runner", "blind"])
+def test_an_agent_that_may_only_write_goes_on_once_setup_was_run_by_another(secured: str, name: str) -> None:
+    installer, agent = as_user(secured, "installer"), as_user(secured, name)
+    with connect(installer.elasticsearch) as es:
+        assert "failed" not in by_status(apply(es, plan_setup(es, installer)))
+    with connect(agent.elasticsearch) as es:
+        assert ensure(es, agent) == []
+        write(es, stream_name(USAGE, "default"), event={"hash": "x"})
+        assert ensure(es, agent) == []
+
+
+def test_a_stream_that_cannot_be_compared_stops_an_agent_that_may_not_look_at_templates(secured: str) -> None:
+    blind = as_user(secured, "blind")
+    odd = "/metrics-anthropic_metrics.odd-default"
+    mappings = {"properties": {"event": {"properties": {"hash": {"type": "text"}}}}}
+    with connect(as_user(secured, "installer").elasticsearch) as es:
+        call(es, "PUT", odd, {"mappings": mappings})
+        try:
+            with connect(blind.elasticsearch) as limited, pytest.raises(SinkError, match="metrics setup"):
+                ensure(limited, blind)
+        finally:
+            call(es, "DELETE", odd)
+
+
+def test_a_rotated_password_is_read_again_without_a_restart(secured: str, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("outdated-pass")
+    settings = config(secured, elasticsearch={"username": "runner", "password_file": str(file)})
+    with connect(settings.elasticsearch) as es:
+        file.write_text(PASSWORDS["runner"])
+        assert server_version(es).number >= (8, 19)
