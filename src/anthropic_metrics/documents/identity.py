@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
+
+from pydantic_core import to_json
 
 from anthropic_metrics.documents.base import Document
 
@@ -37,6 +38,7 @@ def prepare(document_id: str, document: Document) -> Prepared:
     """The document's JSON source with its `event.hash`.
 
     The hash leaves out when it was read and by which version of the agent: neither changes what it says.
+    It reads the fields in their model's order: changing that order replaces every document once.
     """
     source = document.model_dump(mode="json", by_alias=True, exclude_none=True)
     event = source["event"]
@@ -47,5 +49,4 @@ def prepare(document_id: str, document: Document) -> Prepared:
 
 
 def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    return blake2b(to_json(value), digest_size=16).hexdigest()

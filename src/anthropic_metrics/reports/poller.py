@@ -19,7 +19,7 @@ from anthropic_metrics.elastic.reconcile import Change, Streams
 from anthropic_metrics.reports.build import DEFAULT_WORKSPACE, DOCUMENTED_LAG
 from anthropic_metrics.reports.corrections import corrections
 from anthropic_metrics.reports.names import Inventory, Names
-from anthropic_metrics.reports.plan import Range, newest_window
+from anthropic_metrics.reports.plan import SPAN_ROWS, Range, newest_window, next_density
 from anthropic_metrics.reports.tally import Tally
 from anthropic_metrics.reports.views import View
 
@@ -30,11 +30,17 @@ Record = Callable[[Sequence[Prepared]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """A bucket whose answer is new, and its documents. `clean`: every row of it could be read."""
+class Fresh:
+    """A bucket whose answer is new."""
 
     bucket: Bucket
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A bucket's documents. `clean`: every row of it could be read."""
+
     documents: list[Prepared]
     clean: bool
 
@@ -56,7 +62,7 @@ class ViewPoller:
         self._clock = clock
         # Digest of each bucket's last reconciled answer. A cache: losing it costs one look-up a window.
         self._known: dict[datetime, bytes] = {}
-        self._density: float | None = None
+        self._density: float | None = None  # rows per bucket that the next window is sized for
 
     def keep(
         self,
@@ -88,8 +94,9 @@ class ViewPoller:
         """The documents that should exist for `whole`, newest window first; nothing is written."""
         tally = Tally(self.view.poller, self.view.stream)
         for window in self._windows(whole):
-            for built in self._read(window, self._clock(), tally, Priority.LIVE, verify=True):
-                yield from built.documents
+            now = self._clock()
+            for fresh in self._read(window, now, tally, Priority.LIVE, verify=True):
+                yield from self._build(fresh.bucket, now, tally).documents
 
     def _windows(self, whole: Range) -> Iterator[Range]:
         end = whole.end
@@ -100,24 +107,26 @@ class ViewPoller:
 
     def _read(
         self, window: Range, now: datetime, tally: Tally, priority: Priority, verify: bool
-    ) -> list[Built]:
-        """All pages of the window, or nothing: only then documents for the buckets whose answer is new."""
+    ) -> list[Fresh]:
+        """All pages of the window, or nothing: of its buckets those whose answer is new."""
         names = self._inventory.names(now)
         buckets = list(read_buckets(self._client, self.view.query(window), priority=priority))
         if buckets:
-            self._density = sum(len(bucket.rows) for bucket in buckets) / len(buckets)
-        built = []
+            rows = sum(len(bucket.rows) for bucket in buckets)
+            self._density = next_density(self._density, rows / len(buckets), self.view.width)
+        fresh = []
         for bucket in buckets:
             if bucket.rows:
                 tally.saw(bucket.end)
             digest = _digest(bucket, names, now)
             if verify or self._known.get(bucket.start) != digest:
-                built.append(self._build(bucket, digest, names, now, tally))
+                fresh.append(Fresh(bucket, digest))
         tally.buckets += len(buckets)
-        tally.unchanged_buckets += len(buckets) - len(built)
-        return built
+        tally.unchanged_buckets += len(buckets) - len(fresh)
+        return fresh
 
-    def _build(self, bucket: Bucket, digest: bytes, names: Names, now: datetime, tally: Tally) -> Built:
+    def _build(self, bucket: Bucket, now: datetime, tally: Tally) -> Built:
+        names = self._inventory.names(now)
         problems = Problems()
         where = f"{self.view.dataset} {bucket.start:%Y-%m-%dT%H:%MZ}"
         rows: list[Any] = parse_rows(self.view.row, bucket.rows, where, problems)
@@ -130,12 +139,13 @@ class ViewPoller:
         if not names.knows(_values(rows, "workspace_id"), _values(rows, "api_key_id")):
             names = self._inventory.names(now, unknown=True)
         documents = self.view.build(self.view, bucket, rows, names, now)
-        return Built(bucket, digest, documents, clean=not problems.total)
+        return Built(documents, clean=not problems.total)
 
     def _reconcile(
-        self, span: list[Built], streams: Streams, now: datetime, tally: Tally, record: Record
+        self, span: list[Fresh], streams: Streams, now: datetime, tally: Tally, record: Record
     ) -> None:
         view = self.view
+        built = [self._build(fresh.bucket, now, tally) for fresh in span]
 
         def log_corrections(changes: list[Change]) -> None:
             record(list(corrections(changes, view.stream, view.corrected, now)))
@@ -143,28 +153,31 @@ class ViewPoller:
         outcome = streams.reconcile(
             view.stream,
             (span[0].bucket.start, span[-1].bucket.end),
-            [document for built in span for document in built.documents],
+            [document for each in built for document in each.documents],
             organization_id=self._inventory.names(now).organization_id,
             terms=view.terms,
             now=now,
             confirm_after=view.interval,
             # A row that could not be read has not vanished.
-            deletes=all(built.clean for built in span),
+            deletes=all(each.clean for each in built),
             record=log_corrections,
         )
         tally.add(outcome)
         if outcome.settled:
-            self._known.update((built.bucket.start, built.digest) for built in span)
+            self._known.update((fresh.bucket.start, fresh.digest) for fresh in span)
 
 
-def _spans(built: list[Built]) -> Iterator[list[Built]]:
-    """Runs of adjacent buckets: each is compared and written in one go."""
-    span: list[Built] = []
-    for item in built:
-        if span and span[-1].bucket.end != item.bucket.start:
+def _spans(found: list[Fresh]) -> Iterator[list[Fresh]]:
+    """Runs of adjacent buckets, small enough that their documents fit in memory: each is compared and
+    written in one go."""
+    span: list[Fresh] = []
+    rows = 0
+    for fresh in found:
+        rows += len(fresh.bucket.rows)
+        if span and (rows > SPAN_ROWS or span[-1].bucket.end != fresh.bucket.start):
             yield span
-            span = []
-        span.append(item)
+            span, rows = [], len(fresh.bucket.rows)
+        span.append(fresh)
     if span:
         yield span
 

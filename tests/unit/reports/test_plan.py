@@ -26,7 +26,7 @@ def test_the_first_poll_reads_as_deep_as_the_deepest_rung() -> None:
     due = due_rungs((FRESH, DEEP), {}, NOW)
     assert due == [FRESH, DEEP]
     assert reach(due, NOW, "1h", LONG_AGO) == Range(
-        datetime(2026, 11, 14, 10, tzinfo=UTC), datetime(2026, 11, 21, 11, tzinfo=UTC)
+        datetime(2026, 11, 14, 11, tzinfo=UTC), datetime(2026, 11, 21, 11, tzinfo=UTC)
     )
 
 
