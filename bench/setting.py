@@ -52,9 +52,7 @@ def configuration(
 ) -> Config:
     """The defaults, against these two servers."""
     return Config(
-        anthropic=AnthropicSettings(
-            base_url=api, admin_key=SecretStr(key), requests_per_minute=UNPACED
-        ),
+        anthropic=AnthropicSettings(base_url=api, admin_key=SecretStr(key), requests_per_minute=UNPACED),
         elasticsearch=ElasticsearchSettings(hosts=(elasticsearch,)),
         namespace=namespace,
         backfill=Backfill(timedelta(days=DAYS)),

@@ -73,5 +73,3 @@ def _bulk_helper(elasticsearch: str, namespace: str, ready: Sequence[Prepared]) 
         seconds = time.perf_counter() - started
     assert written == len(ready)
     return seconds
-
-

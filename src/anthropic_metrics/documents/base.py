@@ -59,7 +59,9 @@ class Event(Part):
     kind: Keyword = Field("event", description="`event`; `pipeline_error` where an ingest pipeline failed.")
     module: Keyword = Field("anthropic_metrics", description="Always `anthropic_metrics`.")
     dataset: Keyword = Field(description="The same as `data_stream.dataset`.")
-    category: Keywords = Field(default_factory=lambda: ["api"], description="`api`; `configuration` for rate limits.")
+    category: Keywords = Field(
+        default_factory=lambda: ["api"], description="`api`; `configuration` for rate limits."
+    )
     type: Keywords = Field(default_factory=lambda: ["info"], description="Always `info`.")
     action: Keyword | None = Field(None, description="In the agent stream: `poll` or `correction`.")
     outcome: Keyword | None = Field(

@@ -20,8 +20,8 @@ FIRST_WINDOW: dict[Width, int] = {"1m": 60, "1h": 6, "1d": 7}
 PAGE_MOST: dict[Width, int] = {"1m": 1440, "1h": 168, "1d": 31}
 # Rows of one window that are in memory together: about 4 MB of answer, 20 MB once it is read.
 WINDOW_ROWS = 8_000
-# Rows whose documents are in memory together: about 20 MB.
-SPAN_ROWS = 2_000
+# Rows whose documents are in memory together: about 6 MB.
+SPAN_ROWS = 4_000
 # The most that windows grow by from one to the next: a quiet night must not fetch a week of busy days.
 GROWTH = 4
 
