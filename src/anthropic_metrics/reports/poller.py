@@ -6,6 +6,7 @@ import marshal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -16,6 +17,7 @@ from anthropic_metrics.admin_api.pages import Bucket, read_buckets
 from anthropic_metrics.admin_api.replies import Problems, parse_rows
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.reconcile import Change, Streams
+from anthropic_metrics.reports.behind import Behind
 from anthropic_metrics.reports.build import DEFAULT_WORKSPACE, DOCUMENTED_LAG
 from anthropic_metrics.reports.corrections import corrections
 from anthropic_metrics.reports.names import Inventory, Names
@@ -39,8 +41,12 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A bucket's documents. `clean`: every row of it could be read."""
+    """A bucket's documents, without its rows. `clean`: every row of it could be read."""
 
+    start: datetime
+    end: datetime
+    digest: bytes
+    organization_id: str
     documents: list[Prepared]
     clean: bool
 
@@ -80,13 +86,14 @@ class ViewPoller:
         `verify` compares unchanged answers with the stream too, in case somebody else changed it.
         Raises what the client and Elasticsearch raise; windows finished by then stay finished.
         """
-        for window in self._windows(whole):
-            now = self._clock()
-            for span in _spans(self._read(window, now, tally, priority, verify)):
-                self._reconcile(span, streams, now, tally, record)
-            tally.windows += 1
-            if progress:
-                progress(window)
+        with Behind() as writer:
+            for window in self._windows(whole):
+                now = self._clock()
+                for span in _spans(self._read(window, now, tally, priority, verify)):
+                    built = [self._build(fresh, now, tally) for fresh in span]
+                    writer.run(partial(self._reconcile, built, streams, now, tally, record))
+                writer.then(partial(_finish, window, tally, progress))
+            writer.settle()
         oldest = self.view.history(self._clock())
         self._known = {start: digest for start, digest in self._known.items() if start >= oldest}
 
@@ -96,7 +103,7 @@ class ViewPoller:
         for window in self._windows(whole):
             now = self._clock()
             for fresh in self._read(window, now, tally, Priority.LIVE, verify=True):
-                yield from self._build(fresh.bucket, now, tally).documents
+                yield from self._build(fresh, now, tally).documents
 
     def _windows(self, whole: Range) -> Iterator[Range]:
         end = whole.end
@@ -125,8 +132,8 @@ class ViewPoller:
         tally.unchanged_buckets += len(buckets) - len(fresh)
         return fresh
 
-    def _build(self, bucket: Bucket, now: datetime, tally: Tally) -> Built:
-        names = self._inventory.names(now)
+    def _build(self, fresh: Fresh, now: datetime, tally: Tally) -> Built:
+        bucket, names = fresh.bucket, self._inventory.names(now)
         problems = Problems()
         where = f"{self.view.dataset} {bucket.start:%Y-%m-%dT%H:%MZ}"
         rows: list[Any] = parse_rows(self.view.row, bucket.rows, where, problems)
@@ -139,32 +146,39 @@ class ViewPoller:
         if not names.knows(_values(rows, "workspace_id"), _values(rows, "api_key_id")):
             names = self._inventory.names(now, unknown=True)
         documents = self.view.build(self.view, bucket, rows, names, now)
-        return Built(documents, clean=not problems.total)
+        return Built(
+            bucket.start, bucket.end, fresh.digest, names.organization_id, documents, clean=not problems.total
+        )
 
     def _reconcile(
-        self, span: list[Fresh], streams: Streams, now: datetime, tally: Tally, record: Record
+        self, span: list[Built], streams: Streams, now: datetime, tally: Tally, record: Record
     ) -> None:
         view = self.view
-        built = [self._build(fresh.bucket, now, tally) for fresh in span]
 
         def log_corrections(changes: list[Change]) -> None:
             record(list(corrections(changes, view.stream, view.corrected, now)))
 
         outcome = streams.reconcile(
             view.stream,
-            (span[0].bucket.start, span[-1].bucket.end),
-            [document for each in built for document in each.documents],
-            organization_id=self._inventory.names(now).organization_id,
+            (span[0].start, span[-1].end),
+            [document for built in span for document in built.documents],
+            organization_id=span[0].organization_id,
             terms=view.terms,
             now=now,
             confirm_after=view.interval,
             # A row that could not be read has not vanished.
-            deletes=all(each.clean for each in built),
+            deletes=all(built.clean for built in span),
             record=log_corrections,
         )
         tally.add(outcome)
         if outcome.settled:
-            self._known.update((fresh.bucket.start, fresh.digest) for fresh in span)
+            self._known.update((built.start, built.digest) for built in span)
+
+
+def _finish(window: Range, tally: Tally, progress: Progress | None) -> None:
+    tally.windows += 1
+    if progress:
+        progress(window)
 
 
 def _spans(found: list[Fresh]) -> Iterator[list[Fresh]]:
