@@ -104,6 +104,20 @@ def test_check_finds_a_complete_installation_in_order(tmp_path: Path, settings: 
     assert "failed" not in done.stdout
 
 
+def test_the_demo_fills_a_cluster_of_its_own_and_sums_it_up(tmp_path: Path) -> None:
+    done = run(tmp_path, "demo", "--once", "--days", "2")
+    assert done.returncode == 0, done.stderr
+    for title in (
+        "Spend by workspace",
+        "Spend by model",
+        "Tokens by model",
+        "Rate limits",
+        "What the agent did",
+    ):
+        assert title in done.stdout
+    assert "claude-" in done.stdout
+
+
 WRONG = {
     "a wrong key": (
         {"ANTHROPIC_ADMIN_API_KEY": WRONG_KEY},
