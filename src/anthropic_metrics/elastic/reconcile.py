@@ -162,15 +162,20 @@ class Streams:
                 break
         return state.outcome
 
-    def append(self, stream: str, documents: Iterable[tuple[str, dict[str, Any]]]) -> Outcome:
-        """Create documents under the ids given; those that the stream holds already count as kept."""
+    def append(
+        self, stream: str, documents: Iterable[tuple[str, dict[str, Any]]], *, new: bool = False
+    ) -> Outcome:
+        """Create documents under the ids given; those that the stream holds already count as kept.
+
+        `new` says that no earlier call can have used these ids, which spares looking them up.
+        """
         outcome = Outcome()
-        refresh(self._es, stream)
+        if not new:
+            refresh(self._es, stream)
         for batch in _batches(documents, _BATCH):
-            here = present(self._es, stream, [id_ for id_, _ in batch])
-            written = self._writer.write(
-                stream, (create(id_, to_json(source)) for id_, source in batch if id_ not in here)
-            )
+            here = set() if new else present(self._es, stream, [id_ for id_, _ in batch])
+            absent = ((id_, source) for id_, source in batch if id_ not in here)
+            written = self._writer.write(stream, (create(id_, to_json(source)) for id_, source in absent))
             outcome._enter(written)
             outcome.kept += len(here) + len(written.conflicts)
             _report(stream, written)

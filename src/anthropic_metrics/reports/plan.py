@@ -14,6 +14,7 @@ WIDTHS: dict[Width, timedelta] = {
     "1h": timedelta(hours=1),
     "1d": timedelta(days=1),
 }
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Buckets of the first window, while nobody knows how many rows a bucket has.
 FIRST_WINDOW: dict[Width, int] = {"1m": 60, "1h": 6, "1d": 7}
 # Buckets a page may hold at most (Admin API reference).
@@ -44,8 +45,7 @@ class Rung:
 
 def floor(moment: datetime, step: timedelta) -> datetime:
     """The start of the bucket that holds `moment`; buckets are counted from the UTC epoch."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return moment - (moment - epoch) % step
+    return moment - (moment - EPOCH) % step
 
 
 def ceil(moment: datetime, step: timedelta) -> datetime:
