@@ -22,7 +22,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Agent and yardstick, side by side.")
     parser.add_argument("only", nargs="*", choices=[[], *MEASUREMENTS], help="Only these; none is all.")
     only = parser.parse_args().only or list(MEASUREMENTS)
-    print(f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {platform.machine()}", flush=True)
+    print(f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {platform.machine()}.", flush=True)
+    print("+ reaches its aim, - does not; ratios hold beyond this machine, absolute figures do not.")
     for name, measure in MEASUREMENTS.items():
         if name in only:
             show(name, measure())
@@ -33,7 +34,7 @@ def show(name: str, figures: list[Figure]) -> None:
     print(f"\n{name}")
     for figure in figures:
         sign = {None: " ", True: "+", False: "-"}[figure.holds]
-        print(f"{sign} {figure.what:44} {figure.agent:22} {figure.beside:32} {figure.verdict}".rstrip())
+        print(f"{sign} {figure.what:40} {figure.agent:18} {figure.beside:48} {figure.verdict}".rstrip())
     print(end="", flush=True)
 
 

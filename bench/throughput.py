@@ -14,7 +14,7 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from bench.setting import Figure, agent_at, backfill, canned, hourly
 
-ROWS = 40  # in each bucket: 29,440 documents
+ROWS = 30  # in each bucket: 22,080 documents
 ROUNDS = 5
 WARM_UP = 2  # rounds that do not count: the server compiles its own code first
 AIM = 0.5
