@@ -36,6 +36,7 @@ class PollerName(StrEnum):
     usage = "usage"
     cost = "cost"
     rate_limits = "rate_limits"
+    headroom = "headroom"
 
 
 OnlyOption = Annotated[
