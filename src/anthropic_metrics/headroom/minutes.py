@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -94,6 +94,37 @@ class Minutes:
         for bucket in query.composite(self.es, self.stream, wanted, sources, sums, page=_PAGE):
             yield _use(bucket, split)
 
+    def first(self) -> datetime | None:
+        """The earliest minute held."""
+        own: Body = {"term": {"organization.id": self.organization_id}}
+        found = query.aggregate(self.es, self.stream, own, {"first": {"min": {"field": "@timestamp"}}})
+        value = found.get("first", {}).get("value")
+        return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+
+    def largest(self, start: datetime, end: datetime, models: Sequence[str], count: int) -> dict[str, str]:
+        """Ids and names of the workspaces that used most of `models` in [start, end)."""
+        wanted = self._between(start, end, [{"terms": {"anthropic.model": list(models)}}], [])
+        return self._workspaces(wanted, {"size": count, "order": {"used": "desc"}})
+
+    def named(self, workspace: str) -> dict[str, str]:
+        """Ids and names of the workspaces with this id or name."""
+        either = [{"term": {f"anthropic.workspace.{name}": workspace}} for name in ("id", "name")]
+        own: Body = {"term": {"organization.id": self.organization_id}}
+        wanted: Body = {"bool": {"filter": [own], "should": either, "minimum_should_match": 1}}
+        return self._workspaces(wanted, {})
+
+    def _workspaces(self, wanted: Body, options: Body) -> dict[str, str]:
+        aggregations: Body = {
+            "used": {"sum": {"field": "anthropic.usage.total_tokens"}},
+            "names": {"terms": {"field": "anthropic.workspace.name", "size": 1}},
+        }
+        terms: Body = {"terms": {"field": "anthropic.workspace.id", **options}, "aggregations": aggregations}
+        found = query.aggregate(self.es, self.stream, wanted, {"workspaces": terms})
+        return {
+            bucket["key"]: next((name["key"] for name in bucket["names"]["buckets"]), bucket["key"])
+            for bucket in found.get("workspaces", {}).get("buckets", ())
+        }
+
     def changed(self, start: datetime, end: datetime, since: datetime) -> set[int]:
         """Starts of the windows in [start, end) whose usage was written, or went missing, from `since` on."""
         recent: Body = {
@@ -114,6 +145,13 @@ class Minutes:
         span: Body = {"range": {"@timestamp": {"gte": iso(start), "lt": iso(end)}}}
         own: Body = {"term": {"organization.id": self.organization_id}}
         return {"bool": {"filter": [span, own, *filters], "must_not": list(excluded)}}
+
+
+def organizations(es: Elasticsearch, stream: str) -> list[str]:
+    """Whose usage the stream holds."""
+    terms = {"organizations": {"terms": {"field": "organization.id"}}}
+    found = query.aggregate(es, stream, {"match_all": {}}, terms)
+    return [bucket["key"] for bucket in found.get("organizations", {}).get("buckets", ())]
 
 
 def window_starts(es: Elasticsearch, stream: str, wanted: Body) -> set[int]:

@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 
 Record = Callable[[Sequence[Prepared]], None]
 
-# The latest rows seen so far came three hours late: before that the grains may differ for a while.
-SETTLED = timedelta(hours=3)
+# The latest rows seen so far came three hours late, and minutes so old are read once an hour.
+SETTLED = timedelta(hours=5)
 # A coarser grain is compared no further back than the finer one is read again.
 REACH = {"1m": timedelta(days=1), "1h": timedelta(days=7)}
 
