@@ -91,15 +91,26 @@ class Pollers:
         jobs = [self._limits(sink, every_workspace=True)] if self.limits is not None else []
         jobs += [self._whole(poller, sink, self.history(poller), progress) for poller in self.views]
         if self.headroom is not None:
-            jobs.append(self._headroom_over(self.headroom, sink, self._minutes_held()))
+            jobs.append(self._headroom_over(self.headroom, sink, self.history(self._by_minute())))
         return jobs + self._checks(sink)
 
     def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
-        """One pass over an older range. The rate limits have no past: headroom assumes the earliest known."""
-        jobs = [self._whole(poller, sink, whole_buckets(poller, wanted), progress) for poller in self.views]
-        if self.headroom is not None:
-            jobs.append(self._headroom_over(self.headroom, sink, wanted))
+        """One pass over an older range, as far as the streams keep it; the rate limits have no past.
+
+        Headroom then assumes the earliest limits that are known.
+        """
+        ranges = [(poller, self.older_range(poller, wanted)) for poller in self.views]
+        jobs = [self._whole(poller, sink, whole, progress) for poller, whole in ranges if whole is not None]
+        if self.headroom is not None and (held := self.older_range(self._by_minute(), wanted)) is not None:
+            jobs.append(self._headroom_over(self.headroom, sink, held))
         return jobs
+
+    def older_range(self, poller: ViewPoller, wanted: Range) -> Range | None:
+        """`wanted` in whole buckets of the view, from the oldest it may hold; None if that leaves nothing."""
+        step = WIDTHS[poller.view.width]
+        end = wanted.end if floor(wanted.end, step) == wanted.end else ceil(wanted.end, step)
+        start = max(floor(wanted.start, step), poller.view.oldest(self._clock()))
+        return Range(start, end) if start < end else None
 
     def history(self, poller: ViewPoller) -> Range:
         """The view's whole window as of now, the open bucket included."""
@@ -155,7 +166,7 @@ class Pollers:
 
     def _headroom(self, poller: HeadroomPoller, sink: Sink) -> Job:
         def run(tally: Tally) -> Range:
-            whole = self._minutes_held()
+            whole = self.history(self._by_minute())
             poller.keep(whole, sink.es, sink.streams, tally)
             return whole
 
@@ -169,10 +180,9 @@ class Pollers:
 
         return Job(HEADROOM, "headroom", poller.stream, poller.interval, run)
 
-    def _minutes_held(self) -> Range:
-        """What the stream of usage by the minute is kept right over."""
+    def _by_minute(self) -> ViewPoller:
         assert self._minutes is not None
-        return self.history(self._minutes)
+        return self._minutes
 
     def _checks(self, sink: Sink) -> list[Job]:
         """For each two neighbouring grains: do they add up to the same?"""
@@ -190,10 +200,3 @@ class Pollers:
         stream = stream_name(AGENT_DATASET, fine.namespace)
         name = f"{fine.dataset} adds up to {coarse.dataset}"
         return Job(name, "usage", stream, SWEEP_EVERY, run, after=f"{fine.dataset} sweep")
-
-
-def whole_buckets(poller: ViewPoller, wanted: Range) -> Range:
-    """`wanted` widened to whole buckets of the view."""
-    step = WIDTHS[poller.view.width]
-    end = wanted.end if floor(wanted.end, step) == wanted.end else ceil(wanted.end, step)
-    return Range(floor(wanted.start, step), end)
