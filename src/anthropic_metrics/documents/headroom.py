@@ -71,8 +71,8 @@ class HeadroomFields(Part):
     unmapped: Flag = Field(description="Whether no limit group lists the model, so that no limit is known.")
     caveats: Keywords | None = Field(
         None,
-        description="What the figures could not leave out or know: `limits_assumed`, `batch_included`, "
-        "`fast_included`, `organization_unknown`.",
+        description="What the figures could not leave out or know: `limits_assumed`, "
+        "`workspace_limits_unknown`, `batch_included`, `fast_included`, `organization_unknown`.",
     )
 
 
