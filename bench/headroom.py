@@ -4,7 +4,7 @@
 
 The sample is small and says how small: `hours` of minutes and of windows, a day of hours, all with
 `workspaces` x `models` combinations, of which a share `busy` has traffic in any minute. Documents are built
-by the agent's own code and lie in a real Elasticsearch (ELASTICSEARCH_URL, else the embedded one), merged into
+by the agent's own code and lie in a real Elasticsearch (ELASTICSEARCH_URL, else the embedded one), merged to
 one segment before they are weighed. Requests are counted by running the agent's own plan through a day.
 """
 
@@ -116,6 +116,7 @@ class Sample:
     def _group(self, number: int, value: int) -> dict[str, Any]:
         limits = ("input_tokens_per_minute_cache_aware", OUTPUT)
         return {
+            "type": "rate_limit",
             "group": {"id": f"rlg_{number}", "type": "model_group", "display_name": f"Group {number}"},
             "models": self.models[number::GROUPS],
             "limits": [{"type": kind, "value": value, "org_limit": 20_000_000} for kind in limits],
@@ -263,12 +264,18 @@ def weigh(es: Elasticsearch, stream: str) -> None:
 
 def requests(sizes: Sizes) -> Iterator[str]:
     """Requests of the usage views over a day of polls, by rows in a minute."""
-    small, large = 15.0, sizes.workspaces * sizes.models * sizes.busy
-    for name, rows in (("small", small), ("large", large), ("all busy", large / sizes.busy)):
+    combinations = sizes.workspaces * sizes.models
+    # The simulated organization has about 15 rows a minute and 40 an hour.
+    sized = {
+        "small": (15.0, 40.0),
+        "large": (combinations * sizes.busy, combinations),
+        "large, every combination busy in every minute": (combinations, combinations),
+    }
+    for name, (by_minute, by_hour) in sized.items():
         for view in (view for view in views(Config()) if view.poller == "usage"):
-            density = rows if view.width == "1m" else min(rows * 60, large / sizes.busy)
-            count = live_requests(view, density)
-            yield f"{name}: {view.dataset} with {density:,.0f} rows a bucket: {count:,} requests a day"
+            rows = by_minute if view.width == "1m" else by_hour
+            asked = live_requests(view, rows)
+            yield f"{name}: {view.dataset} with {rows:,.0f} rows a bucket: {asked:,} requests a day"
 
 
 def live_requests(view: View, density: float) -> int:
