@@ -112,8 +112,8 @@ def cache_hit_rate(config: Config) -> Rule:
     return Rule(
         "cache_hit_rate",
         "Cache hit rate drop",
-        "A workspace's cache served less of a model's input in the last six closed hours than the limit, "
-        "though over the week before it served more. Batch work is left out.",
+        "In the last six closed hours the cache served less of a model's input in a workspace than the limit "
+        "and less than half of what it served over the week before. Batch work is left out.",
         f"{limit} % of at least {floor} input tokens",
         lines(
             f"FROM {stream('usage', config.namespace)}",
@@ -127,7 +127,7 @@ def cache_hit_rate(config: Config) -> Rule:
             f"WHERE input_tokens > {floor} AND usual_input_tokens > {floor}",
             "EVAL hit_percent = ROUND(100.0 * cached_tokens / input_tokens, 1), "
             "usual_hit_percent = ROUND(100.0 * usual_cached_tokens / usual_input_tokens, 1)",
-            f"WHERE hit_percent < {limit} AND usual_hit_percent >= {limit}",
+            f"WHERE hit_percent < {limit} AND hit_percent < usual_hit_percent / 2",
             "SORT workspace_id, model",
         ),
         timedelta(days=7),
