@@ -13,6 +13,7 @@ from alerts_truth import (
     hour_tokens,
     is_far_above,
     largest_share,
+    month_cost,
 )
 
 from anthropic_metrics.simulator import Simulation
@@ -43,6 +44,7 @@ class Script:
         self.staging = organization.named("Staging").id
         self.support = organization.named("Customer Support").id
         self.key = organization.key("assistant-api").id
+        self.bot = organization.key("helpdesk-bot").id
         self.group = organization.rate_limits[0].group_id
         template = organization.named("Staging")
         self.newcomer = replace(template, id="wrkspc_01Newcomer", name="Newcomer", tags={})
@@ -63,7 +65,7 @@ class Script:
         broken = [
             (
                 at("2026-11-05T08:30") + n * HOUR,
-                self._use(SONNET, self.support, None, uncached_input_tokens=9 * MILLION),
+                self._use(SONNET, self.support, self.bot, uncached_input_tokens=9 * MILLION),
             )
             for n in range(9)
         ]
@@ -268,6 +270,27 @@ def _told(tells: Callable[[datetime], bool], day: datetime) -> datetime:
     while not tells(moment):
         moment += HOUR
     return moment
+
+
+@dataclass(frozen=True)
+class MonthEnd:
+    """A month whose budget is only passed with its last day, the 31st, because of one dear day before."""
+
+    budget_usd: float
+    dear_day: datetime
+    months_cost_usd: float
+
+
+MONTH, MONTH_END = at("2026-10-01"), at("2026-11-01")
+
+
+def month_end(sim: Simulation) -> MonthEnd:
+    """Make 28 October dear, and a budget that the month's other days do not reach without the last."""
+    dear = at("2026-10-28")
+    sim.edits.revise_cost(dear, factor=6)
+    whole = month_cost(sim, MONTH, MONTH_END, MONTH_END)
+    last = month_cost(sim, MONTH_END - DAY, MONTH_END, MONTH_END)
+    return MonthEnd(round(whole - 0.9 * last, 2), dear, whole)
 
 
 def _silence(script: Script) -> list[Incident]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from alerts_incidents import START, Incident, Script, incidents
+from alerts_incidents import MONTH, MONTH_END, START, Incident, MonthEnd, Script, incidents, month_end
 from alerts_replay import DAY, HOUR, Replay, Watched, at, replay
-from alerts_rival import PREFIX, rivals
+from alerts_rival import rivals
+from alerts_table import table, write, written
+from alerts_truth import day_costs
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.alerts.catalog import rules
-from anthropic_metrics.config import AlertSettings, Config
+from anthropic_metrics.config import AlertSettings, BudgetSettings, Config
 
 # Above what the simulated organization spends on a busy weekday without an incident.
 LIMITS = AlertSettings(
@@ -105,7 +108,80 @@ def test_every_alert_ends_when_its_reason_does(bad_days: tuple[Replay, list[Inci
         assert all(at(first) <= moment <= at(last) for moment in ended), (key, ended)
 
 
-def test_the_windows_of_the_rival_miss_what_ours_hear(bad_days: tuple[Replay, list[Incident]]) -> None:
-    played, _ = bad_days
-    heard = {each.key: len(played.new(each.key)) for each in played.watched if each.key.startswith(PREFIX)}
-    assert heard == {}
+@pytest.fixture(scope="module")
+def at_month_end(es: Elasticsearch, elasticsearch_url: str) -> Iterator[tuple[Replay, MonthEnd]]:
+    with replay(
+        es,
+        elasticsearch_url,
+        f"t{uuid.uuid4().hex[:8]}",
+        start=at("2026-10-27"),
+        alerts=AlertSettings(rules=("monthly_budget", "month_end_forecast")),
+        usage_every=POLL,
+        usage=False,
+        rules=lambda config: [],
+    ) as played:
+        what = month_end(played.w.simulation)
+        budgets = BudgetSettings(
+            workspaces={"Production": what.months_cost_usd / 2}, tags={"team=research": what.months_cost_usd}
+        )
+        alerts = played.w.config.alerts.model_copy(update={"monthly_budget_usd": what.budget_usd})
+        config = played.w.config.model_copy(update={"alerts": alerts, "budgets": budgets})
+        monthly = [each for each in rivals(config) if each.key.endswith("monthly_budget")]
+        played.watched = [*ours(config), *monthly]
+        played.until(at("2026-11-08"))
+        yield played, what
+
+
+def test_a_budget_passed_on_the_31st_is_heard_once_and_the_closed_month_never_again(
+    at_month_end: tuple[Replay, MonthEnd],
+) -> None:
+    played, _ = at_month_end
+    # The 31st can be known when it has ended. Its month is judged for three days more, for what is revised.
+    (heard,) = played.new("monthly_budget")["2026-10"]
+    assert MONTH_END <= heard <= MONTH_END + 2 * HOUR
+    assert played.recovered("monthly_budget") == {"2026-10": [MONTH_END + 3 * DAY]}
+    assert played.new("monthly_budget").keys() == {"2026-10"}
+
+
+def test_the_forecast_tells_three_days_before_and_a_dear_day_is_no_forecast_for_the_next_month(
+    at_month_end: tuple[Replay, MonthEnd],
+) -> None:
+    played, what = at_month_end
+    assert played.new("month_end_forecast") == {"2026-10": [what.dear_day + DAY + 6 * HOUR]}
+    assert played.recovered("month_end_forecast") == {"2026-10": [MONTH_END + 6 * HOUR]}
+
+
+def test_each_level_of_a_budget_is_an_alert_of_its_own_once_a_month(
+    at_month_end: tuple[Replay, MonthEnd],
+) -> None:
+    played, what = at_month_end
+    sim = played.w.simulation
+    organization = sim.organization()
+    spaces = {
+        "budget workspace Production": ({organization.named("Production").id}, what.months_cost_usd / 2),
+        "budget tag team=research": ({organization.named("Data Science").id}, what.months_cost_usd),
+    }
+    for key, (ids, budget) in spaces.items():
+        began = played.new(key)
+        assert began
+        for month, first, end in (("2026-10", MONTH, MONTH_END), ("2026-11", MONTH_END, at("2026-11-08"))):
+            days = [day_costs(sim, first + n * DAY, at("2026-11-08")) for n in range((end - first) // DAY)]
+            spent = sum(day.get(each, 0.0) for day in days for each in ids)
+            reached = {f"{month},{level}" for level in (50, 75, 90, 100) if 100 * spent >= level * budget}
+            assert {name for name in began if name.startswith(month)} == reached
+        assert all(len(times) == 1 for times in began.values())
+
+
+def test_the_table_of_the_docs_is_what_was_measured(
+    bad_days: tuple[Replay, list[Incident]], at_month_end: tuple[Replay, MonthEnd]
+) -> None:
+    played, happened = bad_days
+    month, what = at_month_end
+    ends = [
+        Incident("monthly_budget", "on the 31st", "2026-10", MONTH_END),
+        Incident("month_end_forecast", "a dear day", "2026-10", what.dear_day + DAY + 6 * HOUR),
+    ]
+    text = table([(played, happened), (month, ends)])
+    if os.environ.get("ALERTS_TABLE") == "write":
+        write(text)
+    assert written() == text

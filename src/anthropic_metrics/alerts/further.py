@@ -11,7 +11,6 @@ from anthropic_metrics.reports.limits import DATASET as LIMITS
 from anthropic_metrics.reports.views import views
 
 _TODAY = f"DATE_TRUNC(1 day, {NOW})"
-_MONTH_START = f"DATE_TRUNC(1 month, {NOW})"
 # Polls that may fail in a row before the agent counts as silent.
 _INTERVALS = 3
 
@@ -48,23 +47,25 @@ def workspace_baseline(config: Config) -> Rule:
 
 def month_end_forecast(config: Config) -> Rule:
     limit = number(config.budgets.organization_usd or config.alerts.monthly_budget_usd)
-    closed = f"{_TODAY} - 1 day"
-    spend = "anthropic.cost.amount_usd"
+    # A day counts as closed six hours after its end: earlier its costs may not be there.
+    as_of = f"{NOW} - 6 hours"
+    closed, month = f"DATE_TRUNC(1 day, {as_of})", f"DATE_TRUNC(1 month, {as_of})"
+    recent = f"day >= {closed} - 14 days"
     return Rule(
         "month_end_forecast",
         "Month-end forecast above budget",
-        "What the month has cost until the day before yesterday, and every day from then on at the average "
-        "of the seven days before, comes to more than the budget.",
+        "What the closed days of the month have cost, and every day that is left at the average of the last "
+        "fourteen (the dearest of them left out), comes to more than the budget.",
         f"{limit} USD a month",
         lines(
             f"FROM {stream('cost', config.namespace)}",
             f"WHERE @timestamp < {closed}",
-            f"STATS spent_usd = SUM(CASE(@timestamp >= {_MONTH_START}, {spend}, 0.0)), "
-            f"week_usd = SUM(CASE(@timestamp >= {closed} - 7 days, {spend}, 0.0)) "
-            f'BY month = DATE_FORMAT("yyyy-MM", {NOW})',
-            f"EVAL from = CASE({closed} > {_MONTH_START}, {closed}, {_MONTH_START})",
-            f'EVAL days_left = DATE_DIFF("day", from, {_MONTH_START} + 1 month)',
-            "EVAL forecast_usd = ROUND(spent_usd + week_usd / 7 * days_left, 2), "
+            "STATS usd = SUM(anthropic.cost.amount_usd) BY day = DATE_TRUNC(1 day, @timestamp)",
+            f"STATS spent_usd = SUM(CASE(day >= {month}, usd, 0.0)), "
+            f"recent_usd = SUM(CASE({recent}, usd, 0.0)), dearest_usd = MAX(CASE({recent}, usd, 0.0)) "
+            f'BY month = DATE_FORMAT("yyyy-MM", {as_of})',
+            f'EVAL days_left = DATE_DIFF("day", {closed}, {month} + 1 month)',
+            "EVAL forecast_usd = ROUND(spent_usd + (recent_usd - dearest_usd) / 13 * days_left, 2), "
             "spent_usd = ROUND(spent_usd, 2)",
             f"WHERE forecast_usd > {limit}",
             "KEEP month, forecast_usd, spent_usd, days_left",
