@@ -98,6 +98,15 @@ class UsageSettings(Section):
             )
         return value
 
+    @field_validator("workspace_ids")
+    @classmethod
+    def _told_apart(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if value and "workspace_id" not in info.data.get("group_by", ()):
+            raise ValueError(
+                "needs workspace_id in usage.group_by: without it, rows do not say whose they are"
+            )
+        return value
+
 
 class CostSettings(Section):
     enabled: Enabled = True
@@ -163,7 +172,8 @@ class Config(Section):
     )
     backfill: BackfillValue = Field(
         Backfill(timedelta(days=30)),
-        description="How far back the first pass reads: a length, or a day (2026-01-01).",
+        description="How far back the first pass reads: a day (2026-01-01), or a length; at least what is "
+        "read again for corrections, 7 days of usage and 31 of costs.",
     )
     usage: UsageSettings = UsageSettings()
     cost: CostSettings = CostSettings()
