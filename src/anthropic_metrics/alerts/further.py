@@ -81,7 +81,7 @@ def new_workspace(config: Config) -> Rule:
         "new_workspace",
         "New workspace without a limit",
         "A workspace that had no spend in the four weeks before spends now, and has no rate limit of its "
-        "own. Silent while the stream itself is younger than a week.",
+        "own. Silent while the stream itself holds less than two weeks.",
         "first spend within 7 days",
         lines(
             f"FROM {stream('cost', config.namespace)}, {stream('rate_limit', config.namespace)}",
