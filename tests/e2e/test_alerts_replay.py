@@ -117,18 +117,20 @@ def at_month_end(es: Elasticsearch, elasticsearch_url: str) -> Iterator[tuple[Re
         start=at("2026-10-27"),
         alerts=AlertSettings(rules=("monthly_budget", "month_end_forecast")),
         usage_every=POLL,
+        cost_every=3 * HOUR,
         usage=False,
         rules=lambda config: [],
     ) as played:
         what = month_end(played.w.simulation)
         budgets = BudgetSettings(
-            workspaces={"Production": what.months_cost_usd / 2}, tags={"team=research": what.months_cost_usd}
+            workspaces={"Production": what.months_cost_usd / 2},
+            tags={"team=research": what.months_cost_usd / 2.5},
         )
         alerts = played.w.config.alerts.model_copy(update={"monthly_budget_usd": what.budget_usd})
         config = played.w.config.model_copy(update={"alerts": alerts, "budgets": budgets})
         monthly = [each for each in rivals(config) if each.key.endswith("monthly_budget")]
         played.watched = [*ours(config), *monthly]
-        played.until(at("2026-11-08"))
+        played.until(at("2026-11-05"))
         yield played, what
 
 
@@ -159,13 +161,13 @@ def test_each_level_of_a_budget_is_an_alert_of_its_own_once_a_month(
     organization = sim.organization()
     spaces = {
         "budget workspace Production": ({organization.named("Production").id}, what.months_cost_usd / 2),
-        "budget tag team=research": ({organization.named("Data Science").id}, what.months_cost_usd),
+        "budget tag team=research": ({organization.named("Data Science").id}, what.months_cost_usd / 2.5),
     }
     for key, (ids, budget) in spaces.items():
         began = played.new(key)
         assert began
-        for month, first, end in (("2026-10", MONTH, MONTH_END), ("2026-11", MONTH_END, at("2026-11-08"))):
-            days = [day_costs(sim, first + n * DAY, at("2026-11-08")) for n in range((end - first) // DAY)]
+        for month, first, end in (("2026-10", MONTH, MONTH_END), ("2026-11", MONTH_END, at("2026-11-05"))):
+            days = [day_costs(sim, first + n * DAY, at("2026-11-05")) for n in range((end - first) // DAY)]
             spent = sum(day.get(each, 0.0) for day in days for each in ids)
             reached = {f"{month},{level}" for level in (50, 75, 90, 100) if 100 * spent >= level * budget}
             assert {name for name in began if name.startswith(month)} == reached
