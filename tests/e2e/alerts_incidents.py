@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from alerts_replay import DAY, HOUR, Replay, at, first_moment
 from alerts_truth import (
     day_costs,
+    floor,
     hit_percent,
     hour_tokens,
     is_far_above,
@@ -172,6 +173,7 @@ def incidents(script: Script) -> list[Incident]:
         *_cache(script),
         *_dominance(script),
         *_money(script),
+        *_month(script),
         Incident("new_workspace", "spends, has no limit", "wrkspc_01Newcomer", at("2026-11-04")),
         Incident("unattributed_usage", "the Console", "2026-11-04,Console", at("2026-11-04T09:00")),
         Incident(
@@ -262,6 +264,20 @@ def _money(script: Script) -> list[Incident]:
             if above(END):
                 found.append(Incident("workspace_baseline", name, f"{name},{workspace}", _told(above, day)))
     return found
+
+
+def _month(script: Script) -> list[Incident]:
+    """The month before is over its limit and still judged; this one passes it; both could be foreseen."""
+    limit = script.played.w.config.alerts.monthly_budget_usd
+
+    def passed(moment: datetime) -> bool:
+        return month_cost(script.sim, MONTH_END, floor(moment, DAY), moment) > limit
+
+    return [
+        Incident("monthly_budget", "the month before", "2026-10", START),
+        Incident("monthly_budget", "in the month's first week", "2026-11", _told(passed, START)),
+        Incident("month_end_forecast", "from the start", "2026-11", START),
+    ]
 
 
 def _told(tells: Callable[[datetime], bool], day: datetime) -> datetime:

@@ -22,12 +22,14 @@ from anthropic_metrics.config import AlertSettings, BudgetSettings, Config
 # Above what the simulated organization spends on a busy weekday without an incident.
 LIMITS = AlertSettings(
     daily_cost_usd=5000,
-    monthly_budget_usd=1_000_000,
+    monthly_budget_usd=20_000,  # passed in November's first week, which is not quiet
     workspace_daily_cost_usd=2500,
     hourly_tokens=250_000_000,
     unattributed_tokens=20_000_000,
 )
 POLL = timedelta(minutes=15)
+# Two cores that do other things, too, need their time for five days in five-minute steps.
+pytestmark = pytest.mark.timeout(1200)
 
 
 def ours(config: Config) -> list[Watched]:
@@ -84,7 +86,7 @@ def test_every_incident_is_heard_once_within_a_poll_and_a_schedule_and_nothing_e
 ) -> None:
     played, happened = bad_days
     watched = {each.key: each.rule for each in played.watched}
-    for key in {incident.rule for incident in happened}:
+    for key in (rule.key for rule in rules(played.w.config)):
         wanted = sorted((incident for incident in happened if incident.rule == key), key=lambda i: i.tells)
         began = played.new(key)
         assert Counter({name: len(times) for name, times in began.items()}) == Counter(i.id for i in wanted)

@@ -76,6 +76,10 @@ def _usd(value: object) -> float:
     return amount
 
 
+def _optional_usd(value: object) -> float | None:
+    return None if value in (None, "") else _usd(value)
+
+
 def _workspaces(value: object) -> dict[str, float]:
     return _table(value, "US dollars", _usd)
 
@@ -173,7 +177,7 @@ class AlertSettings(Section):
 
 
 class BudgetSettings(Section):
-    organization_usd: Annotated[float | None, BeforeValidator(lambda v: _usd(v) if v else None)] = Field(
+    organization_usd: Annotated[float | None, BeforeValidator(_optional_usd)] = Field(
         None, description="Budget of a calendar month (UTC) for the whole organization."
     )
     workspaces: Annotated[dict[str, float], BeforeValidator(_workspaces)] = Field(

@@ -111,6 +111,7 @@ def test_a_message_is_the_rules_sentence_over_the_row() -> None:
         ("alerts: {daily_cost_usd: -3}", "alerts.daily_cost_usd: must be more than nothing"),
         ("budgets: {workspaces: {Production: much}}", "must be an amount in US dollars"),
         ("budgets: {tags: {research: 300}}", "must be written tag=value"),
+        ("budgets: {organization_usd: 0}", "budgets.organization_usd: must be more than nothing"),
         ("budgets: {levels: [0]}", "budgets.levels: must be a list of percentages"),
     ],
 )
