@@ -14,7 +14,8 @@ from elasticsearch import Elasticsearch
 from servers.webhook import Inbox, webhook
 from world import attempt, world
 
-from anthropic_metrics.alerts.state import LEASE
+from anthropic_metrics.alerts.execute import run
+from anthropic_metrics.alerts.state import LEASE, AlertState
 from anthropic_metrics.alerts.watch import Watch
 from anthropic_metrics.alerts.webhooks import Poster, webhooks
 from anthropic_metrics.config import (
@@ -119,6 +120,37 @@ def test_two_agents_at_the_same_instant_post_once(office: Office) -> None:
     assert {alert["status"] for alert in office.alerts()} == {"recovered"}
 
 
+def test_an_agent_that_looked_before_another_saw_the_end_does_not_begin_it_anew(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.use("claude-haiku-5-5", 900_000)
+    office.evaluate()
+    slow, fast = office.watch(), office.watch()
+    seen = run(office.es, slow._rules[0], office.clock.now())
+    office.clock.advance(6 * HOUR)
+    office.evaluate(fast)
+    office.clock.advance(-timedelta(seconds=2))
+    with monkeypatch.context() as patch:
+        patch.setattr("anthropic_metrics.alerts.watch.run", lambda *_: seen)
+        office.evaluate(slow)
+    assert [alert["status"] for alert in office.alerts()] == ["recovered"]
+    assert len(office.inbox.texts("/slack")) == 2
+
+
+def test_of_two_agents_that_know_the_same_only_one_fires(office: Office) -> None:
+    office.use("claude-haiku-5-5", 900_000)
+    (rule,) = office.watch()._rules
+    (alert,) = run(office.es, rule, NOW)
+    states = [AlertState(office.es, office.config.namespace, name) for name in ("one", "two")]
+    known = [state.known(rule, [alert.id]) for state in states]
+    fired = []
+    for state, what in zip(states, known, strict=True):
+        fired.append(state.fire(rule, alert, what.episodes(alert.id), NOW, []))
+        state.refresh()
+    assert fired[0] is not None
+    assert fired[1] is None
+
+
 def test_a_webhook_that_refuses_gets_it_later_and_the_other_one_only_once(office: Office) -> None:
     office.use("claude-haiku-5-5", 900_000)
     office.inbox.answers = [500, 500, 500]  # every try of the first webhook
@@ -173,6 +205,7 @@ def test_the_same_alert_after_its_end_is_a_new_one(office: Office) -> None:
             office.es.delete(index=hit["_index"], id=hit["_id"], refresh=True)
         office.clock.advance(timedelta(minutes=15))
         office.evaluate()
+        office.clock.advance(timedelta(minutes=15))
         office.use("claude-haiku-5-5", 900_000)
     assert len(office.inbox.texts("/slack")) == 4
     assert [alert["episode"] for alert in office.alerts()] == [0, 1]

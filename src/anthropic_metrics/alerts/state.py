@@ -8,7 +8,7 @@ two agents from posting the same thing: Elasticsearch lets one of them win.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -28,7 +28,7 @@ from anthropic_metrics.elastic.lookup import refresh
 DATASET = "anthropic_metrics.alert"
 # Long enough for the retries of every webhook; after it another agent takes over.
 LEASE = timedelta(minutes=5)
-_MOST = 1000
+_MOST = 10_000  # the most that one search may return
 _ALERT = "anthropic.alert"
 
 
@@ -52,6 +52,23 @@ class Kept:
         return list(self.alert.get("pending") or ())
 
 
+class Known:
+    """What one look at the stream found of a rule."""
+
+    def __init__(self, kept: Sequence[Kept]) -> None:
+        self._kept = kept
+        self.active = {each.alert["id"]: each for each in kept if each.alert["status"] == "active"}
+
+    def episodes(self, identity: str) -> int:
+        """How often this id was an alert so far."""
+        return sum(each.alert["id"] == identity for each in self._kept)
+
+    def ended_since(self, identity: str, moment: datetime) -> bool:
+        """Whether another agent, which looked at `moment` or later, has already seen its end."""
+        ends = (each.alert.get("recovered_at") for each in self._kept if each.alert["id"] == identity)
+        return any(datetime.fromisoformat(end) >= moment for end in ends if end)
+
+
 class AlertState:
     """The stream of one namespace. `me` tells this agent from others."""
 
@@ -65,18 +82,19 @@ class AlertState:
         """Make all that was acknowledged visible to the next reads."""
         refresh(self._es, self.stream)
 
-    def active(self, rule: Rule) -> dict[str, Kept]:
-        """The active alerts of a rule by their id."""
-        kept = self._search([_term("rule", rule.key), _term("status", "active")])
-        return {each.alert["id"]: each for each in kept}
+    def known(self, rule: Rule, ids: Collection[str]) -> Known:
+        """The rule's active alerts and all that is known of `ids`, as of one moment."""
+        either = [_term("status", "active"), {"terms": {f"{_ALERT}.id": list(ids)}}]
+        return Known(self._search([_term("rule", rule.key), {"bool": {"should": either}}]))
 
     def unposted(self) -> list[Kept]:
         """Everything that has still to be posted, oldest first."""
         return self._search([{"exists": {"field": f"{_ALERT}.pending"}}])
 
-    def fire(self, rule: Rule, alert: Alert, now: datetime, pending: Sequence[str]) -> Kept | None:
+    def fire(
+        self, rule: Rule, alert: Alert, episode: int, now: datetime, pending: Sequence[str]
+    ) -> Kept | None:
         """Note a new alert and claim its posting; None when another agent was faster."""
-        episode = len(self._search([_term("rule", rule.key), _term("id", alert.id)]))
         key = json.dumps([rule.key, alert.id, episode])
         identity = blake2b(key.encode(), digest_size=16).hexdigest()
         document = AlertDocument.model_validate(

@@ -83,14 +83,17 @@ class Watch:
     def _run(self, rule: Rule, now: datetime, tally: Tally) -> None:
         found = run(self._es, rule, now)
         self._state.refresh()
-        active = self._state.active(rule)
-        change = turn(active, found)
+        known = self._state.known(rule, [alert.id for alert in found])
+        change = turn(known.active, found)
         for alert in change.new:
-            if self._state.fire(rule, alert, now, self._owed("fired")) is not None:
+            if known.ended_since(alert.id, now):
+                continue
+            episode = known.episodes(alert.id)
+            if self._state.fire(rule, alert, episode, now, self._owed("fired")) is not None:
                 tally.created += 1
                 log.warning("alert_fired", rule=rule.key, alert=alert.id)
         for identity in change.recovered:
-            if self._state.recover(active[identity], now, self._owed("recovered")) is not None:
+            if self._state.recover(known.active[identity], now, self._owed("recovered")) is not None:
                 tally.replaced += 1
                 log.info("alert_recovered", rule=rule.key, alert=identity)
         tally.kept += len(change.ongoing)
