@@ -54,7 +54,7 @@ def usage_documents(
     view: View, bucket: Bucket, rows: Sequence[UsageRow], names: Names, now: datetime
 ) -> list[Prepared]:
     """One document per row of a usage bucket."""
-    envelope = _envelope(view.dataset, view.namespace, bucket.start, names, now)
+    common = envelope(view.dataset, view.namespace, bucket.start, names, now)
     frame = {
         "bucket_start_time": bucket.start,
         "bucket_end_time": bucket.end,
@@ -71,7 +71,7 @@ def usage_documents(
             "request": {"model": dimensions.get("model")},
             "usage": {"input_tokens": numbers["input_tokens"], "output_tokens": row.output_tokens},
         }
-        return asked, UsageDocument.model_validate({**envelope, "anthropic": anthropic, "gen_ai": gen_ai})
+        return asked, UsageDocument.model_validate({**common, "anthropic": anthropic, "gen_ai": gen_ai})
 
     return _prepared(view.dataset, bucket, names, (build(row) for row in rows))
 
@@ -80,7 +80,7 @@ def cost_documents(
     view: View, bucket: Bucket, rows: Sequence[CostRow], names: Names, now: datetime
 ) -> list[Prepared]:
     """One document per line item of a cost day."""
-    envelope = _envelope(view.dataset, view.namespace, bucket.start, names, now)
+    common = envelope(view.dataset, view.namespace, bucket.start, names, now)
 
     def build(row: CostRow) -> tuple[dict[str, str | None], CostDocument]:
         asked = {name: getattr(row, name) for name in COST_DIMENSIONS}
@@ -96,7 +96,7 @@ def cost_documents(
             }
         }
         gen_ai = {"request": {"model": row.model}}
-        return asked, CostDocument.model_validate({**envelope, "anthropic": anthropic, "gen_ai": gen_ai})
+        return asked, CostDocument.model_validate({**common, "anthropic": anthropic, "gen_ai": gen_ai})
 
     return _prepared(view.dataset, bucket, names, (build(row) for row in rows))
 
@@ -114,13 +114,13 @@ def rate_limit_documents(
     The slot, not the second, is part of the identity: two agents and a repeated poll keep one document.
     """
     bucket = Bucket(start=slot, end=slot, rows=[])
-    envelope = _envelope(dataset, namespace, slot, names, now, category="configuration")
+    common = envelope(dataset, namespace, slot, names, now, category="configuration")
 
     def build(group: RateLimitGroup) -> tuple[dict[str, str | None], RateLimitDocument]:
         models = list(group.models or [])
         scope = "workspace" if group.workspace_id else "organization"
         limits = {limit.type: limit.value for limit in group.limits if limit.type in KNOWN_LIMITS}
-        anthropic = _workspace(group.workspace_id, names) | {
+        anthropic = workspace_fields(group.workspace_id, names) | {
             "model": models or None,
             "rate_limit": {
                 "type": group.type,
@@ -147,7 +147,7 @@ def rate_limit_documents(
             "workspace_id": group.workspace_id,
             "group": group.group_id or f"{group.group_type}:{','.join(sorted(models))}",
         }
-        return asked, RateLimitDocument.model_validate({**envelope, "anthropic": anthropic, "gen_ai": {}})
+        return asked, RateLimitDocument.model_validate({**common, "anthropic": anthropic, "gen_ai": {}})
 
     return _prepared(dataset, bucket, names, (build(group) for group in groups))
 
@@ -193,7 +193,7 @@ def _usage_numbers(row: UsageRow) -> dict[str, Any]:
     }
 
 
-def _envelope(
+def envelope(
     dataset: str, namespace: str, timestamp: datetime, names: Names, now: datetime, category: str = "api"
 ) -> dict[str, Any]:
     """What the documents of one bucket have in common, validated once."""
@@ -208,13 +208,13 @@ def _envelope(
 def _shared(dimensions: Mapping[str, str | None], names: Names) -> dict[str, Any]:
     """The fields that every stream has, from whichever of them were grouped by."""
     shared: dict[str, Any] = {"model": dimensions.get("model")}
-    shared |= _workspace(dimensions.get("workspace_id"), names)
+    shared |= workspace_fields(dimensions.get("workspace_id"), names)
     if key := dimensions.get("api_key_id"):
         shared["api_key"] = {"id": key, "name": CONSOLE if key == CONSOLE else names.api_keys.get(key)}
     return shared
 
 
-def _workspace(workspace_id: str | None, names: Names) -> dict[str, Any]:
+def workspace_fields(workspace_id: str | None, names: Names) -> dict[str, Any]:
     if workspace_id is None:
         return {}
     if workspace_id == DEFAULT_WORKSPACE:
