@@ -185,6 +185,16 @@ def _fill(w: World, *pollers: str) -> None:
             assert agent.attempt(job).done
 
 
+def heard_by(
+    es: Elasticsearch, rule: Rule, now: datetime, active: set[str]
+) -> tuple[set[str], list[tuple[str, str]]]:
+    """Run a rule once: what is active after it, and what is new or has ended."""
+    found = run(es, rule, now)
+    change = turn(active, found)
+    news = [("new", alert.id) for alert in change.new] + [("recovered", gone) for gone in change.recovered]
+    return {alert.id for alert in found}, news
+
+
 def first_moment(start: datetime, end: datetime, tells: Callable[[datetime], bool]) -> datetime:
     """The first minute from `start` on at which the Admin API itself says so."""
     moment = start

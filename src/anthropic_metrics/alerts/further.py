@@ -7,6 +7,8 @@ from datetime import timedelta
 from anthropic_metrics.alerts.announced import DAY, HOURLY, MONTH_AND_GRACE, QUARTERLY
 from anthropic_metrics.alerts.rule import NOW, Rule, lines, number, stream, text
 from anthropic_metrics.config import Config
+from anthropic_metrics.headroom.build import DATASET as HEADROOM
+from anthropic_metrics.headroom.poller import HeadroomPoller
 from anthropic_metrics.reports.limits import DATASET as LIMITS
 from anthropic_metrics.reports.views import views
 
@@ -76,6 +78,31 @@ def month_end_forecast(config: Config) -> Rule:
     )
 
 
+def rate_limit_headroom(config: Config) -> Rule:
+    limit = number(config.alerts.headroom_percent)
+    return Rule(
+        "rate_limit_headroom",
+        "Rate-limit headroom low at the peak minute",
+        "In the last three quarters of an hour one minute came closer to a rate limit than that.",
+        f"{limit} % left",
+        lines(
+            f"FROM {stream('headroom', config.namespace)}",
+            "WHERE anthropic.headroom.complete AND NOT anthropic.headroom.unmapped",
+            "STATS least_share = MIN(anthropic.headroom.headroom_share), "
+            "limit_group = MAX(anthropic.headroom.group_name), workspace = MAX(anthropic.workspace.name) "
+            "BY scope = anthropic.headroom.scope, group_id = anthropic.headroom.group_id, "
+            "limit_type = anthropic.headroom.limit_type, workspace_id = anthropic.headroom.workspace_id",
+            "EVAL headroom_percent = ROUND(100 * least_share, 1)",
+            f"WHERE headroom_percent < {limit}",
+            "SORT headroom_percent",
+        ),
+        # A window of five minutes, the documented lag and the poll after it, the schedule, and as much again.
+        timedelta(minutes=45),
+        QUARTERLY,
+        "{{scope}} {{workspace}}, {{limit_group}}: {{limit_type}} had {{headroom_percent}} % left",
+    )
+
+
 def new_workspace(config: Config) -> Rule:
     return Rule(
         "new_workspace",
@@ -135,6 +162,8 @@ def no_fresh_data(config: Config) -> Rule:
     limits = {view.stream: view.interval for view in views(config)}
     if config.rate_limits.enabled:
         limits[f"metrics-{LIMITS}-{config.namespace}"] = config.rate_limits.interval
+    if HeadroomPoller.enabled(config):
+        limits[f"metrics-{HEADROOM}-{config.namespace}"] = config.usage.interval
     cases = ", ".join(
         f"stream == {text(name)}, {number(_INTERVALS * interval.total_seconds() / 60)}"
         for name, interval in sorted(limits.items())
@@ -160,4 +189,11 @@ def no_fresh_data(config: Config) -> Rule:
     )
 
 
-FURTHER = (workspace_baseline, month_end_forecast, new_workspace, unattributed_usage, no_fresh_data)
+FURTHER = (
+    workspace_baseline,
+    month_end_forecast,
+    rate_limit_headroom,
+    new_workspace,
+    unattributed_usage,
+    no_fresh_data,
+)

@@ -23,6 +23,7 @@ RULES = (
     "model_dominance",
     "workspace_baseline",
     "month_end_forecast",
+    "rate_limit_headroom",
     "new_workspace",
     "unattributed_usage",
     "no_fresh_data",
@@ -168,6 +169,9 @@ class AlertSettings(Section):
     )
     baseline_floor_usd: Usd = Field(
         20.0, description="`workspace_baseline`: how much above the usual it must be at least."
+    )
+    headroom_percent: int = Field(
+        20, ge=1, le=100, description="`rate_limit_headroom`: least of a rate limit that a minute may leave."
     )
     unattributed_tokens: int = Field(
         1_000_000,
