@@ -273,8 +273,8 @@ def test_nothing_is_marked_or_deleted_when_deletes_are_off(streams: Streams, str
 def test_only_the_window_the_organization_and_the_terms_are_looked_at(
     es: Elasticsearch, streams: Streams, stream: str
 ) -> None:
-    other = document(100, organization="other")
-    outside = document(101, **{"@timestamp": WINDOW[1].isoformat()})
+    other = document(101, organization="other")
+    outside = document(103, **{"@timestamp": WINDOW[1].isoformat()})
     for each in (other, outside, document(0), document(1)):
         put(es, stream, each)
     assert reconcile(streams, stream, [], terms={"anthropic.workspace.id": ["w1"]}) == Outcome(marked=1)
@@ -429,7 +429,7 @@ def test_a_refused_document_is_named_and_does_not_keep_the_others_back(
 ) -> None:
     outcome = reconcile(streams, stream, [*documents(3), document(3, "a number, honestly")])
     assert (outcome.created, outcome.kept) == (3, 0)
-    assert outcome.refused + outcome.diverted == 1
+    assert outcome.refused + outcome.diverted == 1  # diverted where there is a failure store
     assert not outcome.done
     assert rows(es, stream) == plain(documents(3))
 
@@ -453,6 +453,25 @@ def test_a_document_diverted_to_the_failure_store_is_counted_once_and_not_done(
     assert outcome == Outcome(created=1, diverted=1)
     assert not outcome.done
     assert len(sent) == 1
+
+
+def test_a_refused_document_is_not_sent_again_when_conflicts_ask_for_another_round(
+    es: Elasticsearch, faulty: Streams, stream: str
+) -> None:
+    put(es, stream, document(0))
+
+    def meddle(number: int, send: Send, body: bytes) -> TransportApiResponse:
+        if number == 1:
+            overwrite(es, stream, document(0, 9))
+        else:
+            assert b"row-1" not in body
+        return send()
+
+    Faulty.rule = meddle
+    outcome = reconcile(faulty, stream, [document(0, 5), document(1, "no number")])
+    assert (outcome.replaced, outcome.conflicts, outcome.unsettled) == (1, 1, 0)
+    assert outcome.refused + outcome.diverted == 1
+    assert not outcome.done
 
 
 def test_a_refused_replacement_leaves_the_old_figure_and_says_so(

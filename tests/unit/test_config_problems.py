@@ -33,6 +33,11 @@ def test_a_sixth_dimension_is_refused_with_the_reason() -> None:
     )
 
 
+def test_workspaces_are_chosen_only_where_rows_say_whose_they_are() -> None:
+    message = refusal("usage: {group_by: [model], workspace_ids: [Default]}")
+    assert message.startswith("config.yaml: usage.workspace_ids: needs workspace_id in usage.group_by")
+
+
 CASES = {
     "unknown key": (
         "usage: {granularites: [1m]}",

@@ -70,15 +70,18 @@ def read_buckets(
 ) -> Iterator[Bucket]:
     """The buckets of the range, ascending, empty ones too, page by page as they are asked for.
 
-    Each lies inside [start, end), on the grid, and comes once. The open bucket may be missing; a range that
-    the API says holds no whole bucket yields nothing. Raises BrokenContract when the answer contradicts
-    itself and whatever `AdminClient.get` raises: what was yielded until then is not the whole window.
+    Each lies inside [start, end), on the grid, and comes once. The open bucket may be missing or cut off at
+    the present; a range that the API says holds no whole bucket yields nothing. Raises BrokenContract when
+    the answer contradicts itself and whatever `AdminClient.get` raises: what was yielded until then is not
+    the whole window.
     """
     width = WIDTHS[query.width]
     floor, end = query.start, query.end
     try:
         for entry in _entries(client, query.path, query.params(), query.headers, priority):
             bucket = _bucket(entry, query.path)
+            if bucket.start < bucket.end < bucket.start + width == end:
+                bucket.end = end  # the open bucket, told as far as it has got
             if bucket.start < floor or bucket.end > end or bucket.end - bucket.start != width:
                 raise _refusal(bucket, query, floor)
             if bucket.start.timestamp() % width.total_seconds():

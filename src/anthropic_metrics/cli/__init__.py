@@ -8,7 +8,7 @@ import typer
 
 from anthropic_metrics.cli import demo, inspect, install, polling
 from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
-from anthropic_metrics.logs import redact
+from anthropic_metrics.logs import catch_uncaught, redact
 
 __all__ = ["app", "main"]
 
@@ -25,6 +25,7 @@ for module in (polling, install, inspect, demo):
 
 def main() -> None:
     """Run a command; every error of ours becomes one readable message, never a traceback."""
+    catch_uncaught()
     try:
         app()
     except ConfigError as error:

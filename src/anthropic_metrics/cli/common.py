@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
@@ -43,8 +44,10 @@ OnlyOption = Annotated[
     typer.Option("--only", help="Only this poller; may be repeated.", show_default=False),
 ]
 
-out = Console()
-err = Console(stderr=True)
+# A pipe or a file has no width that lines would have to be broken for.
+WIDE = 240
+out = Console(width=None if sys.stdout.isatty() else WIDE)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else WIDE)
 
 
 def load(path: Path | None) -> Config:

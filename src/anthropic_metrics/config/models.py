@@ -97,6 +97,15 @@ class UsageSettings(Section):
             )
         return value
 
+    @field_validator("workspace_ids")
+    @classmethod
+    def _told_apart(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if value and "workspace_id" not in info.data.get("group_by", ()):
+            raise ValueError(
+                "needs workspace_id in usage.group_by: without it, rows do not say whose they are"
+            )
+        return value
+
 
 class CostSettings(Section):
     enabled: Enabled = True

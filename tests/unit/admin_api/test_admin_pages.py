@@ -163,6 +163,14 @@ def test_a_time_is_read_in_any_rfc3339_form(scripted: Make, start: str, end: str
     assert found.start.tzinfo is UTC
 
 
+def test_the_open_bucket_at_the_end_of_the_range_may_be_cut_off_at_the_present(scripted: Make) -> None:
+    it = scripted(page(bucket(4), bucket(5, width=timedelta(minutes=7))))
+    assert [(found.start, found.end) for found in read_buckets(it.client, QUERY)] == [
+        (START + 4 * HOUR, START + 5 * HOUR),
+        (START + 5 * HOUR, START + 6 * HOUR),
+    ]
+
+
 # Broken contracts
 
 BROKEN = {

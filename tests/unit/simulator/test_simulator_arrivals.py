@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from anthropic_metrics.simulator import SettableClock, Simulation
+from anthropic_metrics.simulator.series import DIMENSIONS
 
 HOUR = datetime(2026, 11, 18, 11, tzinfo=UTC)
 VIEW = ("model", "workspace_id", "service_tier", "inference_geo", "api_key_id")
@@ -69,11 +70,14 @@ def test_a_minute_arrives_in_parts_so_that_a_shipped_row_can_grow() -> None:
     simulation = made("usual")
 
     def seen(at: datetime) -> dict[tuple[Any, ...], int]:
-        found = rows(simulation, at, "1m")
-        return {(row["starting_at"], *(row[name] for name in VIEW)): row["output_tokens"] for row in found}
+        found = simulation.usage_rows(HOUR, HOUR + timedelta(hours=1), "1m", DIMENSIONS, at=at)
+        return {
+            tuple(row[name] for name in ("starting_at", *DIMENSIONS)): row["output_tokens"] for row in found
+        }
 
     early, final = seen(HOUR + timedelta(minutes=62)), seen(HOUR + timedelta(hours=2))
-    assert any(0 < early[key] < final[key] for key in early)
+    shares = {round(early[key] / final[key], 1) for key in early if final[key] > 1000}
+    assert shares == {0.4, 0.6, 1.0}, "the second part alone, the first alone, both"
 
 
 def test_hours_and_minutes_say_the_same_at_any_moment() -> None:

@@ -140,6 +140,7 @@ def test_revisions_make_lines_grow_shrink_appear_and_vanish_until_two_days_have_
 
 def test_the_day_that_is_not_over_costs_what_was_used_so_far() -> None:
     simulation = made()
+    assert simulation.cost_rows(DAY, NEXT, BOTH, at=DAY) == []
     morning = amounts(simulation.cost_rows(DAY, NEXT, BOTH, at=DAY + timedelta(hours=9)))
     evening = amounts(simulation.cost_rows(DAY, NEXT, BOTH, at=DAY + timedelta(hours=20)))
     assert (

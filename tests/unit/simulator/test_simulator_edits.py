@@ -46,6 +46,18 @@ def test_a_revision_changes_what_matches_from_its_time_on_in_every_width_and_in_
     assert spent(simulation, BEFORE, **opus) == cost < spent(simulation, SEEN, **opus)
 
 
+def test_an_edit_of_some_minutes_leaves_the_others_alone(simulation: Simulation) -> None:
+    def minutes() -> dict[str, int]:
+        rows = simulation.usage_rows(HOUR, HOUR + timedelta(hours=1), "1m")
+        return {row["starting_at"]: row["output_tokens"] for row in rows}
+
+    before = minutes()
+    simulation.edits.vanish_usage(HOUR + timedelta(minutes=10), span=timedelta(minutes=5), at=SEEN)
+    gone = {f"2026-11-18T11:{minute}:00Z" for minute in range(10, 15)}
+    assert minutes() == {start: count for start, count in before.items() if start not in gone}
+    assert used(simulation, None) == sum(minutes().values())
+
+
 def test_what_vanished_is_no_row_and_comes_back_when_the_edit_is_taken_back(simulation: Simulation) -> None:
     batch: dict[str, str | None] = {"model": "claude-fable-5-2"}
     before = simulation.usage_rows(HOUR, HOUR + timedelta(hours=1), "1h", VIEW)
@@ -81,6 +93,10 @@ def test_cost_lines_are_revised_vanish_and_reappear_alone(simulation: Simulation
     simulation.edits.take_back(gone, at=SEEN + timedelta(hours=2))
     assert spent(simulation, SEEN + timedelta(hours=2), **line) == before / 2
     assert used(simulation, None, "1d") == tokens
+    unedited = Simulation(simulation.clock, days=14)
+    days = (DAY - timedelta(days=1), DAY), (DAY + timedelta(days=1), DAY + timedelta(days=2))
+    for day in days:
+        assert simulation.cost_rows(*day, ("description",)) == unedited.cost_rows(*day, ("description",))
 
 
 def test_the_inventory_changes_at_its_time(simulation: Simulation) -> None:

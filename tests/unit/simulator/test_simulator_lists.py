@@ -67,6 +67,7 @@ def test_archived_and_default_workspaces_come_when_asked_for(ask: Ask, clock: Se
     assert names(archived, default) == living | {"Legacy Chatbot", "Default"}
     clock.advance(timedelta(days=-13))
     assert names() == living | {"Legacy Chatbot"}, "before it was archived"
+    assert {row["archived_at"] for row in ask("/workspaces").body["data"]} == {None}
 
 
 @pytest.mark.parametrize("limit", [1, 3, 13, 20])
@@ -173,6 +174,9 @@ def test_a_workspace_lists_its_overrides_and_on_request_what_it_inherits(
     assert len(both) == len(ask("/rate_limits").body["data"]) > len(own)
     inherited = [v for row in both for v in row["limits"] if v["source"]["type"] == "organization"]
     assert inherited
+    for row in both:
+        kinds = [value["type"] for value in row["limits"]]
+        assert len(kinds) == len(set(kinds)), "an override stands in place of what it overrides"
     assert all(value["value"] == value["org_limit"] for value in inherited)
 
 
