@@ -49,7 +49,7 @@ def ask(
             found = es.esql.query(
                 query=_asked(query, namespace),
                 filter=_filter(start, end, chosen or {}),
-                params=_params(query, start, end),  # type: ignore[arg-type]
+                params=_params(query, start, end),
             )
         except BadRequestError as error:
             if "Unknown index" in str(error):

@@ -1,4 +1,4 @@
-"""Charts of panels, as Plotly's JSON. Colours of text and grid come from the page, which knows light and dark."""
+"""Charts of panels, as Plotly's JSON. Text and grid get their colours from the page: light or dark."""
 
 from __future__ import annotations
 
@@ -150,10 +150,7 @@ def _ranking(panel: Chart, records: list[dict[str, Any]], palette: Palette) -> D
     labels = [escape(shown(record[panel.x], None)) for record in records]
     ticks = [shortened(shown(record[panel.x], None)) for record in records]
     names = [panel.columns[y].label for y in panel.y]
-    if len(names) == 1:
-        colors = {names[0]: COLORS[0]}
-    else:
-        colors = palette.colors(panel.title, names)
+    colors = palette.colors(panel.title, names) if len(names) > 1 else {names[0]: COLORS[0]}
     traces = [
         _bar_across(
             panel.columns[y], [record[y] for record in records], labels, colors[panel.columns[y].label]

@@ -6,12 +6,12 @@ from typing import Any
 
 from anthropic_metrics.kibana.definitions import Format
 
-NOTHING = "–"
+NOTHING = "n/a"
 _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
 def shown(value: Any, form: Format | None) -> str:
-    """The text of a cell; a dash where there is no value."""
+    """The text of a cell, where there may be no value."""
     if value is None:
         return NOTHING
     if form == "time":

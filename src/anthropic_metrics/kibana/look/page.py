@@ -16,7 +16,6 @@ from anthropic_metrics.kibana.definitions import (
     Chart,
     Column,
     Dashboard,
-    Heatmap,
     Metric,
     Queried,
     Row,
