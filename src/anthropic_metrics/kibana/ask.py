@@ -20,9 +20,10 @@ _SINCE = re.compile(r"now-(\d+)([hdwM])(?:/([dwM]))?")
 
 @dataclass(frozen=True)
 class Answer:
-    """Columns and rows of a query."""
+    """Columns, their Elasticsearch types and the rows of a query."""
 
     columns: tuple[str, ...]
+    types: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
     def records(self) -> list[dict[str, Any]]:
@@ -53,9 +54,14 @@ def ask(
             )
         except BadRequestError as error:
             if "Unknown index" in str(error):
-                return Answer((), ())
+                return Answer((), (), ())
             raise
-    return Answer(tuple(column["name"] for column in found["columns"]), tuple(map(tuple, found["values"])))
+    columns = found["columns"]
+    return Answer(
+        tuple(column["name"] for column in columns),
+        tuple(column["type"] for column in columns),
+        tuple(map(tuple, found["values"])),
+    )
 
 
 def since(text: str, now: datetime) -> datetime:
