@@ -108,7 +108,18 @@ def test_the_wheel_carries_its_assets_and_types_and_nothing_else(wheel: Path) ->
 
 def test_the_installed_command_shows_its_help(command: Path, tmp_path: Path) -> None:
     shown = run([str(command), "--help"], tmp_path).stdout
-    for name in ("run", "once", "backfill", "setup", "check", "preview", "simulate", "demo", "healthcheck"):
+    for name in (
+        "run",
+        "once",
+        "backfill",
+        "setup",
+        "check",
+        "preview",
+        "simulate",
+        "demo",
+        "healthcheck",
+        "dashboards",
+    ):
         assert name in shown
 
 

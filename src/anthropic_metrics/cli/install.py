@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from anthropic_metrics.cli.common import ConfigOption, err, load, out
@@ -81,5 +82,6 @@ def _print(steps: list[Step]) -> None:
     for step in steps:
         result = step.status or step.action
         style = STYLES.get(result, "")
-        table.add_row(step.kind, step.name, f"[{style}]{result}[/]" if style else result, step.detail)
+        shown = f"[{style}]{result}[/]" if style else result
+        table.add_row(step.kind, escape(step.name), shown, escape(step.detail))
     out.print(table)
