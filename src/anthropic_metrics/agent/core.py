@@ -70,7 +70,7 @@ class Agent:
         self.streams = Streams(self.elasticsearch, stop=self.stop)
         self.inventory = Inventory(self.client)
         self.pollers = Pollers(config, self.client, self.inventory, clock=clock)
-        self.sink = Sink(self.streams, self._record_corrections)
+        self.sink = Sink(self.streams, self._record_corrections, self.elasticsearch)
         self.jobs = self.pollers.scheduled(self.sink)
         intervals = {job.name: job.interval for job in self.jobs}
         self.health = Health(intervals, metrics=self.metrics, clock=clock)

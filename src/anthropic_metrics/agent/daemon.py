@@ -54,7 +54,7 @@ def run(agent: Agent) -> int:
 
 
 def _scheduler(agent: Agent) -> BackgroundScheduler:
-    jobs = agent.jobs
+    jobs = [job for job in agent.jobs if job.after is None]
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(max(len(jobs), 1))},
@@ -76,12 +76,15 @@ def _scheduler(agent: Agent) -> BackgroundScheduler:
 
 
 def _attempt(agent: Agent, job: Job) -> None:
+    """The job, then those that follow it."""
     if agent.stop.is_set():
         return
     try:
         agent.attempt(job)
     except Stopped:
         log.debug("poll_stopped", job=job.name)
+    for follower in (other for other in agent.jobs if other.after == job.name):
+        _attempt(agent, follower)
 
 
 def _shut_down(scheduler: BackgroundScheduler) -> bool:

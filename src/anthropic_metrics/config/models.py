@@ -184,16 +184,17 @@ class Config(Section):
     @classmethod
     def _minutes_outlive_backfill(cls, value: RetentionSettings, info: ValidationInfo) -> RetentionSettings:
         usage: UsageSettings | None = info.data.get("usage")
-        if usage and value.usage_1m is not None and value.usage_1m < usage.minute_backfill:
-            raise PydanticCustomError(
-                "at_key",
-                "must be at least usage.minute_backfill ({least}), or none for ever; you gave {given}",
-                {
-                    "key": "usage_1m",
-                    "least": format_duration(usage.minute_backfill),
-                    "given": format_duration(value.usage_1m),
-                },
-            )
+        for key, kept in (("usage_1m", value.usage_1m), ("headroom", value.headroom)):
+            if usage and kept is not None and kept < usage.minute_backfill:
+                raise PydanticCustomError(
+                    "at_key",
+                    "must be at least usage.minute_backfill ({least}), or none for ever; you gave {given}",
+                    {
+                        "key": key,
+                        "least": format_duration(usage.minute_backfill),
+                        "given": format_duration(kept),
+                    },
+                )
         return value
 
     def require_admin_key(self) -> None:

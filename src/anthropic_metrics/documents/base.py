@@ -29,6 +29,7 @@ class Mapped:
 Keyword = Annotated[str, Mapped("keyword", (("ignore_above", 1024),))]
 Keywords = Annotated[list[str], Mapped("keyword", (("ignore_above", 1024),))]
 Date = Annotated[datetime, Mapped("date")]
+Dates = Annotated[list[datetime], Mapped("date")]
 Count = Annotated[int, Field(ge=0), Mapped("long")]
 Double = Annotated[float, Mapped("double")]
 Flag = Annotated[bool, Mapped("boolean")]
@@ -58,9 +59,11 @@ class Event(Part):
     dataset: Keyword = Field(description="The same as `data_stream.dataset`.")
     category: Keywords = Field(["api"], description="`api`; `configuration` for rate limits.")
     type: Keywords = Field(["info"], description="Always `info`.")
-    action: Keyword | None = Field(None, description="In the agent stream: `poll` or `correction`.")
+    action: Keyword | None = Field(
+        None, description="In the agent stream: `poll`, `correction`, `limit_change` or `grain_check`."
+    )
     outcome: Keyword | None = Field(
-        None, description="In the agent stream: `success` or `failure` of a poll."
+        None, description="In the agent stream: `success` or `failure` of a poll or a check."
     )
     created: Date = Field(description="When the agent read the answer that this document was made of.")
     ingested: Date | None = Field(None, description="When Elasticsearch took the document, by its own clock.")

@@ -65,7 +65,7 @@ def usage_documents(
         asked = {name: getattr(row, name) for name in view.group_by}
         dimensions = {name: value or MEANING_OF_NULL.get(name) for name, value in asked.items()}
         numbers = _usage_numbers(row)
-        source = _envelope(view.dataset, view.namespace, bucket.start, names, now)
+        source = envelope(view.dataset, view.namespace, bucket.start, names, now)
         source["anthropic"] = _shared(dimensions, names) | {"usage": frame | dimensions | numbers}
         source["gen_ai"] = {
             "request": {"model": dimensions.get("model")},
@@ -84,7 +84,7 @@ def cost_documents(
     def build(row: CostRow) -> tuple[dict[str, str | None], CostDocument]:
         asked = {name: getattr(row, name) for name in COST_DIMENSIONS}
         dimensions = asked | {"workspace_id": asked["workspace_id"] or DEFAULT_WORKSPACE}
-        source = _envelope(view.dataset, view.namespace, bucket.start, names, now)
+        source = envelope(view.dataset, view.namespace, bucket.start, names, now)
         source["anthropic"] = _shared(dimensions, names) | {
             "cost": {
                 "bucket_start_time": bucket.start,
@@ -118,9 +118,9 @@ def rate_limit_documents(
     def build(group: RateLimitGroup) -> tuple[dict[str, str | None], RateLimitDocument]:
         models = list(group.models or [])
         scope = "workspace" if group.workspace_id else "organization"
-        source = _envelope(dataset, namespace, slot, names, now, category="configuration")
+        source = envelope(dataset, namespace, slot, names, now, category="configuration")
         limits = {limit.type: limit.value for limit in group.limits if limit.type in KNOWN_LIMITS}
-        source["anthropic"] = _workspace(group.workspace_id, names) | {
+        source["anthropic"] = workspace_fields(group.workspace_id, names) | {
             "model": models or None,
             "rate_limit": {
                 "type": group.type,
@@ -203,7 +203,7 @@ def _usage_numbers(row: UsageRow) -> dict[str, Any]:
     }
 
 
-def _envelope(
+def envelope(
     dataset: str, namespace: str, timestamp: datetime, names: Names, now: datetime, category: str = "api"
 ) -> dict[str, Any]:
     return {
@@ -217,13 +217,13 @@ def _envelope(
 def _shared(dimensions: Mapping[str, str | None], names: Names) -> dict[str, Any]:
     """The fields that every stream has, from whichever of them were grouped by."""
     shared: dict[str, Any] = {"model": dimensions.get("model")}
-    shared |= _workspace(dimensions.get("workspace_id"), names)
+    shared |= workspace_fields(dimensions.get("workspace_id"), names)
     if key := dimensions.get("api_key_id"):
         shared["api_key"] = {"id": key, "name": CONSOLE if key == CONSOLE else names.api_keys.get(key)}
     return shared
 
 
-def _workspace(workspace_id: str | None, names: Names) -> dict[str, Any]:
+def workspace_fields(workspace_id: str | None, names: Names) -> dict[str, Any]:
     if workspace_id is None:
         return {}
     if workspace_id == DEFAULT_WORKSPACE:
