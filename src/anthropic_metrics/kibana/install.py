@@ -23,7 +23,7 @@ OLDEST = (8, 17)
 PATH = "/api/saved_objects/_import"
 KINDS: dict[str, Kind] = {"dashboard": "dashboard", "index-pattern": "data view"}
 # What the panels read. A panel over a stream that does not exist shows an error, over an empty one zero.
-READ = tuple(f"anthropic_metrics.{name}" for name in ("usage", "cost", "rate_limit", "agent"))
+READ = tuple(f"anthropic_metrics.{name}" for name in ("usage", "cost", "rate_limit", "headroom", "agent"))
 _OWN_CURE = "Save what you changed under another name, or remove the object, and run setup again."
 
 

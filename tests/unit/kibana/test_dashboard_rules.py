@@ -307,11 +307,15 @@ def test_money_is_dollars_only(dashboard: Dashboard, panel: Queried) -> None:
 
 
 @each_panel
-def test_a_share_is_a_quotient_of_sums_not_a_mean_of_shares(dashboard: Dashboard, panel: Queried) -> None:
+def test_a_share_is_a_quotient_of_sums_or_an_extreme_never_a_mean_of_shares(
+    dashboard: Dashboard, panel: Queried
+) -> None:
     assert "AVG(" not in panel.query
     for name, column in panel.columns.items():
         if column.format == "percent":
-            assert re.search(rf"\b{name} = (CASE\([^,]+, )?\(?(TO_DOUBLE\()?\w+[ \w-]*\)? /", panel.query)
+            quotient = rf"\b{name} = (CASE\([^,]+, )?\(?(TO_DOUBLE\()?\w+[ \w-]*\)? /"
+            extreme = rf"\b{name} = (MAX|MIN)\([\w.]+_share\)"
+            assert re.search(rf"{quotient}|{extreme}", panel.query), name
 
 
 @each_panel
