@@ -19,7 +19,9 @@ def windows(
     """Every window from `start` on, with names; `snapshot` is when the limits were first read."""
     now = world.clock.now()
     truth = Truth(world.simulation, "new", snapshot, speeds=False)
-    groups = {row["group"]["id"]: name_of(row) for row in world.simulation.rate_limits(now)}
+    groups = {
+        row["group"]["id"]: name_of(row) for row in world.simulation.rate_limits(now) if _of_models(row)
+    }
     spaces = {each["id"]: each["name"] for each in world.simulation.workspaces(now)} | {"Default": "Default"}
     rows = [
         {

@@ -28,7 +28,7 @@ from anthropic_metrics.kibana.look.numbers import shown
 FOLDER = Path(__file__).parent
 ROW_PIXELS = 23  # of a unit of height in Kibana's grid
 TABLE_ROWS = 15
-LONG_TEXT = 60  # a cell with more of it is given room to wrap
+SHORT_TEXT, LONG_TEXT = 28, 60  # a cell with less is not wrapped, one with more is given room for it
 NO_DATA = "No data in this range."
 
 Ask = Callable[[Dashboard, Queried], Answer]
@@ -177,7 +177,9 @@ def _table(panel: Table, answer: Answer) -> str:
 
 
 def _cell(column: Column, text: str) -> str:
-    kind = "string long" if len(text) > LONG_TEXT else column.type
+    kind: str = column.type
+    if kind == "string":
+        kind = "long" if len(text) > LONG_TEXT else "short" if len(text) <= SHORT_TEXT else kind
     return f'<td class="{kind}">{escape(text)}</td>'
 
 
