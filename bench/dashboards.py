@@ -1,4 +1,4 @@
-"""Every panel's query over a year of data: python bench/dashboards.py [days, default 365].
+"""Every panel's query over a year of data: python -m bench.dashboards [days, default 365].
 
 Prints rows and milliseconds of each, the slowest last; ends with 1 when a query fails or is cut off.
 """

@@ -265,9 +265,9 @@ def weigh(es: Elasticsearch, stream: str) -> None:
 def requests(sizes: Sizes) -> Iterator[str]:
     """Requests of the usage views over a day of polls, by rows in a minute."""
     combinations = sizes.workspaces * sizes.models
-    # The simulated organization has about 15 rows a minute and 40 an hour.
+    # The simulated organization on a working day.
     sized = {
-        "small": (15.0, 40.0),
+        "small": (21.0, 35.0),
         "large": (combinations * sizes.busy, combinations),
         "large, every combination busy in every minute": (combinations, combinations),
     }

@@ -143,6 +143,8 @@ def test_one_pass_with_default_settings_fills_the_table_and_the_what_if(
         monkeypatch.setattr("anthropic_metrics.cli.headroom.utc_now", w.clock.now)
         monkeypatch.setattr("anthropic_metrics.cli.common.out.width", 240)
         assert_table(truth.windows(MIDNIGHT, w.clock.now(), None), run("--since", "7h"))
+        staging = run("--since", "7h", "--workspace", "Staging")[2:]
+        assert {row[0] for row in staging if len(row) > 8} == {"Staging"}
         assert_what_if(w, truth, run(*WHAT_IF))
         assert_grains_agree_until_somebody_changes_one(w)
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -23,6 +20,7 @@ from anthropic_metrics.cli.polling import attempt_all
 from anthropic_metrics.config import Backfill, Config
 from anthropic_metrics.embedded import cache_dir
 from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.signals import until_asked
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer, serve
 
 DaysOption = Annotated[int, typer.Option(min=1, max=365, help="Days of history to begin with.")]
@@ -40,7 +38,7 @@ def simulate(
     seed: SeedOption = 7,
 ) -> None:
     """An Admin API that invents a believable organization, until Ctrl-C."""
-    with _until_asked() as stop:
+    with until_asked() as stop:
         serve(port=port, days=days, seed=seed, stop=stop, ready=_say_where)
 
 
@@ -64,7 +62,8 @@ def demo(
     with ExitStack() as stack:
         server = stack.enter_context(SimulatorServer(simulation))
         config = stack.enter_context(embedded_cluster(_demo_config(server.url, days), data=None))
-        agent = stack.enter_context(Agent(config, clock=clock.now))
+        stop = stack.enter_context(until_asked())  # from here on: a download may be broken off hard
+        agent = stack.enter_context(Agent(config, clock=clock.now, stop=stop))
         err.print(
             f"Elasticsearch at {config.elasticsearch.hosts[0]}, Admin API at {server.url}", highlight=False
         )
@@ -84,8 +83,7 @@ def demo(
             err.print(
                 f"Elasticsearch stays at {config.elasticsearch.hosts[0]} until Ctrl-C.", highlight=False
             )
-            with _until_asked() as stop:
-                stop.wait()
+            stop.wait()
 
 
 class _DemoClock(RealClock):
@@ -116,15 +114,3 @@ def _demo_config(url: str, days: int) -> Config:
     usage = defaults.usage.model_copy(update={"interval": timedelta(minutes=1)})
     backfill = Backfill(timedelta(days=days))
     return defaults.model_copy(update={"anthropic": anthropic, "usage": usage, "backfill": backfill})
-
-
-@contextmanager
-def _until_asked() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set."""
-    stop = threading.Event()
-    before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -38,9 +38,12 @@ Labels = Annotated[dict[str, str], Mapped("object", (("dynamic", True),))]
 
 
 class Part(BaseModel):
-    """A document or an object inside one. Unknown fields are a bug of ours, so they are refused."""
+    """A document or an object inside one. Unknown fields are a bug of ours, so they are refused.
 
-    model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True)
+    Frozen, so that one part can stand in many documents.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
 
 
 class DataStream(Part):
@@ -57,8 +60,10 @@ class Event(Part):
     kind: Keyword = Field("event", description="`event`; `pipeline_error` where an ingest pipeline failed.")
     module: Keyword = Field("anthropic_metrics", description="Always `anthropic_metrics`.")
     dataset: Keyword = Field(description="The same as `data_stream.dataset`.")
-    category: Keywords = Field(["api"], description="`api`; `configuration` for rate limits.")
-    type: Keywords = Field(["info"], description="Always `info`.")
+    category: Keywords = Field(
+        default_factory=lambda: ["api"], description="`api`; `configuration` for rate limits."
+    )
+    type: Keywords = Field(default_factory=lambda: ["info"], description="Always `info`.")
     action: Keyword | None = Field(
         None, description="In the agent stream: `poll`, `correction`, `limit_change` or `grain_check`."
     )
@@ -96,7 +101,7 @@ class Request(Part):
 
 
 class GenAi(Part):
-    provider: Provider = Field(default_factory=Provider)
+    provider: Provider = Provider()
     request: Request | None = None
 
 
@@ -127,10 +132,10 @@ class Document(Part):
 
     timestamp: Date = Field(alias="@timestamp", description="Bucket start; poll time for rate limits.")
     data_stream: DataStream
-    ecs: Ecs = Field(default_factory=Ecs)
+    ecs: Ecs = Ecs()
     event: Event
     organization: Organization | None = None
-    agent: Agent = Field(default_factory=Agent)
+    agent: Agent = Agent()
     error: Failure | None = None
     labels: Labels | None = Field(None, description="Room for your own pipeline's keywords.")
     tags: Keywords | None = Field(None, description="Room for your own pipeline's tags.")

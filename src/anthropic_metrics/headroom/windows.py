@@ -251,7 +251,6 @@ def _measured(
     has_fast = bool(kinds & set(FAST_LIMITS))
     if has_fast and not asked.speeds:
         caveats.add(FAST_INCLUDED)
-        kinds -= set(FAST_LIMITS)
     for limit_type in (kind for kind in MEASURED if kind in kinds):
         by_minute = {minute: each[limit_type] for minute, each in ceilings.items() if limit_type in each}
         window = _window(start, workspace, use, limit_type, by_minute, caveats, fast_apart=has_fast)
