@@ -35,7 +35,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def assets() -> list[Path]:
     found = [
-        path for name in ("index_templates", "ingest_pipelines") for path in (ROOT / name).rglob("*.json")
+        path
+        for name in ("index_templates", "ingest_pipelines", "kibana")
+        for path in (ROOT / name).rglob("*.*")
     ]
     assert found
     return found
@@ -119,6 +121,7 @@ def test_the_installed_command_shows_its_help(command: Path, tmp_path: Path) -> 
         "simulate",
         "demo",
         "healthcheck",
+        "dashboards",
     ):
         assert name in shown
 
@@ -135,7 +138,28 @@ def test_the_installed_command_finds_its_assets(
     done = run(
         [str(command), "setup", "--dry-run"], tmp_path, ELASTICSEARCH_URL=elasticsearch_url, COLUMNS="200"
     )
-    assert [path.stem for path in assets() if path.stem not in done.stdout] == []
+    assert [path.stem for path in assets() if path.suffix == ".json" and path.stem not in done.stdout] == []
+
+
+def test_the_installed_command_brings_its_dashboards_and_says_what_a_page_of_them_needs(
+    command: Path, tmp_path: Path, elasticsearch_url: str
+) -> None:
+    exported = run([str(command), "dashboards", "export"], tmp_path).stdout
+    assert exported == (ROOT / "kibana/dashboards.ndjson").read_text("utf-8")
+    script = (
+        "from anthropic_metrics.kibana.definitions import load_bundle; print(len(load_bundle().dashboards))"
+    )
+    assert int(run([str(command.parent / "python"), "-c", script], tmp_path).stdout) >= 4
+    done = subprocess.run(
+        [str(command), "dashboards", "render"],
+        cwd=tmp_path,
+        env={"ELASTICSEARCH_URL": elasticsearch_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "anthropic-metrics[render]" in done.stderr
 
 
 def test_it_needs_to_write_nothing_beside_itself(command: Path, tmp_path: Path) -> None:
