@@ -24,6 +24,6 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
