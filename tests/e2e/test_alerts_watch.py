@@ -227,6 +227,13 @@ def test_a_rule_that_fails_keeps_its_alerts_and_lets_the_others_run(office: Offi
     assert [alert["status"] for alert in office.alerts()] == ["active", "active"]
 
 
+def test_the_window_is_open_at_its_start_and_closed_at_its_end(office: Office) -> None:
+    office.use("claude-haiku-5-5", 900_000)
+    (rule,) = office.watch()._rules
+    moments = (ELEVEN, ELEVEN + rule.window - timedelta(milliseconds=1), ELEVEN + rule.window)
+    assert [len(run(office.es, rule, moment)) for moment in moments] == [1, 1, 0]
+
+
 def test_a_url_never_shows(office: Office) -> None:
     secret = AlertSettings(webhooks=("https://hooks.example.com/T0/B0/topsecret",))
     assert "topsecret" not in repr(secret) + repr(webhooks(secret)) + secret.model_dump_json()
