@@ -42,7 +42,8 @@ def utc_now() -> datetime:
 class Agent:
     """Everything a command needs to poll and write. Close it, or use it as a context manager.
 
-    `clock` is the only source of time for what documents say; tests hand in a simulated one.
+    `clock` is the only source of time for what documents say, `monotonic` measures the patience that the
+    Admin API asked for; tests hand in simulated ones.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Agent:
         *,
         clock: Callable[[], datetime] = utc_now,
         stop: threading.Event | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         config.require_admin_key()
         config.require_elasticsearch()
@@ -63,6 +65,7 @@ class Agent:
             config.anthropic,
             stop=self.stop,
             clock=clock,
+            monotonic=monotonic,
             on_request=self._on_request,
             on_retry=self._on_retry,
         )
