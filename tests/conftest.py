@@ -77,8 +77,9 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
     The embedded server cannot (it has no DELETE _data_stream), and ends with the session anyway.
     """
     name = f"t{uuid.uuid4().hex[:8]}"
+    needs_server = "es" in request.fixturenames or "elasticsearch_url" in request.fixturenames
+    client: Elasticsearch | None = request.getfixturevalue("es") if needs_server else None
     yield name
-    if "es" in request.fixturenames or "elasticsearch_url" in request.fixturenames:
-        client: Elasticsearch = request.getfixturevalue("es")
+    if client is not None:
         with suppress(ApiError):
             client.indices.delete_data_stream(name=f"metrics-anthropic_metrics.*-{name}")

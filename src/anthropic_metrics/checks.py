@@ -19,13 +19,13 @@ from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.connect import connect, server_version
-from anthropic_metrics.errors import MetricsError
+from anthropic_metrics.errors import AuthError, MetricsError
 from anthropic_metrics.reports.plan import WIDTHS, Range, floor
 from anthropic_metrics.reports.views import View, views
 
 OLDEST = (8, 17)
 # The least rights to poll; `setup` needs the cluster privileges besides.
-RUN_PRIVILEGES = ["auto_configure", "create_doc", "write", "read", "view_index_metadata", "maintenance"]
+RUN_PRIVILEGES = ["auto_configure", "read", "write", "maintenance", "view_index_metadata"]
 SETUP_PRIVILEGES = ["manage_index_templates", "manage_ingest_pipelines"]
 # Somebody is waiting for the answer: one quick second try, no long patience.
 IMPATIENT = RetryPolicy(attempts=2, longest_wait=timedelta(seconds=5))
@@ -98,7 +98,12 @@ def _elasticsearch(config: Config) -> Iterator[Finding]:
 
 
 def _version(es: Elasticsearch) -> str:
-    version = server_version(es)
+    try:
+        version = server_version(es)
+    except AuthError as error:
+        if error.status == 401:
+            raise
+        return "reached; its version takes the cluster privilege monitor to see"
     if not version.serverless and version.number < OLDEST:
         raise MetricsError(
             f"Elasticsearch {version.text} is too old.", cure="Use Elasticsearch 8.17 or newer."

@@ -24,7 +24,10 @@ class MetricsError(Exception):
         self.cure = cure
 
     def __str__(self) -> str:
-        return f"{self.message} {self.cure}".rstrip()
+        if not self.cure:
+            return self.message
+        stop = "" if self.message.endswith((".", "!", "?")) else "."
+        return f"{self.message}{stop} {self.cure}"
 
 
 class ConfigError(MetricsError):
@@ -32,7 +35,11 @@ class ConfigError(MetricsError):
 
 
 class AuthError(MetricsError):
-    """A server answered 401 or 403."""
+    """A server answered 401 or 403; `status` tells a key that is not taken from one that may not do this."""
+
+    def __init__(self, message: str, *, status: int = 401, cure: str = "") -> None:
+        super().__init__(message, cure=cure)
+        self.status = status
 
 
 class BadRequest(MetricsError):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import run
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
@@ -18,6 +19,7 @@ from anthropic_metrics.elastic.setup import Step, apply, ensure, plan_setup
 from anthropic_metrics.elastic.steps import call
 from anthropic_metrics.embedded import EmbeddedElasticsearch, Users
 from anthropic_metrics.errors import AuthError, MetricsError, RetryLater, SinkError
+from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer
 
 USAGE = "anthropic_metrics.usage"
 PACKAGE = f"/_component_template/{template_name(USAGE)}@package"
@@ -345,3 +347,19 @@ def test_a_rotated_password_is_read_again_without_a_restart(secured: str, tmp_pa
     with connect(settings.elasticsearch) as es:
         file.write_text(PASSWORDS["runner"])
         assert server_version(es).number >= (8, 19)
+
+
+def test_the_commands_say_which_rights_are_absent_and_end_with_1(secured: str, tmp_path: Path) -> None:
+    variables = {
+        "ELASTICSEARCH_URL": secured,
+        "ELASTICSEARCH_USERNAME": "nobody",
+        "ELASTICSEARCH_PASSWORD": PASSWORDS["nobody"],
+        "ANTHROPIC_ADMIN_API_KEY": ADMIN_KEY,
+    }
+    with SimulatorServer(Simulation(RealClock(), days=1)) as server:
+        variables["ANTHROPIC_METRICS_ANTHROPIC__BASE_URL"] = server.url
+        setup, check = (run(tmp_path, command, **variables) for command in ("setup", "check"))
+    assert (setup.returncode, check.returncode) == (1, 1)
+    assert "one of the privileges named" in setup.stderr
+    assert "missing: auto_configure, maintenance, read, view_index_metadata, write" in check.stdout
+    assert PASSWORDS["nobody"] not in setup.stdout + setup.stderr + check.stdout + check.stderr

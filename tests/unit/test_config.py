@@ -117,7 +117,9 @@ def test_a_file_may_refer_to_variables_with_and_without_default() -> None:
         usage: {interval: "${EVERY:-7m}", group_by: "${GROUPS}", workspace_ids: ["wrkspc_${TEAM}"]}
         elasticsearch: {username: u, password: "a$${b}c$d"}
     """
-    config = load_config(write(text), {"STAGE": "prod", "GROUPS": "model,workspace_id", "TEAM": "01", "EVERY": ""})
+    config = load_config(
+        write(text), {"STAGE": "prod", "GROUPS": "model,workspace_id", "TEAM": "01", "EVERY": ""}
+    )
     assert (config.namespace, config.usage.interval) == ("prod", timedelta(minutes=7))
     assert (config.usage.group_by, config.usage.workspace_ids) == (("model", "workspace_id"), ("wrkspc_01",))
     secret = config.elasticsearch.secret()

@@ -71,8 +71,9 @@ def read_buckets(
     """The buckets of the range, ascending, empty ones too, page by page as they are asked for.
 
     Each lies inside [start, end), on the grid, and comes once. The open bucket may be missing or cut off at
-    the present; a range that the API says holds no whole bucket yields nothing. Raises BrokenContract when the answer contradicts
-    itself and whatever `AdminClient.get` raises: what was yielded until then is not the whole window.
+    the present; a range that the API says holds no whole bucket yields nothing. Raises BrokenContract when
+    the answer contradicts itself and whatever `AdminClient.get` raises: what was yielded until then is not
+    the whole window.
     """
     width = WIDTHS[query.width]
     floor, end = query.start, query.end

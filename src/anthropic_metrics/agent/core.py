@@ -169,11 +169,14 @@ class Agent:
         key = f"{self._id} {attempt.job.name} {attempt.began.isoformat()}"
         identity = blake2b(key.encode(), digest_size=16).hexdigest()
         try:
-            self.streams.append(self._agent_stream, [(identity, prepare(identity, document).source)])
+            self.streams.append(
+                self._agent_stream, [(identity, prepare(identity, document).source)], new=True
+            )
         except Stopped:
             raise
         except MetricsError as error:
-            self._flip.failed("agent stream", str(error))
+            if not attempt.failure:  # else its cause has been told already
+                self._flip.failed("agent stream", str(error))
         else:
             self._flip.ok("agent stream")
 

@@ -69,8 +69,16 @@ class Pollers:
         return jobs + [self._whole(poller, sink, self.history(poller), progress) for poller in self.views]
 
     def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
-        """One pass over an older range; the rate limits have no past."""
-        return [self._whole(poller, sink, whole_buckets(poller, wanted), progress) for poller in self.views]
+        """One pass over an older range, as far as the streams keep it; the rate limits have no past."""
+        ranges = [(poller, self.older_range(poller, wanted)) for poller in self.views]
+        return [self._whole(poller, sink, whole, progress) for poller, whole in ranges if whole is not None]
+
+    def older_range(self, poller: ViewPoller, wanted: Range) -> Range | None:
+        """`wanted` in whole buckets of the view, from the oldest it may hold; None if that leaves nothing."""
+        step = WIDTHS[poller.view.width]
+        end = wanted.end if floor(wanted.end, step) == wanted.end else ceil(wanted.end, step)
+        start = max(floor(wanted.start, step), poller.view.oldest(self._clock()))
+        return Range(start, end) if start < end else None
 
     def history(self, poller: ViewPoller) -> Range:
         """The view's whole window as of now, the open bucket included."""
@@ -123,10 +131,3 @@ class Pollers:
             return Range(slot, slot + interval)
 
         return Job("anthropic_metrics.rate_limit", "rate_limits", poller.stream, interval, run)
-
-
-def whole_buckets(poller: ViewPoller, wanted: Range) -> Range:
-    """`wanted` widened to whole buckets of the view."""
-    step = WIDTHS[poller.view.width]
-    end = wanted.end if floor(wanted.end, step) == wanted.end else ceil(wanted.end, step)
-    return Range(floor(wanted.start, step), end)

@@ -66,7 +66,7 @@ def backfill(
     config: ConfigOption = None,
     only: OnlyOption = None,
 ) -> None:
-    """Read an older range, newest first."""
+    """Read an older range, newest first; minutes only as far back as usage.minute_backfill."""
     wanted = Range(moment(since, "--since"), moment(until, "--until") if until else utc_now())
     if wanted.start >= wanted.end:
         raise ConfigError(
@@ -75,7 +75,8 @@ def backfill(
     settings = load(config)
     with _stoppable() as stop, Agent(settings, stop=stop) as agent:
         agent.pollers.only([*(only or [])])
-        with progress([wanted] * len(agent.pollers.views)) as advance:
+        ranges = [agent.pollers.older_range(poller, wanted) for poller in agent.pollers.views]
+        with progress([whole for whole in ranges if whole is not None]) as advance:
             tallies = attempt_all(agent, agent.pollers.older(agent.sink, wanted, advance))
     print_tallies(tallies)
     raise typer.Exit(0 if all(tally.done for tally in tallies) else 1)

@@ -11,7 +11,7 @@ COLUMNS = ("rows", "created", "replaced", "deleted", "marked", "kept")
 
 
 def print_tallies(tallies: list[Tally]) -> None:
-    """One line per stream on stderr, and every failure in full."""
+    """One line per stream on stderr, and each failure in full, once."""
     table = Table(box=None, pad_edge=False)
     table.add_column("stream")
     for column in COLUMNS:
@@ -19,8 +19,10 @@ def print_tallies(tallies: list[Tally]) -> None:
     for stream, tally in merged(tallies).items():
         table.add_row(stream, *(f"{getattr(tally, column):,}" for column in COLUMNS))
     err.print(table)
+    failed: dict[str, list[str]] = {}
     for tally in tallies:
         for failure in tally.failures:
-            err.print(
-                f"{tally.stream}: {failure}", style="red", highlight=False, soft_wrap=True, markup=False
-            )
+            failed.setdefault(failure, []).append(tally.stream)
+    for failure, streams in failed.items():
+        message = f"{', '.join(streams)}: {failure}"
+        err.print(message, style="red", highlight=False, soft_wrap=True, markup=False)

@@ -13,10 +13,7 @@ from elasticsearch import ApiError, AuthenticationException, Elasticsearch
 
 from anthropic_metrics.config import ElasticsearchSettings
 from anthropic_metrics.elastic.failures import translated
-from anthropic_metrics.logs import get_logger
 from anthropic_metrics.secrets import Secret
-
-_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,8 +60,6 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
     Lost connections are tried once more per node; everything else is for the caller. Raises ConfigError when
     the secret cannot be read.
     """
-    if not settings.verify_certs:
-        _log.warning("tls_verification_off", key="elasticsearch.verify_certs", hosts=list(settings.hosts))
     es = Elasticsearch(
         list(settings.hosts),
         request_timeout=settings.timeout.total_seconds(),
@@ -100,7 +95,9 @@ def server_version(es: Elasticsearch) -> ServerVersion:
 def _local_node(es: Elasticsearch) -> dict[str, Any]:
     try:
         nodes: dict[str, Any] = es.nodes.info(node_id="_local", filter_path="nodes.*.version")["nodes"]
-    except ApiError:
+    except ApiError as error:
+        if error.status_code == 403:
+            raise
         return {}
     return nodes
 

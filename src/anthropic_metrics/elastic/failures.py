@@ -49,7 +49,7 @@ def from_status(status: int, kind: str, why: str, doing: str) -> MetricsError:
     if kind == "cluster_block_exception" and status == 403:
         return SinkError(said, cure=BLOCKED_CURE)
     if status == 403:
-        return AuthError(said, cure=_RIGHTS_CURE)
+        return AuthError(said, status=status, cure=_RIGHTS_CURE)
     if status == 429 or status >= 500:
         return RetryLater(said)
     return BadRequest(said, status=status)

@@ -161,12 +161,18 @@ class Streams:
                 break
         return state.outcome
 
-    def append(self, stream: str, documents: Iterable[tuple[str, dict[str, Any]]]) -> Outcome:
-        """Create documents under the ids given; those that the stream holds already count as kept."""
+    def append(
+        self, stream: str, documents: Iterable[tuple[str, dict[str, Any]]], *, new: bool = False
+    ) -> Outcome:
+        """Create documents under the ids given; those that the stream holds already count as kept.
+
+        `new` says that no earlier call can have used these ids, which spares looking them up.
+        """
         outcome = Outcome()
-        refresh(self._es, stream)
+        if not new:
+            refresh(self._es, stream)
         for batch in _batches(documents, _BATCH):
-            here = present(self._es, stream, [id_ for id_, _ in batch])
+            here = set() if new else present(self._es, stream, [id_ for id_, _ in batch])
             written = self._writer.write(stream, (create(*item) for item in batch if item[0] not in here))
             outcome._enter(written)
             outcome.kept += len(here) + len(written.conflicts)

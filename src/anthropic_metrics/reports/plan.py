@@ -14,6 +14,7 @@ WIDTHS: dict[Width, timedelta] = {
     "1h": timedelta(hours=1),
     "1d": timedelta(days=1),
 }
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Buckets a page may hold (Admin API reference): its default, used until the density is known, and its most.
 PAGE_DEFAULT: dict[Width, int] = {"1m": 60, "1h": 24, "1d": 7}
 PAGE_MOST: dict[Width, int] = {"1m": 1440, "1h": 168, "1d": 31}
@@ -39,8 +40,7 @@ class Rung:
 
 def floor(moment: datetime, step: timedelta) -> datetime:
     """The start of the bucket that holds `moment`; buckets are counted from the UTC epoch."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return moment - (moment - epoch) % step
+    return moment - (moment - EPOCH) % step
 
 
 def ceil(moment: datetime, step: timedelta) -> datetime:

@@ -20,7 +20,7 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.reports import build
 from anthropic_metrics.reports.names import Names
-from anthropic_metrics.reports.plan import PAGE_MOST, WIDTHS, Range, Rung, Width, floor
+from anthropic_metrics.reports.plan import EPOCH, PAGE_MOST, WIDTHS, Range, Rung, Width, floor
 
 USAGE_PATH = "/v1/organizations/usage_report/messages"
 COST_PATH = "/v1/organizations/cost_report"
@@ -54,7 +54,9 @@ class View:
     build: Callable[[View, Bucket, Sequence[Any], Names, datetime], list[Prepared]]
     interval: timedelta
     rungs: tuple[Rung, ...]
+    # The oldest bucket that is kept true by itself, and the oldest that may be asked for at all.
     history: Callable[[datetime], datetime]
+    oldest: Callable[[datetime], datetime]
     namespace: str = "default"
     workspaces: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
@@ -94,12 +96,10 @@ def _usage_view(config: Config, width: Width) -> View:
     dataset = USAGE_DATASETS[width]
     kept_for: timedelta | None = getattr(config.retention, dataset.rpartition(".")[2])
 
-    def history(now: datetime) -> datetime:
-        start = config.backfill.since(now)
-        if width == "1m":
-            start = max(start, floor(now - usage.minute_backfill, WIDTHS[width]))
-        return start if kept_for is None else max(start, now - kept_for)
-
+    if width == "1m":
+        # Its pages are the most expensive ones, so it never reaches further back than it is told to.
+        kept_for = min(kept_for or usage.minute_backfill, usage.minute_backfill)
+    history, oldest = _reach(config, kept_for, width)
     return View(
         poller="usage",
         dataset=dataset,
@@ -113,12 +113,27 @@ def _usage_view(config: Config, width: Width) -> View:
         interval=max(usage.interval, timedelta(hours=1)) if width == "1d" else usage.interval,
         rungs=USAGE_RUNGS[width],
         history=history,
+        oldest=oldest,
         workspaces=tuple(usage.workspace_ids),
         headers=(SPEED_BETA,) if "speed" in usage.group_by else (),
         filters=_workspace_filters(usage.workspace_ids),
         terms={"anthropic.workspace.id": tuple(usage.workspace_ids)} if usage.workspace_ids else {},
         corrected=build.USAGE_NUMBERS,
     )
+
+
+def _reach(
+    config: Config, kept_for: timedelta | None, width: Width
+) -> tuple[Callable[[datetime], datetime], Callable[[datetime], datetime]]:
+    """`history` and `oldest` of a view whose stream keeps documents for `kept_for` (None: for ever)."""
+
+    def oldest(now: datetime) -> datetime:
+        return EPOCH if kept_for is None else floor(now - kept_for, WIDTHS[width])
+
+    def history(now: datetime) -> datetime:
+        return max(config.backfill.since(now), oldest(now))
+
+    return history, oldest
 
 
 def _workspace_filters(workspace_ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -130,12 +145,7 @@ def _workspace_filters(workspace_ids: Sequence[str]) -> tuple[tuple[str, str], .
 
 def _cost_view(config: Config) -> View:
     dataset = "anthropic_metrics.cost"
-    kept_for = config.retention.cost
-
-    def history(now: datetime) -> datetime:
-        start = config.backfill.since(now)
-        return start if kept_for is None else max(start, now - kept_for)
-
+    history, oldest = _reach(config, config.retention.cost, "1d")
     return View(
         poller="cost",
         dataset=dataset,
@@ -149,5 +159,6 @@ def _cost_view(config: Config) -> View:
         interval=config.cost.interval,
         rungs=COST_RUNGS,
         history=history,
+        oldest=oldest,
         corrected=build.COST_NUMBERS,
     )

@@ -1,0 +1,29 @@
+"""The command as its user runs it: a process of its own, an environment of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COMMAND = (sys.executable, "-m", "anthropic_metrics")
+# What a process needs of the machine, and nothing that would configure the agent.
+NEEDED = ("PATH", "HOME", "LANG", "SYSTEMROOT", "PYTHONPATH", "TMPDIR", "ANTHROPIC_METRICS_CACHE")
+
+
+def environment(**variables: str) -> dict[str, str]:
+    return {name: os.environ[name] for name in NEEDED if name in os.environ} | variables
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end in `folder`; its output as text."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
