@@ -10,7 +10,7 @@ from uuid import uuid4
 from chaos_events import ACTS, Event
 from chaos_truth import Ledger, Wrong, check
 from chaos_world import Chaos, chaos_world
-from elasticsearch import ApiError, Elasticsearch
+from elasticsearch import Elasticsearch
 
 STEPS = 10
 MOST_RUNS = 40  # of a shrinking
@@ -35,7 +35,6 @@ def run(es: Elasticsearch, url: str, seed: int, events: Sequence[Event]) -> None
             _live_through(world, seed, events)
         finally:
             world.heal()
-            _empty(world)
 
 
 def _live_through(world: Chaos, seed: int, events: Sequence[Event]) -> None:
@@ -63,17 +62,6 @@ def _live_through(world: Chaos, seed: int, events: Sequence[Event]) -> None:
     if failures:
         raise Wrong(f"there are no more faults, and yet: {failures}")
     check(world, ledger)
-
-
-def _empty(world: Chaos) -> None:
-    """The embedded server cannot delete data streams: at least their documents go."""
-    for dataset in ("usage", "usage_1m", "cost", "rate_limit", "agent"):
-        try:
-            world.es.indices.rollover(alias=world.truth.stream(dataset))
-            for index in world.backing(dataset)[:-1]:
-                world.es.indices.delete(index=index)
-        except ApiError:
-            continue
 
 
 def failure_of(es: Elasticsearch, url: str, seed: int, events: Sequence[Event]) -> str:

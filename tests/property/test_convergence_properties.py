@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import count
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from memory_streams import INDEX, NOW, MemoryStreams, Store, Wire, document, small_wire, writes
+from pydantic import SecretStr
+
 from anthropic_metrics.admin_api.client import AdminClient, Priority
 from anthropic_metrics.config import AnthropicSettings, Backfill, Config, RateLimitSettings, UsageSettings
 from anthropic_metrics.elastic.diff import Held, diff
@@ -14,10 +19,6 @@ from anthropic_metrics.reports.poller import ViewPoller
 from anthropic_metrics.reports.tally import Tally
 from anthropic_metrics.reports.views import views
 from anthropic_metrics.simulator import ADMIN_KEY
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from memory_streams import INDEX, NOW, MemoryStreams, Store, Wire, document, small_wire, writes
-from pydantic import SecretStr
 
 HOUR = timedelta(hours=1)
 CONFIG = Config(

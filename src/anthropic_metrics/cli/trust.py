@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -94,7 +95,11 @@ def corrections_since(es: Elasticsearch, config: Config, since: datetime) -> lis
         {"term": {"event.action": "correction"}},
         {"range": {"@timestamp": {"gte": since.isoformat()}}},
     ]
-    sort = [{"@timestamp": "desc"}, "anthropic.correction.document_id", "anthropic.correction.field"]
+    sort: list[str | Mapping[str, Any]] = [
+        {"@timestamp": "desc"},
+        "anthropic.correction.document_id",
+        "anthropic.correction.field",
+    ]
     found: list[dict[str, Any]] = []
     after: dict[str, Any] = {}
     while True:

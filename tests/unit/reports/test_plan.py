@@ -80,3 +80,10 @@ def test_a_window_holds_no_more_rows_than_fit_in_memory() -> None:
     whole = Range(NOW.replace(minute=0, second=0) - timedelta(days=30), NOW.replace(minute=0, second=0))
     window = newest_window(whole, "1h", rows_per_bucket=1000)
     assert (window.end - window.start) / timedelta(hours=1) * 1000 <= WINDOW_ROWS
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_polls() -> None:
+    """What was read "in the future" has to be read again now, not when the clock has caught up."""
+    ahead = NOW + timedelta(days=400)
+    always, hourly = Rung(timedelta(hours=3)), Rung(timedelta(days=7), every=timedelta(hours=1))
+    assert due_rungs((always, hourly), {always: ahead, hourly: ahead}, NOW) == [always, hourly]
