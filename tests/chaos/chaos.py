@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+import io
 import sys
 import tempfile
 import time
@@ -27,9 +27,7 @@ def main() -> int:
     parser.add_argument("--events", help="only these events of it, as a failure prints them")
     parser.add_argument("--log", action="store_true", help="show what the agents log")
     wanted = parser.parse_args()
-    logs.configure(
-        "info" if wanted.log else "error", "console", sys.stderr if wanted.log else Path(os.devnull).open("w")
-    )
+    logs.configure("info" if wanted.log else "error", "console", sys.stderr if wanted.log else io.StringIO())
     seeds = [wanted.seed] if wanted.seed is not None else range(wanted.first, wanted.first + wanted.seeds)
     failed, began = [], time.monotonic()
     for first in range(0, len(seeds), SEEDS_PER_SERVER):

@@ -254,7 +254,7 @@ def es_overloaded(world: Chaos, rng: Random) -> None:
 
 @event(6)
 def es_items_refused(world: Chaos, rng: Random) -> None:
-    """Single items of an accepted bulk: throttled, failed, refused, diverted, no room in the failure store."""
+    """Single items of an accepted bulk: throttled, failed, refused, diverted, or not even that."""
     effect = rng.choice(
         (
             net.refusing_items(429, every=rng.randint(1, 5), done=rng.random() < 0.5),

@@ -20,7 +20,7 @@ INDEX = ".ds-stream-2026.11.20-000001"
 
 @dataclass
 class Store:
-    """Documents by id with their version; a write under an old version, or a create of what is there, fails."""
+    """Documents by id and version; a write under an old version, or a create of what is there, fails."""
 
     copies: dict[str, tuple[Held, dict[str, Any]]] = field(default_factory=dict)
     numbers: int = 0

@@ -135,7 +135,7 @@ def test_after_a_difference_is_applied_nothing_differs(
 def test_writes_of_two_agents_in_any_order_converge(
     looks: list[tuple[dict[str, str], dict[str, str], list[bool]]], final: dict[str, str], order: list[bool]
 ) -> None:
-    """Each agent compares, both write interleaved, some of it too late; then both have seen the final answer."""
+    """Each agent compares, both write in turns, some of it too late; then both see the final answer."""
     store, now, interval = Store(), NOW, timedelta(minutes=5)
     after_that = [(final, final, order)] * 3 + [(final, {}, [])]
     for one, other, turns in looks + after_that:

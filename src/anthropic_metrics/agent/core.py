@@ -139,8 +139,15 @@ class Agent:
                 self._is_ready = True
 
     def _record_corrections(self, corrections: Sequence[Prepared]) -> None:
-        if corrections:
-            self.streams.append(self._agent_stream, [(entry.id, entry.source) for entry in corrections])
+        """Tried again while that brings more of them in; what stays refused keeps no number from being put right."""
+        open_, before = len(corrections), len(corrections) + 1
+        while 0 < open_ < before:
+            entries = [(entry.id, entry.source) for entry in corrections]
+            outcome = self.streams.append(self._agent_stream, entries)
+            before, open_ = open_, outcome.refused + outcome.diverted
+        if open_:
+            log.error("corrections_not_recorded", count=open_, stream=self._agent_stream)
+            self.metrics.documents.labels(self._agent_stream, "refused").inc(open_)
 
     def _report(self, attempt: Attempt) -> None:
         job, failure = attempt.job, attempt.failure

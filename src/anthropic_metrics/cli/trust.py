@@ -12,7 +12,7 @@ from rich.table import Table
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.agent.jobs import Pollers, whole_buckets
+from anthropic_metrics.agent.jobs import Pollers
 from anthropic_metrics.audit import Audited, Difference, audit
 from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment, out
 from anthropic_metrics.config import Config
@@ -59,8 +59,9 @@ def audit_command(
         results = []
         for poller in pollers.views:
             whole = pollers.history(poller)
-            asked = whole_buckets(poller, Range(begin or whole.start, end if until else whole.end))
-            results.append(audit(es, poller, inventory, asked, now))
+            asked = pollers.older_range(poller, Range(begin or whole.start, end if until else whole.end))
+            if asked is not None:
+                results.append(audit(es, poller, inventory, asked, now))
     _print_audit(results)
     raise typer.Exit(1 if any(result.differences for result in results) else 0)
 
