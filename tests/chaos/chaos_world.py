@@ -55,12 +55,15 @@ class Runner:
     number: int
     last: dict[str, datetime] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    agent: Agent = None  # type: ignore[assignment]  # there is one from the start on
 
     def __post_init__(self) -> None:
         self.start()
 
     def start(self) -> None:
         """A new process: nothing is remembered."""
+        if self.agent is not None:
+            self.agent.close()
         self.stop = NoWait()
         self.agent = Agent(
             self.world.config, clock=self.world.agent_now, stop=self.stop, monotonic=self.world.monotonic
@@ -97,7 +100,6 @@ class Runner:
                     self.failures += self.agent.attempt(job).failures
         except (Killed, Stopped) as end:
             self.failures.append(type(end).__name__)
-            self.agent.close()
             self.start()
 
     def due(self, job: Job) -> bool:

@@ -5,6 +5,7 @@ Every effect tells the truth about one thing: whether Elasticsearch has done wha
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -94,11 +95,19 @@ class FaultProxy:
         self.open.set()
         for request in late:
             request.forward()
+        self.hang_up()
 
     def stop(self) -> None:
         self.heal()
         self._server.shutdown()
+        self._server.end_connections()
         self._server.server_close()
+
+    def hang_up(self) -> None:
+        """Close this thread's connection to Elasticsearch."""
+        held: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if held is not None:
+            held.close()
 
     def __enter__(self) -> FaultProxy:
         return self
@@ -230,17 +239,28 @@ def _operations(body: bytes) -> list[tuple[str, bytes]]:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+    daemon_threads = False
     request_queue_size = 64
 
     def __init__(self, address: tuple[str, int], proxy: FaultProxy) -> None:
         self.proxy = proxy
+        self.open: set[socket.socket] = set()
         super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.open.add(request)
+        super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         """Only close: an orderly shutdown would come before the reset."""
+        self.open.discard(request)
         self.close_request(request)
+
+    def end_connections(self) -> None:
+        """Wake the threads that wait for a next request."""
+        for request in list(self.open):
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """The agent hanging up is no news here."""
@@ -272,6 +292,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
         elif not head:
             self.wfile.write(reply.body)
+
+    def finish(self) -> None:
+        super().finish()
+        self.server.proxy.hang_up()
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve
 

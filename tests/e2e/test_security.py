@@ -1,4 +1,4 @@
-"""The roles of docs/security.md against the real security module, and the key in no place that it could be."""
+"""The roles of docs/security.md against the real security module, and the key in no place to be found."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class Agent:
                 self._is_ready = True
 
     def _record_corrections(self, corrections: Sequence[Prepared]) -> None:
-        """Tried again while that brings more of them in; what stays refused keeps no number from being put right."""
+        """Try again while that brings more of them in; one that stays refused holds no number up."""
         open_, before = len(corrections), len(corrections) + 1
         while 0 < open_ < before:
             entries = [(entry.id, entry.source) for entry in corrections]
