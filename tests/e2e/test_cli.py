@@ -202,19 +202,19 @@ def test_wrong_usage_ends_with_exit_code_2(tmp_path: Path, arguments: list[str])
 
 
 def test_a_read_only_stream_is_named_with_its_cure_and_loses_nothing(
-    tmp_path: Path, settings: dict[str, str], es: Elasticsearch
+    tmp_path: Path, settings: dict[str, str], server: SimulatorServer, es: Elasticsearch
 ) -> None:
+    workspace = server.simulation.organization().named("Production").id
     stream = f"metrics-anthropic_metrics.cost-{settings['ANTHROPIC_METRICS_NAMESPACE']}"
     assert run(tmp_path, "once", "--only", "cost", **settings).returncode == 0
-    held = es.count(index=stream)["count"]
+    server.simulation.edits.rename_workspace(workspace, "Renamed")
     es.indices.put_settings(index=stream, settings={"index.blocks.write": True})
-    renamed = settings | {"ANTHROPIC_METRICS_BACKFILL": "2d"}
-    done = run(tmp_path, "once", "--only", "cost", **renamed)
+    done = run(tmp_path, "once", "--only", "cost", **settings)
     assert done.returncode == 1
     assert "index.blocks.write" in done.stderr
     es.indices.put_settings(index=stream, settings={"index.blocks.write": None})
-    assert run(tmp_path, "once", "--only", "cost", **renamed).returncode == 0
-    assert es.count(index=stream)["count"] > held
+    assert run(tmp_path, "once", "--only", "cost", **settings).returncode == 0
+    assert es.count(index=stream, q="anthropic.workspace.name:Renamed")["count"] > 0
 
 
 def test_no_output_at_debug_level_holds_a_key(

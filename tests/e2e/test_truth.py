@@ -17,7 +17,8 @@ NOW = datetime(2026, 11, 20, 15, 42, 10, tzinfo=UTC)
 FIRST_DAY = datetime(2026, 10, 21, tzinfo=UTC)
 # Minutes between polls over two days: dense around a bucket's end, then hours apart, a day off at the end.
 POLLS = (5, 5, 30, 17, 2, 60, 180, 7, 200, 61, 400, 5, 300, 290, 1440)
-ALL_GRAINS = UsageSettings(granularities=("1m", "1h", "1d"))
+MINUTES = timedelta(hours=2)
+ALL_GRAINS = UsageSettings(granularities=("1m", "1h", "1d"), minute_backfill=MINUTES)
 
 
 def assert_equals_truth(w: World, first_day: datetime, minutes_from: datetime) -> None:
@@ -38,7 +39,7 @@ def test_one_pass_brings_thirty_days_exactly_once_and_a_second_one_writes_nothin
         es, elasticsearch_url, namespace, now=NOW, usage=ALL_GRAINS, arrivals="late", revisions="usual"
     ) as w:
         first = w.once()
-        assert_equals_truth(w, FIRST_DAY, (NOW - timedelta(hours=24)).replace(second=0))
+        assert_equals_truth(w, FIRST_DAY, (NOW - MINUTES).replace(second=0))
         assert_limits(w)
 
         second = w.once()
@@ -72,7 +73,7 @@ def assert_limits(w: World) -> None:
 def test_preview_prints_the_documents_that_once_writes(
     es: Elasticsearch, elasticsearch_url: str, namespace: str
 ) -> None:
-    with world(es, elasticsearch_url, namespace, now=NOW, days=2) as w:
+    with world(es, elasticsearch_url, namespace, now=NOW, days=2, usage=ALL_GRAINS) as w:
         w.once()
         with w.agent() as agent:
             pollers = agent.pollers
@@ -96,9 +97,15 @@ def test_days_of_late_and_revised_data_end_equal_to_the_truth_over_a_rollover(
     es: Elasticsearch, elasticsearch_url: str, namespace: str, open_bucket: str
 ) -> None:
     start = datetime(2026, 11, 18, 20, 3, 10, tzinfo=UTC)
-    usage = UsageSettings(granularities=("1m", "1h", "1d"), minute_backfill=timedelta(hours=6))
     with world(
-        es, elasticsearch_url, namespace, now=start, days=2, usage=usage, arrivals="late", revisions="heavy"
+        es,
+        elasticsearch_url,
+        namespace,
+        now=start,
+        days=2,
+        usage=ALL_GRAINS,
+        arrivals="late",
+        revisions="heavy",
     ) as w:
         w.server.behaviour.open_bucket = open_bucket  # type: ignore[assignment]
         with w.agent() as agent:
@@ -113,5 +120,5 @@ def test_days_of_late_and_revised_data_end_equal_to_the_truth_over_a_rollover(
             # What vanished upstream is only marked by now; the second look an interval later deletes it.
             w.clock.advance(timedelta(hours=1))
             attempt(agent, agent.jobs)
-        six_hours_ago = (w.clock.now() - timedelta(hours=6)).replace(second=0)
-        assert_equals_truth(w, datetime(2026, 11, 16, tzinfo=UTC), six_hours_ago)
+        minutes_from = (w.clock.now() - MINUTES).replace(second=0)
+        assert_equals_truth(w, datetime(2026, 11, 16, tzinfo=UTC), minutes_from)

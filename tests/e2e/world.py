@@ -30,6 +30,7 @@ from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, Si
 
 GROUPED = ("model", "workspace_id", "service_tier", "inference_geo", "api_key_id")
 WIDTHS = {"usage": "1h", "usage_1m": "1m", "usage_1d": "1d"}
+STEPS = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
 NULLS = {"workspace_id": "Default", "api_key_id": "Console"}
 COST_FIELDS = (
     "workspace_id",
@@ -82,13 +83,7 @@ class World:
     def true_usage(self, dataset: str, start: datetime, *, at: datetime | None = None) -> list[Row]:
         """What the simulation says the rows are, from `start` to now, as of `at` (None: in the end)."""
         width = WIDTHS[dataset]
-        step = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1), "1d": timedelta(days=1)}[width]
-        end = (
-            self.clock.now() + step
-            if at and self.server.behaviour.open_bucket == "partial"
-            else self.clock.now()
-        )
-        rows = self.simulation.usage_rows(start, end, width, GROUPED, at=at)
+        rows = self.simulation.usage_rows(start, self._end(STEPS[width], at), width, GROUPED, at=at)
         return sorted(map(_truth_row, rows))
 
     def held_costs(self) -> list[Row]:
@@ -100,7 +95,8 @@ class World:
         )
 
     def true_costs(self, start: datetime, *, at: datetime | None = None) -> list[Row]:
-        rows = self.simulation.cost_rows(start, self.clock.now(), ("workspace_id", "description"), at=at)
+        end = self._end(timedelta(days=1), at)
+        rows = self.simulation.cost_rows(start, end, ("workspace_id", "description"), at=at)
         return sorted(
             (
                 row["starting_at"],
@@ -109,6 +105,11 @@ class World:
             )
             for row in rows
         )
+
+    def _end(self, step: timedelta, at: datetime | None) -> datetime:
+        """End of what the API shows: where it returns the open bucket in part, that one too."""
+        shows_open = at is not None and self.server.behaviour.open_bucket == "partial"
+        return self.clock.now() + step if shows_open else self.clock.now()
 
 
 def attempt(agent: Agent, jobs: Sequence[Job]) -> dict[str, Tally]:

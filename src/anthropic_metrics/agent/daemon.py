@@ -25,6 +25,8 @@ log = get_logger(__name__)
 
 # `docker stop` kills after ten seconds: leave before it, with a second to spare.
 GRACE = 8.0
+# People look at the live data first, and a sweep at the same time would write the same documents.
+SWEEP_DELAY = timedelta(minutes=1)
 JITTER_SHARE = 0.1
 JITTER_MOST = 30.0
 
@@ -61,8 +63,8 @@ def _scheduler(agent: Agent) -> BackgroundScheduler:
     now = datetime.now(UTC)
     for position, job in enumerate(jobs):
         seconds = job.interval.total_seconds()
-        # Sweeps wait until the live data, which people look at first, have had their turn at the API.
-        first = now + timedelta(seconds=2 if job.interval == SWEEP_EVERY else 0, milliseconds=position)
+        delay = SWEEP_DELAY if job.interval == SWEEP_EVERY else timedelta()
+        first = now + delay + timedelta(milliseconds=position)
         scheduler.add_job(
             _attempt,
             IntervalTrigger(seconds=seconds, timezone=UTC, jitter=min(seconds * JITTER_SHARE, JITTER_MOST)),

@@ -82,12 +82,15 @@ def demo(
 
 
 def _demo_config(url: str, days: int) -> Config:
-    """The defaults, against the simulator: unpaced, since nobody shares its limit."""
+    """The defaults, against the simulator: unpaced, since nobody shares its limit, and polled often enough
+    to watch."""
     defaults = Config()
     anthropic = defaults.anthropic.model_copy(
         update={"base_url": url, "admin_key": SecretStr(ADMIN_KEY), "requests_per_minute": 6000}
     )
-    return defaults.model_copy(update={"anthropic": anthropic, "backfill": Backfill(timedelta(days=days))})
+    usage = defaults.usage.model_copy(update={"interval": timedelta(minutes=1)})
+    backfill = Backfill(timedelta(days=days))
+    return defaults.model_copy(update={"anthropic": anthropic, "usage": usage, "backfill": backfill})
 
 
 @contextmanager

@@ -170,7 +170,8 @@ class Config(Section):
     )
     backfill: BackfillValue = Field(
         Backfill(timedelta(days=30)),
-        description="How far back the first pass reads: a length, or a day (2026-01-01).",
+        description="How far back the first pass reads: a day (2026-01-01), or a length; at least what is "
+        "read again for corrections, 7 days of usage and 31 of costs.",
     )
     usage: UsageSettings = UsageSettings()
     cost: CostSettings = CostSettings()

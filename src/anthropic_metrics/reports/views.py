@@ -99,7 +99,7 @@ def _usage_view(config: Config, width: Width) -> View:
     if width == "1m":
         # Its pages are the most expensive ones, so it never reaches further back than it is told to.
         kept_for = min(kept_for or usage.minute_backfill, usage.minute_backfill)
-    history, oldest = _reach(config, kept_for, width)
+    history, oldest = _reach(config, kept_for, width, USAGE_RUNGS[width])
     return View(
         poller="usage",
         dataset=dataset,
@@ -123,15 +123,21 @@ def _usage_view(config: Config, width: Width) -> View:
 
 
 def _reach(
-    config: Config, kept_for: timedelta | None, width: Width
+    config: Config, kept_for: timedelta | None, width: Width, rungs: tuple[Rung, ...]
 ) -> tuple[Callable[[datetime], datetime], Callable[[datetime], datetime]]:
     """`history` and `oldest` of a view whose stream keeps documents for `kept_for` (None: for ever)."""
+    backfill = config.backfill
+    reread = max(rung.age for rung in rungs)
 
     def oldest(now: datetime) -> datetime:
         return EPOCH if kept_for is None else floor(now - kept_for, WIDTHS[width])
 
     def history(now: datetime) -> datetime:
-        return max(config.backfill.since(now), oldest(now))
+        start = backfill.since(now)
+        if isinstance(backfill.start, timedelta):
+            # A length moves on with time: a short one must not end the re-reading of what was shipped.
+            start = min(start, floor(now - reread, WIDTHS["1d"]))
+        return max(start, oldest(now))
 
     return history, oldest
 
@@ -145,7 +151,7 @@ def _workspace_filters(workspace_ids: Sequence[str]) -> tuple[tuple[str, str], .
 
 def _cost_view(config: Config) -> View:
     dataset = "anthropic_metrics.cost"
-    history, oldest = _reach(config, config.retention.cost, "1d")
+    history, oldest = _reach(config, config.retention.cost, "1d", COST_RUNGS)
     return View(
         poller="cost",
         dataset=dataset,

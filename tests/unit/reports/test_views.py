@@ -8,6 +8,7 @@ from anthropic_metrics.reports.plan import PAGE_MOST, Range
 from anthropic_metrics.reports.views import views
 
 NOW = datetime(2026, 11, 21, 10, 42, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 
 def test_hours_and_minutes_and_costs_are_read_by_default_and_days_only_when_asked_for() -> None:
@@ -30,6 +31,18 @@ def test_history_reaches_back_to_the_backfill_and_never_beyond_retention() -> No
     by_dataset = {each.dataset.rpartition(".")[2]: each for each in views(config)}
     assert by_dataset["cost"].history(NOW) == datetime(2026, 1, 25, tzinfo=UTC)
     assert by_dataset["usage"].history(NOW) == datetime(2026, 8, 13, 10, tzinfo=UTC)
+
+
+def test_a_short_backfill_does_not_end_the_rereading_of_what_was_shipped() -> None:
+    by_dataset = {each.dataset.rpartition(".")[2]: each for each in views(Config(backfill=Backfill(DAY)))}
+    assert by_dataset["cost"].history(NOW) == datetime(2026, 10, 21, tzinfo=UTC)
+    assert by_dataset["usage"].history(NOW) == datetime(2026, 11, 14, tzinfo=UTC)
+
+
+def test_a_backfill_from_a_day_reads_nothing_older() -> None:
+    day = datetime(2026, 11, 20, tzinfo=UTC)
+    config = Config(backfill=Backfill(day.date()))
+    assert {each.history(NOW) for each in views(config) if each.width != "1m"} == {day}
 
 
 def test_minutes_reach_only_as_far_back_as_they_are_told_even_in_a_backfill_by_hand() -> None:
