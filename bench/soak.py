@@ -3,8 +3,8 @@
 `PYTHONPATH=src:tests/e2e:tests/chaos .venv/bin/python bench/soak.py [--days 60] [--minutes 180]`
 
 One agent in a process of its own, a real Elasticsearch behind the fault proxy of the chaos suite, the
-simulated API with late and revised data. At every sixth turn something breaks. Prints a line for each
-tenth of the run and, in the end, whether the streams equal the truth; exit code 1 if they do not, or if the agent's
+simulated API with late and revised data. At every sixth turn something breaks. Prints a line for each tenth
+of the run and, in the end, whether the streams equal the truth; exit code 1 if they do not, or if the agent's
 memory grew by more than a tenth from the second tenth to the last. (In the first one caches fill.)
 """
 

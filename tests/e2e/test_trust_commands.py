@@ -31,6 +31,7 @@ def test_audit_is_quiet_while_all_is_right_and_names_every_difference_when_not(
         assert run(tmp_path, "once", **settings).returncode == 0
         assert run(tmp_path, "corrections", **settings).stdout.strip() == "No corrections."
 
+        assert_a_poll_says_what_it_did(es, namespace)
         stream = f"metrics-anthropic_metrics.usage-{namespace}"
         before = versions(es, stream)
         hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -52,6 +53,20 @@ def test_audit_is_quiet_while_all_is_right_and_names_every_difference_when_not(
         assert logged.returncode == 0
         assert "usage.output_tokens" in logged.stdout
         assert "late" in logged.stdout
+
+
+def assert_a_poll_says_what_it_did(es: Elasticsearch, namespace: str) -> None:
+    agent = f"metrics-anthropic_metrics.agent-{namespace}"
+    es.indices.refresh(index=agent)
+    (hit,) = es.search(index=agent, query={"term": {"anthropic.poll.poller": "usage"}})["hits"]["hits"]
+    poll = hit["_source"]["anthropic"]["poll"]
+    held = es.count(index=f"metrics-anthropic_metrics.usage-{namespace}")["count"]
+    assert poll["created"] == poll["rows"] == held
+    assert [poll[name] for name in ("replaced", "deleted", "kept", "refused", "retries")] == [0] * 5
+    assert poll["requests"] >= poll["pages"] >= 2
+    assert poll["window_start"] < poll["newest_data"] <= poll["window_end"]
+    assert poll["seconds"] > 0
+    assert poll["lag_seconds"] > 0
 
 
 def versions(es: Elasticsearch, stream: str) -> dict[str, int]:

@@ -103,7 +103,8 @@ class ViewPoller:
     ) -> list[Built]:
         """All pages of the window, or nothing: only then documents for the buckets whose answer is new."""
         names = self._inventory.names(now)
-        buckets = list(read_buckets(self._client, self.view.query(window), priority=priority))
+        query = self.view.query(window)
+        buckets = list(read_buckets(self._client, query, priority=priority, on_page=tally.page))
         if buckets:
             self._density = sum(len(bucket.rows) for bucket in buckets) / len(buckets)
         built = []
