@@ -90,12 +90,15 @@ class Runner:
 
         transport.perform_request = counting  # type: ignore[method-assign]
 
-    def poll(self, *, everything: bool = False) -> None:
-        """Run the jobs that are due; a killed or stopped agent is started anew afterwards."""
+    def poll(self, *, everything: bool = False, sweeps: bool = True) -> None:
+        """Run the jobs that are due, or all of them, without the daily sweeps if so wanted.
+
+        A killed or stopped agent is started anew afterwards.
+        """
         self.failures.clear()
         try:
             for job in self.agent.jobs:
-                if everything or self.due(job):
+                if (everything or self.due(job)) and (sweeps or not job.name.endswith("sweep")):
                     self.last[job.name] = self.world.clock.now()
                     self.failures += self.agent.attempt(job).failures
         except (Killed, Stopped) as end:
@@ -143,15 +146,15 @@ class Chaos:
     def monotonic(self) -> float:
         return (self.clock.now() - FIRST).total_seconds()
 
-    def poll(self, *, everything: bool = False) -> None:
+    def poll(self, *, everything: bool = False, sweeps: bool = True) -> None:
         """One turn of every agent, one after the other or side by side."""
         self.polls[self.agent_now()] = (self.clock.now(), self.lying)
         if self.side_by_side and len(self.runners) > 1:
             with ThreadPoolExecutor(len(self.runners)) as pool:
-                list(pool.map(lambda runner: runner.poll(everything=everything), self.runners))
+                list(pool.map(lambda runner: runner.poll(everything=everything, sweeps=sweeps), self.runners))
         else:
             for runner in self.runners:
-                runner.poll(everything=everything)
+                runner.poll(everything=everything, sweeps=sweeps)
 
     def heal(self) -> None:
         """End every fault; what upstream changed stays changed."""
