@@ -24,7 +24,7 @@ from anthropic_metrics.reports.poller import ViewPoller
 NOW = datetime.fromisoformat("2026-11-20T02:42:10+00:00")
 HOUR = timedelta(hours=1)
 EXAMPLES = 10_000
-LARGEST = 2**63 - 1
+LARGEST = 2**63 - 1  # Elasticsearch's long
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2**63 - 1, 2**63, 10**40, 1.5, 1e308, "", "x", "12.5", "-3", "1e9", "NaN",
     "2026-11-20T01:00:00Z", "2026-11-20T02:00:00Z", "2026-11-20T01:00:00+05:00", "2026-13-45T99:00:00Z",
