@@ -178,7 +178,7 @@ def test_a_missing_or_null_count_is_a_bad_row_and_never_a_zero(name: str) -> Non
     assert all(reason.startswith(name) for _, reason in problems.bad_rows)
 
 
-@pytest.mark.parametrize("value", [-1, 1.5, "12", True, 2**63, [], {}])
+@pytest.mark.parametrize("value", [-1, 1.5, "12", True, 2**60 + 1, [], {}])
 def test_a_count_is_a_whole_number_that_elasticsearch_can_hold(value: object) -> None:
     assert parsed(UsageRow, examples.USAGE_OLDER | {"output_tokens": value})[1].total == 1
     assert (
@@ -188,7 +188,7 @@ def test_a_count_is_a_whole_number_that_elasticsearch_can_hold(value: object) ->
 
 
 def test_the_largest_count_is_taken() -> None:
-    assert one(UsageRow, examples.USAGE_OLDER | {"output_tokens": 2**63 - 1}).output_tokens == 2**63 - 1
+    assert one(UsageRow, examples.USAGE_OLDER | {"output_tokens": 2**60}).output_tokens == 2**60
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,8 @@ class AdminClient:
     """Reads JSON from the Admin API for one organization. Thread-safe; close it, or use it in a `with`.
 
     `stop` ends every wait, and a body in transit, with Stopped. `sleep` stands in for waiting in tests,
-    `transport` for the network. `clock` tells what a date in an answer is measured against. `on_request` and
+    `transport` for the network. `clock` tells what a date in an answer is measured against, `monotonic` how
+    long a wait asked for by the server has lasted. `on_request` and
     `on_retry` are called with the status (`"200"`, `"error"`) of every attempt and of every attempt retried.
     """
 
@@ -81,6 +82,7 @@ class AdminClient:
         on_request: Callable[[str], object] | None = None,
         on_retry: Callable[[str], object] | None = None,
         retry: RetryPolicy | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stats = Stats()
         self._auth = KeyAuth(settings.secret())
@@ -89,7 +91,7 @@ class AdminClient:
         self._on_request = on_request
         self._on_retry = on_retry
         self._policy = retry or RetryPolicy()
-        self._pacer = Pacer(settings.requests_per_minute, stop=stop, sleep=sleep)
+        self._pacer = Pacer(settings.requests_per_minute, stop=stop, sleep=sleep, monotonic=monotonic)
         self._http = _open(settings, self._auth, transport)
 
     def __enter__(self) -> Self:

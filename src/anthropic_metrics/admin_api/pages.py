@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -66,19 +66,23 @@ class Bucket:
 
 
 def read_buckets(
-    client: AdminClient, query: BucketQuery, *, priority: Priority = Priority.LIVE
+    client: AdminClient,
+    query: BucketQuery,
+    *,
+    priority: Priority = Priority.LIVE,
+    on_page: Callable[[], object] | None = None,
 ) -> Iterator[Bucket]:
     """The buckets of the range, ascending, empty ones too, page by page as they are asked for.
 
     Each lies inside [start, end), on the grid, and comes once. The open bucket may be missing or cut off at
     the present; a range that the API says holds no whole bucket yields nothing. Raises BrokenContract when
     the answer contradicts itself and whatever `AdminClient.get` raises: what was yielded until then is not
-    the whole window.
+    the whole window. `on_page` is called for every page that came.
     """
     width = WIDTHS[query.width]
     floor, end = query.start, query.end
     try:
-        for entry in _entries(client, query.path, query.params(), query.headers, priority):
+        for entry in _entries(client, query.path, query.params(), query.headers, priority, on_page):
             bucket = _bucket(entry, query.path)
             if bucket.start < bucket.end < bucket.start + width == end:
                 bucket.end = end  # the open bucket, told as far as it has got
@@ -109,13 +113,20 @@ def read_list(
 
 
 def _entries(
-    client: AdminClient, path: str, params: Params, headers: Params, priority: Priority
+    client: AdminClient,
+    path: str,
+    params: Params,
+    headers: Params,
+    priority: Priority,
+    on_page: Callable[[], object] | None = None,
 ) -> Iterator[Any]:
     seen: set[Params] = set()
     following: Params = ()
     empty = 0
     while True:
         body = _get(client, path, params, following, headers, priority)
+        if on_page:
+            on_page()
         data = body.get("data")
         if not isinstance(data, list):
             raise _broken(path, "a page without a list `data`")

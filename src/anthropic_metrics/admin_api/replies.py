@@ -41,7 +41,7 @@ __all__ = [
     "parse_rows",
 ]
 
-_LARGEST = 2**63 - 1  # Elasticsearch's long
+_LARGEST = 2**60  # the sum of a row's counts still fits into Elasticsearch's long
 _AMOUNT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _MOST_NAMED = 20
 _LONGEST_REASON = 200

@@ -43,7 +43,8 @@ def utc_now() -> datetime:
 class Agent:
     """Everything a command needs to poll and write. Close it, or use it as a context manager.
 
-    `clock` is the only source of time for what documents say; tests hand in a simulated one.
+    `clock` is the only source of time for what documents say, `monotonic` measures the patience that the
+    Admin API asked for; tests hand in simulated ones.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Agent:
         *,
         clock: Callable[[], datetime] = utc_now,
         stop: threading.Event | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         config.require_admin_key()
         config.require_elasticsearch()
@@ -64,6 +66,7 @@ class Agent:
             config.anthropic,
             stop=self.stop,
             clock=clock,
+            monotonic=monotonic,
             on_request=self._on_request,
             on_retry=self._on_retry,
         )
@@ -144,8 +147,15 @@ class Agent:
                 self._is_ready = True
 
     def _record_corrections(self, corrections: Sequence[Prepared]) -> None:
-        if corrections:
-            self.streams.append(self._agent_stream, [(entry.id, entry.source) for entry in corrections])
+        """Try again while that brings more of them in; one that stays refused holds no number up."""
+        open_, before = len(corrections), len(corrections) + 1
+        while 0 < open_ < before:
+            entries = [(entry.id, entry.source) for entry in corrections]
+            outcome = self.streams.append(self._agent_stream, entries)
+            before, open_ = open_, outcome.refused + outcome.diverted
+        if open_:
+            log.error("corrections_not_recorded", count=open_, stream=self._agent_stream)
+            self.metrics.documents.labels(self._agent_stream, "refused").inc(open_)
 
     def _report(self, attempt: Attempt) -> None:
         job, failure = attempt.job, attempt.failure

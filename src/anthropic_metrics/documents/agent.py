@@ -26,6 +26,7 @@ class Poll(Part):
     window_start: Date = Field(description="Start of the range read, inclusive.")
     window_end: Date = Field(description="End of the range read, exclusive.")
     windows: Count = Field(0, description="Windows read to their end and reconciled.")
+    pages: Count = Field(0, description="Pages of the report read.")
     buckets: Count = Field(0, description="Buckets in the answers.")
     unchanged_buckets: Count = Field(0, description="Buckets whose answer was the same as at the last poll.")
     rows: Count = Field(0, description="Rows in the buckets that had changed.")

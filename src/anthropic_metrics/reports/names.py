@@ -101,7 +101,9 @@ class Inventory:
 
     def _stale(self, now: datetime, unknown: bool) -> bool:
         assert self._read_at is not None
-        return now - self._read_at >= (REFRESH_FOR_UNKNOWN if unknown else REFRESH)
+        age = now - self._read_at
+        # An age below nothing: the clock was set back, and how old the names are is not known.
+        return age >= (REFRESH_FOR_UNKNOWN if unknown else REFRESH) or age < timedelta()
 
     def _renew(self, now: datetime) -> None:
         try:

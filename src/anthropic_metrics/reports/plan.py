@@ -54,8 +54,8 @@ def ceil(moment: datetime, step: timedelta) -> datetime:
 
 
 def due_rungs(rungs: tuple[Rung, ...], last: Mapping[Rung, datetime], now: datetime) -> list[Rung]:
-    """The rungs to read now, shallowest first; never read means due."""
-    return [rung for rung in rungs if rung not in last or now - last[rung] >= rung.every]
+    """The rungs to read now, shallowest first; never read means due, and so does "read in the future"."""
+    return [rung for rung in rungs if rung not in last or not last[rung] <= now < last[rung] + rung.every]
 
 
 def reach(rungs: list[Rung], now: datetime, width: Width, oldest: datetime) -> Range | None:

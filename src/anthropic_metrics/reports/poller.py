@@ -116,7 +116,8 @@ class ViewPoller:
     ) -> list[Fresh]:
         """All pages of the window, or nothing: of its buckets those whose answer is new."""
         names = self._inventory.names(now)
-        buckets = list(read_buckets(self._client, self.view.query(window), priority=priority))
+        query = self.view.query(window)
+        buckets = list(read_buckets(self._client, query, priority=priority, on_page=tally.page))
         if buckets:
             rows = sum(len(bucket.rows) for bucket in buckets)
             self._density = next_density(self._density, rows / len(buckets), self.view.width)

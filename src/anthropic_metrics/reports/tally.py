@@ -32,6 +32,7 @@ class Tally:
     poller: str
     stream: str
     windows: int = 0
+    pages: int = 0
     buckets: int = 0
     unchanged_buckets: int = 0
     rows: int = 0
@@ -60,6 +61,10 @@ class Tally:
         """Count what the answers had wrong or new."""
         self.bad_rows += problems.total
         self.unknown_fields += sum(problems.unknown_fields.values())
+
+    def page(self) -> None:
+        """Count one page of an answer."""
+        self.pages += 1
 
     def saw(self, end: datetime) -> None:
         """Note a bucket with rows that ends at `end`."""

@@ -28,7 +28,8 @@ class Simulation:
 
     History begins `days` whole UTC days before the clock's time at creation, or at `start`; traffic goes
     on for ever, so any later range can be asked. `arrivals` (`none`, `usual`, `late`) says how late usage
-    is seen, `revisions` (`none`, `usual`, `heavy`) how costs change in the 48 hours after their day.
+    is seen, `revisions` (`none`, `usual`, `heavy`) how costs change in the 48 hours after their day;
+    `series` makes a small organization of so many lines of traffic.
 
     Every truth method takes `at`: the state as the API knows it at that moment; None is the final truth,
     when all has arrived and every edit holds. Rows are the API's own objects plus `starting_at` and
@@ -42,6 +43,7 @@ class Simulation:
         seed: int = 7,
         start: datetime | None = None,
         days: int = 30,
+        series: int | None = None,
         arrivals: str | Profile = "none",
         revisions: str | Revisions = "none",
     ) -> None:
@@ -51,7 +53,9 @@ class Simulation:
         self.first_day = moment(first)
         history = clock.now() - self.first_day
         self._organization = build_organization(seed, self.first_day, history)
-        self.series = build_series(seed, self._organization)
+        every = build_series(seed, self._organization)
+        # Spread over the organization, so that few of them still show every workspace and kind of use.
+        self.series = every if series is None else every[:: max(1, len(every) // series)][:series]
         self.edits = Edits([each.dimensions for each in self.series], clock.now)
         profile = PROFILES[arrivals] if isinstance(arrivals, str) else arrivals
         traffic = Traffic(seed, self.series, self.first_day, history)

@@ -107,3 +107,10 @@ def test_an_age_of_a_whole_page_takes_one_page(width: Width) -> None:
     assert whole is not None
     assert (whole.end - whole.start) // WIDTHS[width] == PAGE_MOST[width]
     assert whole.end > NOW
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_polls() -> None:
+    """What was read "in the future" has to be read again now, not when the clock has caught up."""
+    ahead = NOW + timedelta(days=400)
+    always, hourly = Rung(timedelta(hours=3)), Rung(timedelta(days=7), every=timedelta(hours=1))
+    assert due_rungs((always, hourly), {always: ahead, hourly: ahead}, NOW) == [always, hourly]

@@ -1,0 +1,60 @@
+"""`scripts/chaos`: any number of seeds, or one of them again."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from chaos_events import Event
+from chaos_run import failure_of, report
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics import logs
+from anthropic_metrics.embedded import EmbeddedElasticsearch
+
+SEEDS_PER_SERVER = 40  # an embedded server cannot delete data streams: a fresh one stays quick
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/chaos", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20, help="how many seeds")
+    parser.add_argument("--first", type=int, default=1, help="the first of them")
+    parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument("--events", help="only these events of it, as a failure prints them")
+    parser.add_argument("--log", action="store_true", help="show what the agents log")
+    wanted = parser.parse_args()
+    logs.configure("info" if wanted.log else "error", "console", sys.stderr if wanted.log else io.StringIO())
+    seeds = [wanted.seed] if wanted.seed is not None else range(wanted.first, wanted.first + wanted.seeds)
+    failed, began = [], time.monotonic()
+    for first in range(0, len(seeds), SEEDS_PER_SERVER):
+        failed += _on_one_server(seeds[first : first + SEEDS_PER_SERVER], wanted.events)
+    seconds = time.monotonic() - began
+    print(f"{len(seeds)} seeds in {seconds:.0f} s, failed: {failed or 'none'}")
+    return 1 if failed else 0
+
+
+def _on_one_server(seeds: range | list[int], events: str | None) -> list[int]:
+    failed = []
+    with (
+        tempfile.TemporaryDirectory() as data,
+        EmbeddedElasticsearch(data=Path(data)) as server,
+        Elasticsearch(server.url, request_timeout=60) as es,
+    ):
+        for seed in seeds:
+            began = time.monotonic()
+            if events is None:
+                why = report(es, server.url, seed)
+            else:
+                why = failure_of(es, server.url, seed, [Event.parse(text) for text in events.split()])
+            print(f"seed {seed}: {time.monotonic() - began:.1f} s {why or 'equal to the truth'}", flush=True)
+            if why:
+                failed.append(seed)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

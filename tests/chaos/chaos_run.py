@@ -1,0 +1,109 @@
+"""Schedules from seeds: run one, say how to replay it, make a failing one as short as it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from random import Random
+from uuid import uuid4
+
+from chaos_events import ACTS, Event
+from chaos_truth import Ledger, Wrong, check
+from chaos_world import Chaos, chaos_world
+from elasticsearch import Elasticsearch
+
+STEPS = 10
+# What the live polls cannot see, by the promise: somebody else changed what they had put right.
+NEED_A_SWEEP = ("es_index_deleted", "es_request_delayed", "second_agent")
+MOST_RUNS = 40  # of a shrinking
+
+
+def schedule(seed: int) -> list[Event]:
+    """The events of a seed: some steps have none, some have several."""
+    rng = Random(f"schedule {seed}")
+    names, weights = list(ACTS), [weight for weight, _ in ACTS.values()]
+    events = []
+    for step in range(STEPS):
+        for name in rng.choices(names, weights, k=rng.choice((0, 1, 1, 2, 3, 4))):
+            events.append(Event(step, name, rng.randrange(10**6)))  # noqa: PERF401
+    return events
+
+
+def run(es: Elasticsearch, url: str, seed: int, events: Sequence[Event]) -> None:
+    """Let it all happen; raises Wrong when something is not as it must be in the end."""
+    namespace = f"c{uuid4().hex[:8]}"
+    with chaos_world(es, url, namespace, seed) as world:
+        try:
+            _live_through(world, seed, events)
+        finally:
+            world.heal()
+
+
+def _live_through(world: Chaos, seed: int, events: Sequence[Event]) -> None:
+    rng = Random(f"steps {seed}")
+    ledger = Ledger(world)
+    for step in range(STEPS):
+        minutes = rng.choice((1, 4, 5, 5, 5, 15, 60))
+        for event in events:
+            if event.step == step:
+                event.act(world)
+                if event.name == "es_index_deleted":
+                    ledger.forget()
+        world.poll()
+        world.heal()
+        ledger.look()
+        world.clock.advance(timedelta(minutes=minutes))
+    world.skew = timedelta()
+    world.poll()
+    sweeps = any(event.name in NEED_A_SWEEP for event in events)
+    for _ in range(2):
+        # What vanished is deleted by the second look, at least an interval (of costs: an hour) later.
+        world.clock.advance(timedelta(minutes=65))
+        world.poll(everything=True, sweeps=sweeps)
+    ledger.look()
+    failures = [failure for runner in world.runners for failure in runner.failures]
+    if failures:
+        raise Wrong(f"there are no more faults, and yet: {failures}")
+    check(world, ledger)
+
+
+def failure_of(es: Elasticsearch, url: str, seed: int, events: Sequence[Event]) -> str:
+    """Why a schedule fails; empty when it does not."""
+    try:
+        run(es, url, seed, events)
+    except Exception as error:  # noqa: BLE001  whatever it is, it is a failure of this schedule
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def shrunk(events: Sequence[Event], fails: Callable[[Sequence[Event]], bool]) -> list[Event]:
+    """Drop events, half of them at a time at first, as long as it still fails."""
+    kept, size, runs = list(events), max(1, len(events) // 2), 0
+    while size:
+        position, dropped = 0, False
+        while position < len(kept) and runs < MOST_RUNS:
+            fewer = kept[:position] + kept[position + size :]
+            runs += 1
+            if fails(fewer):
+                kept, dropped = fewer, True
+            else:
+                position += size
+        if runs >= MOST_RUNS or (size == 1 and not dropped):
+            return kept
+        size = max(1, size // 2) if size > 1 else size
+    return kept
+
+
+def report(es: Elasticsearch, url: str, seed: int) -> str:
+    """Run a seed; when it fails, what went wrong and how to see it again with as few events as possible."""
+    events = schedule(seed)
+    why = failure_of(es, url, seed, events)
+    if not why:
+        return ""
+    fewer = shrunk(events, lambda some: bool(failure_of(es, url, seed, some)))
+    again = failure_of(es, url, seed, fewer) or "it did not fail again"
+    return (
+        f"seed {seed}: {why}\nreplay all of it:   scripts/chaos --seed {seed}\n"
+        f"shrunk to {len(fewer)} of {len(events)} events: scripts/chaos --seed {seed} "
+        f"--events '{' '.join(map(str, fewer))}'\n  {again}"
+    )

@@ -1,0 +1,18 @@
+"""Failing polls are what this is about: nobody wants to read of each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from anthropic_metrics import logs
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet() -> Iterator[None]:
+    logs.configure("error", "json", io.StringIO())
+    yield
+    structlog.reset_defaults()

@@ -1,0 +1,147 @@
+"""Streams kept in memory with the rules of Elasticsearch that matter here, and an API without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from pydantic_core import to_json
+
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.diff import Diff, Held, diff, milliseconds
+from anthropic_metrics.elastic.reconcile import Outcome
+from anthropic_metrics.simulator import ADMIN_KEY, Request, SettableClock, Simulation
+from anthropic_metrics.simulator.api import AdminApi
+
+INDEX = ".ds-stream-2026.11.20-000001"
+
+
+@dataclass
+class Store:
+    """Documents by id and version; a write under an old version, or a create of what is there, fails."""
+
+    copies: dict[str, tuple[Held, dict[str, Any]]] = field(default_factory=dict)
+    numbers: int = 0
+    written: list[dict[str, Any]] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+
+    def held(self, window: tuple[datetime, datetime] | None = None) -> list[Held]:
+        found = self.copies.values()
+        return [copy for copy, source in found if window is None or _inside(source, window)]
+
+    def put(self, document: Prepared, seen: Held | None, missing: datetime | None = None) -> bool:
+        """Create (nothing was seen) or replace what was seen; False for a conflict."""
+        now = self.copies.get(document.id)
+        if (now[0].seq_no if now else None) != (seen.seq_no if seen else None):
+            return False
+        self.numbers += 1
+        copy = Held(document.id, INDEX, self.numbers, 1, document.hash, missing)
+        self.copies[document.id] = copy, document.source
+        self.written.append(document.source)
+        return True
+
+    def remove(self, seen: Held) -> bool:
+        now = self.copies.get(seen.id)
+        if now is None or now[0].seq_no != seen.seq_no:
+            return False
+        del self.copies[seen.id]
+        self.deleted.append(seen.id)
+        return True
+
+    def says(self) -> dict[str, str | None]:
+        """What is there: digest by id, of what is not marked as missing."""
+        return {id_: copy.hash for id_, (copy, _) in self.copies.items() if copy.missing_since is None}
+
+
+def writes(difference: Diff, store: Store, now: datetime) -> Iterator[Callable[[], bool]]:
+    """The difference as single writes, each to be done at any later time."""
+    for document in difference.create:
+        yield lambda document=document: store.put(document, None)
+    for document, seen in difference.replace:
+        yield lambda document=document, seen=seen: store.put(document, seen)
+    for seen in difference.mark:
+        source = store.copies[seen.id][1]
+        kept = Prepared(seen.id, str(seen.hash), to_json(source))
+        yield lambda kept=kept, seen=seen: store.put(kept, seen, milliseconds(now))
+    for seen in difference.delete:
+        yield lambda seen=seen: store.remove(seen)
+
+
+@dataclass
+class MemoryStreams:
+    """In place of `elastic.reconcile.Streams`: the same comparison, no server."""
+
+    store: Store = field(default_factory=Store)
+
+    def reconcile(
+        self,
+        stream: str,
+        window: tuple[datetime, datetime],
+        documents: Iterable[Prepared],
+        *,
+        organization_id: str,
+        terms: Mapping[str, Sequence[str]] | None = None,
+        now: datetime,
+        confirm_after: timedelta,
+        deletes: bool = True,
+        record: Any = None,
+    ) -> Outcome:
+        wanted = list(documents)
+        assert all(_inside(document.source, window) for document in wanted)
+        found = diff(wanted, self.store.held(window), now=now, confirm_after=confirm_after, deletes=deletes)
+        assert all(write() for write in writes(found, self.store, now))
+        return Outcome(
+            created=len(found.create),
+            replaced=len(found.replace),
+            deleted=len(found.delete),
+            marked=len(found.mark),
+            kept=found.keep,
+            waiting=found.waiting,
+        )
+
+
+def _inside(source: dict[str, Any], window: tuple[datetime, datetime]) -> bool:
+    return window[0] <= datetime.fromisoformat(source["@timestamp"]) < window[1]
+
+
+@dataclass
+class Wire:
+    """The simulated API as a transport; `change` turns the body of each report's answer into another one."""
+
+    api: AdminApi
+    clock: SettableClock
+    change: Callable[[bytes], bytes] | None = None
+
+    def transport(self) -> httpx.MockTransport:
+        return httpx.MockTransport(self.answer)
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        asked = Request(
+            method=request.method,
+            path=request.url.path,
+            params=tuple(request.url.params.multi_items()),
+            headers=dict(request.headers),
+            at=self.clock.now(),
+        )
+        answer = self.api.answer(asked, ADMIN_KEY)
+        body = answer.body
+        if self.change and "report" in request.url.path:
+            body = self.change(body)
+        return httpx.Response(answer.status, headers=answer.headers, content=body)
+
+
+def small_wire(now: datetime, **simulated: Any) -> Wire:
+    clock = SettableClock(now)
+    simulation = Simulation(clock, days=1, series=4, **simulated)
+    return Wire(AdminApi(simulation), clock)
+
+
+def document(id_: str, says: str, start: datetime) -> Prepared:
+    """A document that is nothing but its identity and its content."""
+    return Prepared(id_, says, to_json({"@timestamp": start.isoformat(), "says": says}))
+
+
+NOW = datetime(2026, 11, 20, 6, 42, 10, tzinfo=UTC)
