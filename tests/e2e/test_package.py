@@ -98,7 +98,9 @@ def run(arguments: list[str], folder: Path, **environ: str) -> subprocess.Comple
 def test_the_wheel_carries_its_assets_and_types_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     carried = {name.removeprefix("anthropic_metrics/assets/") for name in names if "/assets/" in name}
-    assert carried == {"config.example.yaml", *(str(path.relative_to(ROOT)) for path in assets())}
+    rules = (ROOT / "alert_rules").rglob("*.json")
+    wanted = {str(path.relative_to(ROOT)) for path in (*assets(), *rules)}
+    assert carried == {"config.example.yaml", *wanted}
     assert "anthropic_metrics/py.typed" in names
     assert {name.split("/")[0] for name in names} == {
         "anthropic_metrics",
@@ -115,6 +117,7 @@ def test_the_installed_command_shows_its_help(command: Path, tmp_path: Path) -> 
         "setup",
         "check",
         "preview",
+        "alerts",
         "simulate",
         "demo",
         "healthcheck",

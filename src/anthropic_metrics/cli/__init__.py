@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from anthropic_metrics.cli import dashboards, demo, headroom, inspect, install, polling
+from anthropic_metrics.cli import alerts, dashboards, demo, headroom, inspect, install, polling
 from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
 from anthropic_metrics.logs import catch_uncaught, redact
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (polling, install, inspect, headroom, dashboards, demo):
+for module in (polling, install, inspect, headroom, alerts, dashboards, demo):
     module.register(app)
 
 

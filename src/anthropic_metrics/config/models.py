@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from anthropic_metrics.config.alerts import AlertSettings, BudgetSettings
 from anthropic_metrics.config.connections import (
     AnthropicSettings,
     ElasticsearchSettings,
@@ -130,6 +131,7 @@ class RetentionSettings(Section):
     rate_limit: Retention = Field(timedelta(days=90), description=_kept("rate limits"))
     headroom: Retention = Field(timedelta(days=90), description=_kept("headroom documents"))
     agent: Retention = Field(timedelta(days=90), description=_kept("the agent's own polls and corrections"))
+    alert: Retention = Field(timedelta(days=400), description=_kept("alerts that the agent itself raised"))
     spend: Retention = Field(None, description=_kept("spend documents"))
     usage_by_api_key: Retention = Field(None, description=_kept("usage documents by API key"))
 
@@ -177,6 +179,8 @@ class Config(Section):
     cost: CostSettings = CostSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
     retention: RetentionSettings = RetentionSettings()
+    alerts: AlertSettings = AlertSettings()
+    budgets: BudgetSettings = BudgetSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 

@@ -21,7 +21,7 @@ from anthropic_metrics.documents.base import (
 class Poll(Part):
     """One poll of one view, with its counts."""
 
-    poller: Keyword = Field(description="`usage`, `cost`, `rate_limits` or `headroom`.")
+    poller: Keyword = Field(description="`usage`, `cost`, `rate_limits`, `headroom` or `alerts`.")
     stream: Keyword = Field(description="The data stream the poll keeps.")
     window_start: Date = Field(description="Start of the range read, inclusive.")
     window_end: Date = Field(description="End of the range read, exclusive.")

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from anthropic_metrics.documents.agent import AgentDocument
+from anthropic_metrics.documents.alert import AlertDocument
 from anthropic_metrics.documents.base import Document, Mapped
 from anthropic_metrics.documents.cost import CostDocument
 from anthropic_metrics.documents.headroom import HeadroomDocument
@@ -38,6 +39,7 @@ DATASETS = {
         DatasetInfo("anthropic_metrics.rate_limit", RateLimitDocument, "rate_limit", "Rate limits"),
         DatasetInfo("anthropic_metrics.headroom", HeadroomDocument, "headroom", "Headroom below each limit"),
         DatasetInfo("anthropic_metrics.agent", AgentDocument, "agent", "What the agent did"),
+        DatasetInfo("anthropic_metrics.alert", AlertDocument, "alert", "Alerts that the agent raised"),
     )
 }
 
