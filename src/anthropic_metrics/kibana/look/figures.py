@@ -172,7 +172,12 @@ def _ranking(panel: Chart, records: list[dict[str, Any]], palette: Palette) -> D
             "ticktext": ticks,
             "ticksuffix": " ",
         },
-        "xaxis": {"range": [0, longest * LABEL_ROOM or 1], "nticks": 5, **_axis(panel.columns[panel.y[0]])},
+        "xaxis": {
+            "range": [0, longest * LABEL_ROOM or 1],
+            "nticks": 4,
+            "tickangle": 0,
+            **_axis(panel.columns[panel.y[0]]),
+        },
     }
     return Drawing({"data": traces, "layout": layout}, tuple(colors.items()) if len(names) > 1 else ())
 
