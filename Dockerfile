@@ -8,6 +8,8 @@ COPY pyproject.toml README.md LICENSE config.example.yaml ./
 COPY src src
 COPY index_templates index_templates
 COPY ingest_pipelines ingest_pipelines
+COPY alert_rules alert_rules
+COPY kibana kibana
 RUN /build/bin/hatchling build -t wheel && /app/bin/pip install --no-cache-dir --no-deps dist/*.whl \
     && /app/bin/pip uninstall --yes pip
 

@@ -12,10 +12,15 @@ from contextlib import suppress
 
 import pytest
 from elasticsearch import ApiError, Elasticsearch
+from hypothesis import settings
 from servers.processors import ProcessorsServer
 
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.errors import MetricsError
+
+# How long an example takes says nothing about what it shows.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 MACHINE = dict(os.environ)
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

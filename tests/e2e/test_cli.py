@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import ssl
@@ -10,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import url2pathname
 
 import pytest
 import trustme
@@ -116,6 +118,8 @@ def test_the_demo_fills_a_cluster_of_its_own_and_sums_it_up(tmp_path: Path) -> N
     ):
         assert title in done.stdout
     assert "claude-" in done.stdout
+    page = Path(url2pathname(re.search(r"Dashboards: file://(\S+)", done.stderr)[1]))  # type: ignore[index]
+    assert "No data in this range" not in page.read_text("utf-8")
 
 
 WRONG = {

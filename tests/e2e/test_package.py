@@ -35,7 +35,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def assets() -> list[Path]:
     found = [
-        path for name in ("index_templates", "ingest_pipelines") for path in (ROOT / name).rglob("*.json")
+        path
+        for name in ("index_templates", "ingest_pipelines", "kibana")
+        for path in (ROOT / name).rglob("*.*")
     ]
     assert found
     return found
@@ -96,7 +98,9 @@ def run(arguments: list[str], folder: Path, **environ: str) -> subprocess.Comple
 def test_the_wheel_carries_its_assets_and_types_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     carried = {name.removeprefix("anthropic_metrics/assets/") for name in names if "/assets/" in name}
-    assert carried == {"config.example.yaml", *(str(path.relative_to(ROOT)) for path in assets())}
+    rules = (ROOT / "alert_rules").rglob("*.json")
+    wanted = {str(path.relative_to(ROOT)) for path in (*assets(), *rules)}
+    assert carried == {"config.example.yaml", *wanted}
     assert "anthropic_metrics/py.typed" in names
     assert {name.split("/")[0] for name in names} == {
         "anthropic_metrics",
@@ -106,7 +110,19 @@ def test_the_wheel_carries_its_assets_and_types_and_nothing_else(wheel: Path) ->
 
 def test_the_installed_command_shows_its_help(command: Path, tmp_path: Path) -> None:
     shown = run([str(command), "--help"], tmp_path).stdout
-    for name in ("run", "once", "backfill", "setup", "check", "preview", "simulate", "demo", "healthcheck"):
+    for name in (
+        "run",
+        "once",
+        "backfill",
+        "setup",
+        "check",
+        "preview",
+        "alerts",
+        "simulate",
+        "demo",
+        "healthcheck",
+        "dashboards",
+    ):
         assert name in shown
 
 
@@ -122,7 +138,28 @@ def test_the_installed_command_finds_its_assets(
     done = run(
         [str(command), "setup", "--dry-run"], tmp_path, ELASTICSEARCH_URL=elasticsearch_url, COLUMNS="200"
     )
-    assert [path.stem for path in assets() if path.stem not in done.stdout] == []
+    assert [path.stem for path in assets() if path.suffix == ".json" and path.stem not in done.stdout] == []
+
+
+def test_the_installed_command_brings_its_dashboards_and_says_what_a_page_of_them_needs(
+    command: Path, tmp_path: Path, elasticsearch_url: str
+) -> None:
+    exported = run([str(command), "dashboards", "export"], tmp_path).stdout
+    assert exported == (ROOT / "kibana/dashboards.ndjson").read_text("utf-8")
+    script = (
+        "from anthropic_metrics.kibana.definitions import load_bundle; print(len(load_bundle().dashboards))"
+    )
+    assert int(run([str(command.parent / "python"), "-c", script], tmp_path).stdout) >= 4
+    done = subprocess.run(
+        [str(command), "dashboards", "render"],
+        cwd=tmp_path,
+        env={"ELASTICSEARCH_URL": elasticsearch_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "anthropic-metrics[render]" in done.stderr
 
 
 def test_it_needs_to_write_nothing_beside_itself(command: Path, tmp_path: Path) -> None:

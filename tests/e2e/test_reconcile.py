@@ -20,6 +20,7 @@ from elastic_transport import (
 )
 from elastic_transport import ConnectionError as ConnectionLost
 from elasticsearch import Elasticsearch
+from pydantic_core import to_json
 
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
@@ -82,7 +83,7 @@ def document(number: int, tokens: int | str = 1, organization: str = ORGANIZATIO
         "anthropic": {"usage": {"output_tokens": tokens}, "workspace": {"id": f"w{number % 2}"}},
         **fields,
     }
-    return Prepared(f"row-{number}", digest, source)
+    return Prepared(f"row-{number}", digest, to_json(source))
 
 
 def documents(count: int, tokens: int = 1) -> list[Prepared]:

@@ -105,6 +105,10 @@ CASES = {
         "usage: {minute_backfill: 3d}\nretention: {usage_1m: 2d}",
         "retention.usage_1m: must be at least usage.minute_backfill (3d), or none for ever; you gave 2d",
     ),
+    "headroom retention": (
+        "usage: {minute_backfill: 3d}\nretention: {headroom: 2d}",
+        "retention.headroom: must be at least usage.minute_backfill (3d), or none for ever; you gave 2d",
+    ),
     "two keys": (
         f"anthropic: {{admin_key: {KEY}, admin_key_file: f}}",
         "anthropic.admin_key_file: give admin_key or admin_key_file, not both",

@@ -17,6 +17,7 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.jobs import Job, Pollers, Sink
 from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
+from anthropic_metrics.alerts.watch import Watch
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic.assets import stream_name
@@ -73,8 +74,8 @@ class Agent:
         self.streams = Streams(self.elasticsearch, stop=self.stop)
         self.inventory = Inventory(self.client)
         self.pollers = Pollers(config, self.client, self.inventory, clock=clock)
-        self.sink = Sink(self.streams, self._record_corrections)
-        self.jobs = self.pollers.scheduled(self.sink)
+        self.sink = Sink(self.streams, self._record_corrections, self.elasticsearch)
+        self.jobs = [*self.pollers.scheduled(self.sink), *self._watch()]
         intervals = {job.name: job.interval for job in self.jobs}
         self.health = Health(intervals, metrics=self.metrics, clock=clock)
         self._agent_stream = stream_name(AGENT_DATASET, config.namespace)
@@ -95,6 +96,13 @@ class Agent:
         """Release the connections."""
         self.client.close()
         self.elasticsearch.close()
+
+    def _watch(self) -> list[Job]:
+        """The evaluation of the alert rules, where the agent is to do it."""
+        if not self.config.alerts.evaluate:
+            return []
+        watch = Watch(self.config, self.elasticsearch, clock=self.clock, stop=self.stop)
+        return [Job("alerts", "alerts", watch.stream, watch.interval, watch.evaluate)]
 
     def attempt(self, job: Job) -> Tally:
         """Run a job, whatever happens in it, and report it: log, health, metrics, agent stream.

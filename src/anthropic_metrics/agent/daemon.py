@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from types import FrameType
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -20,6 +16,7 @@ from anthropic_metrics.agent.jobs import SWEEP_EVERY, Job
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.health import HealthServer
 from anthropic_metrics.logs import get_logger
+from anthropic_metrics.signals import until_asked
 
 log = get_logger(__name__)
 
@@ -38,7 +35,7 @@ def run(agent: Agent) -> int:
     write is safe to cut off at any instant, the next start finds what is missing by comparison.
     """
     scheduler = _scheduler(agent)
-    with HealthServer(agent.config.health, agent.health, agent.metrics.registry), _signals(agent.stop):
+    with HealthServer(agent.config.health, agent.health, agent.metrics.registry), until_asked(agent.stop):
         scheduler.start()
         log.info("agent_started", pollers=sorted({job.poller for job in agent.jobs}))
         agent.stop.wait()
@@ -54,7 +51,7 @@ def run(agent: Agent) -> int:
 
 
 def _scheduler(agent: Agent) -> BackgroundScheduler:
-    jobs = agent.jobs
+    jobs = [job for job in agent.jobs if job.after is None]
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(max(len(jobs), 1))},
@@ -76,12 +73,15 @@ def _scheduler(agent: Agent) -> BackgroundScheduler:
 
 
 def _attempt(agent: Agent, job: Job) -> None:
+    """The job, then those that follow it."""
     if agent.stop.is_set():
         return
     try:
         agent.attempt(job)
     except Stopped:
         log.debug("poll_stopped", job=job.name)
+    for follower in (other for other in agent.jobs if other.after == job.name):
+        _attempt(agent, follower)
 
 
 def _shut_down(scheduler: BackgroundScheduler) -> bool:
@@ -90,18 +90,3 @@ def _shut_down(scheduler: BackgroundScheduler) -> bool:
     waiter.start()
     waiter.join(GRACE)
     return not waiter.is_alive()
-
-
-@contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set `stop`."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,41 +1,54 @@
-"""What there is to do: one live job and one sweep per view, one job for the rate limits."""
+"""What there is to do: one live job and one sweep per view, the rate limits, and what follows from them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
+
+from elasticsearch import Elasticsearch
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
 from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.headroom.build import DATASET as HEADROOM
+from anthropic_metrics.headroom.poller import HeadroomPoller
+from anthropic_metrics.reports.corrections import AGENT_DATASET
+from anthropic_metrics.reports.grains import comparable, keep_check
 from anthropic_metrics.reports.limits import RateLimitPoller
 from anthropic_metrics.reports.names import Inventory
 from anthropic_metrics.reports.plan import WIDTHS, Range, Rung, ceil, due_rungs, floor, reach
 from anthropic_metrics.reports.poller import Progress, Record, ViewPoller
 from anthropic_metrics.reports.tally import Tally
-from anthropic_metrics.reports.views import views
+from anthropic_metrics.reports.views import USAGE_DATASETS, View, views
 
 SWEEP_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Sink:
-    """Where documents go: the streams, and the record of corrections."""
+    """Where documents go: the streams, and the record of corrections; `es` answers questions about them."""
 
     streams: Streams
     record: Record
+    es: Elasticsearch
 
 
 @dataclass(frozen=True)
 class Job:
-    """A thing to do every `interval`, counted into a fresh tally each time."""
+    """A thing to do every `interval`, counted into a fresh tally each time.
+
+    `after` names the job whose every run it follows, whatever that ended in.
+    """
 
     name: str
     poller: str
     stream: str
     interval: timedelta
     run: Callable[[Tally], Range | None]
+    after: str | None = None
 
 
 class Pollers:
@@ -49,29 +62,48 @@ class Pollers:
         limits = config.rate_limits
         self.limits = RateLimitPoller(config, client, inventory, clock=clock) if limits.enabled else None
         self._limits_interval = limits.interval
+        self._inventory = inventory
+        self._by_width = {poller.view.width: poller for poller in self.views if poller.view.poller == "usage"}
+        self._minutes = self._by_width.get("1m")
+        self.headroom = (
+            HeadroomPoller(config, inventory, clock=clock) if HeadroomPoller.enabled(config) else None
+        )
 
     def only(self, names: list[str]) -> None:
         """Keep the pollers of these names; no names keep all."""
         if names:
             self.views = [poller for poller in self.views if poller.view.poller in names]
             self.limits = self.limits if "rate_limits" in names else None
+            self.headroom = self.headroom if "headroom" in names else None
+            self._by_width = self._by_width if "usage" in names else {}
 
     def scheduled(self, sink: Sink) -> list[Job]:
         """The daemon's jobs: live ones first."""
         jobs = [self._live(poller, sink) for poller in self.views]
         if self.limits is not None:
             jobs.append(self._limits(sink, every_workspace=False))
-        return jobs + [self._sweep(poller, sink) for poller in self.views]
+        if self.headroom is not None:
+            jobs.append(self._headroom(self.headroom, sink))
+        return jobs + [self._sweep(poller, sink) for poller in self.views] + self._checks(sink)
 
     def single(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
         """One pass over every poller's whole window."""
         jobs = [self._limits(sink, every_workspace=True)] if self.limits is not None else []
-        return jobs + [self._whole(poller, sink, self.history(poller), progress) for poller in self.views]
+        jobs += [self._whole(poller, sink, self.history(poller), progress) for poller in self.views]
+        if self.headroom is not None:
+            jobs.append(self._headroom_over(self.headroom, sink, self.history(self._by_minute())))
+        return jobs + self._checks(sink)
 
     def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
-        """One pass over an older range, as far as the streams keep it; the rate limits have no past."""
+        """One pass over an older range, as far as the streams keep it; the rate limits have no past.
+
+        Headroom then assumes the earliest limits that are known.
+        """
         ranges = [(poller, self.older_range(poller, wanted)) for poller in self.views]
-        return [self._whole(poller, sink, whole, progress) for poller, whole in ranges if whole is not None]
+        jobs = [self._whole(poller, sink, whole, progress) for poller, whole in ranges if whole is not None]
+        if self.headroom is not None and (held := self.older_range(self._by_minute(), wanted)) is not None:
+            jobs.append(self._headroom_over(self.headroom, sink, held))
+        return jobs
 
     def older_range(self, poller: ViewPoller, wanted: Range) -> Range | None:
         """`wanted` in whole buckets of the view, from the oldest it may hold; None if that leaves nothing."""
@@ -126,8 +158,45 @@ class Pollers:
         assert poller is not None
 
         def run(tally: Tally) -> Range:
-            poller.keep(sink.streams, tally, every_workspace=every_workspace)
+            poller.keep(sink.es, sink.streams, tally, record=sink.record, every_workspace=every_workspace)
             slot = floor(self._clock(), interval)
             return Range(slot, slot + interval)
 
         return Job("anthropic_metrics.rate_limit", "rate_limits", poller.stream, interval, run)
+
+    def _headroom(self, poller: HeadroomPoller, sink: Sink) -> Job:
+        def run(tally: Tally) -> Range:
+            whole = self.history(self._by_minute())
+            poller.keep(whole, sink.es, sink.streams, tally)
+            return whole
+
+        after = USAGE_DATASETS["1m"]
+        return Job(HEADROOM, "headroom", poller.stream, poller.interval, run, after=after)
+
+    def _headroom_over(self, poller: HeadroomPoller, sink: Sink, whole: Range) -> Job:
+        def run(tally: Tally) -> Range:
+            poller.keep_all(whole, sink.es, sink.streams, tally)
+            return whole
+
+        return Job(HEADROOM, "headroom", poller.stream, poller.interval, run)
+
+    def _by_minute(self) -> ViewPoller:
+        assert self._minutes is not None
+        return self._minutes
+
+    def _checks(self, sink: Sink) -> list[Job]:
+        """For each two neighbouring grains: do they add up to the same?"""
+        held = [self._by_width[width] for width in WIDTHS if width in self._by_width]
+        return [self._check(fine.view, coarse.view, sink) for fine, coarse in pairwise(held)]
+
+    def _check(self, fine: View, coarse: View, sink: Sink) -> Job:
+        def run(tally: Tally) -> Range | None:
+            now = self._clock()
+            span = comparable(fine, coarse, now)
+            if span is not None:
+                keep_check(sink.es, (fine, coarse), span, self._inventory.names(now), now, sink.record, tally)
+            return span
+
+        stream = stream_name(AGENT_DATASET, fine.namespace)
+        name = f"{fine.dataset} adds up to {coarse.dataset}"
+        return Job(name, "usage", stream, SWEEP_EVERY, run, after=f"{fine.dataset} sweep")

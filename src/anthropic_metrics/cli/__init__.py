@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from anthropic_metrics.cli import demo, inspect, install, polling, trust
+from anthropic_metrics.cli import alerts, dashboards, demo, headroom, inspect, install, polling, trust
 from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
 from anthropic_metrics.logs import catch_uncaught, redact
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (polling, install, inspect, trust, demo):
+for module in (polling, install, inspect, trust, headroom, alerts, dashboards, demo):
     module.register(app)
 
 

@@ -37,6 +37,7 @@ class PollerName(StrEnum):
     usage = "usage"
     cost = "cost"
     rate_limits = "rate_limits"
+    headroom = "headroom"
 
 
 OnlyOption = Annotated[

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from contextlib import ExitStack
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -17,9 +14,13 @@ from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.cli.cluster import embedded_cluster
 from anthropic_metrics.cli.common import err, progress
+from anthropic_metrics.cli.dashboards import draw, save
 from anthropic_metrics.cli.overview import print_overview
 from anthropic_metrics.cli.polling import attempt_all
 from anthropic_metrics.config import Backfill, Config
+from anthropic_metrics.embedded import cache_dir
+from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.signals import until_asked
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer, serve
 
 DaysOption = Annotated[int, typer.Option(min=1, max=365, help="Days of history to begin with.")]
@@ -37,7 +38,7 @@ def simulate(
     seed: SeedOption = 7,
 ) -> None:
     """An Admin API that invents a believable organization, until Ctrl-C."""
-    with _until_asked() as stop:
+    with until_asked() as stop:
         serve(port=port, days=days, seed=seed, stop=stop, ready=_say_where)
 
 
@@ -56,17 +57,22 @@ def demo(
 ) -> None:
     """Simulated organization, real Elasticsearch, backfill, then live polling: all on this machine."""
     logs.configure("warning")
-    simulation = Simulation(RealClock(), seed=seed, days=days, arrivals="usual", revisions="usual")
+    clock = _DemoClock()
+    simulation = Simulation(clock, seed=seed, days=days, arrivals="usual", revisions="usual")
     with ExitStack() as stack:
         server = stack.enter_context(SimulatorServer(simulation))
         config = stack.enter_context(embedded_cluster(_demo_config(server.url, days), data=None))
-        agent = stack.enter_context(Agent(config))
+        stop = stack.enter_context(until_asked())  # from here on: a download may be broken off hard
+        agent = stack.enter_context(Agent(config, clock=clock.now, stop=stop))
         err.print(
             f"Elasticsearch at {config.elasticsearch.hosts[0]}, Admin API at {server.url}", highlight=False
         )
+        tallies = _read_old_bill(agent)
+        clock.catch_up()
         with progress([agent.pollers.history(poller) for poller in agent.pollers.views]) as advance:
-            tallies = attempt_all(agent, agent.pollers.single(agent.sink, advance))
+            tallies += attempt_all(agent, agent.pollers.single(agent.sink, advance))
         print_overview(agent.elasticsearch, config.namespace)
+        save(draw(agent.elasticsearch, config.namespace, clock.now()), cache_dir() / "demo.html")
         if not all(tally.done for tally in tallies):
             raise typer.Exit(1)
         if not once:
@@ -77,8 +83,25 @@ def demo(
             err.print(
                 f"Elasticsearch stays at {config.elasticsearch.hosts[0]} until Ctrl-C.", highlight=False
             )
-            with _until_asked() as stop:
-                stop.wait()
+            stop.wait()
+
+
+class _DemoClock(RealClock):
+    """The present, but first as it was two days ago."""
+
+    def __init__(self) -> None:
+        self._behind = timedelta(days=2)
+
+    def now(self) -> datetime:
+        return super().now() - self._behind
+
+    def catch_up(self) -> None:
+        self._behind = timedelta()
+
+
+def _read_old_bill(agent: Agent) -> list[Tally]:
+    """The costs as they stood two days ago: what was revised since then makes corrections to show."""
+    return attempt_all(agent, [job for job in agent.pollers.single(agent.sink) if job.poller == "cost"])
 
 
 def _demo_config(url: str, days: int) -> Config:
@@ -91,15 +114,3 @@ def _demo_config(url: str, days: int) -> Config:
     usage = defaults.usage.model_copy(update={"interval": timedelta(minutes=1)})
     backfill = Backfill(timedelta(days=days))
     return defaults.model_copy(update={"anthropic": anthropic, "usage": usage, "backfill": backfill})
-
-
-@contextmanager
-def _until_asked() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set."""
-    stop = threading.Event()
-    before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""`setup`: templates and pipelines, installed or upgraded in place."""
+"""`setup`: templates, pipelines and dashboards, installed or upgraded in place."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from anthropic_metrics.cli.common import ConfigOption, err, load, out
@@ -14,6 +15,12 @@ from anthropic_metrics.elastic.assets import load_assets
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.setup import apply, plan_setup
 from anthropic_metrics.elastic.steps import Step
+from anthropic_metrics.kibana.install import (
+    create_streams,
+    install_dashboards,
+    missing_streams,
+    plan_dashboards,
+)
 
 STYLES = {"created": "green", "updated": "yellow", "failed": "red", "skipped": "dim", "unchanged": "dim"}
 
@@ -25,14 +32,17 @@ def register(app: typer.Typer) -> None:
 def setup(
     config: ConfigOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    kibana: Annotated[
+        bool, typer.Option("--kibana/--no-kibana", help="Import the dashboards where kibana.url is set.")
+    ] = True,
 ) -> None:
-    """Install or upgrade index templates and ingest pipelines; safe to repeat."""
+    """Install or upgrade index templates, ingest pipelines and dashboards; safe to repeat."""
     settings = load(config)
     if dry_run and not settings.elasticsearch.hosts:
         err.print("No elasticsearch.hosts: this is what an empty cluster would get.")
         _print(_everything())
         return
-    steps = _steps(settings, dry_run=dry_run)
+    steps = [*_steps(settings, dry_run=dry_run), *(_dashboards(settings, dry_run=dry_run) if kibana else [])]
     _print(steps)
     for step in steps:
         if step.cure:
@@ -45,6 +55,17 @@ def _steps(config: Config, *, dry_run: bool) -> list[Step]:
     with closing(connect(config.elasticsearch)) as es:
         steps = plan_setup(es, config)
         return steps if dry_run else apply(es, steps)
+
+
+def _dashboards(config: Config, *, dry_run: bool) -> list[Step]:
+    if config.kibana.url is None:
+        why = "no kibana.url; `dashboards export` writes them for an import by hand"
+        return [Step("dashboard", "all", "skip", why, status="skipped")]
+    with closing(connect(config.elasticsearch)) as es:
+        empty = missing_streams(es, config.namespace)
+        if dry_run:
+            return [*empty, *plan_dashboards()]
+        return [*create_streams(es, empty), *install_dashboards(config.kibana)]
 
 
 def _everything() -> list[Step]:
@@ -61,5 +82,6 @@ def _print(steps: list[Step]) -> None:
     for step in steps:
         result = step.status or step.action
         style = STYLES.get(result, "")
-        table.add_row(step.kind, step.name, f"[{style}]{result}[/]" if style else result, step.detail)
+        shown = f"[{style}]{result}[/]" if style else result
+        table.add_row(step.kind, escape(step.name), shown, escape(step.detail))
     out.print(table)

@@ -56,6 +56,16 @@ PANELS = (
         {"requests": "{:,}", "input": "{:,}", "output": "{:,}"},
     ),
     Panel(
+        "Closest to a rate limit, minute by minute",
+        "FROM metrics-anthropic_metrics.headroom-{ns} "
+        '| WHERE anthropic.headroom.scope == "organization" AND NOT anthropic.headroom.unmapped '
+        "| STATS peak = MAX(anthropic.headroom.peak_share), "
+        "minutes_above_80 = SUM(anthropic.headroom.minutes_above_80) "
+        "BY group = anthropic.headroom.group_name, limit = anthropic.headroom.limit_type "
+        "| KEEP group, limit, peak, minutes_above_80 | SORT peak DESC",
+        {"peak": "{:.0%}", "minutes_above_80": "{:,}"},
+    ),
+    Panel(
         "What the agent did",
         'FROM metrics-anthropic_metrics.agent-{ns} | WHERE event.action == "poll" '
         "| STATS requests = SUM(anthropic.poll.requests), rows = SUM(anthropic.poll.rows), "

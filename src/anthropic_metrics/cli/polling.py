@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -25,6 +23,7 @@ from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.reports.names import Inventory
 from anthropic_metrics.reports.plan import Range
 from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.signals import until_asked
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +50,7 @@ def run(
 def once(config: ConfigOption = None, only: OnlyOption = None) -> None:
     """One pass of every poller over its whole window, backfill included."""
     settings = load(config)
-    with _stoppable() as stop, Agent(settings, stop=stop) as agent:
+    with until_asked() as stop, Agent(settings, stop=stop) as agent:
         agent.pollers.only([*(only or [])])
         ranges = [agent.pollers.history(poller) for poller in agent.pollers.views]
         with progress(ranges) as advance:
@@ -73,7 +72,7 @@ def backfill(
             f"--since: {since} is not before the end of the range, {wanted.end:%Y-%m-%dT%H:%MZ}"
         )
     settings = load(config)
-    with _stoppable() as stop, Agent(settings, stop=stop) as agent:
+    with until_asked() as stop, Agent(settings, stop=stop) as agent:
         agent.pollers.only([*(only or [])])
         ranges = [agent.pollers.older_range(poller, wanted) for poller in agent.pollers.views]
         with progress([whole for whole in ranges if whole is not None]) as advance:
@@ -86,7 +85,7 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
     """The documents as NDJSON on stdout; nothing is written anywhere."""
     settings = load(config)
     settings.require_admin_key()
-    with _stoppable() as stop, AdminClient(settings.anthropic, stop=stop) as client:
+    with until_asked() as stop, AdminClient(settings.anthropic, stop=stop) as client:
         pollers = Pollers(settings, client, Inventory(client), clock=utc_now)
         pollers.only([*(only or [])])
         for document in _documents(settings, pollers):
@@ -103,14 +102,3 @@ def _documents(config: Config, pollers: Pollers) -> Iterator[Prepared]:
         yield from pollers.limits.documents(Tally("rate_limits", pollers.limits.stream))
     for poller in pollers.views:
         yield from poller.documents(pollers.history(poller))
-
-
-@contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets: what was written stays, the rest is found missing at the next pass."""
-    stop = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGTERM, before)

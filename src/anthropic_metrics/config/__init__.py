@@ -1,5 +1,6 @@
 """What the user can decide: `load_config` gives a `Config` or one readable ConfigError."""
 
+from anthropic_metrics.config.alerts import AlertSettings, BudgetSettings
 from anthropic_metrics.config.connections import AnthropicSettings, ElasticsearchSettings, KibanaSettings
 from anthropic_metrics.config.load import load_config
 from anthropic_metrics.config.models import (
@@ -16,8 +17,10 @@ from anthropic_metrics.config.models import (
 from anthropic_metrics.config.values import Backfill, format_duration, parse_backfill, parse_duration
 
 __all__ = [
+    "AlertSettings",
     "AnthropicSettings",
     "Backfill",
+    "BudgetSettings",
     "Config",
     "CostSettings",
     "Dimension",

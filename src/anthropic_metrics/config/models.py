@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from anthropic_metrics.config.alerts import AlertSettings, BudgetSettings
 from anthropic_metrics.config.connections import (
     AnthropicSettings,
     ElasticsearchSettings,
@@ -130,6 +131,7 @@ class RetentionSettings(Section):
     rate_limit: Retention = Field(timedelta(days=90), description=_kept("rate limits"))
     headroom: Retention = Field(timedelta(days=90), description=_kept("headroom documents"))
     agent: Retention = Field(timedelta(days=90), description=_kept("the agent's own polls and corrections"))
+    alert: Retention = Field(timedelta(days=400), description=_kept("alerts that the agent itself raised"))
     spend: Retention = Field(None, description=_kept("spend documents"))
     usage_by_api_key: Retention = Field(None, description=_kept("usage documents by API key"))
 
@@ -177,6 +179,8 @@ class Config(Section):
     cost: CostSettings = CostSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
     retention: RetentionSettings = RetentionSettings()
+    alerts: AlertSettings = AlertSettings()
+    budgets: BudgetSettings = BudgetSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 
@@ -184,16 +188,17 @@ class Config(Section):
     @classmethod
     def _minutes_outlive_backfill(cls, value: RetentionSettings, info: ValidationInfo) -> RetentionSettings:
         usage: UsageSettings | None = info.data.get("usage")
-        if usage and value.usage_1m is not None and value.usage_1m < usage.minute_backfill:
-            raise PydanticCustomError(
-                "at_key",
-                "must be at least usage.minute_backfill ({least}), or none for ever; you gave {given}",
-                {
-                    "key": "usage_1m",
-                    "least": format_duration(usage.minute_backfill),
-                    "given": format_duration(value.usage_1m),
-                },
-            )
+        for key, kept in (("usage_1m", value.usage_1m), ("headroom", value.headroom)):
+            if usage and kept is not None and kept < usage.minute_backfill:
+                raise PydanticCustomError(
+                    "at_key",
+                    "must be at least usage.minute_backfill ({least}), or none for ever; you gave {given}",
+                    {
+                        "key": key,
+                        "least": format_duration(usage.minute_backfill),
+                        "given": format_duration(kept),
+                    },
+                )
         return value
 
     def require_admin_key(self) -> None:

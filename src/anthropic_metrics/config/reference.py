@@ -113,6 +113,7 @@ def _kind(annotation: Any) -> str:
     names: dict[Any, str] = {
         bool: "true or false",
         int: "number",
+        float: "number",
         str: "text",
         Path: "path",
         SecretStr: "secret",
@@ -124,6 +125,8 @@ def _kind(annotation: Any) -> str:
         return "one of " + ", ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) is tuple:
         return "list"
+    if get_origin(annotation) is dict:
+        return "mapping"
     return _kind(next(kind for kind in get_args(annotation) if kind is not type(None)))
 
 

@@ -92,7 +92,7 @@ def parse_backfill(value: object) -> Backfill:
 BackfillValue = Annotated[Backfill, BeforeValidator(parse_backfill), PlainSerializer(str)]
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """A list given as one text: `a, b` or `[a, b]`, as environment variables have it."""
     if not isinstance(value, str):
         return value
@@ -122,7 +122,7 @@ def names(*, what: str, allowed: tuple[str, ...], at_least: int = 0) -> BeforeVa
 
 
 def _texts(value: object, what: str) -> tuple[str, ...]:
-    found = _listed(value)
+    found = listed(value)
     if not isinstance(found, list | tuple) or not all(isinstance(item, str) for item in found):
         raise ValueError(f"must be a list of {what}s, such as [a, b], or names with commas between")
     return tuple(found)

@@ -1,16 +1,27 @@
-"""`anthropic_metrics.agent`: one thing the agent did: a poll, or one correction of a shipped number."""
+"""`anthropic_metrics.agent`: one thing the agent did or found: a poll, a correction of a shipped number, a
+change of a rate limit, a comparison of the usage grains."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from anthropic_metrics.documents.base import Count, Date, Document, Double, Keyword, Keywords, Part, Shared
+from anthropic_metrics.documents.base import (
+    Count,
+    Date,
+    Dates,
+    Document,
+    Double,
+    Keyword,
+    Keywords,
+    Part,
+    Shared,
+)
 
 
 class Poll(Part):
     """One poll of one view, with its counts."""
 
-    poller: Keyword = Field(description="`usage`, `cost` or `rate_limits`.")
+    poller: Keyword = Field(description="`usage`, `cost`, `rate_limits`, `headroom` or `alerts`.")
     stream: Keyword = Field(description="The data stream the poll keeps.")
     window_start: Date = Field(description="Start of the range read, inclusive.")
     window_end: Date = Field(description="End of the range read, exclusive.")
@@ -55,12 +66,43 @@ class Correction(Part):
     why: Keyword = Field(description="`late` (grew), `revised` (shrank) or `vanished`.")
 
 
+class LimitChange(Part):
+    """One rate limit that was found to differ from the snapshot before."""
+
+    scope: Keyword = Field(description="`organization` or `workspace`.")
+    workspace_id: Keyword | None = Field(None, description="The workspace, for the scope `workspace`.")
+    group_id: Keyword = Field(description="The limit group's id, else its type and models.")
+    group_name: Keyword = Field(description="The group's display name, else its models.")
+    limit_type: Keyword = Field(description="Which limit changed.")
+    old: Count | None = Field(None, description="The limit before; absent where there was none.")
+    new: Count | None = Field(None, description="The limit now; absent where there is none any more.")
+    delta: Double | None = Field(None, description="New minus old, where there are both.")
+    why: Keyword = Field(description="`raised`, `lowered`, `added` or `removed`.")
+    seen_between: Dates = Field(description="The two snapshots between which it changed.")
+
+
+class GrainCheck(Part):
+    """Whether two grains of usage add up to the same, by the buckets of the coarser one."""
+
+    fine: Keyword = Field(description="The data stream of the finer grain.")
+    coarse: Keyword = Field(description="The data stream of the coarser grain.")
+    window_start: Date = Field(description="Start of the range compared, inclusive.")
+    window_end: Date = Field(description="End of the range compared, exclusive.")
+    buckets: Count = Field(description="Buckets compared.")
+    differing_buckets: Count = Field(description="Of them, those in which any figure differs.")
+    difference: Count = Field(description="Tokens and searches that are in one grain only, summed up.")
+    first_differing: Date | None = Field(None, description="The earliest bucket that differs.")
+    differing_fields: Keywords | None = Field(None, description="The fields that differ.")
+
+
 class AgentAnthropic(Shared):
     poll: Poll | None = None
     correction: Correction | None = None
+    limit_change: LimitChange | None = None
+    grain_check: GrainCheck | None = None
 
 
 class AgentDocument(Document):
-    """A poll or a correction."""
+    """A poll, a correction, a changed limit or a comparison of grains."""
 
     anthropic: AgentAnthropic

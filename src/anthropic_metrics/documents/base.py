@@ -29,6 +29,7 @@ class Mapped:
 Keyword = Annotated[str, Mapped("keyword", (("ignore_above", 1024),))]
 Keywords = Annotated[list[str], Mapped("keyword", (("ignore_above", 1024),))]
 Date = Annotated[datetime, Mapped("date")]
+Dates = Annotated[list[datetime], Mapped("date")]
 Count = Annotated[int, Field(ge=0), Mapped("long")]
 Double = Annotated[float, Mapped("double")]
 Flag = Annotated[bool, Mapped("boolean")]
@@ -37,9 +38,12 @@ Labels = Annotated[dict[str, str], Mapped("object", (("dynamic", True),))]
 
 
 class Part(BaseModel):
-    """A document or an object inside one. Unknown fields are a bug of ours, so they are refused."""
+    """A document or an object inside one. Unknown fields are a bug of ours, so they are refused.
 
-    model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True)
+    Frozen, so that one part can stand in many documents.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
 
 
 class DataStream(Part):
@@ -56,11 +60,15 @@ class Event(Part):
     kind: Keyword = Field("event", description="`event`; `pipeline_error` where an ingest pipeline failed.")
     module: Keyword = Field("anthropic_metrics", description="Always `anthropic_metrics`.")
     dataset: Keyword = Field(description="The same as `data_stream.dataset`.")
-    category: Keywords = Field(["api"], description="`api`; `configuration` for rate limits.")
-    type: Keywords = Field(["info"], description="Always `info`.")
-    action: Keyword | None = Field(None, description="In the agent stream: `poll` or `correction`.")
+    category: Keywords = Field(
+        default_factory=lambda: ["api"], description="`api`; `configuration` for rate limits."
+    )
+    type: Keywords = Field(default_factory=lambda: ["info"], description="Always `info`.")
+    action: Keyword | None = Field(
+        None, description="In the agent stream: `poll`, `correction`, `limit_change` or `grain_check`."
+    )
     outcome: Keyword | None = Field(
-        None, description="In the agent stream: `success` or `failure` of a poll."
+        None, description="In the agent stream: `success` or `failure` of a poll or a check."
     )
     created: Date = Field(description="When the agent read the answer that this document was made of.")
     ingested: Date | None = Field(None, description="When Elasticsearch took the document, by its own clock.")
@@ -93,7 +101,7 @@ class Request(Part):
 
 
 class GenAi(Part):
-    provider: Provider = Field(default_factory=Provider)
+    provider: Provider = Provider()
     request: Request | None = None
 
 
@@ -124,10 +132,10 @@ class Document(Part):
 
     timestamp: Date = Field(alias="@timestamp", description="Bucket start; poll time for rate limits.")
     data_stream: DataStream
-    ecs: Ecs = Field(default_factory=Ecs)
+    ecs: Ecs = Ecs()
     event: Event
     organization: Organization | None = None
-    agent: Agent = Field(default_factory=Agent)
+    agent: Agent = Agent()
     error: Failure | None = None
     labels: Labels | None = Field(None, description="Room for your own pipeline's keywords.")
     tags: Keywords | None = Field(None, description="Room for your own pipeline's tags.")

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 from anthropic_metrics.documents.base import Document
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document ready to be compared and written: its `_id`, its `event.hash` and its JSON source."""
+    """A document ready to be compared and written: its `_id`, its `event.hash` and its source as JSON.
+
+    JSON, because thousands of them wait in memory to be written: as objects each takes six times as much.
+    """
 
     id: str
     hash: str
-    source: dict[str, Any]
+    body: bytes
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The source as an object, a fresh one each time."""
+        source: dict[str, Any] = from_json(self.body)
+        return source
 
 
 def document_id(
@@ -34,18 +44,18 @@ def document_id(
 
 
 def prepare(document_id: str, document: Document) -> Prepared:
-    """The document's JSON source with its `event.hash`.
+    """The document's source with its `event.hash`.
 
     The hash leaves out when it was read and by which version of the agent: neither changes what it says.
+    It reads the fields in their model's order: changing that order replaces every document once.
     """
     source = document.model_dump(mode="json", by_alias=True, exclude_none=True)
     event = source["event"]
     said = {name: value for name, value in source.items() if name != "agent"}
     said["event"] = {name: value for name, value in event.items() if name != "created"}
     event["hash"] = _digest(said)
-    return Prepared(document_id, event["hash"], source)
+    return Prepared(document_id, event["hash"], to_json(source))
 
 
 def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    return blake2b(to_json(value), digest_size=16).hexdigest()

@@ -11,8 +11,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from anthropic_metrics.documents.agent import AgentDocument
+from anthropic_metrics.documents.alert import AlertDocument
 from anthropic_metrics.documents.base import Document, Mapped
 from anthropic_metrics.documents.cost import CostDocument
+from anthropic_metrics.documents.headroom import HeadroomDocument
 from anthropic_metrics.documents.rate_limit import RateLimitDocument
 from anthropic_metrics.documents.usage import UsageDocument
 
@@ -35,7 +37,9 @@ DATASETS = {
         DatasetInfo("anthropic_metrics.usage_1d", UsageDocument, "usage_1d", "Messages usage by the day"),
         DatasetInfo("anthropic_metrics.cost", CostDocument, "cost", "Cost by the day and line item"),
         DatasetInfo("anthropic_metrics.rate_limit", RateLimitDocument, "rate_limit", "Rate limits"),
+        DatasetInfo("anthropic_metrics.headroom", HeadroomDocument, "headroom", "Headroom below each limit"),
         DatasetInfo("anthropic_metrics.agent", AgentDocument, "agent", "What the agent did"),
+        DatasetInfo("anthropic_metrics.alert", AlertDocument, "alert", "Alerts that the agent raised"),
     )
 }
 

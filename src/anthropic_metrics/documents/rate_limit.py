@@ -37,7 +37,7 @@ KNOWN_LIMITS = frozenset(KnownLimits.model_fields)
 class RateLimitFields(KnownLimits):
     """One group."""
 
-    type: Keyword = Field(description="The API's type of this entry.")
+    type: Keyword | None = Field(None, description="The API's type of this entry.")
     scope: Keyword = Field(description="`organization` or `workspace`.")
     workspace_id: Keyword | None = Field(None, description="The workspace, for the scope `workspace`.")
     group_id: Keyword | None = Field(None, description="The group's id, where the API gives one.")

@@ -15,6 +15,7 @@ from itertools import chain, islice
 from typing import Any, TypeVar
 
 from elasticsearch import Elasticsearch
+from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff
@@ -173,7 +174,8 @@ class Streams:
             refresh(self._es, stream)
         for batch in _batches(documents, _BATCH):
             here = set() if new else present(self._es, stream, [id_ for id_, _ in batch])
-            written = self._writer.write(stream, (create(*item) for item in batch if item[0] not in here))
+            absent = ((id_, source) for id_, source in batch if id_ not in here)
+            written = self._writer.write(stream, (create(id_, to_json(source)) for id_, source in absent))
             outcome._enter(written)
             outcome.kept += len(here) + len(written.conflicts)
             _report(stream, written)
@@ -191,7 +193,7 @@ class Streams:
         return conflicts
 
     def _operations(self, difference: Diff, state: _Pass) -> Iterator[Operation]:
-        yield from (create(new.id, new.source) for new in difference.create)
+        yield from (create(new.id, new.body) for new in difference.create)
         yield from (remove("extra", copy) for copy in difference.extra)
         deletions: list[tuple[Prepared | None, Held]] = [(None, copy) for copy in difference.delete]
         for batch in _batches(chain(difference.replace, deletions), _BATCH):
@@ -223,7 +225,7 @@ class Streams:
             if copy.id in sources:
                 source = sources[copy.id]
                 source.setdefault("anthropic", {})["missing_since"] = stamp
-                yield overwrite("mark", copy, source)
+                yield overwrite("mark", copy, to_json(source))
 
     def _sources(self, copies: Sequence[Held], state: _Pass) -> dict[str, dict[str, Any]]:
         """Sources by id. A copy that changed or went since it was looked up is left out, as a conflict."""
@@ -240,7 +242,7 @@ class Streams:
 
 
 def _rewrite(new: Prepared | None, copy: Held) -> Operation:
-    return overwrite("replace", copy, new.source) if new else remove("delete", copy)
+    return overwrite("replace", copy, new.body) if new else remove("delete", copy)
 
 
 def _report(stream: str, written: Written) -> None:

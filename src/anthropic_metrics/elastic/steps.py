@@ -24,6 +24,9 @@ Kind = Literal[
     "stream settings",
     "stream lifecycle",
     "stream failure store",
+    "data stream",
+    "data view",
+    "dashboard",
 ]
 _DONE: dict[Action, Status] = {
     "create": "created",

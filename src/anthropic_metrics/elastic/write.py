@@ -18,7 +18,6 @@ from enum import Enum
 from typing import Any, Literal, cast
 
 from elasticsearch import ApiError, Elasticsearch
-from pydantic_core import to_json
 
 from anthropic_metrics.elastic.diff import Held
 from anthropic_metrics.elastic.failures import SETUP_CURE, from_status, item_reason, reason, translated
@@ -68,15 +67,15 @@ class Written:
     blocked: MetricsError | None = None
 
 
-def create(id_: str, source: dict[str, Any]) -> Operation:
-    """Create a document through the stream, which must be or become a data stream."""
+def create(id_: str, body: bytes) -> Operation:
+    """Create a document (its source as JSON) through the stream, which must be or become a data stream."""
     action = b'{"create":{"_id":%b,"require_data_stream":true}}\n' % _quoted(id_)
-    return Operation("create", id_, action + to_json(source) + b"\n")
+    return Operation("create", id_, action + body + b"\n")
 
 
-def overwrite(kind: Literal["replace", "mark"], copy: Held, source: dict[str, Any]) -> Operation:
+def overwrite(kind: Literal["replace", "mark"], copy: Held, body: bytes) -> Operation:
     """Replace one copy in its backing index, unless it has changed since it was looked up."""
-    return Operation(kind, copy.id, b'{"index":%b}\n%b\n' % (_versioned(copy), to_json(source)))
+    return Operation(kind, copy.id, b'{"index":%b}\n%b\n' % (_versioned(copy), body))
 
 
 def remove(kind: Literal["delete", "extra"], copy: Held) -> Operation:

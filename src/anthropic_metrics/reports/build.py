@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from anthropic_metrics.admin_api.pages import Bucket
 from anthropic_metrics.admin_api.replies import CostRow, RateLimitGroup, UsageRow
+from anthropic_metrics.documents.base import DataStream, Event, Organization
 from anthropic_metrics.documents.cost import CostDocument
 from anthropic_metrics.documents.identity import Prepared, document_id, prepare
 from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS, RateLimitDocument
@@ -53,25 +54,24 @@ def usage_documents(
     view: View, bucket: Bucket, rows: Sequence[UsageRow], names: Names, now: datetime
 ) -> list[Prepared]:
     """One document per row of a usage bucket."""
-    complete = now >= bucket.end + DOCUMENTED_LAG
+    common = envelope(view.dataset, view.namespace, bucket.start, names, now)
     frame = {
         "bucket_start_time": bucket.start,
         "bucket_end_time": bucket.end,
         "bucket_width": view.width,
-        "bucket_complete": complete,
+        "bucket_complete": now >= bucket.end + DOCUMENTED_LAG,
     }
 
     def build(row: UsageRow) -> tuple[dict[str, str | None], UsageDocument]:
         asked = {name: getattr(row, name) for name in view.group_by}
         dimensions = {name: value or MEANING_OF_NULL.get(name) for name, value in asked.items()}
         numbers = _usage_numbers(row)
-        source = _envelope(view.dataset, view.namespace, bucket.start, names, now)
-        source["anthropic"] = _shared(dimensions, names) | {"usage": frame | dimensions | numbers}
-        source["gen_ai"] = {
+        anthropic = _shared(dimensions, names) | {"usage": frame | dimensions | numbers}
+        gen_ai = {
             "request": {"model": dimensions.get("model")},
             "usage": {"input_tokens": numbers["input_tokens"], "output_tokens": row.output_tokens},
         }
-        return asked, UsageDocument.model_validate(source)
+        return asked, UsageDocument.model_validate({**common, "anthropic": anthropic, "gen_ai": gen_ai})
 
     return _prepared(view.dataset, bucket, names, (build(row) for row in rows))
 
@@ -80,12 +80,12 @@ def cost_documents(
     view: View, bucket: Bucket, rows: Sequence[CostRow], names: Names, now: datetime
 ) -> list[Prepared]:
     """One document per line item of a cost day."""
+    common = envelope(view.dataset, view.namespace, bucket.start, names, now)
 
     def build(row: CostRow) -> tuple[dict[str, str | None], CostDocument]:
         asked = {name: getattr(row, name) for name in COST_DIMENSIONS}
         dimensions = asked | {"workspace_id": asked["workspace_id"] or DEFAULT_WORKSPACE}
-        source = _envelope(view.dataset, view.namespace, bucket.start, names, now)
-        source["anthropic"] = _shared(dimensions, names) | {
+        anthropic = _shared(dimensions, names) | {
             "cost": {
                 "bucket_start_time": bucket.start,
                 "bucket_end_time": bucket.end,
@@ -95,8 +95,8 @@ def cost_documents(
                 **dimensions,
             }
         }
-        source["gen_ai"] = {"request": {"model": row.model}}
-        return asked, CostDocument.model_validate(source)
+        gen_ai = {"request": {"model": row.model}}
+        return asked, CostDocument.model_validate({**common, "anthropic": anthropic, "gen_ai": gen_ai})
 
     return _prepared(view.dataset, bucket, names, (build(row) for row in rows))
 
@@ -114,13 +114,13 @@ def rate_limit_documents(
     The slot, not the second, is part of the identity: two agents and a repeated poll keep one document.
     """
     bucket = Bucket(start=slot, end=slot, rows=[])
+    common = envelope(dataset, namespace, slot, names, now, category="configuration")
 
     def build(group: RateLimitGroup) -> tuple[dict[str, str | None], RateLimitDocument]:
         models = list(group.models or [])
         scope = "workspace" if group.workspace_id else "organization"
-        source = _envelope(dataset, namespace, slot, names, now, category="configuration")
         limits = {limit.type: limit.value for limit in group.limits if limit.type in KNOWN_LIMITS}
-        source["anthropic"] = _workspace(group.workspace_id, names) | {
+        anthropic = workspace_fields(group.workspace_id, names) | {
             "model": models or None,
             "rate_limit": {
                 "type": group.type,
@@ -142,13 +142,12 @@ def rate_limit_documents(
                 **limits,
             },
         }
-        source["gen_ai"] = {}
         asked = {
             "scope": scope,
             "workspace_id": group.workspace_id,
             "group": group.group_id or f"{group.group_type}:{','.join(sorted(models))}",
         }
-        return asked, RateLimitDocument.model_validate(source)
+        return asked, RateLimitDocument.model_validate({**common, "anthropic": anthropic, "gen_ai": {}})
 
     return _prepared(dataset, bucket, names, (build(group) for group in groups))
 
@@ -163,28 +162,19 @@ def _prepared(
 
     Twins are ordered by what they say, so that the order of rows in an answer does not matter.
     """
-    documents = [
-        (document_id(names.organization_id, dataset, bucket.start, asked), asked, document)
-        for asked, document in built
-    ]
-    times = Counter(identity for identity, _, _ in documents)
-    singles = [prepare(identity, document) for identity, _, document in documents if times[identity] == 1]
-    if len(singles) == len(documents):
-        return singles
-    twins = sorted(
-        (
-            (identity, asked, prepare(identity, doc))
-            for identity, asked, doc in documents
-            if times[identity] > 1
-        ),
-        key=lambda twin: (twin[0], twin[2].hash),
-    )
-    seen: Counter[str] = Counter()
-    for identity, asked, twin in twins:
-        own = document_id(names.organization_id, dataset, bucket.start, asked, seen[identity])
-        seen[identity] += 1
-        singles.append(Prepared(own, twin.hash, twin.source))
-    return singles
+    alike: dict[str, list[tuple[dict[str, str | None], Prepared]]] = {}
+    for asked, document in built:
+        identity = document_id(names.organization_id, dataset, bucket.start, asked)
+        alike.setdefault(identity, []).append((asked, prepare(identity, document)))
+    prepared = []
+    for twins in alike.values():
+        if len(twins) > 1:
+            twins.sort(key=lambda twin: twin[1].hash)
+        prepared.append(twins[0][1])
+        for ordinal, (asked, twin) in enumerate(twins[1:], start=1):
+            own = document_id(names.organization_id, dataset, bucket.start, asked, ordinal)
+            prepared.append(replace(twin, id=own))
+    return prepared
 
 
 def _usage_numbers(row: UsageRow) -> dict[str, Any]:
@@ -203,27 +193,28 @@ def _usage_numbers(row: UsageRow) -> dict[str, Any]:
     }
 
 
-def _envelope(
+def envelope(
     dataset: str, namespace: str, timestamp: datetime, names: Names, now: datetime, category: str = "api"
 ) -> dict[str, Any]:
+    """What the documents of one bucket have in common, validated once."""
     return {
         "timestamp": timestamp,
-        "data_stream": {"dataset": dataset, "namespace": namespace},
-        "event": {"dataset": dataset, "category": [category], "created": now},
-        "organization": {"id": names.organization_id, "name": names.organization_name},
+        "data_stream": DataStream(dataset=dataset, namespace=namespace),
+        "event": Event(dataset=dataset, category=[category], created=now),
+        "organization": Organization(id=names.organization_id, name=names.organization_name),
     }
 
 
 def _shared(dimensions: Mapping[str, str | None], names: Names) -> dict[str, Any]:
     """The fields that every stream has, from whichever of them were grouped by."""
     shared: dict[str, Any] = {"model": dimensions.get("model")}
-    shared |= _workspace(dimensions.get("workspace_id"), names)
+    shared |= workspace_fields(dimensions.get("workspace_id"), names)
     if key := dimensions.get("api_key_id"):
         shared["api_key"] = {"id": key, "name": CONSOLE if key == CONSOLE else names.api_keys.get(key)}
     return shared
 
 
-def _workspace(workspace_id: str | None, names: Names) -> dict[str, Any]:
+def workspace_fields(workspace_id: str | None, names: Names) -> dict[str, Any]:
     if workspace_id is None:
         return {}
     if workspace_id == DEFAULT_WORKSPACE:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+
+import structlog
+from elasticsearch import Elasticsearch
 
 from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
@@ -11,11 +14,16 @@ from anthropic_metrics.admin_api.replies import Problems, RateLimitGroup
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.assets import stream_name
+from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.reports.build import rate_limit_documents
+from anthropic_metrics.reports.limit_changes import limit_changes
 from anthropic_metrics.reports.names import Inventory
 from anthropic_metrics.reports.plan import floor
+from anthropic_metrics.reports.snapshots import Scope, Snapshots
 from anthropic_metrics.reports.tally import Tally
+
+log = structlog.get_logger(__name__)
 
 DATASET = "anthropic_metrics.rate_limit"
 # Workspaces read at one poll. With more of them each poll reads its share in turn, so that five hundred
@@ -36,11 +44,24 @@ class RateLimitPoller:
         self._inventory = inventory
         self._clock = clock
 
-    def keep(self, streams: Streams, tally: Tally, *, every_workspace: bool = False) -> None:
-        """Write one document per group for the current slot of the interval."""
+    def keep(
+        self,
+        es: Elasticsearch,
+        streams: Streams,
+        tally: Tally,
+        *,
+        record: Callable[[Sequence[Prepared]], None],
+        every_workspace: bool = False,
+    ) -> None:
+        """Write one document per group for the current slot of the interval.
+
+        `record` gets the changes since each scope's previous snapshot, before the new one is written.
+        """
         now = self._clock()
         slot = floor(now, self._settings.interval)
         documents = list(self.documents(tally, every_workspace=every_workspace))
+        if not tally.bad_rows:  # a limit that could not be read has not been removed
+            record(self._changes(es, documents, slot, now))
         outcome = streams.reconcile(
             self.stream,
             (slot, slot + timedelta(milliseconds=1)),
@@ -54,6 +75,23 @@ class RateLimitPoller:
         tally.add(outcome)
         tally.windows += 1
         tally.saw(slot)
+
+    def _changes(
+        self, es: Elasticsearch, documents: Sequence[Prepared], slot: datetime, now: datetime
+    ) -> list[Prepared]:
+        by_scope: dict[Scope, list[Prepared]] = {}
+        for document in documents:
+            by_scope.setdefault(document.source["anthropic"]["rate_limit"].get("workspace_id"), []).append(
+                document
+            )
+        refresh(es, self.stream)
+        snapshots = Snapshots(es, self.stream, self._inventory.names(now).organization_id)
+        changes: list[Prepared] = []
+        for scope, (at, rows) in snapshots.before(slot, by_scope.keys()).items():
+            changes += limit_changes(rows, at, by_scope[scope], now)
+        if changes:
+            log.info("limits_changed", count=len(changes))
+        return changes
 
     def documents(self, tally: Tally, *, every_workspace: bool = True) -> Iterator[Prepared]:
         """The documents of the current slot."""

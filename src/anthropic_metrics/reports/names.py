@@ -55,7 +55,9 @@ class Names:
     ) -> Names:
         """Names from the inventory's replies."""
         spaces = {
-            space.id: NamedWorkspace(space.name, dict(space.tags), space.archived_at is not None)
+            space.id: NamedWorkspace(
+                space.name, dict(sorted(space.tags.items())), space.archived_at is not None
+            )
             for space in workspaces
         }
         keys = {key.id: key.name for key in api_keys if key.name}

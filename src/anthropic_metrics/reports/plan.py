@@ -15,11 +15,16 @@ WIDTHS: dict[Width, timedelta] = {
     "1d": timedelta(days=1),
 }
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Buckets a page may hold (Admin API reference): its default, used until the density is known, and its most.
-PAGE_DEFAULT: dict[Width, int] = {"1m": 60, "1h": 24, "1d": 7}
+# Buckets of the first window, while nobody knows how many rows a bucket has.
+FIRST_WINDOW: dict[Width, int] = {"1m": 60, "1h": 6, "1d": 7}
+# Buckets a page may hold at most (Admin API reference).
 PAGE_MOST: dict[Width, int] = {"1m": 1440, "1h": 168, "1d": 31}
-# Rows of one window that are in memory together: about 4 MB of answer and 40 MB of documents.
+# Rows of one window that are in memory together: about 4 MB of answer, 20 MB once it is read.
 WINDOW_ROWS = 8_000
+# Rows whose documents are in memory together: about 6 MB.
+SPAN_ROWS = 4_000
+# The most that windows grow by from one to the next: a quiet night must not fetch a week of busy days.
+GROWTH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +59,16 @@ def due_rungs(rungs: tuple[Rung, ...], last: Mapping[Rung, datetime], now: datet
 
 
 def reach(rungs: list[Rung], now: datetime, width: Width, oldest: datetime) -> Range | None:
-    """The range of the deepest of the due rungs, no deeper than `oldest`; None if nothing is due."""
+    """The range of the deepest of the due rungs, no deeper than `oldest`; None if nothing is due.
+
+    The open bucket counts as part of a rung's age, so that an age of the most buckets that a page may hold
+    takes one request.
+    """
     if not rungs:
         return None
     step = WIDTHS[width]
-    start = floor(max(now - max(rung.age for rung in rungs), oldest), step)
-    return Range(start, ceil(now, step))
+    end = ceil(now, step)
+    return Range(max(end - max(rung.age for rung in rungs), floor(oldest, step)), end)
 
 
 def newest_window(whole: Range, width: Width, rows_per_bucket: float | None) -> Range:
@@ -67,8 +76,13 @@ def newest_window(whole: Range, width: Width, rows_per_bucket: float | None) -> 
 
     Windows follow the density of rows last seen, so that a large organization costs requests, not memory.
     """
-    buckets = PAGE_DEFAULT[width]
+    buckets = FIRST_WINDOW[width]
     if rows_per_bucket is not None:
-        buckets = int(WINDOW_ROWS / max(rows_per_bucket, 1e-9)) if rows_per_bucket else PAGE_MOST[width]
-    buckets = max(1, min(buckets, PAGE_MOST[width]))
-    return Range(max(whole.start, whole.end - buckets * WIDTHS[width]), whole.end)
+        buckets = int(min(WINDOW_ROWS / max(rows_per_bucket, 1e-9), PAGE_MOST[width]))
+    return Range(max(whole.start, whole.end - max(1, buckets) * WIDTHS[width]), whole.end)
+
+
+def next_density(before: float | None, seen: float, width: Width) -> float:
+    """Rows per bucket to expect of the next window, after one with `seen` that was sized for `before`."""
+    expected = WINDOW_ROWS / FIRST_WINDOW[width] if before is None else before
+    return max(seen, expected / GROWTH)

@@ -6,7 +6,7 @@ import marshal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,10 +16,11 @@ from anthropic_metrics.admin_api.pages import Bucket, read_buckets
 from anthropic_metrics.admin_api.replies import Problems, parse_rows
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.reconcile import Change, Streams
+from anthropic_metrics.reports.behind import Behind
 from anthropic_metrics.reports.build import DEFAULT_WORKSPACE, DOCUMENTED_LAG
 from anthropic_metrics.reports.corrections import corrections
 from anthropic_metrics.reports.names import Inventory, Names
-from anthropic_metrics.reports.plan import Range, newest_window
+from anthropic_metrics.reports.plan import SPAN_ROWS, Range, newest_window, next_density
 from anthropic_metrics.reports.tally import Tally
 from anthropic_metrics.reports.views import View
 
@@ -30,11 +31,21 @@ Record = Callable[[Sequence[Prepared]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """A bucket whose answer is new, and its documents. `clean`: every row of it could be read."""
+class Fresh:
+    """A bucket whose answer is new."""
 
     bucket: Bucket
-    digest: bytes
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A bucket's documents, without its rows. `clean`: every row of it could be read."""
+
+    start: datetime
+    end: datetime
+    digest: int
+    organization_id: str
     documents: list[Prepared]
     clean: bool
 
@@ -55,8 +66,8 @@ class ViewPoller:
         self._inventory = inventory
         self._clock = clock
         # Digest of each bucket's last reconciled answer. A cache: losing it costs one look-up a window.
-        self._known: dict[datetime, bytes] = {}
-        self._density: float | None = None
+        self._known: dict[datetime, int] = {}
+        self._density: float | None = None  # rows per bucket that the next window is sized for
 
     def keep(
         self,
@@ -74,13 +85,14 @@ class ViewPoller:
         `verify` compares unchanged answers with the stream too, in case somebody else changed it.
         Raises what the client and Elasticsearch raise; windows finished by then stay finished.
         """
-        for window in self._windows(whole):
-            now = self._clock()
-            for span in _spans(self._read(window, now, tally, priority, verify)):
-                self._reconcile(span, streams, now, tally, record)
-            tally.windows += 1
-            if progress:
-                progress(window)
+        with Behind() as writer:
+            for window in self._windows(whole):
+                now = self._clock()
+                for span in _spans(self._read(window, now, tally, priority, verify)):
+                    built = [self._build(fresh, now, tally) for fresh in span]
+                    writer.run(partial(self._reconcile, built, streams, now, tally, record))
+                writer.then(partial(_finish, window, tally, progress))
+            writer.settle()
         oldest = self.view.history(self._clock())
         self._known = {start: digest for start, digest in self._known.items() if start >= oldest}
 
@@ -88,8 +100,9 @@ class ViewPoller:
         """The documents that should exist for `whole`, newest window first; nothing is written."""
         tally = Tally(self.view.poller, self.view.stream)
         for window in self._windows(whole):
-            for built in self._read(window, self._clock(), tally, Priority.LIVE, verify=True):
-                yield from built.documents
+            now = self._clock()
+            for fresh in self._read(window, now, tally, Priority.LIVE, verify=True):
+                yield from self._build(fresh, now, tally).documents
 
     def _windows(self, whole: Range) -> Iterator[Range]:
         end = whole.end
@@ -100,25 +113,27 @@ class ViewPoller:
 
     def _read(
         self, window: Range, now: datetime, tally: Tally, priority: Priority, verify: bool
-    ) -> list[Built]:
-        """All pages of the window, or nothing: only then documents for the buckets whose answer is new."""
+    ) -> list[Fresh]:
+        """All pages of the window, or nothing: of its buckets those whose answer is new."""
         names = self._inventory.names(now)
         query = self.view.query(window)
         buckets = list(read_buckets(self._client, query, priority=priority, on_page=tally.page))
         if buckets:
-            self._density = sum(len(bucket.rows) for bucket in buckets) / len(buckets)
-        built = []
+            rows = sum(len(bucket.rows) for bucket in buckets)
+            self._density = next_density(self._density, rows / len(buckets), self.view.width)
+        fresh = []
         for bucket in buckets:
             if bucket.rows:
                 tally.saw(bucket.end)
             digest = _digest(bucket, names, now)
             if verify or self._known.get(bucket.start) != digest:
-                built.append(self._build(bucket, digest, names, now, tally))
+                fresh.append(Fresh(bucket, digest))
         tally.buckets += len(buckets)
-        tally.unchanged_buckets += len(buckets) - len(built)
-        return built
+        tally.unchanged_buckets += len(buckets) - len(fresh)
+        return fresh
 
-    def _build(self, bucket: Bucket, digest: bytes, names: Names, now: datetime, tally: Tally) -> Built:
+    def _build(self, fresh: Fresh, now: datetime, tally: Tally) -> Built:
+        bucket, names = fresh.bucket, self._inventory.names(now)
         problems = Problems()
         where = f"{self.view.dataset} {bucket.start:%Y-%m-%dT%H:%MZ}"
         rows: list[Any] = parse_rows(self.view.row, bucket.rows, where, problems)
@@ -131,7 +146,9 @@ class ViewPoller:
         if not names.knows(_values(rows, "workspace_id"), _values(rows, "api_key_id")):
             names = self._inventory.names(now, unknown=True)
         documents = self.view.build(self.view, bucket, rows, names, now)
-        return Built(bucket, digest, documents, clean=not problems.total)
+        return Built(
+            bucket.start, bucket.end, fresh.digest, names.organization_id, documents, clean=not problems.total
+        )
 
     def _reconcile(
         self, span: list[Built], streams: Streams, now: datetime, tally: Tally, record: Record
@@ -143,9 +160,9 @@ class ViewPoller:
 
         outcome = streams.reconcile(
             view.stream,
-            (span[0].bucket.start, span[-1].bucket.end),
+            (span[0].start, span[-1].end),
             [document for built in span for document in built.documents],
-            organization_id=self._inventory.names(now).organization_id,
+            organization_id=span[0].organization_id,
             terms=view.terms,
             now=now,
             confirm_after=view.interval,
@@ -155,28 +172,38 @@ class ViewPoller:
         )
         tally.add(outcome)
         if outcome.settled:
-            self._known.update((built.bucket.start, built.digest) for built in span)
+            self._known.update((built.start, built.digest) for built in span)
 
 
-def _spans(built: list[Built]) -> Iterator[list[Built]]:
-    """Runs of adjacent buckets: each is compared and written in one go."""
-    span: list[Built] = []
-    for item in built:
-        if span and span[-1].bucket.end != item.bucket.start:
+def _finish(window: Range, tally: Tally, progress: Progress | None) -> None:
+    tally.windows += 1
+    if progress:
+        progress(window)
+
+
+def _spans(found: list[Fresh]) -> Iterator[list[Fresh]]:
+    """Runs of adjacent buckets, small enough that their documents fit in memory: each is compared and
+    written in one go."""
+    span: list[Fresh] = []
+    rows = 0
+    for fresh in found:
+        rows += len(fresh.bucket.rows)
+        if span and (rows > SPAN_ROWS or span[-1].bucket.end != fresh.bucket.start):
             yield span
-            span = []
-        span.append(item)
+            span, rows = [], len(fresh.bucket.rows)
+        span.append(fresh)
     if span:
         yield span
 
 
-def _digest(bucket: Bucket, names: Names, now: datetime) -> bytes:
+def _digest(bucket: Bucket, names: Names, now: datetime) -> int:
     """Digest of all that the bucket's documents are made of: rows, names, whether it is complete.
 
-    marshal in version 2 writes equal values as equal bytes, several times faster than JSON.
+    marshal in version 2 writes equal values as equal bytes, several times faster than JSON. 64 bits, good
+    for this process only, are enough: a change that they hid would be found by the daily sweep.
     """
     complete = now >= bucket.end + DOCUMENTED_LAG
-    return blake2b(marshal.dumps([bucket.rows, names.digest, complete], 2), digest_size=16).digest()
+    return hash(marshal.dumps([bucket.rows, names.digest, complete], 2))
 
 
 def _values(rows: Iterable[Any], name: str) -> set[str]:

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff, milliseconds
@@ -22,7 +23,7 @@ NEW = ".ds-metrics-anthropic_metrics.usage-default-2026.02.20-000002"
 
 
 def wanted(id_: str, digest: str = "h") -> Prepared:
-    return Prepared(id_, digest, {"id": id_, "says": digest})
+    return Prepared(id_, digest, to_json({"id": id_, "says": digest}))
 
 
 def copy(id_: str, digest: str | None = "h", index: str = OLD, since: datetime | None = None) -> Held:

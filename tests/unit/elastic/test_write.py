@@ -54,7 +54,7 @@ def writer(answer: Answer, **options: Any) -> tuple[BulkWriter, FakeBulk, list[f
 
 
 def creates(count: int) -> list[Operation]:
-    return [create(str(number), {}) for number in range(count)]
+    return [create(str(number), b"{}") for number in range(count)]
 
 
 def failed(status: int, kind: str = "x_exception", reason: str = "because") -> dict[str, Any]:
@@ -67,11 +67,11 @@ def api_error(status: int, body: Any = "gateway") -> ApiError:
 
 
 def test_lines_are_valid_json_whatever_the_id_holds() -> None:
-    action, source = create('a"\n', {"x": 0.1}).lines.splitlines()
+    action, source = create('a"\n', b'{"x":0.1}').lines.splitlines()
     assert json.loads(action) == {"create": {"_id": 'a"\n', "require_data_stream": True}}
     assert json.loads(source) == {"x": 0.1}
     version = {"_index": ".ds-x-000001", "_id": 'a"b', "if_seq_no": 7, "if_primary_term": 2}
-    action, source = overwrite("replace", COPY, {"x": 1}).lines.splitlines()
+    action, source = overwrite("replace", COPY, b'{"x":1}').lines.splitlines()
     assert (json.loads(action), json.loads(source)) == ({"index": version}, {"x": 1})
     (action,) = remove("delete", COPY).lines.splitlines()
     assert json.loads(action) == {"delete": version}

@@ -199,6 +199,14 @@ def test_both_shapes_of_a_rate_limit_become_a_document_with_each_known_limit_as_
     assert (new["group_id"], new["group_name"], new["output_tokens_per_minute"]) == ("rlg_1", "Opus", 8000)
 
 
+def test_a_rate_limit_without_a_type_of_its_own_is_kept() -> None:
+    group = RateLimitGroup.model_validate(
+        {name: value for name, value in LIMIT_NEW.items() if name != "type"}
+    )
+    [document] = rate_limit_documents("anthropic_metrics.rate_limit", "default", [group], NAMES, HOUR, HOUR)
+    assert "type" not in document.source["anthropic"]["rate_limit"]
+
+
 def test_two_polls_in_one_slot_make_one_rate_limit_document() -> None:
     group = RateLimitGroup.model_validate(LIMIT_NEW)
     first, second = (

@@ -10,10 +10,12 @@ from anthropic_metrics.reports.plan import (
     WINDOW_ROWS,
     Range,
     Rung,
+    Width,
     ceil,
     due_rungs,
     floor,
     newest_window,
+    next_density,
     reach,
 )
 
@@ -26,7 +28,7 @@ def test_the_first_poll_reads_as_deep_as_the_deepest_rung() -> None:
     due = due_rungs((FRESH, DEEP), {}, NOW)
     assert due == [FRESH, DEEP]
     assert reach(due, NOW, "1h", LONG_AGO) == Range(
-        datetime(2026, 11, 14, 10, tzinfo=UTC), datetime(2026, 11, 21, 11, tzinfo=UTC)
+        datetime(2026, 11, 14, 11, tzinfo=UTC), datetime(2026, 11, 21, 11, tzinfo=UTC)
     )
 
 
@@ -87,3 +89,28 @@ def test_a_clock_that_was_set_back_does_not_stop_the_polls() -> None:
     ahead = NOW + timedelta(days=400)
     always, hourly = Rung(timedelta(hours=3)), Rung(timedelta(days=7), every=timedelta(hours=1))
     assert due_rungs((always, hourly), {always: ahead, hourly: ahead}, NOW) == [always, hourly]
+
+
+def test_after_a_quiet_window_the_next_grows_by_no_more_than_its_factor() -> None:
+    whole = Range(NOW.replace(minute=0, second=0) - timedelta(days=30), NOW.replace(minute=0, second=0))
+    density: float | None = None
+    sizes = []
+    for _ in range(5):
+        window = newest_window(whole, "1h", density)
+        sizes.append((window.end - window.start) // WIDTHS["1h"])
+        density = next_density(density, 0.0, "1h")
+    assert sizes == [6, 24, 96, 168, 168]
+
+
+def test_a_busy_window_makes_the_next_one_small_at_once() -> None:
+    assert next_density(10.0, 1000.0, "1h") == 1000.0
+    assert next_density(1000.0, 900.0, "1h") == 900.0
+
+
+@pytest.mark.parametrize("width", ["1m", "1h", "1d"])
+def test_an_age_of_a_whole_page_takes_one_page(width: Width) -> None:
+    deepest = Rung(PAGE_MOST[width] * WIDTHS[width])
+    whole = reach([deepest], NOW, width, LONG_AGO)
+    assert whole is not None
+    assert (whole.end - whole.start) // WIDTHS[width] == PAGE_MOST[width]
+    assert whole.end > NOW

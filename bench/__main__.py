@@ -1,0 +1,42 @@
+"""Print the measurements as a table: `scripts/bench [throughput] [unchanged] [memory] [requests]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Callable
+
+from bench import memory, requests, throughput, unchanged
+from bench.setting import Figure
+
+MEASUREMENTS: dict[str, Callable[[], list[Figure]]] = {
+    "unchanged": unchanged.measure,
+    "requests": requests.measure,
+    "memory": memory.measure,
+    "throughput": throughput.measure,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Agent and yardstick, side by side.")
+    parser.add_argument("only", nargs="*", choices=[[], *MEASUREMENTS], help="Only these; none is all.")
+    only = parser.parse_args().only or list(MEASUREMENTS)
+    print(f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {platform.machine()}.", flush=True)
+    print("+ reaches its aim, - does not; ratios hold beyond this machine, absolute figures do not.")
+    for name, measure in MEASUREMENTS.items():
+        if name in only:
+            show(name, measure())
+
+
+def show(name: str, figures: list[Figure]) -> None:
+    """One block of the table."""
+    print(f"\n{name}")
+    for figure in figures:
+        sign = {None: " ", True: "+", False: "-"}[figure.holds]
+        print(f"{sign} {figure.what:40} {figure.agent:18} {figure.beside:48} {figure.verdict}".rstrip())
+    print(end="", flush=True)
+
+
+if __name__ == "__main__":
+    main()

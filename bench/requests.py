@@ -1,0 +1,92 @@
+"""Admin API requests of one simulated day at the defaults, beside the least that the same day could take.
+
+The least is one request for each question that the intervals ask, where the API allows one: a poll of a view
+is one page, however deep it looks back (its page limits allow that); the limits are one request for the
+organization and one for each workspace, because there is no other way to ask; the inventory is three lists
+an hour; the daily sweep is the whole history in pages of the largest size. See docs/performance.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+
+from anthropic_metrics import logs
+from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.agent.jobs import SWEEP_EVERY
+from anthropic_metrics.reports.names import REFRESH
+from anthropic_metrics.reports.plan import PAGE_MOST, WIDTHS
+from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
+from anthropic_metrics.simulator.requests import Request
+from bench.setting import DAYS, NOW, Figure, canned, configuration
+
+DAY = timedelta(days=1)
+
+
+def measure() -> list[Figure]:
+    """The second day: the first one also reads the history."""
+    clock = SettableClock(NOW)
+    simulation = Simulation(clock, days=DAYS, arrivals="usual", revisions="usual")
+    logs.configure("warning")
+    with SimulatorServer(simulation) as server, canned("sink") as sink:
+        config = configuration(server.url, sink, key=ADMIN_KEY)
+        with Agent(config, clock=clock.now) as agent:
+            for job in agent.jobs:
+                agent.attempt(job)
+            first = len(server.requests)
+            server.forget_requests()
+            _run_a_day(agent, clock)
+            asked = kinds(server.requests)
+            least = least_possible(agent)
+    figures = [Figure("first start, 30 days of history", f"{first:,} requests", "", "")]
+    figures += [Figure(f"  {kind}", f"{asked[kind]:,}", f"least {least[kind]:,}", "") for kind in least]
+    total, floor = asked.total(), sum(least.values())
+    return [
+        *figures,
+        Figure("a day", f"{total:,} requests", f"least possible {floor:,}", f"{total / floor:.2f} of it"),
+    ]
+
+
+def _run_a_day(agent: Agent, clock: SettableClock) -> None:
+    """Every job at its interval, without the jitter, in the order of the day."""
+    start = clock.now()
+    turns = sorted(
+        (turn * job.interval, position)
+        for position, job in enumerate(agent.jobs)
+        for turn in range(1, DAY // job.interval + 1)
+    )
+    for after, position in turns:
+        clock.set(start + after)
+        tally = agent.attempt(agent.jobs[position])
+        assert not tally.failures, tally.failures
+
+
+def kinds(requests: Iterable[Request]) -> Counter[str]:
+    """Requests by what they ask."""
+    return Counter(map(_kind, requests))
+
+
+def _kind(request: Request) -> str:
+    last = request.path.rpartition("/")[2]
+    if last == "messages":
+        return f"usage {dict(request.params)['bucket_width']}"
+    return {"cost_report": "cost", "rate_limits": "rate limits"}.get(last, "inventory")
+
+
+def least_possible(agent: Agent) -> dict[str, int]:
+    """The least for each kind of request, at the agent's intervals."""
+    names = agent.inventory.names(agent.clock())
+    active = sum(not workspace.archived for workspace in names.workspaces.values())
+    limits = next(job for job in agent.jobs if job.poller == "rate_limits")
+    least = {}
+    for poller in agent.pollers.views:
+        view, whole = poller.view, agent.pollers.history(poller)
+        buckets = (whole.end - whole.start) // WIDTHS[view.width]
+        sweep = -(-buckets // PAGE_MOST[view.width]) * (DAY // SWEEP_EVERY)
+        kind = f"usage {view.width}" if view.poller == "usage" else view.poller
+        least[kind] = DAY // view.interval + sweep
+    return least | {
+        "rate limits": DAY // limits.interval * (1 + active),
+        "inventory": DAY // REFRESH * 3,
+    }

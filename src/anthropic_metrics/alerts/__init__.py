@@ -1,0 +1,1 @@
+"""Alert rules: what they ask, how they are run as Kibana runs them, and the ways to hear them."""

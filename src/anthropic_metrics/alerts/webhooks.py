@@ -1,0 +1,76 @@
+"""Posts alerts to webhooks: Slack's format, or plain JSON."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Literal
+
+import httpx
+
+from anthropic_metrics.config import AlertSettings
+from anthropic_metrics.errors import RetryLater, Stopped
+
+ATTEMPTS = 3
+_WAITS = (1.0, 3.0)
+_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where to post. The URL is a secret; `name` is a digest of it that may be stored and shown."""
+
+    name: str
+    url: str
+    kind: Literal["json", "slack"]
+
+    def __repr__(self) -> str:
+        return f"Webhook({self.name!r}, {self.kind!r})"
+
+
+def webhooks(settings: AlertSettings) -> list[Webhook]:
+    """The configured webhooks; one that is named twice is one."""
+    pairs: list[tuple[Literal["json", "slack"], str]] = [
+        *(("json", secret.get_secret_value()) for secret in settings.webhooks),
+        *(("slack", secret.get_secret_value()) for secret in settings.slack_webhooks),
+    ]
+    found = (
+        Webhook(blake2b(f"{kind} {url}".encode(), digest_size=6).hexdigest(), url, kind)
+        for kind, url in pairs
+    )
+    return list({webhook.name: webhook for webhook in found}.values())
+
+
+class Poster:
+    """Posts with a few quick retries; the rest is for the next evaluation. `stop` ends waits with Stopped."""
+
+    def __init__(self, stop: threading.Event, *, waits: tuple[float, ...] = _WAITS) -> None:
+        self._stop = stop
+        self._waits = waits
+
+    def post(self, webhook: Webhook, message: dict[str, Any]) -> None:
+        """Raises RetryLater when it was not taken; its message names neither host nor URL."""
+        body = {"text": message["text"]} if webhook.kind == "slack" else message
+        for attempt in range(ATTEMPTS):
+            if attempt and self._stop.wait(self._waits[attempt - 1]):
+                raise Stopped
+            problem, again = _send(webhook.url, body)
+            if problem is None:
+                return
+            if not again:
+                break
+        raise RetryLater(f"Webhook {webhook.name} did not take an alert: {problem}.")
+
+
+def _send(url: str, body: dict[str, Any]) -> tuple[str | None, bool]:
+    """What went wrong, if anything, and whether to try again at once."""
+    try:
+        answer = httpx.post(url, json=body, timeout=_TIMEOUT)
+    except httpx.TimeoutException:
+        return "no answer in time", True
+    except httpx.HTTPError as error:
+        return f"no connection ({type(error).__name__})", True
+    if answer.is_success:
+        return None, False
+    return f"it answered {answer.status_code}", answer.status_code == 429 or answer.status_code >= 500

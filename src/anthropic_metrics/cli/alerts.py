@@ -1,0 +1,140 @@
+"""`alerts`: the rules, what they would say now or then, and how to hear them."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from elasticsearch import Elasticsearch
+from rich.table import Table
+
+from anthropic_metrics.agent.core import utc_now
+from anthropic_metrics.alerts.catalog import every_rule, is_on, rules
+from anthropic_metrics.alerts.execute import Alert, run
+from anthropic_metrics.alerts.files import exported
+from anthropic_metrics.alerts.install import Change, apply, plan_install, plan_uninstall
+from anthropic_metrics.alerts.messages import subject
+from anthropic_metrics.alerts.rule import Rule
+from anthropic_metrics.cli.common import ConfigOption, err, load, moment, out
+from anthropic_metrics.config import format_duration
+from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.errors import ConfigError, MetricsError
+from anthropic_metrics.kibana.client import KibanaClient
+
+commands = typer.Typer(help="Alert rules: what they say, and how to hear them.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(commands, name="alerts")
+
+
+@commands.command("list")
+def list_rules(config: ConfigOption = None) -> None:
+    """Every rule with its threshold, window and schedule as the configuration has them."""
+    settings = load(config)
+    table = Table("rule", "on", "threshold", "window", "every", "what it means", box=None, pad_edge=False)
+    for rule in every_rule(settings):
+        on = "yes" if is_on(rule, settings) else "no"
+        times = format_duration(rule.window), format_duration(rule.schedule)
+        table.add_row(rule.key, on, rule.threshold, *times, rule.title)
+    out.print(table)
+
+
+@commands.command()
+def evaluate(
+    at: Annotated[
+        str | None, typer.Option(help="A time such as 2026-11-20T15:00Z; else now.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Which rules would fire now or then, and on which rows; nothing is sent or stored.
+
+    Then: over the documents as they stand today. Exit code 1 when a rule could not be run.
+    """
+    when = moment(at, "--at") if at else utc_now()
+    settings = load(config)
+    settings.require_elasticsearch()
+    table = Table("rule", "alert", "what", box=None, pad_edge=False)
+    with closing(connect(settings.elasticsearch)) as es:
+        failed = [rule for rule in rules(settings) if not _add(table, es, rule, when)]
+    out.print(table)
+    raise typer.Exit(1 if failed else 0)
+
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the requests, one JSON a line.")]
+
+
+@commands.command()
+def install(
+    config: ConfigOption = None,
+    dry_run: DryRun = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Also put back what was changed in Kibana.")
+    ] = False,
+) -> None:
+    """Create or update the rules in Kibana; safe to repeat. What was changed there is kept."""
+    settings = load(config)
+    with KibanaClient(settings.kibana) as kibana:
+        _carry_out(kibana, plan_install(kibana, settings, overwrite=overwrite), dry_run=dry_run)
+
+
+@commands.command()
+def uninstall(config: ConfigOption = None, dry_run: DryRun = False) -> None:
+    """Remove the agent's rules of this namespace from Kibana, and no others."""
+    settings = load(config)
+    with KibanaClient(settings.kibana) as kibana:
+        _carry_out(kibana, plan_uninstall(kibana, settings), dry_run=dry_run)
+
+
+@commands.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where to write; made if it is not there.")],
+    kibana: Annotated[str, typer.Option(help="Kibana's version, such as 8.19.")] = "9.2",
+    config: ConfigOption = None,
+) -> None:
+    """Write the rules as request bodies, and templates.ndjson to import into Kibana 9.2 or newer."""
+    if not re.fullmatch(r"\d+\.\d+(\.\d+)?", kibana):
+        raise ConfigError(f"--kibana: {kibana!r} is no version; write 8.19 or 9.2")
+    version = tuple(int(part) for part in kibana.split("."))
+    files = exported(load(config), version)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from None
+    err.print(f"{len(files)} files in {folder}", highlight=False)
+
+
+def _carry_out(kibana: KibanaClient, changes: list[Change], *, dry_run: bool) -> None:
+    if dry_run:
+        for change in changes:
+            if change.method:
+                request = {"method": change.method, "path": change.path, "body": change.body}
+                out.print(json.dumps(request), highlight=False, soft_wrap=True, markup=False)
+        return
+    apply(kibana, changes)
+    table = Table("rule", "result", "details", box=None, pad_edge=False)
+    for change in changes:
+        table.add_row(change.name.replace("[", "\\["), change.action, change.detail)
+    out.print(table)
+
+
+def _add(table: Table, es: Elasticsearch, rule: Rule, when: datetime) -> bool:
+    """One line per alert of the rule, or one that says it is quiet; False when it could not be run."""
+    try:
+        found: list[Alert] = run(es, rule, when)
+    except MetricsError as error:
+        table.add_row(rule.key, "[red]failed[/red]", "")
+        err.print(f"{rule.key}: {error}", highlight=False, soft_wrap=True, markup=False)
+        return False
+    for alert in found:
+        table.add_row(rule.key, f"[yellow]{alert.id}[/yellow]", subject(rule, alert.row))
+    if not found:
+        table.add_row(rule.key, "[dim]quiet[/dim]", "")
+    return True

@@ -1,0 +1,195 @@
+"""The `alerts` and `budgets` sections: thresholds, schedules, recipients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from anthropic_metrics.config.connections import Section
+from anthropic_metrics.config.values import listed, names, parse_duration
+from anthropic_metrics.logs import redact
+
+RULES = (
+    "daily_cost",
+    "monthly_budget",
+    "workspace_daily_cost",
+    "token_spike",
+    "cache_hit_rate",
+    "model_dominance",
+    "workspace_baseline",
+    "month_end_forecast",
+    "rate_limit_headroom",
+    "new_workspace",
+    "unattributed_usage",
+    "no_fresh_data",
+)
+_SHORTEST_SCHEDULE = timedelta(minutes=1)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    found = listed(value)
+    if not isinstance(found, list | tuple) or not all(isinstance(item, str) and item for item in found):
+        raise ValueError("must be a list of texts, such as [a, b]")
+    return tuple(found)
+
+
+def _webhooks(value: object) -> tuple[SecretStr, ...]:
+    """URLs that are secrets: whoever knows one can post. No message quotes them."""
+    if isinstance(value, tuple) and all(isinstance(item, SecretStr) for item in value):
+        return value
+    found = tuple(text.strip() for text in _texts(value))
+    for url in found:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be a list of URLs that begin with https:// or http://")
+        redact.add(url)
+    return tuple(SecretStr(url) for url in found)
+
+
+def _table(value: object, what: str, read: Callable[[object], Any]) -> dict[str, Any]:
+    if value in (None, ""):
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must be a mapping of names to {what}")
+    table = {}
+    for name, item in value.items():
+        try:
+            table[str(name)] = read(item)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return table
+
+
+def _usd(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("must be an amount in US dollars, such as 500")
+    try:
+        amount = float(value)
+    except ValueError:
+        raise ValueError("must be an amount in US dollars, such as 500") from None
+    if not 0 < amount < 1e12:
+        raise ValueError("must be more than nothing")
+    return amount
+
+
+def _optional_usd(value: object) -> float | None:
+    return None if value in (None, "") else _usd(value)
+
+
+def _workspaces(value: object) -> dict[str, float]:
+    return _table(value, "US dollars", _usd)
+
+
+def _tags(value: object) -> dict[str, float]:
+    table = _table(value, "US dollars", _usd)
+    if wrong := [tag for tag in table if not re.fullmatch(r"[^=]+=.+", tag)]:
+        raise ValueError(f"{', '.join(wrong)}: must be written tag=value, such as team=research")
+    return table
+
+
+def _schedule(value: object) -> timedelta:
+    schedule = parse_duration(value)
+    if schedule < _SHORTEST_SCHEDULE:
+        raise ValueError("must be at least 1m")
+    return schedule
+
+
+def _schedules(value: object) -> dict[str, timedelta]:
+    table = _table(value, "durations", _schedule)
+    if unknown := [name for name in table if name not in RULES]:
+        raise ValueError(f"{', '.join(unknown)}: no such rule; allowed: {', '.join(RULES)}")
+    return table
+
+
+def _levels(value: object) -> tuple[int, ...]:
+    found = listed(value)
+    try:
+        levels = tuple(int(item) for item in found) if isinstance(found, list | tuple) else ()
+    except (TypeError, ValueError):
+        levels = ()
+    if not levels or not all(0 < level <= 1000 for level in levels):
+        raise ValueError("must be a list of percentages, such as [50, 75, 90, 100]")
+    return tuple(sorted(set(levels)))
+
+
+Usd = Annotated[float, BeforeValidator(_usd)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+Webhooks = Annotated[tuple[SecretStr, ...], BeforeValidator(_webhooks)]
+
+
+class AlertSettings(Section):
+    evaluate: bool = Field(
+        False, description="Whether `run` evaluates the rules itself and posts to the webhooks below."
+    )
+    webhooks: Webhooks = Field((), description="URLs that get each alert as JSON; kept out of every log.")
+    slack_webhooks: Webhooks = Field(
+        (), description="URLs of Slack or of what takes Slack's messages (Mattermost, Discord's /slack)."
+    )
+    connectors: Texts = Field(
+        (), description="Ids of Kibana connectors that `alerts install` gives the rules as actions."
+    )
+    emails: Texts = Field((), description="Recipients, for those of the connectors that send e-mail.")
+    rules: Annotated[tuple[str, ...], names(what="rule", allowed=RULES)] = Field(
+        RULES, description="The rules that are on; budgets below are on where there are any."
+    )
+    schedules: Annotated[dict[str, timedelta], BeforeValidator(_schedules)] = Field(
+        {}, description="Other schedules than the rules' own, by rule: `{token_spike: 5m}`."
+    )
+    daily_cost_usd: Usd = Field(50.0, description="`daily_cost`: most that a UTC day may cost.")
+    monthly_budget_usd: Usd = Field(
+        1000.0,
+        description="`monthly_budget` and `month_end_forecast`: most that a month may cost, where "
+        "budgets.organization_usd is not given.",
+    )
+    workspace_daily_cost_usd: Usd = Field(
+        20.0, description="`workspace_daily_cost`: most that one workspace may cost in a UTC day."
+    )
+    hourly_tokens: int = Field(
+        500_000, ge=1, description="`token_spike`: most tokens that one model may use in an hour."
+    )
+    cache_hit_percent: int = Field(
+        30, ge=1, le=100, description="`cache_hit_rate`: least share of the input that the cache serves."
+    )
+    cache_floor_tokens: int = Field(
+        1_000_000, ge=0, description="`cache_hit_rate`: input tokens below which nothing is judged."
+    )
+    dominance_percent: int = Field(
+        90, ge=50, le=100, description="`model_dominance`: most that one model's share of tokens may be."
+    )
+    dominance_floor_tokens: int = Field(
+        1_000_000, ge=0, description="`model_dominance`: tokens below which nothing is judged."
+    )
+    baseline_factor: float = Field(
+        2.0, ge=1, description="`workspace_baseline`: how many times its usual a workspace's day may cost."
+    )
+    baseline_floor_usd: Usd = Field(
+        20.0, description="`workspace_baseline`: how much above the usual it must be at least."
+    )
+    headroom_percent: int = Field(
+        20, ge=1, le=100, description="`rate_limit_headroom`: least of a rate limit that a minute may leave."
+    )
+    unattributed_tokens: int = Field(
+        1_000_000,
+        ge=0,
+        description="`unattributed_usage`: tokens that the Console or an unknown key may use in a UTC day.",
+    )
+
+
+class BudgetSettings(Section):
+    organization_usd: Annotated[float | None, BeforeValidator(_optional_usd)] = Field(
+        None, description="Budget of a calendar month (UTC) for the whole organization."
+    )
+    workspaces: Annotated[dict[str, float], BeforeValidator(_workspaces)] = Field(
+        {}, description="Budgets of workspaces, by name or id: `{Production: 500}`. An id outlives renames."
+    )
+    tags: Annotated[dict[str, float], BeforeValidator(_tags)] = Field(
+        {}, description="Budgets of all workspaces with a tag: `{team=research: 300}`."
+    )
+    levels: Annotated[tuple[int, ...], BeforeValidator(_levels)] = Field(
+        (50, 75, 90, 100), description="Percentages of a budget that alert, each once a month."
+    )

@@ -1,0 +1,37 @@
+"""`anthropic_metrics.alert`: one alert that the agent raised itself, from its first run to its end.
+
+The document is also the agent's memory: an alert that is active here is not new, and what `pending` names has
+still to be posted. So a restart forgets nothing, and of two agents only one writes it and posts.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from anthropic_metrics.documents.base import Count, Date, Document, Keyword, Keywords, Part, Shared
+
+
+class Alert(Part):
+    """One alert."""
+
+    rule: Keyword = Field(description="The rule's key in the configuration.")
+    id: Keyword = Field(description="The alert's id: what tells it from the rule's other alerts.")
+    episode: Count = Field(description="How often this id had been an alert before.")
+    status: Keyword = Field(description="`active`, then `recovered`.")
+    fired_at: Date = Field(description="The run that found it.")
+    recovered_at: Date | None = Field(None, description="The first run that no longer did.")
+    message: Keyword = Field(description="What it says, one sentence.")
+    row: Keyword = Field(description="The row of the rule's query, as JSON.")
+    pending: Keywords | None = Field(None, description="What has still to be posted: event and webhook.")
+    claimed_by: Keyword | None = Field(None, description="The agent that posts.")
+    claimed_until: Date | None = Field(None, description="When another one may.")
+
+
+class AlertAnthropic(Shared):
+    alert: Alert
+
+
+class AlertDocument(Document):
+    """An alert."""
+
+    anthropic: AlertAnthropic

@@ -1,0 +1,81 @@
+"""Headroom documents from windows. Pure: the same windows, names and moment make the same documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from anthropic_metrics.documents.headroom import HeadroomDocument
+from anthropic_metrics.documents.identity import Prepared, document_id, prepare
+from anthropic_metrics.headroom.limits import ORGANIZATION, WORKSPACE
+from anthropic_metrics.headroom.windows import WINDOW, Window, percentile_95
+from anthropic_metrics.reports.build import DOCUMENTED_LAG, envelope, workspace_fields
+from anthropic_metrics.reports.names import Names
+
+DATASET = "anthropic_metrics.headroom"
+
+
+def moment(seconds: int) -> datetime:
+    """Seconds since 1970 as an aware time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def headroom_documents(
+    windows: Iterable[Window], names: Names, namespace: str, now: datetime, usage_read_at: datetime | None
+) -> Iterator[Prepared]:
+    """One document per window. `usage_read_at` is when usage was last read to its end, None: not known."""
+    for window in windows:
+        start = moment(window.start)
+        end = start + timedelta(seconds=WINDOW)
+        complete = usage_read_at is not None and usage_read_at >= end + DOCUMENTED_LAG
+        scope = ORGANIZATION if window.workspace is None else WORKSPACE
+        dimensions = {
+            "scope": scope,
+            "workspace_id": window.workspace,
+            "group": window.group.key,
+            "limit_type": window.limit_type,
+            "unmapped": "yes" if window.unmapped else None,
+        }
+        identity = document_id(names.organization_id, DATASET, start, dimensions)
+        source = envelope(DATASET, namespace, start, names, now)
+        source["anthropic"] = workspace_fields(window.workspace, names) | {
+            "model": sorted(window.models),
+            "headroom": {
+                "scope": scope,
+                "workspace_id": window.workspace,
+                "group_id": None if window.unmapped else window.group.key,
+                "group_name": window.group.name,
+                "limit_type": window.limit_type,
+                **_figures(window),
+                "window_start": start,
+                "window_end": end,
+                "complete": complete,
+                "unmapped": window.unmapped,
+                "caveats": sorted(window.caveats) or None,
+            },
+        }
+        source["gen_ai"] = {}
+        yield prepare(identity, HeadroomDocument.model_validate(source))
+
+
+def _figures(window: Window) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "tokens": sum(window.counts),
+        "active_minutes": sum(count > 0 for count in window.counts),
+        "peak_tokens": window.peak_tokens,
+        "peak_minute": moment(window.peak_minute),
+        "p95_tokens": percentile_95(window.counts),
+    }
+    if window.ceiling is None:
+        return figures
+    return figures | {
+        "limit": window.ceiling.value,
+        "limit_source": window.ceiling.source,
+        "organization_limit": window.ceiling.organization,
+        "peak_share": window.peak_share,
+        "p95_share": percentile_95(window.shares),
+        "headroom_share": window.headroom_share,
+        "minutes_above_80": window.above_80,
+        "minutes_above_100": window.above_100,
+    }

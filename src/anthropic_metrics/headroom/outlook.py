@@ -1,0 +1,165 @@
+"""The table of `anthropic-metrics headroom`: closest minute per limit, trend, and when growth reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.elastic import query
+from anthropic_metrics.reports.plan import Range
+from anthropic_metrics.reports.snapshots import iso
+
+Body = dict[str, Any]
+
+WEEK = timedelta(weeks=1)
+FURTHEST = timedelta(weeks=104)  # a line through two weeks says nothing about later
+_KEY = ("organization.id", "anthropic.headroom.scope", "anthropic.workspace.id")
+_GROUP = ("anthropic.headroom.group_id", "anthropic.headroom.limit_type")
+_SHOWN = ["anthropic.headroom", "anthropic.workspace"]
+# Pages of composite aggregations with a document each: a page is a few megabytes.
+_PAGE = 1_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One limit over a range: its closest minute, how often it was close, and how it was a week before.
+
+    `usual_share`: 95 of 100 windows with traffic stayed below it. `least_left` is the least headroom share.
+    """
+
+    workspace: str | None
+    group: str
+    limit_type: str
+    limit: int
+    peak_tokens: int
+    peak_share: float
+    peak_minute: datetime
+    usual_share: float
+    least_left: float
+    above_80: int
+    above_100: int
+    most_tokens: int
+    most_tokens_before: int | None = None
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def trend(self) -> float | None:
+        """Growth of the busiest minute against a week before, as a share of it; None without such a week."""
+        if not self.most_tokens_before:
+            return None
+        return self.most_tokens / self.most_tokens_before - 1
+
+    def reached_at(self, now: datetime) -> datetime | None:
+        """When the busiest minute meets the limit if it goes on growing by as many tokens every week.
+
+        `now` if it has met it; None if it does not grow, or not so far in two years, or has no week before.
+        """
+        if self.most_tokens >= self.limit:
+            return now
+        if self.most_tokens_before is None or self.most_tokens <= self.most_tokens_before:
+            return None
+        weeks = (self.limit - self.most_tokens) / (self.most_tokens - self.most_tokens_before)
+        return now + weeks * WEEK if weeks * WEEK <= FURTHEST else None
+
+
+@dataclass(frozen=True)
+class Unmapped:
+    """Use of a model that no limit group lists."""
+
+    model: str
+    limit_type: str
+    peak_tokens: int
+
+
+def lines(es: Elasticsearch, stream: str, span: Range, workspace: str | None = None) -> list[Line]:
+    """A line per limit in use within `span`, the closest to its ceiling first; of one workspace if named.
+
+    A workspace is named by its id or its name.
+    """
+    earlier = Range(span.start - WEEK, span.end - WEEK)
+    most = {key: value for key, value, _ in _busiest(es, stream, earlier, workspace)}
+    found = [
+        replace(_line(bucket), most_tokens_before=most.get(key))
+        for key, _, bucket in _busiest(es, stream, span, workspace, details=True)
+    ]
+    return sorted(found, key=lambda line: (-line.peak_share, -line.peak_tokens, line.group, line.limit_type))
+
+
+def unmapped(es: Elasticsearch, stream: str, span: Range, workspace: str | None = None) -> list[Unmapped]:
+    """Models in use that no limit group lists, with their busiest minute."""
+    sources = [
+        {"model": {"terms": {"field": "anthropic.headroom.group_name"}}},
+        {"limit_type": {"terms": {"field": "anthropic.headroom.limit_type"}}},
+    ]
+    wanted = _wanted(span, workspace, unmapped=True)
+    return [
+        Unmapped(bucket["key"]["model"], bucket["key"]["limit_type"], int(bucket["most"]["value"]))
+        for bucket in query.composite(es, stream, wanted, sources, {"most": _of("max", "peak_tokens")})
+    ]
+
+
+def _busiest(
+    es: Elasticsearch, stream: str, span: Range, workspace: str | None, *, details: bool = False
+) -> Iterator[tuple[tuple[str, ...], int, Body]]:
+    """Key, tokens of the busiest minute and the bucket of every limit in use."""
+    sources = [{field: {"terms": {"field": field, "missing_bucket": True}}} for field in (*_KEY, *_GROUP)]
+    aggregations = {"most": _of("max", "peak_tokens"), **(_DETAILS if details else {})}
+    wanted = _wanted(span, workspace, unmapped=False)
+    for bucket in query.composite(es, stream, wanted, sources, aggregations, page=_PAGE):
+        yield tuple(map(str, bucket["key"].values())), int(bucket["most"]["value"]), bucket
+
+
+def _of(what: str, field: str, **options: Any) -> Body:
+    return {what: {"field": f"anthropic.headroom.{field}", **options}}
+
+
+_DETAILS: Body = {
+    "closest": {
+        "top_hits": {
+            "size": 1,
+            "sort": [{"anthropic.headroom.peak_share": "desc"}, {"@timestamp": "asc"}],
+            "_source": {"includes": _SHOWN},
+        }
+    },
+    "usual": _of("percentiles", "peak_share", percents=[95], keyed=False),
+    "left": _of("min", "headroom_share"),
+    "above_80": _of("sum", "minutes_above_80"),
+    "above_100": _of("sum", "minutes_above_100"),
+}
+
+
+def _wanted(span: Range, workspace: str | None, *, unmapped: bool) -> Body:
+    filters: list[Body] = [
+        {"range": {"@timestamp": {"gte": iso(span.start), "lt": iso(span.end)}}},
+        {"term": {"anthropic.headroom.unmapped": unmapped}},
+    ]
+    if workspace is not None:
+        either = [{"term": {f"anthropic.workspace.{name}": workspace}} for name in ("id", "name")]
+        filters.append({"bool": {"should": either, "minimum_should_match": 1}})
+    elif unmapped:
+        filters.append({"term": {"anthropic.headroom.scope": "organization"}})
+    return {"bool": {"filter": filters, "must_not": [{"exists": {"field": "anthropic.missing_since"}}]}}
+
+
+def _line(bucket: Mapping[str, Any]) -> Line:
+    source = bucket["closest"]["hits"]["hits"][0]["_source"]["anthropic"]
+    held, space = source["headroom"], source.get("workspace", {})
+    return Line(
+        workspace=space.get("name") or space.get("id"),
+        group=held["group_name"],
+        limit_type=held["limit_type"],
+        limit=held["limit"],
+        peak_tokens=held["peak_tokens"],
+        peak_share=held["peak_share"],
+        peak_minute=datetime.fromisoformat(held["peak_minute"]),
+        usual_share=bucket["usual"]["values"][0]["value"],
+        least_left=bucket["left"]["value"],
+        above_80=int(bucket["above_80"]["value"]),
+        above_100=int(bucket["above_100"]["value"]),
+        most_tokens=int(bucket["most"]["value"]),
+        caveats=tuple(held.get("caveats", ())),
+    )

@@ -1,0 +1,45 @@
+"""Limits as they stood, from the rows of the rate-limit snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from anthropic_metrics.headroom.limits import MEASURED, Group, Limits, Snapshot, Timeline
+from anthropic_metrics.reports.snapshots import Body, Snapshots, group_key, own_limits
+
+# Batch requests wait in a queue with limits of its own, whatever models its group may list.
+BATCH = "batch"
+
+
+def read_limits(snapshots: Snapshots, start: datetime, end: datetime) -> Limits | None:
+    """The limits that hold in [start, end); None while the organization's have never been seen."""
+    found = {scope: Timeline(_snapshots(rows)) for scope, rows in snapshots.holding(start, end).items()}
+    organization = found.pop(None, None)
+    if organization is None:
+        return None
+    return Limits(organization, {scope: line for scope, line in found.items() if scope is not None})
+
+
+def _snapshots(found: Mapping[int, Iterable[Body]]) -> Iterator[Snapshot]:
+    """Snapshots in order; of a run that says the same only the first."""
+    last: tuple[Group, ...] | None = None
+    for at in sorted(found):
+        # By key: a document that stands in two backing indices for a while is still one group.
+        by_key = {group.key: group for group in _groups(found[at])}
+        groups = tuple(by_key[key] for key in sorted(by_key))
+        if groups != last:
+            yield Snapshot(at, groups)
+        last = groups
+
+
+def _groups(rows: Iterable[Body]) -> Iterator[Group]:
+    for row in rows:
+        models = row.get("models") or ()
+        if models and row["group_type"] != BATCH:
+            yield Group(
+                key=group_key(row.get("group_id"), row["group_type"], models),
+                name=row.get("group_name") or row["group_type"],
+                models=frozenset(models),
+                limits={kind: value for kind, value in own_limits(row) if kind in MEASURED},
+            )

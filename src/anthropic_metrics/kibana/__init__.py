@@ -1,0 +1,1 @@
+"""Kibana over its HTTP API."""

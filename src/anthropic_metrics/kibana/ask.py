@@ -1,0 +1,109 @@
+"""A panel's query, asked as Kibana asks it: time range and choices go as a filter beside the query."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from elasticsearch import BadRequestError, Elasticsearch, ElasticsearchWarning
+
+from anthropic_metrics.elastic.failures import translated
+
+DEFAULT_LIMIT = 1000  # what Elasticsearch sets where a query has no LIMIT
+_STREAM = re.compile(r"(metrics-anthropic_metrics\.\w+)-\*")
+_SINCE = re.compile(r"now-(\d+)([hdwM])(?:/([dwM]))?")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Columns, their Elasticsearch types and the rows of a query."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def ask(
+    es: Elasticsearch,
+    query: str,
+    start: datetime,
+    end: datetime,
+    *,
+    namespace: str | None = None,
+    chosen: Mapping[str, Sequence[str]] | None = None,
+) -> Answer:
+    """The answer for [start, end] and the values `chosen` by field; `namespace` None reads all of them.
+
+    A stream that does not exist yet has no rows. Raises MetricsError.
+    """
+    with warnings.catch_warnings(), translated("The query of a panel"):
+        warnings.simplefilter("ignore", ElasticsearchWarning)
+        try:
+            found = es.esql.query(
+                query=_asked(query, namespace),
+                filter=_filter(start, end, chosen or {}),
+                params=_params(query, start, end),
+            )
+        except BadRequestError as error:
+            if "Unknown index" in str(error):
+                return Answer((), (), ())
+            raise
+    columns = found["columns"]
+    return Answer(
+        tuple(column["name"] for column in columns),
+        tuple(column["type"] for column in columns),
+        tuple(map(tuple, found["values"])),
+    )
+
+
+def since(text: str, now: datetime) -> datetime:
+    """The start of a dashboard's range, such as `now-28d/d` or `now-1M/M`, in UTC."""
+    match = _SINCE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no range like now-28d/d")
+    count, unit, rounding = int(match[1]), match[2], match[3]
+    if unit == "M":
+        months = now.year * 12 + now.month - 1 - count
+        start = now.replace(year=months // 12, month=months % 12 + 1, day=min(now.day, 28))
+    else:
+        start = now - timedelta(**{{"h": "hours", "d": "days", "w": "weeks"}[unit]: count})
+    return _floor(start.astimezone(UTC), rounding)
+
+
+def _floor(moment: datetime, unit: str | None) -> datetime:
+    if unit is None:
+        return moment
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    if unit == "w":
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1) if unit == "M" else day
+
+
+def _asked(query: str, namespace: str | None) -> str:
+    if namespace is not None:
+        query = _STREAM.sub(rf"\1-{namespace}", query)
+    return query if "LIMIT" in query else f"{query}\n| LIMIT {DEFAULT_LIMIT}"
+
+
+def _params(query: str, start: datetime, end: datetime) -> list[dict[str, str]]:
+    bounds = {"_tstart": start, "_tend": end}
+    return [{name: _iso(bound)} for name, bound in bounds.items() if f"?{name}" in query]
+
+
+def _filter(start: datetime, end: datetime, chosen: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    time = {"range": {"@timestamp": {"gte": _iso(start), "lte": _iso(end)}}}
+    return {
+        "bool": {"filter": [time, *({"terms": {field: list(values)}} for field, values in chosen.items())]}
+    }
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -1,0 +1,137 @@
+"""A small client for Kibana's HTTP API: one key, one space, and errors that say what to do."""
+
+from __future__ import annotations
+
+import re
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from anthropic_metrics.config import KibanaSettings
+from anthropic_metrics.errors import (
+    AuthError,
+    BadRequest,
+    BrokenContract,
+    ConfigError,
+    MetricsError,
+    RetryLater,
+)
+
+TIMEOUT = 60.0  # an import of many saved objects takes Kibana a while
+_URL_CURE = "Check `kibana.url` and that Kibana can be reached from this machine."
+_LOGIN_CURE = "Check `kibana.api_key`: it may have expired, or belong to another deployment."
+_RIGHTS_CURE = (
+    "Give the key's role the Kibana privileges Stack Rules, Dashboard and Data View Management (all) "
+    "and Actions and Connectors (read) in this space."
+)
+_SPACE_CURE = "Check `kibana.space`: it must be the space's identifier, not its title."
+
+
+class KibanaClient:
+    """Requests to one space of one Kibana. Close it, or use it as a context manager.
+
+    Raises ConfigError when no URL is configured or the key's file cannot be read. `transport` is for tests.
+    """
+
+    def __init__(self, settings: KibanaSettings, *, transport: httpx.BaseTransport | None = None) -> None:
+        if not settings.url:
+            raise ConfigError(
+                "kibana.url: there is no Kibana.",
+                cure="Set KIBANA_URL, or kibana.url in the configuration file.",
+            )
+        self._secret = settings.secret()
+        if self._secret is not None:
+            self._secret.get()
+        self.space = settings.space
+        base = settings.url.rstrip("/")
+        self._server = base
+        self._base = f"{base}/s/{settings.space}" if settings.space else base
+        self._http = httpx.Client(timeout=TIMEOUT, transport=transport, follow_redirects=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._http.close()
+
+    def version(self) -> tuple[int, ...]:
+        """Kibana's version, such as (9, 1, 0). Raises BrokenContract when the answer names none."""
+        status = self._ask("GET", f"{self._server}/api/status")
+        text = str(_member(status, "version", "number") or "")
+        number = tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+        if not number:
+            raise BrokenContract("GET /api/status: the answer names no version.", cure=_URL_CURE)
+        return number
+
+    def request(
+        self, method: str, path: str, *, json: Any = None, files: Any = None, params: Any = None
+    ) -> Any:
+        """The parsed answer of `path` (such as `/api/alerting/rule/x`) in the space; None when it is empty.
+
+        Raises AuthError (401, 403), BadRequest (other 4xx, with `.status`), RetryLater (429, 5xx, no
+        connection) and BrokenContract (a redirect to a login page, a body that is no JSON).
+        """
+        return self._ask(method, self._base + path, json=json, files=files, params=params)
+
+    def _ask(self, method: str, url: str, **options: Any) -> Any:
+        answer = self._send(method, url, options)
+        if answer.status_code == 401 and self._secret is not None and self._secret.reload():
+            answer = self._send(method, url, options)
+        doing = f"{method} {httpx.URL(url).path}"
+        if answer.status_code >= 400:
+            raise _refusal(answer, doing, self.space)
+        if answer.is_redirect:
+            raise BrokenContract(f"{doing}: Kibana redirects to another page.", cure=_URL_CURE)
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError:
+            raise BrokenContract(f"{doing}: the answer is no JSON.", cure=_URL_CURE) from None
+
+    def _send(self, method: str, url: str, options: dict[str, Any]) -> httpx.Response:
+        # Kibana refuses changes without kbn-xsrf; which value it has does not matter.
+        headers = {"kbn-xsrf": "anthropic-metrics", "accept": "application/json"}
+        if self._secret is not None:
+            headers["authorization"] = f"ApiKey {self._secret.get()}"
+        given = {name: value for name, value in options.items() if value is not None}
+        try:
+            return self._http.request(method, url, headers=headers, **given)
+        except httpx.TimeoutException:
+            raise RetryLater(f"{method} {httpx.URL(url).path}: Kibana did not answer in time.") from None
+        except httpx.HTTPError as error:
+            raise RetryLater(f"No connection to Kibana: {error}", cure=_URL_CURE) from None
+
+
+def _refusal(answer: httpx.Response, doing: str, space: str | None) -> MetricsError:
+    status, why = answer.status_code, _words(answer)
+    said = f"{doing}: Kibana answered {status}: {why}"
+    if status == 401:
+        return AuthError(f"{doing}: Kibana refused the credentials (401).", cure=_LOGIN_CURE)
+    if status == 403:
+        return AuthError(said, cure=_RIGHTS_CURE)
+    if status == 429 or status >= 500:
+        return RetryLater(said)
+    return BadRequest(said, status=status, cure=_SPACE_CURE if status == 404 and space else "")
+
+
+def _words(answer: httpx.Response) -> str:
+    """Kibana's own message, or the beginning of whatever came instead."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return answer.text[:300]
+    return str(_member(body, "message") or body)[:1000]
+
+
+def _member(body: Any, *names: str) -> Any:
+    for name in names:
+        body = body.get(name) if isinstance(body, dict) else None
+    return body

@@ -1,0 +1,168 @@
+"""Dashboards into a Kibana, object by object; and the empty streams that keep their panels from failing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.config import KibanaSettings
+from anthropic_metrics.elastic.assets import stream_name
+from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.steps import Kind, Step, lacks_api
+from anthropic_metrics.elastic.upgrade import existing_streams
+from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
+from anthropic_metrics.kibana.bundle import FILE
+from anthropic_metrics.kibana.client import KibanaClient
+from anthropic_metrics.kibana.definitions import kibana_folder
+
+OLDEST = (8, 17)
+PATH = "/api/saved_objects/_import"
+KINDS: dict[str, Kind] = {"dashboard": "dashboard", "index-pattern": "data view"}
+# What the panels read. A panel over a stream that does not exist shows an error, over an empty one zero.
+READ = tuple(f"anthropic_metrics.{name}" for name in ("usage", "cost", "rate_limit", "headroom", "agent"))
+_OWN_CURE = "Save what you changed under another name, or remove the object, and run setup again."
+
+
+@dataclass(frozen=True)
+class SavedObject:
+    """What the file holds: a type, an id and a title."""
+
+    type: str
+    id: str
+    title: str
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.type]
+
+
+def saved_objects_text() -> str:
+    """The file as Kibana takes it: `dashboards export` writes it for an import by hand."""
+    return (kibana_folder() / FILE).read_text(encoding="utf-8")
+
+
+def listed(text: str) -> list[SavedObject]:
+    """The objects in the file."""
+    objects = [json.loads(line) for line in text.splitlines()]
+    return [SavedObject(each["type"], each["id"], each["attributes"]["title"]) for each in objects]
+
+
+def plan_dashboards() -> list[Step]:
+    """What an import brings; nothing is asked."""
+    detail = "replaces one of the same id"
+    return [Step(each.kind, each.title, "create", detail) for each in listed(saved_objects_text())]
+
+
+def check_version(client: KibanaClient) -> None:
+    """MetricsError when this Kibana cannot read the dashboards."""
+    version = client.version()
+    if version[:2] < OLDEST:
+        raise MetricsError(
+            f"Kibana {'.'.join(map(str, version))} is too old for the dashboards.",
+            cure="Use Kibana 8.17 or newer, or --no-kibana.",
+        )
+
+
+def install_dashboards(settings: KibanaSettings) -> list[Step]:
+    """Import the dashboards, replacing what has their ids; a step for each object. Raises nothing of ours."""
+    text = saved_objects_text()
+    objects = listed(text)
+    try:
+        with KibanaClient(settings) as client:
+            check_version(client)
+            answer = client.request(
+                "POST",
+                PATH,
+                params={"overwrite": "true"},
+                files={"file": (FILE, text.encode(), "application/ndjson")},
+            )
+    except MetricsError as error:
+        # One message and one cure, however many objects it keeps out.
+        first, *others = objects
+        return [
+            _failed(first, error.message, error.cure),
+            *(_failed(each, "for the same reason") for each in others),
+        ]
+    return [_outcome(each, answer if isinstance(answer, dict) else {}) for each in objects]
+
+
+def missing_streams(es: Elasticsearch, namespace: str) -> list[Step]:
+    """Streams that the panels read and that no document has made yet."""
+    there = {name for _, name in existing_streams(es)}
+    names = [stream_name(dataset, namespace) for dataset in READ]
+    return [Step("data stream", name, "create", "empty") for name in names if name not in there]
+
+
+def create_streams(es: Elasticsearch, steps: list[Step]) -> list[Step]:
+    """Make them; where that is not allowed the first document will."""
+    return list(_created(es, steps))
+
+
+def _created(es: Elasticsearch, steps: list[Step]) -> Iterator[Step]:
+    for step in steps:
+        try:
+            with translated(f"Creating {step.name}"):
+                es.indices.create_data_stream(name=step.name)
+        except AuthError:
+            yield Step(
+                step.kind, step.name, "skip", "no right to; the first document makes it", status="skipped"
+            )
+        except BadRequest as error:
+            if lacks_api(error):
+                reason = "this server has no such API; the first document makes it"
+                yield Step(step.kind, step.name, "skip", reason, status="skipped")
+            else:
+                yield Step(step.kind, step.name, "create", error.message, status="failed", cure=error.cure)
+        except MetricsError as error:
+            yield Step(step.kind, step.name, "create", error.message, status="failed", cure=error.cure)
+        else:
+            yield Step(step.kind, step.name, "create", step.detail, status="created")
+
+
+def _outcome(wanted: SavedObject, answer: dict[str, Any]) -> Step:
+    for error in _named(answer.get("errors"), wanted):
+        reason, cure = _explained(error.get("error") or {})
+        return _failed(wanted, reason, cure)
+    for success in _named(answer.get("successResults"), wanted):
+        taken = success.get("destinationId")
+        detail = f"as {taken}, because another space has its id" if taken else ""
+        replaced = bool(success.get("overwrite"))
+        return Step(
+            wanted.kind,
+            wanted.title,
+            "update" if replaced else "create",
+            detail,
+            status="updated" if replaced else "created",
+        )
+    return _failed(wanted, "Kibana did not say what became of it")
+
+
+def _named(results: Any, wanted: SavedObject) -> Iterator[dict[str, Any]]:
+    for each in results if isinstance(results, list) else []:
+        if isinstance(each, dict) and (each.get("type"), each.get("id")) == (wanted.type, wanted.id):
+            yield each
+
+
+def _explained(error: dict[str, Any]) -> tuple[str, str]:
+    """Reason and cure of an object's `error`."""
+    kind = error.get("type")
+    if kind == "missing_references":
+        names = ", ".join(f"{each.get('type')} {each.get('id')}" for each in error.get("references", []))
+        return f"it needs what is not in this space: {names}", "Import the whole file, not a part of it."
+    if kind in ("conflict", "ambiguous_conflict"):
+        return "an object of its id is there and may not be replaced", _OWN_CURE
+    if kind == "unsupported_type":
+        return (
+            "this Kibana does not import such objects",
+            "Give the key's role Kibana's Saved Objects Management (all), or use a newer Kibana.",
+        )
+    said = error.get("message") or kind or "no reason given"
+    return f"Kibana said: {said}", ""
+
+
+def _failed(wanted: SavedObject, reason: str, cure: str = "") -> Step:
+    return Step(wanted.kind, wanted.title, "create", reason, status="failed", cure=cure)

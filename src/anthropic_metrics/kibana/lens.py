@@ -1,0 +1,208 @@
+"""Panels as Kibana keeps them: the state of each kind, in the form of 8.17 that every later version reads.
+
+Each layer names its time field: without it Kibana sends no time range and the panel ignores the picker.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from anthropic_metrics.kibana.definitions import Chart, Column, Format, Heatmap, Metric, Queried, Table, Text
+
+Body = dict[str, Any]
+
+LAYER = "layer"
+TIME_FIELD = "@timestamp"
+NUMBERS: dict[Format, Body] = {
+    "usd": {"decimals": 2},
+    "price": {"decimals": 3},
+    "count": {"decimals": 0},
+    "compact": {"decimals": 1, "compact": True},
+    "ratio": {"decimals": 2},
+}
+SERIES = {"bars": "bar_stacked", "lines": "line", "ranking": "bar_horizontal_stacked"}
+GREEN, YELLOW, RED = "#24C292", "#FCD883", "#F6726A"
+
+
+def lens_state(panel: Queried) -> Body:
+    """`attributes` of a Lens panel by value."""
+    view = sha256(f"esql-{panel.pattern}".encode()).hexdigest()
+    return {
+        "title": panel.title,
+        "description": panel.note,
+        "type": "lens",
+        "visualizationType": _kind(panel),
+        "references": [],
+        "state": {
+            "adHocDataViews": {view: _data_view(view, panel.pattern)},
+            "datasourceStates": {"textBased": {"layers": {LAYER: _layer(view, panel)}}},
+            "internalReferences": [
+                {"type": "index-pattern", "id": view, "name": f"indexpattern-datasource-layer-{LAYER}"}
+            ],
+            "query": {"esql": panel.query},
+            "filters": [],
+            "visualization": _visualization(panel),
+        },
+    }
+
+
+def text_state(panel: Text) -> Body:
+    """`savedVis` of a Markdown panel."""
+    return {
+        "id": "",
+        "title": "",
+        "description": "",
+        "type": "markdown",
+        "uiState": {},
+        "params": {"fontSize": 12, "openLinksInNewTab": False, "markdown": panel.text},
+        "data": {"aggs": [], "searchSource": {"query": {"query": "", "language": "kuery"}, "filter": []}},
+    }
+
+
+def _kind(panel: Queried) -> str:
+    kinds = {Metric: "lnsMetric", Chart: "lnsXY", Table: "lnsDatatable", Heatmap: "lnsHeatmap"}
+    return kinds[type(panel)]
+
+
+def _data_view(view: str, pattern: str) -> Body:
+    return {
+        "id": view,
+        "title": pattern,
+        "name": pattern,
+        "type": "esql",
+        "timeFieldName": TIME_FIELD,
+        "sourceFilters": [],
+        "fieldFormats": {},
+        "runtimeFieldMap": {},
+        "allowNoIndex": False,
+        "allowHidden": False,
+    }
+
+
+def _layer(view: str, panel: Queried) -> Body:
+    return {
+        "index": view,
+        "timeField": TIME_FIELD,
+        "query": {"esql": panel.query},
+        "columns": [_column(name, column, panel) for name, column in panel.columns.items()],
+    }
+
+
+def _column(name: str, column: Column, panel: Queried) -> Body:
+    found: Body = {
+        "columnId": name,
+        "fieldName": name,
+        "label": column.label,
+        "customLabel": True,
+        "meta": {"type": column.type},
+    }
+    if column.type == "number" and not (isinstance(panel, Chart) and name == panel.x):
+        found["inMetricDimension"] = True
+    if (shown := _format(column)) is not None:
+        found["params"] = {"format": shown}
+    return found
+
+
+def _format(column: Column) -> Body | None:
+    if column.format == "percent":
+        return {"id": "percent", "params": {"decimals": 1}}
+    numbers = NUMBERS.get(column.format) if column.format else None
+    return {"id": "number", "params": dict(numbers)} if numbers else None
+
+
+def _visualization(panel: Queried) -> Body:
+    layer = {"layerId": LAYER, "layerType": "data"}
+    if isinstance(panel, Metric):
+        return layer | _metric(panel)
+    if isinstance(panel, Chart):
+        return _chart(panel)
+    if isinstance(panel, Table):
+        return layer | _table(panel)
+    return layer | _heatmap(panel)
+
+
+def _metric(panel: Metric) -> Body:
+    found: Body = {"metricAccessor": panel.value, "showBar": False}
+    if panel.beside:
+        found["secondaryMetricAccessor"] = panel.beside
+    if panel.note:
+        found["subtitle"] = panel.note
+    if panel.steps:
+        found["palette"] = _palette(panel.steps)
+    return found
+
+
+def _palette(steps: tuple[float, ...]) -> Body:
+    """Green below the first step, red from the last on, yellow between two."""
+    colors = [GREEN, RED] if len(steps) == 1 else [GREEN, YELLOW, RED]
+    lower, upper = (0, *steps), (*steps, steps[-1] * 2)
+    parameters = {
+        "name": "custom",
+        "rangeType": "number",
+        "rangeMin": 0,
+        "rangeMax": None,
+        "reverse": False,
+        "progression": "fixed",
+        "continuity": "above",
+        "steps": len(colors),
+        "maxSteps": 5,
+        "colorStops": [{"color": c, "stop": s} for c, s in zip(colors, lower, strict=True)],
+        "stops": [{"color": c, "stop": s} for c, s in zip(colors, upper, strict=True)],
+    }
+    return {"type": "palette", "name": "custom", "params": parameters}
+
+
+def _chart(panel: Chart) -> Body:
+    kind = SERIES[panel.kind]
+    layer: Body = {
+        "layerId": LAYER,
+        "layerType": "data",
+        "seriesType": kind,
+        "xAccessor": panel.x,
+        "accessors": list(panel.y),
+        "yConfig": [{"forAccessor": name, "axisMode": "left"} for name in panel.y],
+    }
+    if panel.by:
+        layer["splitAccessor"] = panel.by
+    axes = {"x": True, "yLeft": True, "yRight": True}
+    return {
+        "preferredSeriesType": kind,
+        "valueLabels": "show" if panel.kind == "ranking" and len(panel.y) == 1 else "hide",
+        "fittingFunction": "None",
+        "legend": {"isVisible": bool(panel.by) or len(panel.y) > 1, "position": "right"},
+        "axisTitlesVisibilitySettings": {"x": False, "yLeft": False, "yRight": False},
+        "tickLabelsVisibilitySettings": dict(axes),
+        "gridlinesVisibilitySettings": {**axes, "x": panel.kind == "ranking"},
+        "labelsOrientation": {"x": 0, "yLeft": 0, "yRight": 0},
+        "yLeftExtent": {"mode": "full"},
+        "layers": [layer],
+    }
+
+
+def _table(panel: Table) -> Body:
+    columns: list[Body] = []
+    for name, column in panel.columns.items():
+        shown: Body = {"columnId": name, "isTransposed": False, "isMetric": column.type == "number"}
+        if name in panel.total:
+            shown |= {"summaryRow": "sum", "summaryLabel": "Total"}
+        columns.append(shown)
+    return {"columns": columns, "paging": {"enabled": True, "size": 20}, "rowHeight": "single"}
+
+
+def _heatmap(panel: Heatmap) -> Body:
+    return {
+        "shape": "heatmap",
+        "xAccessor": panel.x,
+        "yAccessor": panel.y,
+        "valueAccessor": panel.value,
+        "legend": {"type": "heatmap_legend", "isVisible": True, "position": "right"},
+        "gridConfig": {
+            "type": "heatmap_grid",
+            "isCellLabelVisible": False,
+            "isXAxisLabelVisible": True,
+            "isYAxisLabelVisible": True,
+            "isXAxisTitleVisible": False,
+            "isYAxisTitleVisible": False,
+        },
+    }

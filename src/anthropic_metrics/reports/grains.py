@@ -1,0 +1,164 @@
+"""Do two grains of usage add up to the same? The same traffic is read two or three times, so they should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+
+import structlog
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.documents.agent import AgentDocument
+from anthropic_metrics.documents.identity import Prepared, prepare
+from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.lookup import refresh, window_query
+from anthropic_metrics.reports.build import USAGE_NUMBERS
+from anthropic_metrics.reports.corrections import AGENT_DATASET
+from anthropic_metrics.reports.names import Names
+from anthropic_metrics.reports.plan import WIDTHS, Range, floor
+from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.reports.views import View
+
+log = structlog.get_logger(__name__)
+
+Record = Callable[[Sequence[Prepared]], None]
+
+# The latest rows seen so far came three hours late, and minutes so old are read once an hour.
+SETTLED = timedelta(hours=5)
+# A coarser grain is compared no further back than the finer one is read again.
+REACH = {"1m": timedelta(days=1), "1h": timedelta(days=7)}
+
+Sums = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The coarse buckets of `span` that differ, and by how much in each number."""
+
+    fine: str
+    coarse: str
+    span: Range
+    buckets: int
+    differing: Mapping[datetime, Sums]
+
+    @property
+    def difference(self) -> int:
+        """All that is in one grain only."""
+        return sum(sum(map(abs, by_field.values())) for by_field in self.differing.values())
+
+    @property
+    def fields(self) -> list[str]:
+        """The numbers that differ anywhere."""
+        return sorted({name for by_field in self.differing.values() for name in by_field})
+
+
+def compared(fine: Mapping[datetime, Sums], coarse: Mapping[datetime, Sums]) -> dict[datetime, Sums]:
+    """Fine minus coarse, per bucket and number, where they differ. A bucket that one lacks counts as 0."""
+    differing: dict[datetime, Sums] = {}
+    for bucket in sorted(fine.keys() | coarse.keys()):
+        left, right = fine.get(bucket, {}), coarse.get(bucket, {})
+        gaps = {name: left.get(name, 0) - right.get(name, 0) for name in USAGE_NUMBERS}
+        if any(gaps.values()):
+            differing[bucket] = {name: gap for name, gap in gaps.items() if gap}
+    return differing
+
+
+def comparable(fine: View, coarse: View, now: datetime) -> Range | None:
+    """The whole buckets of the coarse grain that both grains hold settled; None if there is none."""
+    step = WIDTHS[coarse.width]
+    oldest = max(fine.history(now), coarse.history(now), now - REACH[fine.width])
+    start = floor(oldest, step)
+    start = start if start == oldest else start + step
+    end = floor(now - SETTLED, step)
+    return Range(start, end) if start < end else None
+
+
+def compare(es: Elasticsearch, fine: View, coarse: View, organization_id: str, span: Range) -> Comparison:
+    """Add both streams up by the buckets of the coarse one."""
+    sums = [_sums(es, view, coarse, organization_id, span) for view in (fine, coarse)]
+    buckets = (span.end - span.start) // WIDTHS[coarse.width]
+    return Comparison(fine.stream, coarse.stream, span, buckets, compared(*sums))
+
+
+def check_document(found: Comparison, names: Names, namespace: str, now: datetime) -> Prepared:
+    """What a check found, for the agent stream; a failure if anything differs."""
+    first = min(found.differing, default=None)
+    source = {
+        "timestamp": now,
+        "data_stream": {"dataset": AGENT_DATASET, "namespace": namespace},
+        "event": {
+            "dataset": AGENT_DATASET,
+            "action": "grain_check",
+            "outcome": "failure" if found.differing else "success",
+            "created": now,
+        },
+        "organization": {"id": names.organization_id, "name": names.organization_name},
+        "anthropic": {
+            "grain_check": {
+                "fine": found.fine,
+                "coarse": found.coarse,
+                "window_start": found.span.start,
+                "window_end": found.span.end,
+                "buckets": found.buckets,
+                "differing_buckets": len(found.differing),
+                "difference": found.difference,
+                "first_differing": first,
+                "differing_fields": found.fields or None,
+            }
+        },
+    }
+    key = f"grain_check {names.organization_id} {found.fine} {found.coarse} {now.isoformat()}"
+    identity = blake2b(key.encode(), digest_size=16).hexdigest()
+    return prepare(identity, AgentDocument.model_validate(source))
+
+
+def keep_check(
+    es: Elasticsearch,
+    views: tuple[View, View],
+    span: Range,
+    names: Names,
+    now: datetime,
+    record: Record,
+    tally: Tally,
+) -> None:
+    """Compare the fine with the coarse view over `span` and record what was found; a difference is logged."""
+    fine, coarse = views
+    found = compare(es, fine, coarse, names.organization_id, span)
+    if found.differing:
+        log.warning(
+            "grains_differ",
+            fine=found.fine,
+            coarse=found.coarse,
+            buckets=len(found.differing),
+            first=min(found.differing).isoformat(),
+            difference=found.difference,
+            fields=found.fields,
+        )
+    record([check_document(found, names, fine.namespace, now)])
+    tally.windows += 1
+    tally.buckets += found.buckets
+
+
+def _sums(
+    es: Elasticsearch, view: View, coarse: View, organization_id: str, span: Range
+) -> dict[datetime, Sums]:
+    refresh(es, view.stream)
+    wanted = window_query((span.start, span.end), {"organization.id": [organization_id], **view.terms})
+    step = WIDTHS[coarse.width]
+    histogram = {
+        "date_histogram": {
+            "field": "@timestamp",
+            "fixed_interval": f"{step.total_seconds():.0f}s",
+            "min_doc_count": 1,
+        },
+        "aggregations": {name: {"sum": {"field": name}} for name in USAGE_NUMBERS},
+    }
+    found = query.aggregate(es, view.stream, wanted, {"buckets": histogram})
+    return {
+        datetime.fromtimestamp(bucket["key"] / 1000, UTC): {
+            name: int(bucket[name]["value"]) for name in USAGE_NUMBERS
+        }
+        for bucket in found.get("buckets", {}).get("buckets", ())
+    }

@@ -1,0 +1,140 @@
+"""Reading back the rate-limit snapshots: which rows stood when, per scope."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.elastic import query
+
+Body = dict[str, Any]
+# A workspace's id, None for the organization itself.
+Scope = str | None
+
+SCOPES = 10_000  # workspaces with snapshots; a terms aggregation may return this many
+_NONE = "-"
+_SCOPE: Body = {"field": "anthropic.rate_limit.workspace_id", "missing": _NONE, "size": SCOPES}
+_FIELDS = ("@timestamp", "anthropic.rate_limit")
+_AT_ONCE = 500  # clauses of one query
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """The snapshots of one organization's limits; refresh the stream before asking."""
+
+    es: Elasticsearch
+    stream: str
+    organization_id: str
+
+    def scopes(self) -> frozenset[Scope]:
+        """Whose limits have ever been seen."""
+        found = query.aggregate(self.es, self.stream, self._all(), {"scopes": {"terms": _SCOPE}})
+        return frozenset(_scope(bucket) for bucket in found.get("scopes", {}).get("buckets", ()))
+
+    def holding(self, start: datetime, end: datetime) -> dict[Scope, dict[int, list[Body]]]:
+        """Per scope and time (seconds since 1970) the rows of every snapshot that holds in [start, end).
+
+        Those within, the latest one up to `start`, or, where there is none, the earliest of all.
+        """
+        edges = self._edges(start, lambda first, latest: first if latest is None else latest)
+        within: Body = {"range": {"@timestamp": {"gte": iso(start), "lt": iso(end)}}}
+        return self._rows([within, *_clauses(edges)])
+
+    def before(self, moment: datetime, scopes: Collection[Scope]) -> dict[Scope, tuple[int, list[Body]]]:
+        """Time and rows of the latest snapshot before `moment` of each of `scopes` that has one."""
+        edges = self._edges(moment, lambda _, latest: latest, inclusive=False)
+        found = self._rows(list(_clauses({s: at for s, at in edges.items() if s in scopes})))
+        return {scope: next(iter(by_time.items())) for scope, by_time in found.items()}
+
+    def earliest_written_since(self, moment: datetime) -> datetime | None:
+        """The time of the earliest snapshot that was written, or rewritten, from `moment` on."""
+        recent: Body = {"range": {"event.created": {"gte": iso(moment)}}}
+        earliest = {"earliest": {"min": {"field": "@timestamp"}}}
+        found = query.aggregate(self.es, self.stream, self._all(recent), earliest)
+        value = found.get("earliest", {}).get("value")
+        return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+
+    def _edges(
+        self,
+        moment: datetime,
+        choose: Callable[[int, int | None], int | None],
+        *,
+        inclusive: bool = True,
+    ) -> dict[Scope, int]:
+        """Per scope the time in milliseconds that is chosen from its first and its latest up to `moment`."""
+        before: Body = {"range": {"@timestamp": {"lte" if inclusive else "lt": iso(moment)}}}
+        latest = {"latest": {"max": {"field": "@timestamp"}}}
+        each: Body = {
+            "first": {"min": {"field": "@timestamp"}},
+            "before": {"filter": before, "aggregations": latest},
+        }
+        aggregations = {"scopes": {"terms": _SCOPE, "aggregations": each}}
+        found = query.aggregate(self.es, self.stream, self._all(), aggregations)
+        edges: dict[Scope, int] = {}
+        for bucket in found.get("scopes", {}).get("buckets", ()):
+            value = bucket["before"]["latest"]["value"]
+            chosen = choose(int(bucket["first"]["value"]), None if value is None else int(value))
+            if chosen is not None:
+                edges[_scope(bucket)] = chosen
+        return edges
+
+    def _rows(self, clauses: Sequence[Body]) -> dict[Scope, dict[int, list[Body]]]:
+        rows: dict[Scope, dict[int, list[Body]]] = defaultdict(lambda: defaultdict(list))
+        for begin in range(0, len(clauses), _AT_ONCE):
+            part = {"bool": {"should": list(clauses[begin : begin + _AT_ONCE]), "minimum_should_match": 1}}
+            for source in query.sources(self.es, self.stream, self._all(part), _FIELDS):
+                row = source["anthropic"]["rate_limit"]
+                at = int(datetime.fromisoformat(source["@timestamp"]).timestamp())
+                rows[row.get("workspace_id")][at].append(row)
+        return rows
+
+    def _all(self, *more: Body) -> Body:
+        return {"bool": {"filter": [{"term": {"organization.id": self.organization_id}}, *more]}}
+
+
+def group_key(group_id: str | None, group_type: str, models: Sequence[str]) -> str:
+    """The group's id; where the API gives none, its type and models."""
+    return group_id or f"{group_type}:{','.join(sorted(models))}"
+
+
+def own_limits(row: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """A row's limits by type; of a workspace only those that are its own.
+
+    The older shape does not say whose a value is: one that equals the organization's is taken as inherited.
+    """
+    of_workspace = row["scope"] == "workspace"
+    for limit in row["limits"]:
+        value = limit.get("value")
+        inherited = limit.get("source") != "workspace" or limit.get("organization_value") == value
+        if value is not None and not (of_workspace and inherited):
+            yield limit["type"], value
+
+
+def iso(moment: datetime) -> str:
+    """A moment as the query language takes it."""
+    return moment.astimezone(UTC).isoformat()
+
+
+def _scope(bucket: Mapping[str, Any]) -> Scope:
+    key: str = bucket["key"]
+    return None if key == _NONE else key
+
+
+def _clauses(edges: Mapping[Scope, int]) -> Iterator[Body]:
+    """A clause per moment with the scopes whose snapshot of that moment is wanted."""
+    by_time: dict[int, list[Scope]] = defaultdict(list)
+    for scope, milliseconds in edges.items():
+        by_time[milliseconds].append(scope)
+    for milliseconds, scopes in by_time.items():
+        either: list[Body] = []
+        if None in scopes:
+            either.append({"term": {"anthropic.rate_limit.scope": "organization"}})
+        if named := [scope for scope in scopes if scope is not None]:
+            either.append({"terms": {"anthropic.rate_limit.workspace_id": named}})
+        moment = {"term": {"@timestamp": iso(datetime.fromtimestamp(milliseconds / 1000, UTC))}}
+        yield {"bool": {"filter": [moment], "should": either, "minimum_should_match": 1}}

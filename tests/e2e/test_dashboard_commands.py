@@ -1,0 +1,100 @@
+"""`setup` with a Kibana, `dashboards export` and `dashboards render`, as their user runs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import run
+from servers.kibana import SimulatedKibana
+
+KEY = "a2V5LW9mLWEtdGVzdA=="
+EXPORTED = Path(__file__).parents[2] / "kibana" / "dashboards.ndjson"
+TITLES = [json.loads(line)["attributes"]["title"] for line in EXPORTED.read_text("utf-8").splitlines()]
+
+
+@pytest.fixture
+def kibana() -> Iterator[SimulatedKibana]:
+    with SimulatedKibana(key=KEY).running() as running:
+        yield running
+
+
+@pytest.fixture
+def settings(kibana: SimulatedKibana, elasticsearch_url: str, namespace: str) -> dict[str, str]:
+    return {
+        "ELASTICSEARCH_URL": elasticsearch_url,
+        "KIBANA_URL": kibana.url,
+        "KIBANA_API_KEY": KEY,
+        "ANTHROPIC_METRICS_NAMESPACE": namespace,
+        "COLUMNS": "220",
+    }
+
+
+def test_setup_imports_the_dashboards_and_may_be_repeated(
+    tmp_path: Path, settings: dict[str, str], kibana: SimulatedKibana
+) -> None:
+    for result in ("created", "updated"):
+        done = run(tmp_path, "setup", **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        for title in TITLES:
+            assert any(title in line and result in line for line in done.stdout.splitlines())
+    assert len(kibana.objects) == len(TITLES)
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--no-kibana"])
+def test_setup_leaves_kibana_alone_when_told_to(
+    tmp_path: Path, settings: dict[str, str], kibana: SimulatedKibana, option: str
+) -> None:
+    done = run(tmp_path, "setup", option, **settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [method for method, _ in kibana.requests if method != "GET"] == []
+    assert kibana.objects == {}
+    assert (TITLES[1] in done.stdout) is (option == "--dry-run")
+
+
+def test_setup_names_the_object_that_failed_and_why(
+    tmp_path: Path, settings: dict[str, str], kibana: SimulatedKibana
+) -> None:
+    kibana.refuse["anthropic-metrics-cost"] = {"type": "unsupported_type"}
+    done = run(tmp_path, "setup", **settings)
+    assert done.returncode == 1
+    assert "Cost and billing: Give the key's role" in done.stderr
+    assert KEY not in done.stdout + done.stderr
+
+
+def test_setup_without_a_kibana_says_how_to_import_by_hand(tmp_path: Path, settings: dict[str, str]) -> None:
+    del settings["KIBANA_URL"], settings["KIBANA_API_KEY"]
+    done = run(tmp_path, "setup", **settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "dashboards export" in done.stdout
+
+
+def test_export_writes_what_kibana_imports(tmp_path: Path) -> None:
+    assert run(tmp_path, "dashboards", "export").stdout == EXPORTED.read_text("utf-8")
+    done = run(tmp_path, "dashboards", "export", "--output", "ours.ndjson")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert (tmp_path / "ours.ndjson").read_bytes() == EXPORTED.read_bytes()
+
+
+@pytest.mark.parametrize("output", ["ours.json", "absent/ours.ndjson"])
+def test_an_export_to_a_place_that_cannot_work_is_a_usage_error(tmp_path: Path, output: str) -> None:
+    done = run(tmp_path, "dashboards", "export", "--output", output)
+    assert done.returncode == 2
+    assert "--output" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_render_draws_a_cluster_without_data_too(tmp_path: Path, settings: dict[str, str]) -> None:
+    done = run(tmp_path, "dashboards", "render", **settings)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "anthropic-metrics.html").read_text("utf-8")
+    assert "No data in this range." in page
+    assert (tmp_path / "anthropic-metrics.html").as_uri() in done.stderr
+
+
+def test_render_without_a_cluster_is_a_usage_error(tmp_path: Path) -> None:
+    done = run(tmp_path, "dashboards", "render")
+    assert done.returncode == 2
+    assert "elasticsearch.hosts" in done.stderr

@@ -1,0 +1,63 @@
+"""Headroom runs where it can be computed, and right after usage by the minute."""
+
+from __future__ import annotations
+
+from threading import Event
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from anthropic_metrics.agent import daemon
+from anthropic_metrics.agent.core import Agent, utc_now
+from anthropic_metrics.agent.jobs import Pollers, Sink
+from anthropic_metrics.config import Config, RateLimitSettings, UsageSettings
+
+NOTHING = cast(Any, None)
+
+
+def jobs(config: Config) -> dict[str, str | None]:
+    """The daemon's jobs by name, and which job each of them follows."""
+    pollers = Pollers(config, NOTHING, NOTHING, clock=utc_now)
+    return {job.name: job.after for job in pollers.scheduled(Sink(NOTHING, NOTHING, NOTHING))}
+
+
+def test_headroom_follows_usage_by_the_minute_and_the_comparison_follows_its_sweep() -> None:
+    found = jobs(Config())
+    assert found["anthropic_metrics.headroom"] == "anthropic_metrics.usage_1m"
+    checks = {name: after for name, after in found.items() if "adds up" in name}
+    assert checks == {
+        "anthropic_metrics.usage_1m adds up to anthropic_metrics.usage": "anthropic_metrics.usage_1m sweep"
+    }
+    assert {after for after in found.values() if after} <= found.keys()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Config(usage=UsageSettings(granularities=("1h", "1d"))),
+        Config(usage=UsageSettings(group_by=("workspace_id",))),
+        Config(usage=UsageSettings(enabled=False)),
+        Config(rate_limits=RateLimitSettings(enabled=False)),
+    ],
+)
+def test_without_minutes_by_model_or_without_limits_there_is_no_headroom(config: Config) -> None:
+    assert "anthropic_metrics.headroom" not in jobs(config)
+
+
+def test_the_daemon_runs_a_job_and_then_those_that_follow_it_until_it_is_asked_to_stop() -> None:
+    first, second, other = (
+        SimpleNamespace(name=name, after=after)
+        for name, after in (("first", None), ("second", "first"), ("other", None))
+    )
+    ran: list[str] = []
+    stop = Event()
+    agent = cast(
+        Agent,
+        SimpleNamespace(jobs=[first, second, other], stop=stop, attempt=lambda job: ran.append(job.name)),
+    )
+    daemon._attempt(agent, cast(Any, first))
+    assert ran == ["first", "second"]
+    stop.set()
+    daemon._attempt(agent, cast(Any, first))
+    assert ran == ["first", "second"]
