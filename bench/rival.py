@@ -113,8 +113,9 @@ class Bench:
         self.pollers.only(["cost"] if width == "cost" else ["usage"])
         self.streams = MemoryStreams()
         self.failures: list[str] = []
-        sink = Sink(self.streams, lambda _: None)  # type: ignore[arg-type]
-        self.jobs = self.pollers.scheduled(sink)
+        sink = Sink(self.streams, lambda _: None, None)  # type: ignore[arg-type]
+        every = self.pollers.scheduled(sink)
+        self.jobs = every[0], next(job for job in every if job.name.endswith(" sweep"))
         self.polled = 0
 
     def poll_until(self, end: datetime, every: timedelta) -> None:
