@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff, milliseconds
@@ -63,7 +64,7 @@ def writes(difference: Diff, store: Store, now: datetime) -> Iterator[Callable[[
         yield lambda document=document, seen=seen: store.put(document, seen)
     for seen in difference.mark:
         source = store.copies[seen.id][1]
-        kept = Prepared(seen.id, str(seen.hash), source)
+        kept = Prepared(seen.id, str(seen.hash), to_json(source))
         yield lambda kept=kept, seen=seen: store.put(kept, seen, milliseconds(now))
     for seen in difference.delete:
         yield lambda seen=seen: store.remove(seen)
@@ -140,7 +141,7 @@ def small_wire(now: datetime, **simulated: Any) -> Wire:
 
 def document(id_: str, says: str, start: datetime) -> Prepared:
     """A document that is nothing but its identity and its content."""
-    return Prepared(id_, says, {"@timestamp": start.isoformat(), "says": says})
+    return Prepared(id_, says, to_json({"@timestamp": start.isoformat(), "says": says}))
 
 
 NOW = datetime(2026, 11, 20, 6, 42, 10, tzinfo=UTC)
