@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
@@ -35,7 +35,7 @@ from anthropic_metrics.config.values import (
 from anthropic_metrics.errors import ConfigError
 
 Granularity = Literal["1m", "1h", "1d"]
-GRANULARITIES: tuple[Granularity, ...] = ("1m", "1h", "1d")
+GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
 
 Dimension = Literal[
     "account_id",
@@ -48,17 +48,7 @@ Dimension = Literal[
     "speed",
     "workspace_id",
 ]
-DIMENSIONS: tuple[Dimension, ...] = (
-    "account_id",
-    "api_key_id",
-    "context_window",
-    "inference_geo",
-    "model",
-    "service_account_id",
-    "service_tier",
-    "speed",
-    "workspace_id",
-)
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 MOST_DIMENSIONS = 5  # The Admin API's own limit.
 
 # What is read again later; a stream that forgets sooner would get the same documents anew.
