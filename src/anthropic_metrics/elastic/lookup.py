@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from elasticsearch import ApiError, Elasticsearch, NotFoundError
+from elasticsearch import Elasticsearch, NotFoundError
 
 from anthropic_metrics.elastic.diff import Held
 from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.query import PAGE, all_hits, whole_hits
 from anthropic_metrics.errors import RetryLater
 
 Window = tuple[datetime, datetime]
 
-PAGE = 10_000  # the default of index.max_result_window, the most that one search may return
-_KEEP_ALIVE = "2m"
 _HIT = ("_id", "_index", "_seq_no", "_primary_term", "fields", "sort")
 _READ = ["_shards", "timed_out", "pit_id", *(f"hits.hits.{name}" for name in _HIT)]
 _SEARCH: dict[str, Any] = {
@@ -43,9 +42,9 @@ def held(
     with translated(f"Looking up {stream}"):
         try:
             answer = _search(es, query, page, index=stream)
-            hits = _hits(answer, stream)
+            hits = whole_hits(answer, stream)
             if len(hits) >= page:
-                hits = list(_all_pages(es, stream, query, page))
+                hits = list(all_hits(es, stream, query, page=page, filter_path=_READ, **_SEARCH))
         except NotFoundError:
             return []
     return [_held(hit) for hit in hits]
@@ -58,7 +57,7 @@ def present(es: Elasticsearch, stream: str, ids: Sequence[str]) -> set[str]:
             answer = _search(es, {"ids": {"values": list(ids)}}, PAGE, index=stream)
         except NotFoundError:
             return set()
-    return {hit["_id"] for hit in _hits(answer, stream)}
+    return {hit["_id"] for hit in whole_hits(answer, stream)}
 
 
 def refresh(es: Elasticsearch, stream: str) -> bool:
@@ -84,39 +83,6 @@ def _search(es: Elasticsearch, query: dict[str, Any], size: int, **target: Any) 
     answer = es.search(query=query, size=size, filter_path=_READ, **_SEARCH, **target)
     body: dict[str, Any] = answer.body
     return body
-
-
-def _all_pages(es: Elasticsearch, stream: str, query: dict[str, Any], page: int) -> Iterator[dict[str, Any]]:
-    """All hits as of one point in time, page by page."""
-    pit = es.open_point_in_time(index=stream, keep_alive=_KEEP_ALIVE)["id"]
-    after: dict[str, Any] = {}
-    try:
-        while True:
-            source = {"pit": {"id": pit, "keep_alive": _KEEP_ALIVE}, "sort": ["_shard_doc"]}
-            answer = _search(es, query, page, **source, **after)
-            pit = answer.get("pit_id", pit)
-            hits = _hits(answer, stream)
-            yield from hits
-            if len(hits) < page:
-                return
-            after = {"search_after": hits[-1]["sort"]}
-    finally:
-        _close(es, pit)
-
-
-def _close(es: Elasticsearch, pit: str) -> None:
-    try:
-        es.close_point_in_time(id=pit)
-    except ApiError:
-        return  # it ends by itself after its keep-alive
-
-
-def _hits(answer: Mapping[str, Any], stream: str) -> list[dict[str, Any]]:
-    shards = answer.get("_shards", {})
-    if answer.get("timed_out", True) or shards.get("failed", 1):
-        raise RetryLater(f"Looking up {stream}: only some of the shards answered.")
-    hits: list[dict[str, Any]] = answer.get("hits", {}).get("hits", [])
-    return hits
 
 
 def _held(hit: dict[str, Any]) -> Held:

@@ -11,7 +11,8 @@ from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.errors import RetryLater
 
 _KEEP_ALIVE = "2m"
-_PAGE = 10_000  # the default of index.max_result_window, and below search.max_buckets
+# The default of index.max_result_window, the most that one search may return; below search.max_buckets.
+PAGE = 10_000
 
 Body = dict[str, Any]
 
@@ -44,7 +45,7 @@ def composite(
     sources: Sequence[Mapping[str, Body]],
     aggregations: Body,
     *,
-    page: int = _PAGE,
+    page: int = PAGE,
 ) -> Iterator[Body]:
     """Every bucket of a composite aggregation, page by page."""
     after: Body = {}
@@ -59,33 +60,46 @@ def composite(
 
 def sources(es: Elasticsearch, stream: str, query: Body, fields: Sequence[str]) -> Iterator[Body]:
     """The matching documents' sources, only `fields` of them, as of one point in time."""
+    only: Body = {"source": {"includes": list(fields)}, "track_total_hits": False}
     with translated(f"Reading {stream}"):
         try:
-            pit = es.open_point_in_time(index=stream, keep_alive=_KEEP_ALIVE)["id"]
+            yield from (hit["_source"] for hit in all_hits(es, stream, query, **only))
         except NotFoundError:
             return
+
+
+def all_hits(
+    es: Elasticsearch, stream: str, query: Body, *, page: int = PAGE, **options: Any
+) -> Iterator[Body]:
+    """All hits as of one point in time, page by page; `options` go to each search.
+
+    NotFoundError only where there is no such stream. A point in time that is lost on the way is answered with
+    404 too: that is RetryLater, for what came until then is not the whole.
+    """
+    pit = es.open_point_in_time(index=stream, keep_alive=_KEEP_ALIVE)["id"]
     after: Body = {}
     try:
         while True:
-            with translated(f"Reading {stream}"):
-                answer = es.search(
-                    pit={"id": pit, "keep_alive": _KEEP_ALIVE},
-                    query=query,
-                    source={"includes": list(fields)},
-                    sort=["_shard_doc"],
-                    size=_PAGE,
-                    track_total_hits=False,
-                    **after,
-                ).body
-            _whole(answer, stream)
+            at: Body = {"pit": {"id": pit, "keep_alive": _KEEP_ALIVE}, "sort": ["_shard_doc"]}
+            try:
+                answer = es.search(query=query, size=page, **at, **after, **options).body
+            except NotFoundError as error:
+                raise RetryLater(f"Asking {stream}: the search was cut short.") from error
             pit = answer.get("pit_id", pit)
-            hits = answer["hits"]["hits"]
-            yield from (hit["_source"] for hit in hits)
-            if len(hits) < _PAGE:
+            hits = whole_hits(answer, stream)
+            yield from hits
+            if len(hits) < page:
                 return
             after = {"search_after": hits[-1]["sort"]}
     finally:
         _close(es, pit)
+
+
+def whole_hits(answer: Mapping[str, Any], stream: str) -> list[Body]:
+    """The hits of an answer. Raises RetryLater when shards did not answer."""
+    _whole(answer, stream)
+    hits: list[Body] = answer.get("hits", {}).get("hits", [])
+    return hits
 
 
 def _close(es: Elasticsearch, pit: str) -> None:
