@@ -585,7 +585,7 @@ def test_two_agents_at_once_leave_each_document_once(
 def test_append_writes_each_id_once_over_a_rollover_too(
     es: Elasticsearch, streams: Streams, fresh: str
 ) -> None:
-    given = [(each.id, each.source) for each in documents(4)]
+    given = documents(4)
     assert streams.append(fresh, given[:2]) == Outcome(created=2)
     es.indices.rollover(alias=fresh)
     assert streams.append(fresh, given[:3]) == Outcome(created=1, kept=2)

@@ -150,8 +150,7 @@ class Agent:
         """Try again while that brings more of them in; one that stays refused holds no number up."""
         open_, before = len(corrections), len(corrections) + 1
         while 0 < open_ < before:
-            entries = [(entry.id, entry.source) for entry in corrections]
-            outcome = self.streams.append(self._agent_stream, entries)
+            outcome = self.streams.append(self._agent_stream, corrections)
             before, open_ = open_, outcome.refused + outcome.diverted
         if open_:
             log.error("corrections_not_recorded", count=open_, stream=self._agent_stream)
@@ -184,9 +183,7 @@ class Agent:
         key = f"{self._id} {attempt.job.name} {attempt.began.isoformat()}"
         identity = blake2b(key.encode(), digest_size=16).hexdigest()
         try:
-            self.streams.append(
-                self._agent_stream, [(identity, prepare(identity, document).source)], new=True
-            )
+            self.streams.append(self._agent_stream, [prepare(identity, document)], new=True)
         except Stopped:
             raise
         except MetricsError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Any, TypeVar
@@ -77,13 +77,6 @@ class Outcome:
     def settled(self) -> bool:
         """Whether the window equals the answer and needs no second look."""
         return self.done and not (self.marked or self.waiting)
-
-    def add(self, other: Outcome) -> None:
-        """Add another pass's figures to these."""
-        for item in fields(self):
-            if item.name != "refusals":
-                setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
-        self.refusals = (self.refusals + other.refusals)[:_NAMED]
 
     def _enter(self, written: Written) -> None:
         done = written.done
@@ -162,10 +155,8 @@ class Streams:
                 break
         return state.outcome
 
-    def append(
-        self, stream: str, documents: Iterable[tuple[str, dict[str, Any]]], *, new: bool = False
-    ) -> Outcome:
-        """Create documents under the ids given; those that the stream holds already count as kept.
+    def append(self, stream: str, documents: Iterable[Prepared], *, new: bool = False) -> Outcome:
+        """Create documents under their ids; those that the stream holds already count as kept.
 
         `new` says that no earlier call can have used these ids, which spares looking them up.
         """
@@ -173,9 +164,9 @@ class Streams:
         if not new:
             refresh(self._es, stream)
         for batch in _batches(documents, _BATCH):
-            here = set() if new else present(self._es, stream, [id_ for id_, _ in batch])
-            absent = ((id_, source) for id_, source in batch if id_ not in here)
-            written = self._writer.write(stream, (create(id_, to_json(source)) for id_, source in absent))
+            here = set() if new else present(self._es, stream, [entry.id for entry in batch])
+            absent = (create(entry.id, entry.body) for entry in batch if entry.id not in here)
+            written = self._writer.write(stream, absent)
             outcome._enter(written)
             outcome.kept += len(here) + len(written.conflicts)
             _report(stream, written)

@@ -10,19 +10,7 @@ from anthropic_metrics.admin_api.replies import Problems
 from anthropic_metrics.elastic.reconcile import Outcome
 
 # Counters that `Outcome` and `Tally` share by name.
-WRITTEN = (
-    "created",
-    "replaced",
-    "deleted",
-    "marked",
-    "kept",
-    "waiting",
-    "conflicts",
-    "unsettled",
-    "refused",
-    "diverted",
-    "dropped",
-)
+WRITTEN = tuple(item.name for item in fields(Outcome) if item.name != "refusals")
 
 
 @dataclass
