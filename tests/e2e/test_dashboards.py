@@ -36,13 +36,14 @@ from dashboard_truth import (
 from elasticsearch import Elasticsearch
 from world import World, attempt, world
 
-from anthropic_metrics.config import Backfill, UsageSettings
+from anthropic_metrics.config import Backfill, BudgetSettings, UsageSettings
 from anthropic_metrics.kibana.ask import Answer, ask, since
 from anthropic_metrics.kibana.definitions import Metric, load_bundle
 
 NOW = datetime(2026, 10, 6, 15, 42, 10, tzinfo=UTC)
 LOOKED_BEFORE = timedelta(days=2)
 USAGE_DAYS = timedelta(days=14)
+BUDGETS = BudgetSettings(organization_usd=2000, workspaces={"Production": 100, "Default": 50, "Unused": 30})
 BUNDLE = load_bundle()
 PANELS = {
     f"{dashboard.name}: {panel.title}": (dashboard, panel)
@@ -86,7 +87,7 @@ def filled(es: Elasticsearch, elasticsearch_url: str) -> Iterator[World]:
             with w.agent() as agent:
                 jobs = agent.pollers.single(agent.sink)
                 attempt(agent, [job for job in jobs if job.poller == "cost"])
-            w.config = w.config.model_copy(update={"backfill": Backfill(USAGE_DAYS)})
+            w.config = w.config.model_copy(update={"backfill": Backfill(USAGE_DAYS), "budgets": BUDGETS})
             w.clock.advance(LOOKED_BEFORE)
             w.once()
             es.indices.refresh(index=f"metrics-anthropic_metrics.*-{w.config.namespace}")
@@ -159,9 +160,10 @@ def test_a_range_without_data_shows_nothing_or_zero_and_no_error(filled: World, 
     )
     assert set(found.columns) == set(panel.columns)
     if isinstance(panel, Metric):
-        assert found.records()[0][panel.value] in (0, None)
-        # Only an age or a rest may be unknown; everything that is counted is zero.
-        assert found.records()[0][panel.value] == 0 or re.search("minutes old|Least headroom", panel.title)
+        value = found.records()[0][panel.value]
+        # Only an age, a rest or a share of no budget may be unknown; everything that is counted is zero.
+        unknown = re.search("minutes old|Least headroom|budget", panel.title)
+        assert value == 0 or (value is None and unknown)
     else:
         assert not found.rows
 
@@ -226,6 +228,41 @@ def test_the_forecast_estimates_a_yesterday_that_is_not_reported_yet(filled: Wor
     left = (month_after(end) - today).days
     found = said(filled, "overview: Month-end forecast, USD", end=end)
     dollars(found["forecast"], t.days(month_of(end), today) + rate * (left + 1))
+
+
+def test_the_month_to_date_stands_against_the_organization_s_budget(filled: World) -> None:
+    name = "overview: Used of this month's USD budget"
+    spent = expected(filled, name).days(month_of(NOW), NOW)
+    found = said(filled, name)
+    assert found["budget"] == 2000
+    dollars(found["used"], spent / 2000)
+    assert said(filled, name, CHOICES["a model"]) == {"used": None, "budget": None}
+    assert said(filled, name, start=month_of(NOW) + DAY)["used"] is None
+
+
+def test_each_budget_of_the_month_stands_beside_what_it_is_for(filled: World) -> None:
+    name = "overview: Budgets of this month, USD"
+    t = expected(filled, name)
+    spent = by((row for row in t.costs if row["time"] >= month_of(NOW)), ["workspace"], "usd")
+    wanted = {
+        "The organization": (2000, sum(spent.values(), Decimal(0))),
+        "Production": (100, spent["Production"]),
+        "Default": (50, spent["Default"]),
+        "Unused": (30, Decimal(0)),
+    }
+    rows = asked(filled, name).records()
+    assert [row["whose"] for row in rows] == sorted(
+        wanted, key=lambda whose: wanted[whose][1] / wanted[whose][0], reverse=True
+    )
+    for row in rows:
+        budget, usd = wanted[row["whose"]]
+        assert row["budget"] == budget
+        dollars(row["spent"], usd)
+        dollars(row["left"], budget - usd)
+        dollars(row["used"], usd / budget)
+    (chosen,) = asked(filled, name, CHOICES["a workspace"]).records()
+    assert (chosen["whose"], chosen["budget"]) == ("Production", 100)
+    dollars(chosen["spent"], spent["Production"])
 
 
 @each_choice

@@ -19,6 +19,7 @@ from anthropic_metrics.agent.jobs import Job, Pollers, Sink
 from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
 from anthropic_metrics.alerts.watch import Watch
 from anthropic_metrics.config import Config
+from anthropic_metrics.documents.agent import AGENT_DATASET
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.connect import connect
@@ -27,7 +28,6 @@ from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import AuthError, MetricsError, Stopped
 from anthropic_metrics.health import Health, Metrics
 from anthropic_metrics.logs import Flip, get_logger
-from anthropic_metrics.reports.corrections import AGENT_DATASET
 from anthropic_metrics.reports.names import Inventory
 from anthropic_metrics.reports.plan import Range
 from anthropic_metrics.reports.tally import WRITTEN, Tally

@@ -11,11 +11,13 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
 from anthropic_metrics.config import Config
+from anthropic_metrics.documents.agent import AGENT_DATASET
 from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.headroom.build import DATASET as HEADROOM
 from anthropic_metrics.headroom.poller import HeadroomPoller
-from anthropic_metrics.reports.corrections import AGENT_DATASET
+from anthropic_metrics.reports.budgets import ACTION as BUDGET
+from anthropic_metrics.reports.budgets import budget_documents, month_of
 from anthropic_metrics.reports.grains import comparable, keep_check
 from anthropic_metrics.reports.limits import RateLimitPoller
 from anthropic_metrics.reports.names import Inventory
@@ -62,6 +64,7 @@ class Pollers:
         limits = config.rate_limits
         self.limits = RateLimitPoller(config, client, inventory, clock=clock) if limits.enabled else None
         self._limits_interval = limits.interval
+        self._budget_settings = config.budgets
         self._inventory = inventory
         self._by_width = {poller.view.width: poller for poller in self.views if poller.view.poller == "usage"}
         self._minutes = self._by_width.get("1m")
@@ -84,7 +87,8 @@ class Pollers:
             jobs.append(self._limits(sink, every_workspace=False))
         if self.headroom is not None:
             jobs.append(self._headroom(self.headroom, sink))
-        return jobs + [self._sweep(poller, sink) for poller in self.views] + self._checks(sink)
+        jobs += [self._sweep(poller, sink) for poller in self.views]
+        return jobs + self._checks(sink) + self._budgets(sink)
 
     def single(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
         """One pass over every poller's whole window."""
@@ -92,7 +96,7 @@ class Pollers:
         jobs += [self._whole(poller, sink, self.history(poller), progress) for poller in self.views]
         if self.headroom is not None:
             jobs.append(self._headroom_over(self.headroom, sink, self.history(self._by_minute())))
-        return jobs + self._checks(sink)
+        return jobs + self._checks(sink) + self._budgets(sink)
 
     def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
         """One pass over an older range, as far as the streams keep it; the rate limits have no past.
@@ -183,6 +187,30 @@ class Pollers:
     def _by_minute(self) -> ViewPoller:
         assert self._minutes is not None
         return self._minutes
+
+    def _budgets(self, sink: Sink) -> list[Job]:
+        """This month's budgets as the configuration has them now, beside the costs."""
+        view = next((poller.view for poller in self.views if poller.view.poller == "cost"), None)
+        if view is None:
+            return []
+        stream = stream_name(AGENT_DATASET, view.namespace)
+
+        def run(tally: Tally) -> Range:
+            now = self._clock()
+            month, names = month_of(now), self._inventory.names(now)
+            outcome = sink.streams.reconcile(
+                stream,
+                (month.start, month.end),
+                budget_documents(self._budget_settings, names, view.namespace, now),
+                organization_id=names.organization_id,
+                terms={"event.action": [BUDGET]},
+                now=now,
+                confirm_after=view.interval,
+            )
+            tally.add(outcome)
+            return month
+
+        return [Job("budgets", "cost", stream, view.interval, run, after=view.dataset)]
 
     def _checks(self, sink: Sink) -> list[Job]:
         """For each two neighbouring grains: do they add up to the same?"""

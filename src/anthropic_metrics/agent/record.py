@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from anthropic_metrics.agent.jobs import Job
-from anthropic_metrics.documents.agent import AgentDocument, Poll
-from anthropic_metrics.reports.corrections import AGENT_DATASET
+from anthropic_metrics.documents.agent import AgentDocument, Poll, agent_document
 from anthropic_metrics.reports.plan import Range
 from anthropic_metrics.reports.tally import Tally
 
@@ -51,30 +50,25 @@ def poll_document(attempt: Attempt, namespace: str, organization: dict[str, Any]
     tally, failure = attempt.tally, attempt.failure
     counts = {name: count for name, count in tally.counts().items() if name in Poll.model_fields}
     lag = (attempt.began - tally.newest_data).total_seconds() if tally.newest_data else None
-    source: dict[str, Any] = {
-        "timestamp": attempt.began,
-        "data_stream": {"dataset": AGENT_DATASET, "namespace": namespace},
-        "event": {
-            "dataset": AGENT_DATASET,
-            "action": "poll",
-            "outcome": "failure" if failure else "success",
-            "created": attempt.began,
-        },
-        "organization": organization,
-        "error": {"message": failure[:MESSAGE_LENGTH]} if failure else None,
-        "anthropic": {
-            "poll": {
-                "poller": attempt.job.poller,
-                "stream": attempt.job.stream,
-                "window_start": attempt.window.start,
-                "window_end": attempt.window.end,
-                "seconds": round(attempt.seconds, 3),
-                "requests": attempt.requests,
-                "retries": attempt.retries,
-                "newest_data": tally.newest_data,
-                "lag_seconds": lag,
-                **counts,
-            }
-        },
+    poll = {
+        "poller": attempt.job.poller,
+        "stream": attempt.job.stream,
+        "window_start": attempt.window.start,
+        "window_end": attempt.window.end,
+        "seconds": round(attempt.seconds, 3),
+        "requests": attempt.requests,
+        "retries": attempt.retries,
+        "newest_data": tally.newest_data,
+        "lag_seconds": lag,
+        **counts,
     }
-    return AgentDocument.model_validate(source)
+    return agent_document(
+        "poll",
+        at=attempt.began,
+        now=attempt.began,
+        namespace=namespace,
+        organization=organization,
+        anthropic={"poll": poll},
+        event={"outcome": "failure" if failure else "success"},
+        failure=failure and failure[:MESSAGE_LENGTH],
+    )

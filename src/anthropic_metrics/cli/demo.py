@@ -17,11 +17,13 @@ from anthropic_metrics.cli.common import err, progress
 from anthropic_metrics.cli.dashboards import draw, save
 from anthropic_metrics.cli.overview import print_overview
 from anthropic_metrics.cli.polling import attempt_all
-from anthropic_metrics.config import Backfill, Config
+from anthropic_metrics.config import Backfill, BudgetSettings, Config
 from anthropic_metrics.embedded import cache_dir
 from anthropic_metrics.reports.tally import Tally
 from anthropic_metrics.signals import until_asked
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer, serve
+
+BUDGETS = BudgetSettings(organization_usd=90_000, workspaces={"Production": 50_000, "Data Science": 25_000})
 
 DaysOption = Annotated[int, typer.Option(min=1, max=365, help="Days of history to begin with.")]
 SeedOption = Annotated[int, typer.Option(help="Another seed is another organization.")]
@@ -105,12 +107,14 @@ def _read_old_bill(agent: Agent) -> list[Tally]:
 
 
 def _demo_config(url: str, days: int) -> Config:
-    """The defaults, against the simulator: unpaced, since nobody shares its limit, and polled often enough
-    to watch."""
+    """The defaults, against the simulator: unpaced, since nobody shares its limit, polled often enough to
+    watch, and with budgets to hold its costs against."""
     defaults = Config()
     anthropic = defaults.anthropic.model_copy(
         update={"base_url": url, "admin_key": SecretStr(ADMIN_KEY), "requests_per_minute": 6000}
     )
     usage = defaults.usage.model_copy(update={"interval": timedelta(minutes=1)})
     backfill = Backfill(timedelta(days=days))
-    return defaults.model_copy(update={"anthropic": anthropic, "usage": usage, "backfill": backfill})
+    return defaults.model_copy(
+        update={"anthropic": anthropic, "usage": usage, "backfill": backfill, "budgets": BUDGETS}
+    )

@@ -17,11 +17,11 @@ from anthropic_metrics.audit import Audited, Difference, audit
 from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment, out
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
+from anthropic_metrics.documents.agent import AGENT_DATASET
 from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.reports.corrections import AGENT_DATASET
 from anthropic_metrics.reports.names import Inventory
 from anthropic_metrics.reports.plan import Range
 

@@ -1,7 +1,11 @@
-"""`anthropic_metrics.agent`: one thing the agent did or found: a poll, a correction of a shipped number, a
-change of a rate limit, a comparison of the usage grains."""
+"""`anthropic_metrics.agent`: one thing the agent did, found or was told: a poll, a correction of a shipped
+number, a change of a rate limit, a comparison of the usage grains, a budget."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from pydantic import Field
 
@@ -95,14 +99,56 @@ class GrainCheck(Part):
     differing_fields: Keywords | None = Field(None, description="The fields that differ.")
 
 
+class Budget(Part):
+    """A budget of the configuration for the calendar month (UTC) that begins at `@timestamp`."""
+
+    scope: Keyword = Field(description="`organization` or `workspace`.")
+    name: Keyword = Field(
+        description="The workspace as the configuration names it; `organization` for all of them."
+    )
+    month_usd: Double = Field(description="The most that the month may cost, US dollars.")
+
+
 class AgentAnthropic(Shared):
     poll: Poll | None = None
     correction: Correction | None = None
     limit_change: LimitChange | None = None
     grain_check: GrainCheck | None = None
+    budget: Budget | None = None
 
 
 class AgentDocument(Document):
-    """A poll, a correction, a changed limit or a comparison of grains."""
+    """A poll, a correction, a changed limit, a comparison of grains or a budget."""
 
     anthropic: AgentAnthropic
+
+
+AGENT_DATASET = "anthropic_metrics.agent"
+
+
+def agent_document(
+    action: str,
+    *,
+    at: datetime | str,
+    now: datetime,
+    namespace: str,
+    organization: Mapping[str, str | None] | None,
+    anthropic: Mapping[str, Any],
+    event: Mapping[str, Any] | None = None,
+    failure: str | None = None,
+) -> AgentDocument:
+    """`anthropic` in the envelope of the agent stream, with `@timestamp` `at`.
+
+    `event` adds to the envelope's own fields; `failure` is what went wrong. Raises ValidationError.
+    """
+    common = {"dataset": AGENT_DATASET, "action": action, "created": now}
+    return AgentDocument.model_validate(
+        {
+            "timestamp": at,
+            "data_stream": {"dataset": AGENT_DATASET, "namespace": namespace},
+            "event": common | dict(event or {}),
+            "organization": organization,
+            "error": {"message": failure} if failure else None,
+            "anthropic": anthropic,
+        }
+    )

@@ -65,7 +65,8 @@ class Event(Part):
     )
     type: Keywords = Field(default_factory=lambda: ["info"], description="Always `info`.")
     action: Keyword | None = Field(
-        None, description="In the agent stream: `poll`, `correction`, `limit_change` or `grain_check`."
+        None,
+        description="In the agent stream: `poll`, `correction`, `limit_change`, `grain_check`, `budget`.",
     )
     outcome: Keyword | None = Field(
         None, description="In the agent stream: `success` or `failure` of a poll or a check."

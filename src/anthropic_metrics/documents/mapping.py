@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from anthropic_metrics.documents.agent import AgentDocument
+from anthropic_metrics.documents.agent import AGENT_DATASET, AgentDocument
 from anthropic_metrics.documents.alert import AlertDocument
 from anthropic_metrics.documents.base import Document, Mapped
 from anthropic_metrics.documents.cost import CostDocument
@@ -38,7 +38,7 @@ DATASETS = {
         DatasetInfo("anthropic_metrics.cost", CostDocument, "cost", "Cost by the day and line item"),
         DatasetInfo("anthropic_metrics.rate_limit", RateLimitDocument, "rate_limit", "Rate limits"),
         DatasetInfo("anthropic_metrics.headroom", HeadroomDocument, "headroom", "Headroom below each limit"),
-        DatasetInfo("anthropic_metrics.agent", AgentDocument, "agent", "What the agent did"),
+        DatasetInfo(AGENT_DATASET, AgentDocument, "agent", "What the agent did"),
         DatasetInfo("anthropic_metrics.alert", AlertDocument, "alert", "Alerts that the agent raised"),
     )
 }

@@ -19,7 +19,7 @@ from typing import Any
 
 from anthropic_metrics.documents.mapping import DATASETS, mapping
 
-VERSION = 1  # of the assets; `setup` never replaces a higher one
+VERSION = 2  # of the assets; `setup` never replaces a higher one
 PRIORITY = 250  # above the templates of Elasticsearch (100) and of Fleet's packages (200)
 FOLDERS = {
     "component_template": "index_templates/components",

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
+from anthropic_metrics.documents.agent import AGENT_DATASET
 from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.elastic.reconcile import Streams
@@ -22,7 +23,6 @@ from anthropic_metrics.headroom.minutes import DATASET as MINUTES_DATASET
 from anthropic_metrics.headroom.minutes import Minutes
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.windows import WINDOW, windows
-from anthropic_metrics.reports.corrections import AGENT_DATASET
 from anthropic_metrics.reports.limits import DATASET as LIMITS_DATASET
 from anthropic_metrics.reports.names import Inventory
 from anthropic_metrics.reports.plan import Range

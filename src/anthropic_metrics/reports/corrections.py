@@ -8,11 +8,9 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from anthropic_metrics.documents.agent import AgentDocument
+from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic.reconcile import Change
-
-AGENT_DATASET = "anthropic_metrics.agent"
 
 
 def value_at(source: dict[str, Any] | None, dotted: str) -> Any:
@@ -49,29 +47,30 @@ def _correction(
 ) -> Prepared:
     shipped = before["anthropic"]
     fields = shipped.get("usage") or shipped.get("cost") or {}
-    source = {
-        "timestamp": now,
-        "data_stream": {"dataset": AGENT_DATASET, "namespace": before["data_stream"]["namespace"]},
-        "event": {"dataset": AGENT_DATASET, "action": "correction", "created": now},
-        "organization": before.get("organization"),
-        "anthropic": {name: shipped[name] for name in ("model", "workspace", "api_key") if shipped.get(name)}
-        | {
-            "correction": {
-                "stream": stream,
-                "document_id": change.id,
-                "bucket_start_time": before["@timestamp"],
-                "dimensions": [f"{k}={v}" for k, v in fields.items() if isinstance(v, str) and _dimension(k)],
-                "field": number,
-                "old": old,
-                "new": None if new is None else float(new),
-                "delta": float(new or 0) - old,
-                "why": "vanished" if change.after is None else "late" if float(new or 0) > old else "revised",
-            }
-        },
+    anthropic = {name: shipped[name] for name in ("model", "workspace", "api_key") if shipped.get(name)} | {
+        "correction": {
+            "stream": stream,
+            "document_id": change.id,
+            "bucket_start_time": before["@timestamp"],
+            "dimensions": [f"{k}={v}" for k, v in fields.items() if isinstance(v, str) and _dimension(k)],
+            "field": number,
+            "old": old,
+            "new": None if new is None else float(new),
+            "delta": float(new or 0) - old,
+            "why": "vanished" if change.after is None else "late" if float(new or 0) > old else "revised",
+        }
     }
+    document = agent_document(
+        "correction",
+        at=now,
+        now=now,
+        namespace=before["data_stream"]["namespace"],
+        organization=before.get("organization"),
+        anthropic=anthropic,
+    )
     revision = [stream, change.id, change.index, change.seq_no, number, new]
     digest = blake2b(json.dumps(revision).encode(), digest_size=16).hexdigest()
-    return prepare(digest, AgentDocument.model_validate(source))
+    return prepare(digest, document)
 
 
 def _dimension(name: str) -> bool:

@@ -10,12 +10,11 @@ from hashlib import blake2b
 import structlog
 from elasticsearch import Elasticsearch
 
-from anthropic_metrics.documents.agent import AgentDocument
+from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.lookup import refresh, window_query
 from anthropic_metrics.reports.build import USAGE_NUMBERS
-from anthropic_metrics.reports.corrections import AGENT_DATASET
 from anthropic_metrics.reports.names import Names
 from anthropic_metrics.reports.plan import WIDTHS, Range, floor
 from anthropic_metrics.reports.tally import Tally
@@ -85,33 +84,29 @@ def compare(es: Elasticsearch, fine: View, coarse: View, organization_id: str, s
 def check_document(found: Comparison, names: Names, namespace: str, now: datetime) -> Prepared:
     """What a check found, for the agent stream; a failure if anything differs."""
     first = min(found.differing, default=None)
-    source = {
-        "timestamp": now,
-        "data_stream": {"dataset": AGENT_DATASET, "namespace": namespace},
-        "event": {
-            "dataset": AGENT_DATASET,
-            "action": "grain_check",
-            "outcome": "failure" if found.differing else "success",
-            "created": now,
-        },
-        "organization": {"id": names.organization_id, "name": names.organization_name},
-        "anthropic": {
-            "grain_check": {
-                "fine": found.fine,
-                "coarse": found.coarse,
-                "window_start": found.span.start,
-                "window_end": found.span.end,
-                "buckets": found.buckets,
-                "differing_buckets": len(found.differing),
-                "difference": found.difference,
-                "first_differing": first,
-                "differing_fields": found.fields or None,
-            }
-        },
+    grain_check = {
+        "fine": found.fine,
+        "coarse": found.coarse,
+        "window_start": found.span.start,
+        "window_end": found.span.end,
+        "buckets": found.buckets,
+        "differing_buckets": len(found.differing),
+        "difference": found.difference,
+        "first_differing": first,
+        "differing_fields": found.fields or None,
     }
+    document = agent_document(
+        "grain_check",
+        at=now,
+        now=now,
+        namespace=namespace,
+        organization=names.organization,
+        anthropic={"grain_check": grain_check},
+        event={"outcome": "failure" if found.differing else "success"},
+    )
     key = f"grain_check {names.organization_id} {found.fine} {found.coarse} {now.isoformat()}"
     identity = blake2b(key.encode(), digest_size=16).hexdigest()
-    return prepare(identity, AgentDocument.model_validate(source))
+    return prepare(identity, document)
 
 
 def keep_check(

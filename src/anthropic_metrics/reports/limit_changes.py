@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
-from anthropic_metrics.documents.agent import AgentDocument
+from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
-from anthropic_metrics.reports.corrections import AGENT_DATASET
 from anthropic_metrics.reports.snapshots import group_key, own_limits
 
 Row = Mapping[str, Any]
@@ -86,37 +85,34 @@ def _change(
     fields = shown["anthropic"]["rate_limit"]
     seen_at = shown["@timestamp"]
     models = list(group.kind[1])
-    source = {
-        "timestamp": seen_at,
-        "data_stream": {"dataset": AGENT_DATASET, "namespace": shown["data_stream"]["namespace"]},
-        "event": {
-            "dataset": AGENT_DATASET,
-            "action": "limit_change",
-            "category": ["configuration"],
-            "type": ["change"],
-            "created": now,
-        },
-        "organization": shown.get("organization"),
-        "anthropic": {
-            "model": models or None,
-            "workspace": shown["anthropic"].get("workspace"),
-            "limit_change": {
-                "scope": fields["scope"],
-                "workspace_id": fields.get("workspace_id"),
-                "group_id": group.key,
-                "group_name": group.name,
-                "limit_type": limit_type,
-                "old": old,
-                "new": new,
-                "delta": None if old is None or new is None else float(new - old),
-                "why": _why(old, new),
-                "seen_between": [datetime.fromtimestamp(before_at, UTC), seen_at],
-            },
+    anthropic = {
+        "model": models or None,
+        "workspace": shown["anthropic"].get("workspace"),
+        "limit_change": {
+            "scope": fields["scope"],
+            "workspace_id": fields.get("workspace_id"),
+            "group_id": group.key,
+            "group_name": group.name,
+            "limit_type": limit_type,
+            "old": old,
+            "new": new,
+            "delta": None if old is None or new is None else float(new - old),
+            "why": _why(old, new),
+            "seen_between": [datetime.fromtimestamp(before_at, UTC), seen_at],
         },
     }
+    changed = agent_document(
+        "limit_change",
+        at=seen_at,
+        now=now,
+        namespace=shown["data_stream"]["namespace"],
+        organization=shown.get("organization"),
+        anthropic=anthropic,
+        event={"category": ["configuration"], "type": ["change"]},
+    )
     said = [shown["organization"]["id"], fields.get("workspace_id"), group.key, limit_type, old, new, seen_at]
     identity = blake2b(json.dumps(said).encode(), digest_size=16).hexdigest()
-    return prepare(identity, AgentDocument.model_validate(source))
+    return prepare(identity, changed)
 
 
 def _why(old: int | None, new: int | None) -> str:

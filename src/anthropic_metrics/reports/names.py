@@ -65,6 +65,11 @@ class Names:
         digest = blake2b(json.dumps(shown, sort_keys=True).encode(), digest_size=16).digest()
         return cls(organization_id, name, spaces, keys, digest)
 
+    @property
+    def organization(self) -> dict[str, str | None]:
+        """The organization as documents show it."""
+        return {"id": self.organization_id, "name": self.organization_name}
+
     def knows(self, workspaces: Iterable[str], api_keys: Iterable[str]) -> bool:
         """Whether every one of these ids has a name."""
         return all(w in self.workspaces for w in workspaces) and all(k in self.api_keys for k in api_keys)
@@ -85,8 +90,7 @@ class Inventory:
     @property
     def organization(self) -> dict[str, str | None] | None:
         """The organization's id and name, None until they were read once."""
-        names = self._names
-        return None if names is None else {"id": names.organization_id, "name": names.organization_name}
+        return None if self._names is None else self._names.organization
 
     def names(self, now: datetime, *, unknown: bool = False) -> Names:
         """The names as of now; `unknown` says that an id without a name was seen.

@@ -1,0 +1,56 @@
+"""The configured budgets in the agent stream, so that a panel can hold the month's cost against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from anthropic_metrics.config import BudgetSettings
+from anthropic_metrics.documents.agent import AGENT_DATASET, agent_document
+from anthropic_metrics.documents.identity import Prepared, document_id, prepare
+from anthropic_metrics.reports.build import DEFAULT_WORKSPACE, workspace_fields
+from anthropic_metrics.reports.names import Names
+from anthropic_metrics.reports.plan import Range
+
+ACTION = "budget"
+_ORGANIZATION = "organization"
+
+
+def month_of(moment: datetime) -> Range:
+    """The calendar month (UTC) that holds `moment`."""
+    start = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    following = start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+    return Range(start, following)
+
+
+def budget_documents(
+    budgets: BudgetSettings, names: Names, namespace: str, now: datetime
+) -> Iterator[Prepared]:
+    """One document per budget for the month of `now`; those of tags are left out, no row is a tag's alone."""
+    whose: list[tuple[str, str, float]] = []
+    if budgets.organization_usd is not None:
+        whose.append((_ORGANIZATION, _ORGANIZATION, budgets.organization_usd))
+    whose += (("workspace", name, usd) for name, usd in budgets.workspaces.items())
+    start = month_of(now).start
+    for scope, name, usd in whose:
+        workspace = _workspace(name, names) if scope == "workspace" else {}
+        document = agent_document(
+            ACTION,
+            at=start,
+            now=now,
+            namespace=namespace,
+            organization=names.organization,
+            anthropic=workspace | {"budget": {"scope": scope, "name": name, "month_usd": usd}},
+            event={"category": ["configuration"]},
+        )
+        dimensions: dict[str, str | None] = {"action": ACTION, "scope": scope, "name": name}
+        yield prepare(document_id(names.organization_id, AGENT_DATASET, start, dimensions), document)
+
+
+def _workspace(name: str, names: Names) -> dict[str, object]:
+    """The shared fields of a workspace that is given by name or id; of an unknown one the name alone."""
+    if name == DEFAULT_WORKSPACE or name in names.workspaces:
+        return workspace_fields(name, names)
+    named = (id_ for id_, space in names.workspaces.items() if space.name == name and not space.archived)
+    found = next(named, None)
+    return workspace_fields(found, names) if found else {"workspace": {"name": name}}
