@@ -16,7 +16,7 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics import logs
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 
-SEEDS_PER_SERVER = 40  # an embedded server cannot delete data streams: a fresh one stays quick
+SEEDS_PER_SERVER = 20  # an embedded server cannot delete data streams: a fresh one stays quick and has room
 
 
 def main() -> int:

@@ -55,12 +55,13 @@ def _live_through(world: Chaos, seed: int, events: Sequence[Event]) -> None:
         world.clock.advance(timedelta(minutes=minutes))
     world.skew = timedelta()
     world.poll()
+    ledger.look()
     sweeps = any(event.name in NEED_A_SWEEP for event in events)
     for _ in range(2):
         # What vanished is deleted by the second look, at least an interval (of costs: an hour) later.
         world.clock.advance(timedelta(minutes=65))
         world.poll(everything=True, sweeps=sweeps)
-    ledger.look()
+        ledger.look()
     failures = [failure for runner in world.runners for failure in runner.failures]
     if failures:
         raise Wrong(f"there are no more faults, and yet: {failures}")

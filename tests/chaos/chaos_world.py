@@ -110,6 +110,15 @@ class Runner:
         return last is None or self.world.clock.now() - last >= job.interval
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A turn of polls: when the agents took it for, when it was, and whether the API lied in it."""
+
+    seemed: datetime
+    at: datetime
+    lied: bool
+
+
 @dataclass
 class Chaos:
     """Everything that a schedule acts on. `skew` is how wrong the agents' clock is."""
@@ -123,7 +132,7 @@ class Chaos:
     runners: list[Runner] = field(default_factory=list)
     blocked: set[str] = field(default_factory=set)
     taken: list[Any] = field(default_factory=list)
-    polls: dict[datetime, tuple[datetime, bool]] = field(default_factory=dict)
+    polls: list[Turn] = field(default_factory=list)
     lying: bool = False
     side_by_side: bool = False
 
@@ -148,7 +157,7 @@ class Chaos:
 
     def poll(self, *, everything: bool = False, sweeps: bool = True) -> None:
         """One turn of every agent, one after the other or side by side."""
-        self.polls[self.agent_now()] = (self.clock.now(), self.lying)
+        self.polls.append(Turn(self.agent_now(), self.clock.now(), self.lying))
         if self.side_by_side and len(self.runners) > 1:
             with ThreadPoolExecutor(len(self.runners)) as pool:
                 list(pool.map(lambda runner: runner.poll(everything=everything, sweeps=sweeps), self.runners))
