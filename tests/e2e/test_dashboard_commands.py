@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from command_line import run
 from servers.kibana import SimulatedKibana
+from servers.kibana_rules import Refused
 
 KEY = "a2V5LW9mLWEtdGVzdA=="
 EXPORTED = Path(__file__).parents[2] / "kibana" / "dashboards.ndjson"
+WORDS = {"created", "updated", "deleted", "unchanged", "skipped", "failed"}
 TITLES = [json.loads(line)["attributes"]["title"] for line in EXPORTED.read_text("utf-8").splitlines()]
 
 
@@ -43,6 +45,37 @@ def test_setup_imports_the_dashboards_and_may_be_repeated(
     assert len(kibana.objects) == len(TITLES)
 
 
+def test_setup_installs_the_rules_and_leaves_alone_what_a_user_changed_there(
+    tmp_path: Path, settings: dict[str, str], kibana: SimulatedKibana
+) -> None:
+    def results() -> set[str]:
+        done = run(tmp_path, "setup", **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        rules = [line for line in done.stdout.splitlines() if line.startswith("alert rule")]
+        assert len(rules) == len(kibana.alerting.rules) > 10
+        return {next(word for word in line.split() if word in WORDS) for line in rules}
+
+    assert results() == {"created"}
+    assert results() == {"unchanged"}
+    changed = next(iter(kibana.alerting.rules.values()))
+    changed["schedule"] = {"interval": "3h"}
+    assert results() == {"unchanged", "skipped"}
+    assert changed["schedule"] == {"interval": "3h"}
+
+
+def test_setup_says_why_the_rules_could_not_be_installed(
+    tmp_path: Path, settings: dict[str, str], kibana: SimulatedKibana
+) -> None:
+    def refuse(method: str, path: str) -> None:
+        raise Refused(403, "Unauthorized to find rules")
+
+    kibana.alerting.before = refuse
+    done = run(tmp_path, "setup", **settings)
+    assert done.returncode == 1
+    assert "Stack Rules" in done.stderr
+    assert len(kibana.objects) == len(TITLES)
+
+
 @pytest.mark.parametrize("option", ["--dry-run", "--no-kibana"])
 def test_setup_leaves_kibana_alone_when_told_to(
     tmp_path: Path, settings: dict[str, str], kibana: SimulatedKibana, option: str
@@ -51,7 +84,7 @@ def test_setup_leaves_kibana_alone_when_told_to(
     assert done.returncode == 0, done.stdout + done.stderr
     assert [method for method, _ in kibana.requests if method != "GET"] == []
     assert kibana.objects == {}
-    assert (TITLES[1] in done.stdout) is (option == "--dry-run")
+    assert (TITLES[1] in done.stdout) is ("alert rule" in done.stdout) is (option == "--dry-run")
 
 
 def test_setup_names_the_object_that_failed_and_why(

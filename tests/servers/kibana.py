@@ -1,4 +1,4 @@
-"""A Kibana as small as an import needs, over real HTTP: version, key, space, versions of objects."""
+"""A Kibana as small as `setup` needs, over real HTTP: version, key, space, versions of objects, rules."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from servers.kibana_rules import KEY as RULES_KEY
+from servers.kibana_rules import KibanaRules
 
 NEWEST = {"dashboard": "10.2.0", "index-pattern": "8.0.0"}  # what 8.17 knows
 
@@ -26,17 +29,14 @@ class SimulatedKibana:
     requests: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
 
+    def __post_init__(self) -> None:
+        self.alerting = KibanaRules(_number(self.version))
+
     @contextmanager
     def running(self) -> Iterator[SimulatedKibana]:
         kibana = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self._answer()
-
-            def do_POST(self) -> None:
-                self._answer()
-
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -44,12 +44,14 @@ class SimulatedKibana:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 kibana.requests.append((self.command, self.path))
                 status, answer = kibana.answer(self.command, self.path, dict(self.headers), body)
-                payload = json.dumps(answer).encode()
+                payload = b"" if answer is None else json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(payload)))
                 self.end_headers()
                 self.wfile.write(payload)
+
+            do_GET = do_POST = do_PUT = do_DELETE = _answer
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -73,6 +75,10 @@ class SimulatedKibana:
         )
         if space not in self.spaces:
             return 404, {"statusCode": 404, "error": "Not Found", "message": "Not Found"}
+        if rest.startswith(("api/alerting/", "api/actions/")):
+            return self.alerting.answer(
+                method, f"/{rest}", given | {"authorization": f"ApiKey {RULES_KEY}"}, body
+            )
         if (method, rest) != ("POST", "api/saved_objects/_import?overwrite=true"):
             return 404, {"statusCode": 404, "error": "Not Found", "message": "Not Found"}
         if "kbn-xsrf" not in given:

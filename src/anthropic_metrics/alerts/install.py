@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from anthropic_metrics.alerts.actions import connector_types, rule_actions
 from anthropic_metrics.alerts.bodies import (
@@ -17,6 +17,7 @@ from anthropic_metrics.alerts.bodies import (
 )
 from anthropic_metrics.alerts.catalog import rules
 from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.steps import DONE, Step
 from anthropic_metrics.errors import BadRequest, MetricsError
 from anthropic_metrics.kibana.client import KibanaClient
 
@@ -24,12 +25,14 @@ OLDEST = (8, 17)
 _PAGE = 100
 
 
+Action = Literal["create", "update", "delete", "keep", "unchanged"]
+
+
 @dataclass(frozen=True)
 class Change:
-    """What is to become of one rule: `action` is create, update, delete, keep or unchanged; the first three
-    have a request."""
+    """What is to become of one rule. To create, update or delete it there is a request."""
 
-    action: str
+    action: Action
     name: str
     detail: str = ""
     method: str = ""
@@ -55,6 +58,26 @@ def plan_install(kibana: KibanaClient, config: Config, *, overwrite: bool = Fals
         found = held.pop(identity, None) or _get(kibana, identity)
         changes.append(_change(identity, body, found, overwrite=overwrite))
     return [*changes, *(_removal(found, overwrite=overwrite) for found in held.values())]
+
+
+def install_rules(config: Config, *, dry_run: bool) -> list[Step]:
+    """What `setup` does about the rules, a step for each. Raises nothing of ours.
+
+    One message and one cure, however many rules it keeps out; those that came before it stay.
+    """
+    try:
+        with KibanaClient(config.kibana) as kibana:
+            changes = plan_install(kibana, config)
+            if not dry_run:
+                apply(kibana, changes)
+    except MetricsError as error:
+        return [Step("alert rule", "all", "create", error.message, status="failed", cure=error.cure)]
+    return [_step(change, dry_run=dry_run) for change in changes]
+
+
+def _step(change: Change, *, dry_run: bool) -> Step:
+    action = "skip" if change.action == "keep" else change.action
+    return Step("alert rule", change.name, action, change.detail, status=None if dry_run else DONE[action])
 
 
 def plan_uninstall(kibana: KibanaClient, config: Config) -> list[Change]:

@@ -1,4 +1,4 @@
-"""`setup`: templates, pipelines and dashboards, installed or upgraded in place."""
+"""`setup`: templates, pipelines, dashboards and alert rules, installed or upgraded in place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from anthropic_metrics.alerts.install import install_rules
 from anthropic_metrics.cli.common import ConfigOption, err, load, out
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.assets import load_assets
@@ -22,7 +23,14 @@ from anthropic_metrics.kibana.install import (
     plan_dashboards,
 )
 
-STYLES = {"created": "green", "updated": "yellow", "failed": "red", "skipped": "dim", "unchanged": "dim"}
+STYLES = {
+    "created": "green",
+    "updated": "yellow",
+    "deleted": "yellow",
+    "failed": "red",
+    "skipped": "dim",
+    "unchanged": "dim",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -33,16 +41,16 @@ def setup(
     config: ConfigOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
     kibana: Annotated[
-        bool, typer.Option("--kibana/--no-kibana", help="Import the dashboards where kibana.url is set.")
+        bool, typer.Option("--kibana/--no-kibana", help="Dashboards and rules too, where kibana.url is set.")
     ] = True,
 ) -> None:
-    """Install or upgrade index templates, ingest pipelines and dashboards; safe to repeat."""
+    """Install or upgrade index templates, ingest pipelines, dashboards and alert rules; safe to repeat."""
     settings = load(config)
     if dry_run and not settings.elasticsearch.hosts:
         err.print("No elasticsearch.hosts: this is what an empty cluster would get.")
         _print(_everything())
         return
-    steps = [*_steps(settings, dry_run=dry_run), *(_dashboards(settings, dry_run=dry_run) if kibana else [])]
+    steps = [*_steps(settings, dry_run=dry_run), *(_kibana(settings, dry_run=dry_run) if kibana else [])]
     _print(steps)
     for step in steps:
         if step.cure:
@@ -57,15 +65,16 @@ def _steps(config: Config, *, dry_run: bool) -> list[Step]:
         return steps if dry_run else apply(es, steps)
 
 
-def _dashboards(config: Config, *, dry_run: bool) -> list[Step]:
+def _kibana(config: Config, *, dry_run: bool) -> list[Step]:
     if config.kibana.url is None:
-        why = "no kibana.url; `dashboards export` writes them for an import by hand"
+        why = "no kibana.url; `dashboards export` and `alerts export` write them for an import by hand"
         return [Step("dashboard", "all", "skip", why, status="skipped")]
     with closing(connect(config.elasticsearch)) as es:
         empty = missing_streams(es, config.namespace)
         if dry_run:
-            return [*empty, *plan_dashboards()]
-        return [*create_streams(es, empty), *install_dashboards(config.kibana)]
+            return [*empty, *plan_dashboards(), *install_rules(config, dry_run=True)]
+        streams = create_streams(es, empty)
+    return [*streams, *install_dashboards(config.kibana), *install_rules(config, dry_run=False)]
 
 
 def _everything() -> list[Step]:

@@ -14,8 +14,8 @@ from anthropic_metrics.elastic.assets import VERSION, Body
 from anthropic_metrics.elastic.failures import SETUP_CURE, translated
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
 
-Action = Literal["create", "update", "unchanged", "skip"]
-Status = Literal["created", "updated", "unchanged", "skipped", "failed"]
+Action = Literal["create", "update", "delete", "unchanged", "skip"]
+Status = Literal["created", "updated", "deleted", "unchanged", "skipped", "failed"]
 Kind = Literal[
     "ingest pipeline",
     "component template",
@@ -27,10 +27,12 @@ Kind = Literal[
     "data stream",
     "data view",
     "dashboard",
+    "alert rule",
 ]
-_DONE: dict[Action, Status] = {
+DONE: dict[Action, Status] = {
     "create": "created",
     "update": "updated",
+    "delete": "deleted",
     "unchanged": "unchanged",
     "skip": "skipped",
 }
@@ -115,7 +117,7 @@ def quoted(name: str) -> str:
 
 def _apply(es: Elasticsearch, step: Step) -> Step:
     if step.body is None:
-        return replace(step, status=_DONE[step.action])
+        return replace(step, status=DONE[step.action])
     try:
         detail = _put(es, step, step.body)
     except BadRequest as error:
@@ -125,7 +127,7 @@ def _apply(es: Elasticsearch, step: Step) -> Step:
     except MetricsError as error:
         cure = SETUP_CURE if isinstance(error, AuthError) else error.cure
         return replace(step, status="failed", detail=error.message, cure=cure)
-    return replace(step, status=_DONE[step.action], detail=detail)
+    return replace(step, status=DONE[step.action], detail=detail)
 
 
 def _put(es: Elasticsearch, step: Step, body: Body) -> str:
