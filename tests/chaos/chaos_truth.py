@@ -11,6 +11,7 @@ from typing import Any
 from chaos_world import MINUTES, Chaos, Turn
 from world import COST_FIELDS, GROUPED, NULLS, WIDTHS
 
+from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.reports.build import COST_NUMBERS, USAGE_NUMBERS
 from anthropic_metrics.reports.corrections import value_at
 
@@ -101,6 +102,7 @@ def _single(found: Documents) -> dict[str, Any]:
 def check(world: Chaos, ledger: Ledger) -> None:
     """Every stream equals the Admin API, row by row; every correction is true and none is missing."""
     check_streams(world)
+    _check_headroom(world)
     _check_corrections(world, ledger)
 
 
@@ -210,6 +212,18 @@ def _check_limits(world: Chaos) -> None:
             truth[scope, workspace, row["group"]["id"], each["type"], each["value"]] += 1
     if held[_text(slot)] != truth:
         raise Wrong(f"rate_limit: {held[_text(slot)] - truth} too many, {truth - held[_text(slot)]} lacking")
+
+
+def _check_headroom(world: Chaos) -> None:
+    """Headroom follows from the minutes and limits in the streams: computed afresh, nothing changes.
+
+    What it should be for given minutes and limits is the end-to-end tests' affair.
+    """
+    with Agent(world.config, clock=world.clock.now) as agent:
+        (job,) = (each for each in agent.pollers.single(agent.sink) if each.poller == "headroom")
+        tally = agent.attempt(job)
+    if tally.failures or tally.changed or not (tally.kept or tally.rows == 0):
+        raise Wrong(f"headroom: computed afresh it changes: {tally.counts()}, {tally.failures}")
 
 
 def _check_indices(world: Chaos) -> None:
