@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -39,6 +40,8 @@ class Metrics:
     rows_refused: Counter
     last_success: Gauge
     newest_data: Gauge
+    fresh: Gauge
+    differing: Gauge
 
     @classmethod
     def create(cls) -> Self:
@@ -67,6 +70,14 @@ class Metrics:
                 "newest_data_timestamp_seconds",
                 "End of the newest data in the stream, as Unix time.",
                 "stream",
+            ),
+            fresh=gauge(
+                "fresh", "Whether every poller of the stream ended well in time (1) or not (0).", "stream"
+            ),
+            differing=gauge(
+                "grains_differing_buckets",
+                "Buckets in which two grains of usage differed at the last daily comparison.",
+                "comparison",
             ),
         )
 
@@ -109,13 +120,15 @@ class PollerState:
 class Health:
     """What the pollers report about themselves. Thread-safe.
 
-    `intervals` names the enabled pollers. Each flip between well and failing is logged once.
+    `intervals` names the enabled pollers, `streams` the stream that each of them keeps. Each flip between
+    well and failing is logged once.
     """
 
     def __init__(
         self,
         intervals: Mapping[str, timedelta],
         *,
+        streams: Mapping[str, str] | None = None,
         metrics: Metrics | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -125,6 +138,14 @@ class Health:
         self._clock = clock
         self._flip = Flip(get_logger(__name__), clock=clock)
         self._started = clock()
+        if metrics and streams:
+            for stream in set(streams.values()):
+                own = [name for name in intervals if streams[name] == stream]
+                metrics.fresh.labels(stream).set_function(partial(self._fresh, own))
+
+    def _fresh(self, names: Iterable[str]) -> float:
+        """Asked at every scrape: data ages while nothing happens."""
+        return float(not self.troubles().keys() & set(names))
 
     @property
     def pollers(self) -> dict[str, PollerState]:

@@ -194,7 +194,15 @@ def assert_grains_agree_until_somebody_changes_one(w: World) -> None:
     w.es.delete(index=lost["_index"], id=lost["_id"], refresh=True)
     w.clock.advance(timedelta(seconds=1))
     with w.agent() as agent:
-        attempt(agent, [job for job in agent.jobs if "adds up" in job.name])
+        jobs = [job for job in agent.jobs if "adds up" in job.name]
+        attempt(agent, jobs)
+        (gauge,) = (
+            agent.metrics.registry.get_sample_value(
+                "anthropic_metrics_grains_differing_buckets", {"comparison": job.name}
+            )
+            for job in jobs
+        )
+        assert gauge == 1
     (worse,) = (each for each in checks() if each["differing_buckets"])
     usage = lost["_source"]["anthropic"]["usage"]
     searches = usage["server_tool_use"]["web_search_requests"]

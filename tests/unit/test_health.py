@@ -145,6 +145,31 @@ def test_prometheus_reads_every_metric(client: httpx.Client, health: Health, met
     assert "python_info" not in answer.text
 
 
+def test_one_gauge_tells_of_each_stream_whether_its_data_is_fresh(clock: Clock, metrics: Metrics) -> None:
+    minutes, day = timedelta(minutes=5), timedelta(days=1)
+    streams = {"usage": "metrics-u", "usage sweep": "metrics-u", "cost": "metrics-c"}
+    health = Health(
+        {"usage": minutes, "usage sweep": day, "cost": minutes}, streams=streams, metrics=metrics, clock=clock
+    )
+
+    def fresh() -> tuple[float | None, float | None]:
+        ask = metrics.registry.get_sample_value
+        name = "anthropic_metrics_fresh"
+        return ask(name, {"stream": "metrics-u"}), ask(name, {"stream": "metrics-c"})
+
+    assert fresh() == (0, 0)
+    health.ok("usage")
+    health.ok("cost")
+    assert fresh() == (0, 1)
+    health.ok("usage sweep")
+    assert fresh() == (1, 1)
+    health.failed("usage", "no route", paused=True)
+    assert fresh() == (0, 1)
+    health.ok("usage")
+    clock.tick(minutes=16)
+    assert fresh() == (0, 0)
+
+
 def test_two_agents_in_one_process_do_not_share_counters() -> None:
     first, second = Metrics.create(), Metrics.create()
     first.retries.labels("x").inc()

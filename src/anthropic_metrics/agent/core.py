@@ -77,7 +77,8 @@ class Agent:
         self.sink = Sink(self.streams, self._record_corrections, self.elasticsearch)
         self.jobs = [*self.pollers.scheduled(self.sink), *self._watch()]
         intervals = {job.name: job.interval for job in self.jobs}
-        self.health = Health(intervals, metrics=self.metrics, clock=clock)
+        streams = {job.name: job.stream for job in self.jobs}
+        self.health = Health(intervals, streams=streams, metrics=self.metrics, clock=clock)
         self._agent_stream = stream_name(AGENT_DATASET, config.namespace)
         self._id = uuid4().hex
         self._ready = threading.Lock()
@@ -176,6 +177,8 @@ class Agent:
             self.metrics.rows_refused.labels(stream).inc(tally.bad_rows)
         if tally.newest_data is not None:
             self.metrics.newest_data.labels(stream).set(tally.newest_data.timestamp())
+        if tally.differing is not None:
+            self.metrics.differing.labels(attempt.job.name).set(tally.differing)
 
     def _append_poll(self, attempt: Attempt) -> None:
         """One agent document for the attempt. That it cannot be written must not fail the job itself."""

@@ -134,6 +134,7 @@ def keep_check(
     record([check_document(found, names, fine.namespace, now)])
     tally.windows += 1
     tally.buckets += found.buckets
+    tally.differing = len(found.differing)
 
 
 def _sums(

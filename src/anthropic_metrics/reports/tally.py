@@ -15,7 +15,7 @@ WRITTEN = tuple(item.name for item in fields(Outcome) if item.name != "refusals"
 
 @dataclass
 class Tally:
-    """Counts of one pass over one stream."""
+    """Counts of one pass over one stream. `differing` buckets of two grains; None: none were compared."""
 
     poller: str
     stream: str
@@ -37,6 +37,7 @@ class Tally:
     dropped: int = 0
     bad_rows: int = 0
     unknown_fields: int = 0
+    differing: int | None = None
     newest_data: datetime | None = None
     failures: list[str] = field(default_factory=list)
 
@@ -80,7 +81,7 @@ def merged(tallies: Iterable[Tally]) -> dict[str, Tally]:
     for tally in tallies:
         total = by_stream.setdefault(tally.stream, Tally(tally.poller, tally.stream))
         for name, value in tally.counts().items():
-            setattr(total, name, getattr(total, name) + value)
+            setattr(total, name, (getattr(total, name) or 0) + value)
         total.failures += tally.failures
         if tally.newest_data is not None:
             total.saw(tally.newest_data)
