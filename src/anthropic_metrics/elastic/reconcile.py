@@ -46,9 +46,9 @@ class Change:
 Record = Callable[[list[Change]], None]
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What one pass over a window did, in documents.
+@dataclass(kw_only=True)
+class Counts:
+    """What became of documents.
 
     `marked` vanished upstream in this pass, `waiting` in an earlier one; both wait for the second look.
     `conflicts` counts every write that another writer was faster at, `unsettled` those still open after
@@ -66,12 +66,23 @@ class Outcome:
     refused: int = 0
     diverted: int = 0
     dropped: int = 0
-    refusals: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def done(self) -> bool:
         """Whether every wanted document arrived."""
         return not (self.unsettled or self.refused or self.diverted)
+
+    @property
+    def changed(self) -> int:
+        """Documents written or removed."""
+        return self.created + self.replaced + self.deleted + self.marked
+
+
+@dataclass(kw_only=True)
+class Outcome(Counts):
+    """What one pass over a window did, and the first of the documents that were refused, with the reason."""
+
+    refusals: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def settled(self) -> bool:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from anthropic_metrics.admin_api.replies import Problems
-from anthropic_metrics.elastic.reconcile import Outcome
+from anthropic_metrics.elastic.reconcile import Counts
 
-# Counters that `Outcome` and `Tally` share by name.
-WRITTEN = tuple(item.name for item in fields(Outcome) if item.name != "refusals")
+WRITTEN = tuple(item.name for item in fields(Counts))
 
 
 @dataclass
-class Tally:
+class Tally(Counts):
     """Counts of one pass over one stream. `differing` buckets of two grains; None: none were compared."""
 
     poller: str
@@ -24,24 +23,13 @@ class Tally:
     buckets: int = 0
     unchanged_buckets: int = 0
     rows: int = 0
-    created: int = 0
-    replaced: int = 0
-    deleted: int = 0
-    marked: int = 0
-    kept: int = 0
-    waiting: int = 0
-    conflicts: int = 0
-    unsettled: int = 0
-    refused: int = 0
-    diverted: int = 0
-    dropped: int = 0
     bad_rows: int = 0
     unknown_fields: int = 0
     differing: int | None = None
     newest_data: datetime | None = None
     failures: list[str] = field(default_factory=list)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Counts) -> None:
         """Count one reconciled window."""
         for name in WRITTEN:
             setattr(self, name, getattr(self, name) + getattr(outcome, name))
@@ -62,12 +50,7 @@ class Tally:
     @property
     def done(self) -> bool:
         """Whether every window was read to its end and every document arrived."""
-        return not (self.failures or self.unsettled or self.refused or self.diverted)
-
-    @property
-    def changed(self) -> int:
-        """Documents written or removed."""
-        return self.created + self.replaced + self.deleted + self.marked
+        return not self.failures and super().done
 
     def counts(self) -> dict[str, int]:
         """Every counter that is not zero."""
