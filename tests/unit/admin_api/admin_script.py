@@ -40,3 +40,15 @@ class Scripted:
     client: AdminClient
     script: Script
     slept: list[float]
+
+
+ME = "/v1/organizations/me"
+GOOD = httpx.Response(200, json={"id": "org_1"})
+ADMIN, ORDINARY, OAUTH, OTHER = "sk-ant-admin01-x1y2", "sk-ant-api03-x1y2", "sk-ant-oat01-x1y2", "hello-x1y2"
+
+Make = Callable[..., Scripted]
+
+
+def refusal(status: int, message: str = "No.", kind: str = "invalid_request_error") -> httpx.Response:
+    body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_body"}
+    return httpx.Response(status, json=body, headers={"request-id": "req_head"})

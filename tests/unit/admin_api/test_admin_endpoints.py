@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from admin_script import KEY, Scripted
+from admin_script import KEY, Make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,8 +16,6 @@ from anthropic_metrics.admin_api.replies import Problems
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.errors import BadRequest, BrokenContract, MetricsError
-
-Make = Callable[..., Scripted]
 
 
 def listed(*entries: Any) -> httpx.Response:

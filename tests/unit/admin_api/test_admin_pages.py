@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from admin_script import KEY, Scripted
+from admin_script import KEY, Make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +20,6 @@ PATH = "/v1/organizations/usage_report/messages"
 START = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 QUERY = BucketQuery(PATH, START, START + 6 * HOUR, "1h", 3, group_by=("model",))
-
-Make = Callable[..., Scripted]
 
 
 def text(moment: datetime) -> str:
