@@ -24,6 +24,14 @@ NOW = datetime(2026, 10, 6, 15, 42, 10, tzinfo=UTC)
 LOOKED_BEFORE = timedelta(days=2)
 USAGE_DAYS = timedelta(days=14)
 BUDGETS = BudgetSettings(organization_usd=2000, workspaces={"Production": 100, "Default": 50, "Unused": 30})
+# Lines that the bill lacks: model and UTC day; None is the whole bill of the day.
+UNBILLED = (
+    ("claude-haiku-4-5-20251001", NOW - timedelta(days=1)),
+    ("claude-haiku-4-5-20251001", NOW - timedelta(days=4)),
+    ("claude-haiku-4-5-20251001", NOW - timedelta(days=5)),
+    ("claude-opus-5-5", NOW - timedelta(days=5)),
+    (None, NOW - timedelta(days=6)),
+)
 BUNDLE = load_bundle()
 PANELS = {
     f"{dashboard.name}: {panel.title}": (dashboard, panel)
@@ -39,12 +47,22 @@ CHOICES: dict[str, dict[str, list[str]]] = {
         "anthropic.model": ["claude-sonnet-5-5", "claude-haiku-5-5"],
     },
 }
+# The dashboards that have a choice of keys; Console is use without one.
+KEY_CHOICES: dict[str, dict[str, list[str]]] = {
+    "a key": {"anthropic.api_key.name": ["assistant-api"]},
+    "keys and a model": {
+        "anthropic.api_key.name": ["Console", "notebooks", "nightly-batch"],
+        "anthropic.model": ["claude-opus-5-5", "claude-haiku-4-5-20251001"],
+    },
+}
+TOKEN_CHOICES = CHOICES | KEY_CHOICES
 each_choice = pytest.mark.parametrize("chosen", CHOICES.values(), ids=CHOICES)
+each_token_choice = pytest.mark.parametrize("chosen", TOKEN_CHOICES.values(), ids=TOKEN_CHOICES)
 
 
 @contextmanager
 def filled_world(es: Elasticsearch, url: str) -> Iterator[World]:
-    """Five weeks of costs, seen two days before the end and at the end, and two weeks of usage."""
+    """Five weeks of costs, less UNBILLED, seen two days before the end and at the end; two weeks of usage."""
     usage = UsageSettings(minute_backfill=timedelta(minutes=30))
     with world(
         es,
@@ -56,6 +74,8 @@ def filled_world(es: Elasticsearch, url: str) -> Iterator[World]:
         arrivals="usual",
         revisions="usual",
     ) as w:
+        for model, day in UNBILLED:
+            w.simulation.edits.vanish_cost(day, match={"model": model} if model else {})
         with pytest.MonkeyPatch.context() as patch:
             for name in os.environ:
                 if name.lower().endswith("_proxy"):

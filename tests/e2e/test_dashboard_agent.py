@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dashboard_truth import instant
-from dashboard_world import asked, said
+from dashboard_truth import DAY, by, day_of, instant, truth
+from dashboard_world import NOW, UNBILLED, asked, said
 from world import World
+
+from anthropic_metrics.kibana.ask import since
 
 
 def test_the_agent_s_figures_are_those_of_its_documents(filled: World) -> None:
@@ -41,3 +43,29 @@ def test_the_agent_s_figures_are_those_of_its_documents(filled: World) -> None:
         assert record["idle"] == 0
         read = [instant(poll["newest_data"]) for poll in own if "newest_data" in poll]
         assert (instant(record["newest"]) if record["newest"] else None) == max(read, default=None)
+
+
+def test_tokens_of_a_model_that_a_settled_bill_leaves_out_have_no_price(filled: World) -> None:
+    """Days without any bill do not count, nor the last two. Searches and code have lines without a model."""
+    t = truth(filled, since("now-7d/d", NOW), NOW)
+    settled = day_of(NOW) - DAY
+    billed = {(row["time"], row["model"]) for row in t.costs}
+    days = {day for day, _ in billed}
+    used = by([row | {"day": day_of(row["time"])} for row in t.usage], ["model", "day"], "tokens")
+    wanted = {
+        (model, day): tokens
+        for (model, day), tokens in used.items()
+        if tokens and day in days and day < settled and (day, model) not in billed
+    }
+    unbilled = {(model, day_of(day)) for model, day in UNBILLED if model}
+    assert wanted.keys() == {(model, day) for model, day in unbilled if day < settled} < unbilled
+    assert said(filled, "agent: Tokens without a price") == {"tokens": sum(wanted.values()), "models": 2}
+    records = asked(filled, "agent: Models without a price").records()
+    for record in records:
+        own = {day: tokens for (model, day), tokens in wanted.items() if model == record["anthropic.model"]}
+        assert (record["days"], record["tokens"]) == (len(own), sum(own.values()))
+        assert (instant(record["first_day"]), instant(record["last_day"])) == (min(own), max(own))
+    assert [record["tokens"] for record in records] == sorted((r["tokens"] for r in records), reverse=True)
+    assert len(records) == 2
+    later = day_of(NOW) - 3 * DAY
+    assert said(filled, "agent: Tokens without a price", start=later) == {"tokens": 0, "models": 0}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from dashboard_limits import WHOLE, ceilings, windows
-from dashboard_truth import Row
+from dashboard_truth import Row, by, day_of, instant
 from dashboard_world import CHOICES, LOOKED_BEFORE, NOW, asked, said
 from world import World
 
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 FROM_WINDOW = NOW.replace(minute=20, second=0)  # minutes are held from a little earlier on
 each_scope = pytest.mark.parametrize(
     "chosen", [CHOICES["everything"], CHOICES["a workspace"]], ids=["everything", "a workspace"]
@@ -87,6 +90,38 @@ def test_the_fullest_minutes_are_ranked_by_group_and_by_workspace(
             wanted[row[field]] = max(row["peak_share"], wanted.get(row[field], 0.0))
         assert {record[column]: record["peak"] for record in records} == pytest.approx(wanted)
         assert [r["peak"] for r in records] == sorted((r["peak"] for r in records), reverse=True)
+
+
+@each_scope
+@pytest.mark.parametrize(
+    ("end", "lines", "bars"),
+    [(NOW, MINUTE / 2, MINUTE / 2), (NOW + 12 * HOUR, 10 * MINUTE, 30 * MINUTE)],
+    ids=["a bucket holds one window", "a bucket holds several windows"],
+)
+def test_over_time_a_bucket_has_its_fullest_minute_and_all_full_minutes(
+    filled: World, chosen: dict[str, list[str]], end: datetime, lines: timedelta, bars: timedelta
+) -> None:
+    rows = minutes_held(filled, chosen)
+    name, drawn = "headroom: Fullest minute over time, % of the limit", {"start": FROM_WINDOW, "end": end}
+    peaks: dict[tuple[datetime, str], float] = {}
+    for row in rows:
+        cell = floor(row["time"], lines), row["group"]
+        peaks[cell] = max(row["peak_share"], peaks.get(cell, 0.0))
+    found = asked(filled, name, chosen, **drawn).records()
+    assert cells(found, "peak") == pytest.approx(peaks)
+    name = "headroom: Minutes above 80 % over time, by limit group"
+    full = by(
+        [row | {"bucket": floor(row["time"], bars)} for row in rows], ["bucket", "group"], "minutes_above_80"
+    )
+    assert cells(asked(filled, name, chosen, **drawn).records(), "minutes") == full
+
+
+def cells(records: list[Row], column: str) -> dict[tuple[datetime, str], Any]:
+    return {(instant(r["time"]), r["anthropic.headroom.group_name"]): r[column] for r in records}
+
+
+def floor(moment: datetime, width: timedelta) -> datetime:
+    return moment - (moment - day_of(moment)) % width
 
 
 def test_the_ceilings_are_those_in_force(filled: World) -> None:

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 from dashboard_truth import USAGE_KINDS, Row, by, instant, total
-from dashboard_world import asked, assert_equal, each_choice, expected, said
+from dashboard_world import asked, assert_equal, each_token_choice, expected, said
 from world import World
 
 
-@each_choice
+@each_token_choice
 def test_token_totals_are_right_to_the_token(filled: World, chosen: dict[str, list[str]]) -> None:
     t = expected(filled, "tokens: Input tokens", chosen).usage
     overview = expected(filled, "overview: Tokens, all kinds", chosen).usage
@@ -30,7 +30,7 @@ def test_token_totals_are_right_to_the_token(filled: World, chosen: dict[str, li
     }
 
 
-@each_choice
+@each_token_choice
 def test_shares_weigh_by_volume(filled: World, chosen: dict[str, list[str]]) -> None:
     t = expected(filled, "tokens: Cache hits, % of input", chosen).usage
     reads, given, output = (total(row[kind] for row in t) for kind in ("reads", "input", "output"))
@@ -40,7 +40,7 @@ def test_shares_weigh_by_volume(filled: World, chosen: dict[str, list[str]]) -> 
     )
 
 
-@each_choice
+@each_token_choice
 def test_tokens_over_time_are_complete_by_kind_and_by_model(
     filled: World, chosen: dict[str, list[str]]
 ) -> None:
@@ -77,7 +77,7 @@ def test_tokens_over_time_are_complete_by_kind_and_by_model(
     )
 
 
-@each_choice
+@each_token_choice
 def test_the_heatmap_and_the_hit_rate_by_model_add_up(filled: World, chosen: dict[str, list[str]]) -> None:
     name = "tokens: Tokens by hour and weekday, UTC"
     t = expected(filled, name, chosen).usage
@@ -91,7 +91,7 @@ def test_the_heatmap_and_the_hit_rate_by_model_add_up(filled: World, chosen: dic
     )
 
 
-@each_choice
+@each_token_choice
 def test_the_token_table_has_every_kind_to_the_token(filled: World, chosen: dict[str, list[str]]) -> None:
     name = "tokens: Tokens by workspace, model and service tier"
     t = expected(filled, name, chosen).usage

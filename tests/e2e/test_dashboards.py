@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from dashboard_truth import DAY, by
-from dashboard_world import NOW, PANELS, asked, assert_equal, each_choice, expected
+from dashboard_world import CHOICES, NOW, PANELS, TOKEN_CHOICES, asked, assert_equal, expected
 from elasticsearch import Elasticsearch
 from world import World
 
@@ -83,8 +83,14 @@ RANKINGS: dict[str, tuple[str, str, str]] = {
 }
 
 
-@each_choice
-@pytest.mark.parametrize("name", RANKINGS)
+@pytest.mark.parametrize(
+    ("name", "chosen"),
+    [
+        pytest.param(name, chosen, id=f"{name}-{label}")
+        for name in RANKINGS
+        for label, chosen in (TOKEN_CHOICES if name.startswith("tokens: ") else CHOICES).items()
+    ],
+)
 def test_a_ranking_is_the_sum_of_each_and_the_largest_first(
     filled: World, name: str, chosen: dict[str, list[str]]
 ) -> None:
