@@ -105,7 +105,7 @@ def _fits(row: Row, chosen: Mapping[str, Sequence[str]]) -> bool:
         "anthropic.model": "model",
         "anthropic.api_key.name": "key_name",
     }
-    return all(row[columns[field]] in values for field, values in chosen.items())
+    return all(row.get(columns[field]) in values for field, values in chosen.items())
 
 
 def _usage(row: Row, spaces: Mapping[str | None, str], keys: Mapping[str | None, str]) -> Row:

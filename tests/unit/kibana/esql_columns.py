@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import re
 
-COMMANDS = {"FROM", "WHERE", "EVAL", "STATS", "SORT", "LIMIT", "KEEP", "DROP", "RENAME", "MV_EXPAND"}
+COMMANDS = {
+    "FROM",
+    "WHERE",
+    "EVAL",
+    "STATS",
+    "SORT",
+    "LIMIT",
+    "KEEP",
+    "DROP",
+    "RENAME",
+    "MV_EXPAND",
+    "DISSECT",
+}
 # What ES|QL of 8.17 has; a function that is not here is looked up in its reference before it is added.
 FUNCTIONS = {
     *("ABS", "BUCKET", "CASE", "COALESCE", "CONCAT", "COUNT", "COUNT_DISTINCT", "MAX", "MIN", "SUM"),
-    *("DATE_DIFF", "DATE_EXTRACT", "DATE_FORMAT", "DATE_TRUNC", "NOW", "STARTS_WITH"),
+    *("DATE_DIFF", "DATE_EXTRACT", "DATE_FORMAT", "DATE_TRUNC", "NOW", "STARTS_WITH", "VALUES"),
     *("MV_APPEND", "TO_DATETIME", "TO_DOUBLE", "TO_LONG", "TO_STRING"),
 }
 # Words of the grammar, in this version or a later one, that no column may be called.

@@ -1,0 +1,1 @@
+"""The browser that the tests and `scripts/look` open a page in."""

@@ -1,0 +1,71 @@
+"""A page of `dashboards render` in a headless Chromium: desk and phone, light and dark.
+
+Fails on a script error, on anything wider than the window and on a chart without marks; leaves a picture of
+each view in the folder that is named, else beside the page.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from anthropic_metrics.errors import MetricsError
+from browser.chromium import find
+from browser.devtools import Window
+
+WIDTHS = {"desk": 1440, "phone": 390}
+SCHEMES = ("light", "dark")
+
+# What only a browser knows, two frames after the page has loaded and drawn.
+REPORT = """new Promise(done=>requestAnimationFrame(()=>requestAnimationFrame(()=>{
+ const marks=c=>c.querySelectorAll(".points .point,.hm image,.hm path,.lines path").length;
+ const edge=document.querySelector("main").getBoundingClientRect().right;
+ const cards=[...document.querySelectorAll("article")];
+ const wide=cards.filter(a=>a.getBoundingClientRect().right>edge+1).map(a=>a.dataset.panel);
+ const bare=cards.filter(a=>a.querySelector(".chart")&&!marks(a)).map(a=>a.dataset.panel);
+ const page=document.documentElement;
+ done({wide,bare,scroll:page.scrollWidth,width:innerWidth,height:page.scrollHeight,
+  charts:document.querySelectorAll(".chart").length});})))"""
+
+
+def main(arguments: list[str]) -> int:
+    if not 1 <= len(arguments) <= 2:
+        sys.stderr.write("usage: scripts/look page.html [folder]\n")
+        return 2
+    page = Path(arguments[0]).resolve()
+    folder = Path(arguments[1]).resolve() if len(arguments) > 1 else page.parent
+    failed = False
+    try:
+        browser = find(os.environ)
+    except MetricsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    with Window(browser) as window:
+        for view, width in WIDTHS.items():
+            for scheme in SCHEMES:
+                report = look(window, page, width, scheme)
+                picture = folder / f"{page.stem}-{view}-{scheme}.png"
+                picture.write_bytes(window.picture(width, report["height"]))
+                print(f"{view}, {scheme}: {'; '.join(report['faults']) or 'good'} ({picture})")
+                failed = failed or bool(report["faults"])
+    return int(failed)
+
+
+def look(window: Window, page: Path, width: int, scheme: str = "light") -> dict[str, Any]:
+    """`faults` in words, how many `charts` there are, and how tall the page is (`height`)."""
+    window.open(page, width, scheme)
+    report: dict[str, Any] = window.ask(REPORT)
+    faults = [f"script error: {each}" for each in window.errors]
+    if report["scroll"] > report["width"]:
+        faults.append(f"the page is {report['scroll']} wide in a window of {report['width']}")
+    faults += [f"{each} is wider than its place" for each in report["wide"]]
+    faults += [f"{each} has no marks" for each in report["bare"]]
+    if not report["charts"]:
+        faults.append("no chart")
+    return {**report, "faults": faults}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

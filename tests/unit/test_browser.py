@@ -1,0 +1,89 @@
+"""Where the tests' browser comes from, and that a broken page is not called good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import chromium
+from browser.devtools import Window
+from browser.look import look
+
+from anthropic_metrics.errors import ConfigError, RetryLater
+
+CHART = '<article data-panel="a"><div class="chart">{}</div></article>'
+MARK = CHART.format('<svg><g class="points"><path class="point"/></g></svg>')
+
+
+@pytest.fixture(scope="module")
+def window(machine_environ: dict[str, str]) -> Iterator[Window]:
+    with Window(chromium.find(machine_environ)) as opened:
+        yield opened
+
+
+def faults(window: Window, folder: Path, body: str) -> list[str]:
+    page = folder / "page.html"
+    page.write_text(f"<!doctype html><body style='margin:0'><main>{body}</main>", "utf-8")
+    found: list[str] = look(window, page, 390)["faults"]
+    return found
+
+
+def test_a_page_with_marks_that_fits_is_good(window: Window, tmp_path: Path) -> None:
+    assert faults(window, tmp_path, MARK) == []
+
+
+def test_a_script_that_fails_at_once_or_later_is_a_fault(window: Window, tmp_path: Path) -> None:
+    thrown = faults(window, tmp_path, MARK + "<script>nothing.at.all</script>")
+    assert [fault.splitlines()[0] for fault in thrown] == [
+        "script error: ReferenceError: nothing is not defined"
+    ]
+    promised = faults(window, tmp_path, MARK + "<script>Promise.reject(new Error('later'))</script>")
+    assert "later" in promised[0]
+
+
+def test_what_is_wider_than_the_window_or_its_place_is_a_fault(window: Window, tmp_path: Path) -> None:
+    assert faults(window, tmp_path, MARK + "<p style='width:400px'>wide") == [
+        "the page is 400 wide in a window of 390"
+    ]
+    hidden = f"<div style='overflow:hidden'><div style='width:500px'>{MARK}</div></div>"
+    assert faults(window, tmp_path, hidden) == ["a is wider than its place"]
+
+
+def test_a_chart_without_marks_and_a_page_without_charts_are_faults(window: Window, tmp_path: Path) -> None:
+    assert faults(window, tmp_path, CHART.format("")) == ["a has no marks"]
+    assert faults(window, tmp_path, "<article></article>") == ["no chart"]
+
+
+def test_an_installed_browser_is_taken_and_nothing_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(chromium, "fetched")
+    own = tmp_path / "google-chrome"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    assert chromium.find({"PATH": str(tmp_path)}) == chromium.Browser(own)
+
+
+def test_a_package_with_another_digest_is_refused_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_METRICS_CACHE", str(tmp_path))
+
+    def forged(folder: Path, environ: object) -> Path:
+        (folder / "x.tgz").write_bytes(b"forged")
+        return folder / "x.tgz"
+
+    with pytest.raises(RetryLater, match="came with the digest") as caught:
+        chromium.fetched({}, forged)
+    assert "Install Chromium" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_none_is_installed_and_none_can_be_fetched_the_cure_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_METRICS_CACHE", str(tmp_path))
+    monkeypatch.setattr(chromium.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="Install Chromium or Chrome"):
+        chromium.find({"PATH": ""})
