@@ -1,7 +1,7 @@
 """A page of `dashboards render` in a headless Chromium: desk and phone, light and dark.
 
-Fails on a script error, on anything wider than the window and on a chart without marks; leaves a picture of
-each view in the folder that is named, else beside the page.
+Fails on a script error, on anything wider than the window or taller than its card, and on a chart without
+marks; leaves a picture of each view in the folder that is named, else beside the page.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ REPORT = """new Promise(done=>requestAnimationFrame(()=>requestAnimationFrame(()
  const edge=document.querySelector("main").getBoundingClientRect().right;
  const cards=[...document.querySelectorAll("article")];
  const wide=cards.filter(a=>a.getBoundingClientRect().right>edge+1).map(a=>a.dataset.panel);
+ const bottom=e=>e.getBoundingClientRect().bottom;
+ const low=cards.filter(a=>[...a.querySelectorAll(".chart,.chart svg")].some(e=>bottom(e)>bottom(a)+1));
  const bare=cards.filter(a=>a.querySelector(".chart")&&!marks(a)).map(a=>a.dataset.panel);
  const page=document.documentElement;
- done({wide,bare,scroll:page.scrollWidth,width:innerWidth,height:page.scrollHeight,
+ done({wide,bare,low:low.map(a=>a.dataset.panel),scroll:page.scrollWidth,width:innerWidth,height:page.scrollHeight,
   charts:document.querySelectorAll(".chart").length});})))"""
 
 
@@ -61,6 +63,7 @@ def look(window: Window, page: Path, width: int, scheme: str = "light") -> dict[
     if report["scroll"] > report["width"]:
         faults.append(f"the page is {report['scroll']} wide in a window of {report['width']}")
     faults += [f"{each} is wider than its place" for each in report["wide"]]
+    faults += [f"{each} is taller than its place" for each in report["low"]]
     faults += [f"{each} has no marks" for each in report["bare"]]
     if not report["charts"]:
         faults.append("no chart")

@@ -48,6 +48,8 @@ def test_what_is_wider_than_the_window_or_its_place_is_a_fault(window: Window, t
     ]
     hidden = f"<div style='overflow:hidden'><div style='width:500px'>{MARK}</div></div>"
     assert faults(window, tmp_path, hidden) == ["a is wider than its place"]
+    tall = MARK.replace("<article", "<article style='height:40px'")
+    assert faults(window, tmp_path, tall) == ["a is taller than its place"]
 
 
 def test_a_chart_without_marks_and_a_page_without_charts_are_faults(window: Window, tmp_path: Path) -> None:

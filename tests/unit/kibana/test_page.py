@@ -212,6 +212,7 @@ def test_a_long_label_keeps_both_its_ends() -> None:
     text = shortened("cache_creation.ephemeral_5m_input_tokens")
     assert text.startswith("cache_creat")
     assert text.endswith("_input_tokens")
+    assert text != shortened("cache_creation.ephemeral_1h_input_tokens")
 
 
 def test_a_page_without_its_libraries_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ COLORS = (
     "#6f8f3f",
 )
 OTHERS, OTHERS_COLOR = "all others", "#9aa3ad"
-LABEL_LENGTH = 26
+LABEL_LENGTH = 30
 LABEL_ROOM = 1.3  # the axis goes on behind the longest bar, for the figure that stands there
 _AXIS = {"usd": {"tickprefix": "$", "exponentformat": "B"}, "percent": {"tickformat": ".0%"}}
 
@@ -96,7 +96,8 @@ def heatmap(panel: Heatmap, answer: Answer) -> Drawing:
         "xgap": 2,
         "ygap": 2,
     }
-    layout = {"yaxis": {"autorange": "reversed", "type": "category"}, "xaxis": {"type": "category"}}
+    axis = {"type": "category", "showgrid": False}
+    layout = {"yaxis": {"autorange": "reversed", **axis}, "xaxis": axis}
     return Drawing({"data": [trace], "layout": layout})
 
 
