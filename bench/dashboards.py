@@ -1,6 +1,8 @@
 """Every panel's query over a year of data: python -m bench.dashboards [days, default 365].
 
-Prints rows and milliseconds of each, the slowest last; ends with 1 when a query fails or is cut off.
+Prints rows and milliseconds of each, the slowest last; ends with 1 when a query fails or is cut off. Headroom
+and rate limits are kept for 90 days: the newest day of headroom and the newest snapshot of limits are copied
+that far back, a day and a quarter of an hour apart.
 """
 
 from __future__ import annotations
@@ -8,13 +10,16 @@ from __future__ import annotations
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from elasticsearch import Elasticsearch
+from elasticsearch.helpers import bulk, scan
 from pydantic import SecretStr
 
 from anthropic_metrics import logs
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.config import AnthropicSettings, Backfill, Config, ElasticsearchSettings, UsageSettings
+from anthropic_metrics.config import AnthropicSettings, Backfill, Config, ElasticsearchSettings
+from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.kibana.ask import ask
@@ -23,6 +28,9 @@ from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, Si
 
 NOW = datetime(2026, 10, 6, 15, 42, tzinfo=UTC)
 MOST_ROWS = 10_000
+KEPT = timedelta(days=90)
+REPEATED = {"headroom": timedelta(days=1), "rate_limit": timedelta(minutes=15)}
+DATES = {"@timestamp", "window_start", "window_end", "peak_minute"}
 
 
 def main(arguments: list[str]) -> int:
@@ -37,7 +45,6 @@ def main(arguments: list[str]) -> int:
             ),
             elasticsearch=ElasticsearchSettings(hosts=(cluster.url,)),
             backfill=Backfill(span),
-            usage=UsageSettings(granularities=("1h",)),
         )
         began = time.monotonic()
         with Agent(config, clock=clock.now) as agent:
@@ -45,9 +52,33 @@ def main(arguments: list[str]) -> int:
                 agent.attempt(job)
         es = Elasticsearch(cluster.url, request_timeout=120)
         es.indices.refresh(index="metrics-*")
+        for name, step in REPEATED.items():
+            repeat(es, stream_name(f"anthropic_metrics.{name}", config.namespace), step, KEPT)
+        es.indices.refresh(index="metrics-*")
         count = es.count(index="metrics-*")["count"]
         print(f"{count:,} documents of {span.days} days in {time.monotonic() - began:.0f} s")
         return measure(es, NOW - span)
+
+
+def repeat(es: Elasticsearch, stream: str, step: timedelta, kept: timedelta) -> None:
+    """Copies of all that the stream holds, every `step` back to the end of what is kept."""
+    held = [hit["_source"] for hit in scan(es, index=stream, size=5000)]
+    copies = (
+        {"_op_type": "create", "_index": stream, "_source": earlier(source, number * step)}
+        for number in range(1, kept // step)
+        for source in held
+    )
+    bulk(es, copies, chunk_size=5000, stats_only=True)
+
+
+def earlier(source: dict[str, Any], by: timedelta) -> dict[str, Any]:
+    """The document as it would have been that much before."""
+    moved: dict[str, Any] = {}
+    for name, value in source.items():
+        if name in DATES:
+            value = (datetime.fromisoformat(value) - by).isoformat()
+        moved[name] = earlier(value, by) if isinstance(value, dict) else value
+    return moved
 
 
 def measure(es: Elasticsearch, start: datetime) -> int:
