@@ -10,11 +10,13 @@ import subprocess
 import tempfile
 import time
 from base64 import b64decode
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from browser.chromium import Browser
+from anthropic_metrics.errors import ConfigError
+from browser.chromium import CURE, Browser
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
@@ -27,7 +29,10 @@ PIPED = 'exec "$@" 3<&0 4>&1 </dev/null >&2'
 
 
 class Window:
-    """One page of a browser of its own. A context manager; what never answers is a TimeoutError."""
+    """One page of a browser of its own. A context manager.
+
+    What never answers is a TimeoutError, a browser that does not run here a ConfigError.
+    """
 
     def __init__(self, browser: Browser) -> None:
         self.errors: list[str] = []
@@ -36,32 +41,46 @@ class Window:
         self._unread = b""
         self._session: dict[str, str] = {}
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._path, self._said = browser.path, Path(self._profile.name) / "said"
         command = [str(browser.path), *FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"]
-        self._process = subprocess.Popen(
-            ["sh", "-c", PIPED, "sh", *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **browser.environ},
-            start_new_session=True,
-            bufsize=0,
-        )
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                ["sh", "-c", PIPED, "sh", *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                env={**os.environ, **browser.environ},
+                start_new_session=True,
+                bufsize=0,
+            )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._commands, self._answers = self._process.stdin, self._process.stdout
 
     def __enter__(self) -> Self:
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _attach(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self._session = {"sessionId": session}
         self.call("Page.enable")
         self.call("Runtime.enable")
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)  # the group that it leads: its helpers too
+        self.close()
+
+    def close(self) -> None:
+        """End the browser."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # the group that it leads: its helpers too
         self._process.communicate()
         self._profile.cleanup()
 
@@ -93,7 +112,8 @@ class Window:
         """The result of a DevTools command."""
         self._number += 1
         command = {"id": self._number, "method": method, "params": params, **self._session}
-        self._commands.write(json.dumps(command).encode() + b"\0")
+        with suppress(BrokenPipeError):  # the answer's pipe has ended too, and says so
+            self._commands.write(json.dumps(command).encode() + b"\0")
         deadline = time.monotonic() + PATIENCE
         while (answer := self._read(deadline)).get("id") != self._number:
             pass
@@ -107,7 +127,8 @@ class Window:
             if not select.select([self._answers], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 raise TimeoutError("the browser never answered")
             if not (more := self._answers.read(1 << 20)):
-                raise EOFError("the browser ended by itself")
+                said = self._said.read_text("utf-8", "replace").strip()[-400:]
+                raise ConfigError(f"{self._path} does not run here: {said}", cure=f"{CURE}.")
             self._unread += more
         text, _, self._unread = self._unread.partition(b"\0")
         message: dict[str, Any] = json.loads(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -38,21 +39,22 @@ def main(arguments: list[str]) -> int:
         return 2
     page = Path(arguments[0]).resolve()
     folder = Path(arguments[1]).resolve() if len(arguments) > 1 else page.parent
-    failed = False
     try:
-        browser = find(os.environ)
+        with Window(find(os.environ)) as window:
+            good = [view(window, page, folder, *each) for each in product(WIDTHS, SCHEMES)]
     except MetricsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    with Window(browser) as window:
-        for view, width in WIDTHS.items():
-            for scheme in SCHEMES:
-                report = look(window, page, width, scheme)
-                picture = folder / f"{page.stem}-{view}-{scheme}.png"
-                picture.write_bytes(window.picture(width, report["height"]))
-                print(f"{view}, {scheme}: {'; '.join(report['faults']) or 'good'} ({picture})")
-                failed = failed or bool(report["faults"])
-    return int(failed)
+    return int(not all(good))
+
+
+def view(window: Window, page: Path, folder: Path, place: str, scheme: str) -> bool:
+    """Say what is wrong with one view, and leave its picture; whether it is good."""
+    report = look(window, page, WIDTHS[place], scheme)
+    picture = folder / f"{page.stem}-{place}-{scheme}.png"
+    picture.write_bytes(window.picture(WIDTHS[place], report["height"]))
+    print(f"{place}, {scheme}: {'; '.join(report['faults']) or 'good'} ({picture})")
+    return not report["faults"]
 
 
 def look(window: Window, page: Path, width: int, scheme: str = "light") -> dict[str, Any]:

@@ -67,6 +67,14 @@ def test_an_installed_browser_is_taken_and_nothing_fetched(
     assert chromium.find({"PATH": str(tmp_path)}) == chromium.Browser(own)
 
 
+def test_a_browser_that_does_not_run_says_why_and_names_the_cure(tmp_path: Path) -> None:
+    stub = tmp_path / "chromium"
+    stub.write_text("#!/bin/sh\necho only a stub >&2\nexit 1\n")
+    stub.chmod(0o755)
+    with pytest.raises(ConfigError, match=r"does not run here: only a stub[\s\S]*Install Chromium"):
+        Window(chromium.Browser(stub)).__enter__()
+
+
 def test_a_package_with_another_digest_is_refused_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
