@@ -200,6 +200,21 @@ def test_tags_and_labels_become_keywords_and_other_unknown_fields_stay_unmapped(
     assert es.count(index=stream, query={"term": {"anthropic.workspace.tags.cost.center": "x"}})["count"] == 1
 
 
+def test_figures_and_digests_can_be_filtered_by_without_an_index_of_their_own(
+    es: Elasticsearch, settings: Config
+) -> None:
+    apply(es, plan_setup(es, settings))
+    stream = stream_name(USAGE, settings.namespace)
+    for tokens in (10, 20):
+        write(es, stream, event={"hash": f"h{tokens}"}, anthropic={"usage": {"total_tokens": tokens}})
+    field = "anthropic.usage.total_tokens"
+    assert es.count(index=stream, query={"range": {field: {"gt": 10}}})["count"] == 1
+    assert es.count(index=stream, query={"exists": {"field": field}})["count"] == 2
+    assert es.count(index=stream, query={"term": {"event.hash": "h10"}})["count"] == 1
+    rows = es.esql.query(query=f"FROM {stream} | WHERE {field} > 10 | KEEP {field} | LIMIT 5")["values"]
+    assert rows == [[20]]
+
+
 def test_a_tag_whose_name_begins_like_another_is_no_clash(es: Elasticsearch, settings: Config) -> None:
     apply(es, plan_setup(es, settings))
     stream = stream_name(USAGE, settings.namespace)

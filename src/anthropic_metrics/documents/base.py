@@ -30,8 +30,12 @@ Keyword = Annotated[str, Mapped("keyword", (("ignore_above", 1024),))]
 Keywords = Annotated[list[str], Mapped("keyword", (("ignore_above", 1024),))]
 Date = Annotated[datetime, Mapped("date")]
 Dates = Annotated[list[datetime], Mapped("date")]
-Count = Annotated[int, Field(ge=0), Mapped("long")]
-Double = Annotated[float, Mapped("double")]
+# Figures and digests are read by column and hardly ever searched for: without an index of their own they can
+# still be filtered by, more slowly, and a document takes a fifth less disk.
+_BY_COLUMN = ("index", False)
+Count = Annotated[int, Field(ge=0), Mapped("long", (_BY_COLUMN,))]
+Double = Annotated[float, Mapped("double", (_BY_COLUMN,))]
+Digest = Annotated[str, Mapped("keyword", (_BY_COLUMN, ("ignore_above", 1024)))]
 Flag = Annotated[bool, Mapped("boolean")]
 # Keys that users choose: each value becomes a keyword by the template's dynamic rule.
 Labels = Annotated[dict[str, str], Mapped("object", (("dynamic", True),))]
@@ -73,7 +77,7 @@ class Event(Part):
     )
     created: Date = Field(description="When the agent read the answer that this document was made of.")
     ingested: Date | None = Field(None, description="When Elasticsearch took the document, by its own clock.")
-    hash: Keyword | None = Field(
+    hash: Digest | None = Field(
         None, description="Digest of the document as the agent sent it; the agent compares by it."
     )
 

@@ -34,8 +34,15 @@ def test_every_stream_has_the_fields_that_dashboard_controls_filter_by() -> None
 def test_counts_are_longs_money_is_double_and_its_exact_text_a_keyword() -> None:
     usage = mapping("anthropic_metrics.usage")["anthropic"]["properties"]["usage"]["properties"]
     cost = mapping("anthropic_metrics.cost")["anthropic"]["properties"]["cost"]["properties"]
-    assert usage["cache_creation"]["properties"]["ephemeral_1h_input_tokens"] == {"type": "long"}
+    assert usage["cache_creation"]["properties"]["ephemeral_1h_input_tokens"]["type"] == "long"
     assert (cost["amount"]["type"], cost["amount_exact"]["type"]) == ("double", "keyword")
+
+
+def test_only_figures_and_the_digest_have_no_index_of_their_own() -> None:
+    for info in DATASETS.values():
+        for leaf in fields(info.model):
+            by_column = leaf.mapped.type in ("long", "double") or leaf.name == "event.hash"
+            assert (("index", False) in leaf.mapped.parameters) == by_column, leaf.name
 
 
 def test_every_field_says_what_it_means() -> None:
