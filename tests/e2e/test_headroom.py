@@ -180,6 +180,8 @@ def assert_what_if(w: World, truth: Truth, rows: list[list[str]]) -> None:
     assert whole[1:4] == ["output_tokens_per_minute", f"{peak:,}", "160,000"]
     assert whole[8:10] == ["1,000", f"{peak / 1000:.0%}"]
     assert len(rows) > 3
+    staging = run(*WHAT_IF[:3], "claude-opus-5-5", "--workspace", "Staging")
+    assert [row[3] for row in staging if row[0] == "Staging"] == ["16,000"], "its own limit"
 
 
 def assert_grains_agree_until_somebody_changes_one(w: World) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from elasticsearch import Elasticsearch
 from rich.table import Table
@@ -55,23 +55,30 @@ def print_what_if(
             raise ConfigError(f"--limit: {NO_SPEED}")
         held = Range(max(span.start, first), span.end)
         snapshots = Snapshots(es, stream_name(LIMITS_DATASET, config.namespace), organization)
-        limits, group = _limits_of(model, read_limits(snapshots, held.start, held.end), held)
+        group = _group(model, _limits(snapshots, Range(held.end, held.end), ()), held.end)
         names = _workspaces(minutes, group, held, workspace)
+        limits = _limits(snapshots, held, names)
         uses = _uses(minutes, group, held, names, whole=workspace is None)
         length = round((held.end - held.start) / timedelta(minutes=1))
         _print(what_if(uses, limits, group, wanted, length), names, group, held)
 
 
-def _limits_of(model: str, limits: Limits | None, span: Range) -> tuple[Limits, Group]:
-    """The limits, and the group that lists the model now."""
+def _limits(snapshots: Snapshots, span: Range, workspaces: Collection[str]) -> Limits:
+    """The organization's limits that hold in `span`, and those of `workspaces`."""
+    limits = read_limits(snapshots, span.start, span.end, workspaces)
     if limits is None:
         raise ConfigError("There is no snapshot of the rate limits yet: the agent takes the first one.")
-    snapshot, _ = limits.organization.at(int(span.end.timestamp()))
+    return limits
+
+
+def _group(model: str, limits: Limits, now: datetime) -> Group:
+    """The group that lists the model now."""
+    snapshot, _ = limits.organization.at(int(now.timestamp()))
     groups = snapshot.by_model.get(model)
     if not groups:
         known = ", ".join(sorted(snapshot.by_model))
         raise ConfigError(f"--model: no limit group lists {model!r}; listed are {known}")
-    return limits, groups[0]
+    return groups[0]
 
 
 def _workspaces(minutes: Minutes, group: Group, span: Range, workspace: str | None) -> dict[str, str]:

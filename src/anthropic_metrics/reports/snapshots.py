@@ -36,14 +36,20 @@ class Snapshots:
         found = query.aggregate(self.es, self.stream, self._all(), {"scopes": {"terms": _SCOPE}})
         return frozenset(_scope(bucket) for bucket in found.get("scopes", {}).get("buckets", ()))
 
-    def holding(self, start: datetime, end: datetime) -> dict[Scope, dict[int, list[Body]]]:
+    def holding(
+        self, start: datetime, end: datetime, scopes: Collection[Scope] | None = None
+    ) -> dict[Scope, dict[int, list[Body]]]:
         """Per scope and time (seconds since 1970) the rows of every snapshot that holds in [start, end).
 
-        Those within, the latest one up to `start`, or, where there is none, the earliest of all.
+        Those within, the latest one up to `start`, or, where there is none, the earliest of all; only of
+        `scopes` if given.
         """
         edges = self._edges(start, lambda first, latest: first if latest is None else latest)
-        within: Body = {"range": {"@timestamp": {"gte": iso(start), "lt": iso(end)}}}
-        return self._rows([within, *_clauses(edges)])
+        within: list[Body] = [{"range": {"@timestamp": {"gte": iso(start), "lt": iso(end)}}}]
+        if scopes is not None:
+            edges = {scope: at for scope, at in edges.items() if scope in scopes}
+            within.append(_of(scopes))
+        return self._rows([{"bool": {"filter": within}}, *_clauses(edges)])
 
     def before(self, moment: datetime, scopes: Collection[Scope]) -> dict[Scope, tuple[int, list[Body]]]:
         """Time and rows of the latest snapshot before `moment` of each of `scopes` that has one."""
@@ -131,10 +137,15 @@ def _clauses(edges: Mapping[Scope, int]) -> Iterator[Body]:
     for scope, milliseconds in edges.items():
         by_time[milliseconds].append(scope)
     for milliseconds, scopes in by_time.items():
-        either: list[Body] = []
-        if None in scopes:
-            either.append({"term": {"anthropic.rate_limit.scope": "organization"}})
-        if named := [scope for scope in scopes if scope is not None]:
-            either.append({"terms": {"anthropic.rate_limit.workspace_id": named}})
         moment = {"term": {"@timestamp": iso(datetime.fromtimestamp(milliseconds / 1000, UTC))}}
-        yield {"bool": {"filter": [moment], "should": either, "minimum_should_match": 1}}
+        yield {"bool": {"filter": [moment, _of(scopes)]}}
+
+
+def _of(scopes: Collection[Scope]) -> Body:
+    """Snapshots of one of `scopes`."""
+    either: list[Body] = []
+    if None in scopes:
+        either.append({"term": {"anthropic.rate_limit.scope": "organization"}})
+    if named := sorted(scope for scope in scopes if scope is not None):
+        either.append({"terms": {"anthropic.rate_limit.workspace_id": named}})
+    return {"bool": {"should": either, "minimum_should_match": 1}}
