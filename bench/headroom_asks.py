@@ -1,0 +1,132 @@
+"""The second half of `bench.headroom`: everything that asks for headroom, timed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.alerts.catalog import rules
+from anthropic_metrics.alerts.execute import run
+from anthropic_metrics.cli.common import out
+from anthropic_metrics.cli.what_if import print_what_if
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.agent import AGENT_DATASET
+from anthropic_metrics.elastic.assets import stream_name
+from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.headroom.due import OVERLAP, Due
+from anthropic_metrics.headroom.minutes import DATASET as MINUTES_DATASET
+from anthropic_metrics.headroom.minutes import Minutes
+from anthropic_metrics.headroom.outlook import lines, unmapped
+from anthropic_metrics.headroom.poller import HeadroomPoller
+from anthropic_metrics.headroom.snapshots import read_limits
+from anthropic_metrics.kibana.ask import ask
+from anthropic_metrics.kibana.definitions import load_bundle
+from anthropic_metrics.reports.limits import DATASET as LIMITS_DATASET
+from anthropic_metrics.reports.plan import Range
+from anthropic_metrics.reports.snapshots import Snapshots
+from anthropic_metrics.reports.tally import Tally
+from bench.headroom_load import LAG
+from bench.headroom_sample import BLOCK, END, OUTPUT, Known, Sample
+
+NOW = END + LAG
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+def measure(es: Elasticsearch, config: Config, sample: Sample) -> None:
+    print(f"Load average {os.getloadavg()[0]:.1f}; seconds, the best of three.")
+    poller(es, config, sample)
+    commands(es, config, sample)
+    panels(es, config)
+    rule = next(rule for rule in rules(config) if rule.key == "rate_limit_headroom")
+    timed(es, "rule rate_limit_headroom", lambda: run(es, rule, NOW))
+    print(f"Load average {os.getloadavg()[0]:.1f}")
+
+
+def poller(es: Elasticsearch, config: Config, sample: Sample) -> None:
+    """What the agent itself does and asks."""
+    _usage_was_read(es, config)
+    keeper = HeadroomPoller(config, Known(sample.names), clock=lambda: NOW)  # type: ignore[arg-type]
+    streams, tally = Streams(es), Tally("headroom", keeper.stream)
+    block, day = Range(END - BLOCK, END), Range(NOW - DAY, NOW)
+    timed(
+        es, "poller: 4 h of windows computed and written", lambda: keeper.keep(block, es, streams, tally), 1
+    )
+    print(f"  {tally.created:,} documents")
+    hour = Range(END - HOUR, END)
+    timed(
+        es, "poller: 1 h of windows computed and compared", lambda: keeper.keep_all(hour, es, streams, tally)
+    )
+    timed(es, "poller: a live pass", lambda: keeper.keep(day, es, streams, tally))
+    assert not tally.failures, tally
+    assert tally.changed == tally.created, "a pass over what is right changes nothing"
+    minutes = Minutes.of(es, config, sample.names.organization_id)
+    snapshots = Snapshots(es, _stream(LIMITS_DATASET, config), sample.names.organization_id)
+    due = Due(minutes, snapshots, headroom=keeper.stream, agent=_stream(AGENT_DATASET, config))
+    timed(es, "poller: windows changed in 24 h", lambda: due.changed(day, NOW - OVERLAP, NOW, NOW))
+    timed(es, "poller: windows held in 24 h", lambda: due.held(day))
+    timed(es, "poller: limits of 1 h", lambda: read_limits(snapshots, hour.start, hour.end))
+    timed(es, "poller: minutes of 1 h", lambda: list(minutes.uses(hour.start, hour.end)))
+    timed(es, "poller: minutes of 10 min", lambda: list(minutes.uses(END - OVERLAP, END)))
+
+
+def _usage_was_read(es: Elasticsearch, config: Config) -> None:
+    """The record of the poll of usage that just ended, so that windows are complete."""
+    poll = {
+        "@timestamp": NOW.isoformat(),
+        "event": {"action": "poll", "outcome": "success"},
+        "anthropic": {"poll": {"stream": _stream(MINUTES_DATASET, config)}},
+    }
+    es.index(index=_stream(AGENT_DATASET, config), op_type="create", document=poll, refresh=True)
+
+
+def commands(es: Elasticsearch, config: Config, sample: Sample) -> None:
+    """`anthropic-metrics headroom`, as far as it asks."""
+    stream, workspace = stream_name("anthropic_metrics.headroom", config.namespace), sample.spaces[0].id
+
+    def table(length: timedelta, workspace: str | None = None) -> list[Any]:
+        span = Range(NOW - length, NOW)
+        return [*lines(es, stream, span, workspace), *unmapped(es, stream, span, workspace)]
+
+    def under_another_limit(workspace: str | None = None) -> None:
+        with out.capture():
+            span = Range(NOW - 7 * DAY, NOW)
+            print_what_if(es, config, span, {OUTPUT: 200_000}, sample.models[0], workspace)
+
+    timed(es, "table, 24 h", lambda: table(DAY))
+    timed(es, "table, 7 d", lambda: table(7 * DAY))
+    timed(es, "table of one workspace, 24 h", lambda: table(DAY, workspace))
+    timed(es, "table of one workspace, 7 d", lambda: table(7 * DAY, workspace))
+    timed(es, "what-if, 7 d", under_another_limit)
+    timed(es, "what-if of one workspace, 7 d", lambda: under_another_limit(workspace))
+
+
+def panels(es: Elasticsearch, config: Config) -> None:
+    """Every panel of the headroom dashboard over three ranges."""
+    dashboard = next(each for each in load_bundle().dashboards if each.name == "headroom")
+    for days in (1, 7, 30):
+        for panel in dashboard.queried():
+            asked = partial(ask, es, panel.query, NOW - days * DAY, NOW, namespace=config.namespace)
+            timed(es, f"panel, {days} d: {panel.title}", lambda asked=asked: asked().rows)
+
+
+def timed(es: Elasticsearch, what: str, ask: Callable[[], object], times: int = 3) -> None:
+    """The best of three, or of `times`, none out of Elasticsearch's own caches; and the number of rows."""
+    seconds, answer = [], None
+    for _ in range(times):
+        es.indices.clear_cache(index="metrics-anthropic_metrics.*", request=True, query=True)
+        began = time.perf_counter()
+        answer = ask()
+        seconds.append(time.perf_counter() - began)
+    rows = f"  ({len(answer):,} rows)" if isinstance(answer, list | tuple | set) else ""
+    print(f"{min(seconds):8.2f}  {what}{rows}", flush=True)
+
+
+def _stream(dataset: str, config: Config) -> str:
+    return stream_name(dataset, config.namespace)
