@@ -77,6 +77,21 @@ def test_a_document_that_moved_before_it_was_read_for_the_record_is_compared_ane
     assert [change.before for change in seen] == [document(0, 9).source]
 
 
+def test_the_three_other_writers_of_two_agents_may_each_be_faster_twice(
+    es: Elasticsearch, faulty: Streams, stream: str
+) -> None:
+    put(es, stream, document(0))
+
+    def meddle(number: int, send: Send, body: bytes) -> TransportApiResponse:
+        if number <= 3 * 2:
+            overwrite(es, stream, document(0, 100 + number))
+        return send()
+
+    Faulty.rule = meddle
+    assert reconcile(faulty, stream, [document(0, 5)]) == Outcome(replaced=1, conflicts=6)
+    assert rows(es, stream) == plain([document(0, 5)])
+
+
 def test_endless_conflicts_end_after_some_rounds_and_the_window_is_not_done(
     es: Elasticsearch, faulty: Streams, stream: str
 ) -> None:
