@@ -11,6 +11,7 @@ from elastic_transport import SerializationError, TransportApiResponse
 from elasticsearch import Elasticsearch
 from reconcile_samples import (
     BLOCKS,
+    WINDOW,
     Faulty,
     Send,
     backing,
@@ -25,6 +26,8 @@ from reconcile_samples import (
     where,
 )
 
+from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.lookup import held
 from anthropic_metrics.elastic.reconcile import ROUNDS, Change, Outcome, Streams
 from anthropic_metrics.errors import RetryLater, SinkError, Stopped
 
@@ -272,10 +275,30 @@ def test_a_partial_lookup_is_an_error_and_never_an_empty_stream(
         return answer
 
     monkeypatch.setattr(es, "search", partial)
+    monkeypatch.setattr(query, "PAUSES", (0, 0))
     with pytest.raises(RetryLater, match="only some of the shards"):
         reconcile(streams, stream, [])
     monkeypatch.undo()
     assert rows(es, stream) == plain(documents(2))
+
+
+@pytest.mark.parametrize("asked", ["search", "open_point_in_time"])
+def test_a_lookup_is_repeated_until_the_shard_that_a_rollover_made_is_there(
+    es: Elasticsearch, streams: Streams, stream: str, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    reconcile(streams, stream, documents(2))
+    real, left = getattr(es, asked), [True, True]
+
+    def starting(**arguments: Any) -> Any:
+        answer = real(**arguments)
+        if left and left.pop():
+            answer.body["_shards"] = {**answer.body["_shards"], "failed": 1}
+        return answer
+
+    monkeypatch.setattr(es, asked, starting)
+    monkeypatch.setattr(query, "PAUSES", (0, 0))
+    assert len(held(es, stream, WINDOW, {}, page=1)) == 2
+    assert not left
 
 
 def test_a_stopping_agent_leaves_before_the_next_request(es: Elasticsearch, stream: str) -> None:
