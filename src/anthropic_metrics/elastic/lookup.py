@@ -10,7 +10,7 @@ from elasticsearch import Elasticsearch, NotFoundError
 
 from anthropic_metrics.elastic.diff import Held
 from anthropic_metrics.elastic.failures import translated
-from anthropic_metrics.elastic.query import PAGE, all_hits, whole_hits
+from anthropic_metrics.elastic.query import PAGE, all_hits, hits_of, whole
 from anthropic_metrics.errors import RetryLater
 
 Window = tuple[datetime, datetime]
@@ -41,8 +41,7 @@ def held(
     query = window_query(window, terms)
     with translated(f"Looking up {stream}"):
         try:
-            answer = _search(es, query, page, index=stream)
-            hits = whole_hits(answer, stream)
+            hits = _search(es, stream, query, page)
             if len(hits) >= page:
                 hits = list(all_hits(es, stream, query, page=page, filter_path=_READ, **_SEARCH))
         except NotFoundError:
@@ -54,10 +53,10 @@ def present(es: Elasticsearch, stream: str, ids: Sequence[str]) -> set[str]:
     """Those of at most 10,000 `ids` that some backing index of the stream holds; refresh first."""
     with translated(f"Looking up {stream}"):
         try:
-            answer = _search(es, {"ids": {"values": list(ids)}}, PAGE, index=stream)
+            hits = _search(es, stream, {"ids": {"values": list(ids)}}, PAGE)
         except NotFoundError:
             return set()
-    return {hit["_id"] for hit in whole_hits(answer, stream)}
+    return {hit["_id"] for hit in hits}
 
 
 def refresh(es: Elasticsearch, stream: str) -> bool:
@@ -79,10 +78,8 @@ def window_query(window: Window, terms: Mapping[str, Iterable[str]]) -> dict[str
     return {"bool": {"filter": [span, *({"terms": {name: list(values)}} for name, values in terms.items())]}}
 
 
-def _search(es: Elasticsearch, query: dict[str, Any], size: int, **target: Any) -> dict[str, Any]:
-    answer = es.search(query=query, size=size, filter_path=_READ, **_SEARCH, **target)
-    body: dict[str, Any] = answer.body
-    return body
+def _search(es: Elasticsearch, stream: str, query: dict[str, Any], size: int) -> list[dict[str, Any]]:
+    return hits_of(whole(es, stream, index=stream, query=query, size=size, filter_path=_READ, **_SEARCH))
 
 
 def _held(hit: dict[str, Any]) -> Held:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, NotFoundError
 
-from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.failures import error_type, translated
 from anthropic_metrics.errors import RetryLater
 
 _KEEP_ALIVE = "2m"
 # The default of index.max_result_window, the most that one search may return; below search.max_buckets.
 PAGE = 10_000
+PAUSES = (0.2, 0.5, 1.0)  # seconds before a search that some shards did not answer is repeated
+_NO_SHARD = ("search_phase_execution_exception", "no_shard_available_action_exception")
 
 Body = dict[str, Any]
 
@@ -24,7 +27,9 @@ def aggregate(es: Elasticsearch, stream: str, query: Body, aggregations: Body) -
     """
     with translated(f"Asking {stream}"):
         try:
-            answer = es.search(
+            answer = whole(
+                es,
+                stream,
                 index=stream,
                 query=query,
                 aggregations=aggregations,
@@ -33,8 +38,7 @@ def aggregate(es: Elasticsearch, stream: str, query: Body, aggregations: Body) -
             )
         except NotFoundError:
             return {}
-    _whole(answer.body, stream)
-    found: Body = answer.body.get("aggregations", {})
+    found: Body = answer.get("aggregations", {})
     return found
 
 
@@ -76,17 +80,20 @@ def all_hits(
     NotFoundError only where there is no such stream. A point in time that is lost on the way is answered with
     404 too: that is RetryLater, for what came until then is not the whole.
     """
-    pit = es.open_point_in_time(index=stream, keep_alive=_KEEP_ALIVE)["id"]
+    opened = _from_all_shards(
+        stream, lambda: es.open_point_in_time(index=stream, keep_alive=_KEEP_ALIVE).body
+    )
+    pit = opened["id"]
     after: Body = {}
     try:
         while True:
             at: Body = {"pit": {"id": pit, "keep_alive": _KEEP_ALIVE}, "sort": ["_shard_doc"]}
             try:
-                answer = es.search(query=query, size=page, **at, **after, **options).body
+                answer = whole(es, stream, query=query, size=page, **at, **after, **options)
             except NotFoundError as error:
                 raise RetryLater(f"Asking {stream}: the search was cut short.") from error
             pit = answer.get("pit_id", pit)
-            hits = whole_hits(answer, stream)
+            hits = hits_of(answer)
             yield from hits
             if len(hits) < page:
                 return
@@ -95,9 +102,32 @@ def all_hits(
         _close(es, pit)
 
 
-def whole_hits(answer: Mapping[str, Any], stream: str) -> list[Body]:
-    """The hits of an answer. Raises RetryLater when shards did not answer."""
-    _whole(answer, stream)
+def whole(es: Elasticsearch, stream: str, **search: Any) -> Body:
+    """The answer to a search. Raises RetryLater when shards did not answer, and go on not to."""
+    answer = _from_all_shards(stream, lambda: es.search(**search).body)
+    if answer.get("timed_out", True) or "_shards" not in answer:
+        raise RetryLater(f"Asking {stream}: the search was cut short.")
+    return answer
+
+
+def _from_all_shards(stream: str, ask: Callable[[], Body]) -> Body:
+    """Ask again while shards are not there: that of an index which a rollover has made starts in a second."""
+    for pause in (*PAUSES, None):
+        try:
+            answer = ask()
+        except ApiError as error:
+            if pause is None or error_type(error.body) not in _NO_SHARD:
+                raise
+        else:
+            if not answer.get("_shards", {}).get("failed", 0):
+                return answer
+        if pause is not None:
+            time.sleep(pause)
+    raise RetryLater(f"Asking {stream}: only some of the shards answered.")
+
+
+def hits_of(answer: Mapping[str, Any]) -> list[Body]:
+    """The hits of an answer; none where filter_path left nothing."""
     hits: list[Body] = answer.get("hits", {}).get("hits", [])
     return hits
 
@@ -107,8 +137,3 @@ def _close(es: Elasticsearch, pit: str) -> None:
         es.close_point_in_time(id=pit)
     except ApiError:
         return  # it ends by itself after its keep-alive
-
-
-def _whole(answer: Mapping[str, Any], stream: str) -> None:
-    if answer.get("timed_out", True) or answer.get("_shards", {}).get("failed", 1):
-        raise RetryLater(f"Asking {stream}: only some of the shards answered.")

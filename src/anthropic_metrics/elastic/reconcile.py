@@ -24,7 +24,8 @@ from anthropic_metrics.elastic.lookup import Window, held, present, refresh
 from anthropic_metrics.elastic.write import BulkWriter, Operation, Sleep, Written, create, overwrite, remove
 from anthropic_metrics.logs import get_logger
 
-ROUNDS = 3
+# Two agents have four writers on a view, a live poll and a sweep each: the three others may be faster twice.
+ROUNDS = 8
 _BATCH = 500  # documents fetched at once, with their sources
 _NAMED = 20  # refusals kept by name
 

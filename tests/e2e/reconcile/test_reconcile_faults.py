@@ -11,6 +11,7 @@ from elastic_transport import SerializationError, TransportApiResponse
 from elasticsearch import Elasticsearch
 from reconcile_samples import (
     BLOCKS,
+    WINDOW,
     Faulty,
     Send,
     backing,
@@ -25,6 +26,8 @@ from reconcile_samples import (
     where,
 )
 
+from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.lookup import held
 from anthropic_metrics.elastic.reconcile import ROUNDS, Change, Outcome, Streams
 from anthropic_metrics.errors import RetryLater, SinkError, Stopped
 
@@ -75,6 +78,21 @@ def test_a_document_that_moved_before_it_was_read_for_the_record_is_compared_ane
         replaced=1, conflicts=1
     )
     assert [change.before for change in seen] == [document(0, 9).source]
+
+
+def test_the_three_other_writers_of_two_agents_may_each_be_faster_twice(
+    es: Elasticsearch, faulty: Streams, stream: str
+) -> None:
+    put(es, stream, document(0))
+
+    def meddle(number: int, send: Send, body: bytes) -> TransportApiResponse:
+        if number <= 3 * 2:
+            overwrite(es, stream, document(0, 100 + number))
+        return send()
+
+    Faulty.rule = meddle
+    assert reconcile(faulty, stream, [document(0, 5)]) == Outcome(replaced=1, conflicts=6)
+    assert rows(es, stream) == plain([document(0, 5)])
 
 
 def test_endless_conflicts_end_after_some_rounds_and_the_window_is_not_done(
@@ -257,10 +275,30 @@ def test_a_partial_lookup_is_an_error_and_never_an_empty_stream(
         return answer
 
     monkeypatch.setattr(es, "search", partial)
+    monkeypatch.setattr(query, "PAUSES", (0, 0))
     with pytest.raises(RetryLater, match="only some of the shards"):
         reconcile(streams, stream, [])
     monkeypatch.undo()
     assert rows(es, stream) == plain(documents(2))
+
+
+@pytest.mark.parametrize("asked", ["search", "open_point_in_time"])
+def test_a_lookup_is_repeated_until_the_shard_that_a_rollover_made_is_there(
+    es: Elasticsearch, streams: Streams, stream: str, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    reconcile(streams, stream, documents(2))
+    real, left = getattr(es, asked), [True, True]
+
+    def starting(**arguments: Any) -> Any:
+        answer = real(**arguments)
+        if left and left.pop():
+            answer.body["_shards"] = {**answer.body["_shards"], "failed": 1}
+        return answer
+
+    monkeypatch.setattr(es, asked, starting)
+    monkeypatch.setattr(query, "PAUSES", (0, 0))
+    assert len(held(es, stream, WINDOW, {}, page=1)) == 2
+    assert not left
 
 
 def test_a_stopping_agent_leaves_before_the_next_request(es: Elasticsearch, stream: str) -> None:
