@@ -102,15 +102,18 @@ def _single(found: Documents) -> dict[str, Any]:
 def check(world: Chaos, ledger: Ledger) -> None:
     """Every stream equals the Admin API, row by row; every correction is true and none is missing."""
     check_streams(world)
-    _check_headroom(world)
+    check_headroom(world)
     _check_corrections(world, ledger)
 
 
-def check_streams(world: Chaos) -> None:
-    """Every stream equals the Admin API, row by row, and nothing was written beside them."""
+def check_streams(world: Chaos, *, since: datetime | None = None) -> None:
+    """Every stream equals the Admin API, row by row, and nothing was written beside them.
+
+    Minutes are compared from `since` on, or as far back as the agents of the chaos suite read them.
+    """
     now = world.clock.now()
     first = world.config.backfill.since(now)
-    minutes = (now - MINUTES).replace(second=0, microsecond=0)
+    minutes = (since or now - MINUTES).replace(second=0, microsecond=0)
     for dataset, start in (("usage", first), ("usage_1m", minutes), ("cost", first)):
         _check_stream(world, dataset, start)
     _check_limits(world)
@@ -130,10 +133,10 @@ def _check_stream(world: Chaos, dataset: str, start: datetime) -> None:
             continue
         since = source["anthropic"].get("missing_since")
         if since is None:
-            held[_held_row(dataset, source)] += 1
+            held[held_row(dataset, source)] += 1
         elif datetime.fromisoformat(since) < now - timedelta(milliseconds=1):
             raise Wrong(f"{dataset}: {id_} vanished at {since} and is still there")
-    truth = Counter(_true_row(world, dataset, row) for row in _truth(world, dataset, start, now))
+    truth = Counter(true_row(world, dataset, row) for row in _truth(world, dataset, start, now))
     if held != truth:
         extra, lacking = list((held - truth).elements()), list((truth - held).elements())
         raise Wrong(
@@ -151,7 +154,8 @@ def _truth(world: Chaos, dataset: str, start: datetime, now: datetime) -> list[d
     return simulation.usage_rows(start, end, WIDTHS[dataset], GROUPED, at=now)
 
 
-def _held_row(dataset: str, source: dict[str, Any]) -> Any:
+def held_row(dataset: str, source: dict[str, Any]) -> Any:
+    """A document as a row: bucket, dimensions, numbers, names."""
     anthropic = source["anthropic"]
     row = anthropic["cost" if dataset == "cost" else "usage"]
     names = COST_FIELDS if dataset == "cost" else GROUPED
@@ -164,7 +168,8 @@ def _held_row(dataset: str, source: dict[str, Any]) -> Any:
     return source["@timestamp"], *(row.get(name) for name in names), *numbers, *called
 
 
-def _true_row(world: Chaos, dataset: str, row: dict[str, Any]) -> Any:
+def true_row(world: Chaos, dataset: str, row: dict[str, Any]) -> Any:
+    """A row of the API's as `held_row` shows the document that it should be."""
     names = COST_FIELDS if dataset == "cost" else GROUPED
     nulls = {"workspace_id": "Default"} if dataset == "cost" else NULLS
     dimensions = {name: row[name] or nulls.get(name) for name in names}
@@ -214,7 +219,7 @@ def _check_limits(world: Chaos) -> None:
         raise Wrong(f"rate_limit: {held[_text(slot)] - truth} too many, {truth - held[_text(slot)]} lacking")
 
 
-def _check_headroom(world: Chaos) -> None:
+def check_headroom(world: Chaos) -> None:
     """Headroom follows from the minutes and limits in the streams: computed afresh, nothing changes.
 
     What it should be for given minutes and limits is the end-to-end tests' affair.
