@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,8 +66,10 @@ class ViewPoller:
         self._client = client
         self._inventory = inventory
         self._clock = clock
-        # Digest of each bucket's last reconciled answer. A cache: losing it costs one look-up a window.
+        # Digest of each bucket's last reconciled answer, while the stream says just that. A cache: losing it
+        # costs one look-up a window.
         self._known: dict[datetime, int] = {}
+        self._writing = threading.Lock()
         self._density: float | None = None  # rows per bucket that the next window is sized for
 
     def keep(
@@ -94,7 +97,9 @@ class ViewPoller:
                 writer.then(partial(_finish, window, tally, progress))
             writer.settle()
         oldest = self.view.history(self._clock())
-        self._known = {start: digest for start, digest in self._known.items() if start >= oldest}
+        for start in list(self._known):
+            if start < oldest:
+                self._known.pop(start, None)
 
     def documents(self, whole: Range) -> Iterator[Prepared]:
         """The documents that should exist for `whole`, newest window first; nothing is written."""
@@ -158,21 +163,25 @@ class ViewPoller:
         def log_corrections(changes: list[Change]) -> None:
             record(list(corrections(changes, view.stream, view.corrected, now)))
 
-        outcome = streams.reconcile(
-            view.stream,
-            (span[0].start, span[-1].end),
-            [document for built in span for document in built.documents],
-            organization_id=span[0].organization_id,
-            terms=view.terms,
-            now=now,
-            confirm_after=view.interval,
-            # A row that could not be read has not vanished.
-            deletes=all(built.clean for built in span),
-            record=log_corrections,
-        )
+        with self._writing:
+            # From the first write on the old answer no longer stands there, and may yet come back.
+            for built in span:
+                self._known.pop(built.start, None)
+            outcome = streams.reconcile(
+                view.stream,
+                (span[0].start, span[-1].end),
+                [document for built in span for document in built.documents],
+                organization_id=span[0].organization_id,
+                terms=view.terms,
+                now=now,
+                confirm_after=view.interval,
+                # A row that could not be read has not vanished.
+                deletes=all(built.clean for built in span),
+                record=log_corrections,
+            )
+            if outcome.settled:
+                self._known.update((built.start, built.digest) for built in span)
         tally.add(outcome)
-        if outcome.settled:
-            self._known.update((built.start, built.digest) for built in span)
 
 
 def _finish(window: Range, tally: Tally, progress: Progress | None) -> None:

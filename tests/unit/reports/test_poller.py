@@ -47,10 +47,10 @@ class Api:
 
 
 class Streams:
-    """Notes what is reconciled; fails as often as told to."""
+    """Notes what is reconciled; fails as often as told to; `marked` is what it says of each span."""
 
     def __init__(self, failures: int = 0) -> None:
-        self.failures = failures
+        self.failures, self.marked = failures, 0
         self.seen: list[tuple[datetime, datetime, int]] = []
 
     def reconcile(
@@ -60,7 +60,7 @@ class Streams:
             self.failures -= 1
             raise RetryLater("away")
         self.seen.append((*window, len(documents)))
-        return Outcome(created=len(documents))
+        return Outcome(created=len(documents), marked=self.marked)
 
 
 def poller(api: Any) -> ViewPoller:
@@ -115,3 +115,28 @@ def test_a_window_that_could_not_be_written_is_not_counted_and_comes_again() -> 
         )
     assert (tally.windows, tally.created) == (0, 0)
     assert keep(kept, streams).created == 24
+
+
+def test_rows_that_were_gone_once_are_compared_again_when_the_old_answer_is_back() -> None:
+    api, streams = Api(rows=2), Streams()
+    kept = poller(api)
+    keep(kept, streams)
+    rows, api.rows, streams.marked = api.rows, [], 24
+    keep(kept, streams)
+    api.rows, streams.marked = rows, 0
+    streams.seen.clear()
+    keep(kept, streams)
+    assert sum(documents for _, _, documents in streams.seen) == 24
+
+
+def test_a_write_that_failed_is_compared_again_when_the_old_answer_is_back() -> None:
+    api, streams = Api(rows=2), Streams()
+    kept = poller(api)
+    keep(kept, streams)
+    rows, api.rows, streams.failures = api.rows, api.rows[:1], 1
+    with pytest.raises(RetryLater, match="away"):
+        keep(kept, streams)
+    api.rows = rows
+    streams.seen.clear()
+    keep(kept, streams)
+    assert sum(documents for _, _, documents in streams.seen) == 24
