@@ -61,6 +61,7 @@ def demo(
     logs.configure("warning")
     clock = _DemoClock()
     simulation = Simulation(clock, seed=seed, days=days, arrivals="usual", revisions="usual")
+    _use_committed_capacity(simulation)
     with ExitStack() as stack:
         server = stack.enter_context(SimulatorServer(simulation))
         config = stack.enter_context(embedded_cluster(_demo_config(server.url, days), data=None))
@@ -99,6 +100,16 @@ class _DemoClock(RealClock):
 
     def catch_up(self) -> None:
         self._behind = timedelta()
+
+
+def _use_committed_capacity(simulation: Simulation) -> None:
+    """A model in Priority Tier alone, two days ago: no line of the bill is for it, which a panel shows."""
+    midnight = RealClock().now().replace(hour=0, minute=0, second=0, microsecond=0)
+    simulation.edits.add_usage(
+        midnight - timedelta(days=1, minutes=30),
+        {"model": "claude-opus-4-5-20251101", "service_tier": "priority"},
+        {"uncached_input_tokens": 2_400_000, "output_tokens": 90_000},
+    )
 
 
 def _read_old_bill(agent: Agent) -> list[Tally]:

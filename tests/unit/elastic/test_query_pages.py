@@ -18,8 +18,8 @@ class Losing:
     def __init__(self) -> None:
         self.asked = 0
 
-    def open_point_in_time(self, **_: Any) -> dict[str, str]:
-        return {"id": "pit"}
+    def open_point_in_time(self, **_: Any) -> ObjectApiResponse[Any]:
+        return ObjectApiResponse({"id": "pit"}, META)
 
     def close_point_in_time(self, **_: Any) -> None:
         return None
