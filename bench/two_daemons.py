@@ -1,68 +1,305 @@
-"""Two agents side by side for a simulated week: nothing twice, no error logged, twice the requests at most.
+"""Two `run` daemons side by side for a simulated week: nothing twice, no error, twice the requests at most.
 
-`PYTHONPATH=src:tests/e2e:tests/chaos .venv/bin/python bench/two_daemons.py [--days 7] [--minutes 15]`
+`PYTHONPATH=src:tests/e2e:tests/chaos .venv/bin/python bench/two_daemons.py [--days 7] [--speed 360]`
 
-Both poll at the same instant, in threads of their own, against a real Elasticsearch; the same week with one
-agent tells what it costs in requests to the Admin API.
+Three real daemons at the default intervals, each in a process of its own and `--speed` times as fast as the
+wall clock: two write the same streams, one has streams of its own and tells what a week alone costs. The
+simulated Admin API has late data, revised costs, and a change of its past every second hour; all streams roll
+over once a day. After the week SIGTERM ends them; two hours later, by `once`, what vanished last is gone, and
+all streams must equal the truth.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
+import signal
+import subprocess
 import sys
 import tempfile
+import threading
 import time
-from datetime import timedelta
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
+from typing import Any
 
-from chaos_truth import check_streams
-from chaos_world import Chaos, Runner, chaos_world
+from chaos_truth import Wrong, check_headroom, check_streams
+from chaos_world import Chaos
 from elasticsearch import Elasticsearch
+from elasticsearch.helpers import scan
+from fast_daemon import FastClock
+from soak import measure
+from world import World
 
 from anthropic_metrics import logs
+from anthropic_metrics.config import Config
 from anthropic_metrics.embedded import EmbeddedElasticsearch
+from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
+from anthropic_metrics.simulator.prices import MODELS
+from anthropic_metrics.simulator.requests import Answer, Request
+
+DAEMON = Path(__file__).with_name("fast_daemon.py")
+START = datetime(2026, 11, 17, 9, 30, tzinfo=UTC)
+SERIES = 8
+SIDES = {"alone": 1, "beside": 2}  # namespaces, and how many daemons write to each
+# Default intervals, in minutes.
+JOBS = {"usage": 5, "usage_1m": 5, "headroom": 5, "rate_limit": 15, "cost": 60}
+SWEPT = ("usage", "usage_1m", "cost")
+ERRORS = ("error", "critical")
+MOST = 1.01  # requests a poll beside another daemon, of what they are alone: jitter makes up so much
+EDIT_EVERY = timedelta(hours=2)
+ROLLOVER_EVERY = timedelta(days=1)
+# Hours of the past that change, and how soon what vanished may come back: while its minutes are still read,
+# which is for a day.
+EDITED = 12
+BACK_WITHIN = timedelta(hours=9)
+
+
+class Clock(SettableClock):
+    """The daemons' clock until they have ended; then one that is set."""
+
+    def __init__(self, fast: FastClock) -> None:
+        super().__init__(fast.start)
+        self.fast: FastClock | None = fast
+
+    def now(self) -> datetime:
+        return self.fast.now() if self.fast else super().now()
+
+    def stop(self) -> None:
+        self.set(self.now())
+        self.fast = None
+
+
+class Counted(SimulatorServer):
+    """Counts requests by the side whose key they carry."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        super().__init__(simulation)
+        self.admin_keys.update(map(key, SIDES))
+        self.asked: Counter[str | None] = Counter()
+        self._counting = threading.Lock()
+
+    def respond(self, request: Request, given: str | None) -> Answer:
+        with self._counting:
+            self.asked[given] += 1
+        return super().respond(request, given)
+
+
+def key(side: str) -> str:
+    return f"{ADMIN_KEY}-{side}"
+
+
+@dataclass
+class Daemon:
+    """One process; its log lines are in `log`."""
+
+    side: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    def start(cls, folder: Path, side: str, number: int, fast: FastClock, config: dict[str, Any]) -> Daemon:
+        told, log = folder / f"{side}{number}.json", folder / f"{side}{number}.log"
+        clock = {"start": fast.start.isoformat(), "began": fast.began, "speed": fast.speed}
+        told.write_text(json.dumps({"config": config, **clock}), "utf-8")
+        with log.open("w") as errors:
+            command = [sys.executable, str(DAEMON), str(told)]
+            return cls(side, log, subprocess.Popen(command, stderr=errors))
+
+    def ended(self, deadline: float) -> str:
+        """What is wrong with how it ended after the signal; empty if it did so in time, with exit code 0."""
+        try:
+            code = self.process.wait(max(0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return f"{self.log.name}: still there after ten seconds"
+        return f"{self.log.name}: exit code {code}" if code else ""
+
+    def errors(self) -> list[str]:
+        """Its lines at level error, or that are no log lines at all."""
+        lines = self.log.read_text("utf-8").splitlines()
+        return [line for line in lines if not line.startswith("{") or json.loads(line)["log.level"] in ERRORS]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--days", type=int, default=7)
-    parser.add_argument("--minutes", type=int, default=15, help="simulated minutes from poll to poll")
+    parser.add_argument("--days", type=float, default=7)
+    parser.add_argument("--speed", type=float, default=360, help="simulated seconds in one of the wall clock")
     wanted = parser.parse_args()
-    errors = io.StringIO()
-    logs.configure("error", "json", errors)
-    asked, began = [], time.monotonic()
+    logs.configure("error", "json", io.StringIO())
+    span = timedelta(days=wanted.days)
     with (
         tempfile.TemporaryDirectory() as data,
-        EmbeddedElasticsearch(data=Path(data)) as server,
+        EmbeddedElasticsearch(data=Path(data, "es"), heap="2g") as server,
         Elasticsearch(server.url, request_timeout=60) as es,
     ):
-        for agents in (1, 2):
-            with chaos_world(es, server.url, f"side{agents}", 5) as world:
-                world.runners += [Runner(world, number) for number in range(1, agents)]
-                world.side_by_side = True
-                live(world, timedelta(days=wanted.days), timedelta(minutes=wanted.minutes))
-                asked.append(sum(runner.agent.client.stats.requests for runner in world.runners))
-    share, logged = asked[1] / asked[0], len(errors.getvalue().splitlines())
-    print(
-        f"{wanted.days} days, a poll every {wanted.minutes} minutes, {time.monotonic() - began:.0f} s: "
-        f"one agent asked the Admin API {asked[0]:,} times, two asked {asked[1]:,} times ({share:.2f}); "
-        f"no document twice, both weeks equal to the truth, {logged} lines at level error."
-    )
-    print(errors.getvalue()[:2000], file=sys.stderr)
-    return 0 if share <= 2.0 and not logged else 1
+        clock = Clock(FastClock(START, time.monotonic(), wanted.speed))
+        simulation = Simulation(clock, days=1, series=SERIES, arrivals="late", revisions="heavy")
+        with Counted(simulation) as api:
+            api.behaviour.open_bucket = "partial"
+            worlds = {side: world(side, es, server.url, api, clock) for side in SIDES}
+            daemons = [
+                Daemon.start(Path(data), side, number, clock.fast, settings(side, server.url, api.url))
+                for side, count in SIDES.items()
+                for number in range(count)
+            ]
+            try:
+                live(daemons, simulation, es, clock, span)
+                wrong = end(daemons)
+            finally:
+                for daemon in daemons:
+                    daemon.process.kill()
+            clock.stop()
+            asked = {side: api.asked[key(side)] for side in SIDES}
+            return judge(worlds, asked, wrong, span)
 
 
-def live(world: Chaos, span: timedelta, step: timedelta) -> None:
-    """The week, and two more passes for what vanished last; raises Wrong unless all is as it must be."""
-    for _ in range(span // step):
-        world.poll()
-        world.clock.advance(step)
+def settings(side: str, es: str, api: str) -> dict[str, Any]:
+    """The defaults, but for what makes up this installation: waits at a limit would be of the wall clock."""
+    return {
+        "anthropic": {"base_url": api, "admin_key": key(side), "requests_per_minute": 60_000},
+        "elasticsearch": {"hosts": [es]},
+        "namespace": side,
+        "health": {"port": 0},
+    }
+
+
+def world(side: str, es: Elasticsearch, url: str, api: SimulatorServer, clock: Clock) -> Chaos:
+    """What the checks of the chaos suite want to know; nothing stands between agent and Elasticsearch."""
+    config = Config.model_validate(settings(side, url, api.url))
+    return Chaos(0, World(api.simulation, api, clock, config, es), None, config, clock)
+
+
+def live(
+    daemons: list[Daemon], simulation: Simulation, es: Elasticsearch, clock: Clock, span: timedelta
+) -> None:
+    """The week. What it did to the processes is printed."""
+    rng, taken, edited, rolled, began = Random("two daemons"), [], START, START, time.monotonic()
+    first = None
+    while (now := clock.now()) < START + span:
+        assert all(daemon.process.poll() is None for daemon in daemons), "a daemon has ended"
+        if now - edited >= EDIT_EVERY:
+            change_the_past(simulation, rng, now, taken)
+            edited = now
+        if now - rolled >= ROLLOVER_EVERY:  # else one backing index would keep ids apart by itself
+            for stream in es.indices.resolve_index(name="metrics-anthropic_metrics.*")["data_streams"]:
+                es.indices.rollover(alias=stream["name"])
+            rolled = now
+        if first is None and now - START >= span / 10:
+            first = [measure(daemon.process.pid) for daemon in daemons]
+        time.sleep(0.5)
+    print(f"{span / timedelta(days=1):g} days in {(time.monotonic() - began) / 60:.0f} minutes")
+    for daemon, before in zip(daemons, first or (), strict=False):
+        memory, files, threads = measure(daemon.process.pid)
+        print(f"{daemon.side}: {before[0]:.0f} to {memory:.0f} MiB, {files} open files, {threads} threads")
+
+
+def end(daemons: list[Daemon]) -> list[str]:
+    """SIGTERM to all of them; what is wrong with how they ended, and every error that they logged."""
+    for daemon in daemons:
+        daemon.process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + 10
+    ends = [daemon.ended(deadline) for daemon in daemons]
+    return [wrong for wrong in ends if wrong] + [line for daemon in daemons for line in daemon.errors()]
+
+
+def change_the_past(
+    simulation: Simulation, rng: Random, now: datetime, taken: list[tuple[datetime, Any]]
+) -> None:
+    """Usage and costs are revised, vanish and come back, usage is added late, a limit changes."""
+    edits, hour = simulation.edits, now.replace(minute=0, second=0) - timedelta(hours=rng.randint(1, EDITED))
+    match rng.randrange(6):
+        case 0:
+            edits.revise_usage(hour, factor=rng.choice((0.5, 0.9, 1.3, 3)))
+        case 1:
+            names = ("api_key_id", "workspace_id", "model")
+            series = dict(zip(names, rng.choice(simulation.series).dimensions, strict=False))
+            taken.append((now, edits.vanish_usage(hour, match=series)))
+        case 2:
+            model = rng.choice(simulation.series).dimensions[2]
+            taken.append((now, edits.vanish_cost(now - timedelta(days=1), match={"model": model})))
+        case 3:
+            for since, edit in taken:
+                if now - since < BACK_WITHIN:
+                    edits.take_back(edit)
+            taken.clear()
+        case 4:
+            added = {"output_tokens": rng.randrange(1, 5000)}
+            edits.add_usage(hour, {"model": rng.choice(sorted(MODELS))}, added, at=now)
+        case 5:
+            group = rng.choice(simulation.rate_limits(now))
+            edits.set_rate_limit(
+                group["group"]["id"], rng.choice(group["limits"])["type"], rng.randrange(1, 10**6)
+            )
+
+
+def judge(worlds: dict[str, Chaos], asked: dict[str, int], wrong: list[str], span: timedelta) -> int:
+    """Print what was found; the exit code is 0 if all is as it must be."""
+    polls = {side: polled(each) for side, each in worlds.items()}
+    clock = worlds["alone"].clock
     for last in (False, False, True):
-        world.poll(everything=True)
+        for each in worlds.values():
+            each.truth.once()
         if not last:
-            world.clock.advance(timedelta(minutes=65))
-    check_streams(world)
+            clock.advance(timedelta(minutes=65))
+    show(polls, span)
+    a_poll = {side: asked[side] / len(polls[side]) for side in worlds}
+    conflicts = sum(poll.get("conflicts", 0) for poll in polls["beside"])
+    differences = {side: difference(each) for side, each in worlds.items()}
+    print(
+        f"\nOne asked the Admin API {asked['alone']:,} times, two asked {asked['beside']:,} times "
+        f"({asked['beside'] / asked['alone']:.3f}): {a_poll['alone']:.3f} and {a_poll['beside']:.3f} times a "
+        f"poll. At {conflicts:,} writes the other was first. Lines at level error, exit codes other than 0: "
+        f"{len(wrong)}. Differences: {differences if any(differences.values()) else 'none'}."
+    )
+    print("\n".join(wrong[:20]), file=sys.stderr)
+    return 1 if wrong or any(differences.values()) or a_poll["beside"] > MOST * a_poll["alone"] else 0
+
+
+def polled(world: Chaos) -> list[dict[str, Any]]:
+    """All polls, from the agent stream."""
+    stream = world.truth.stream("agent")
+    world.es.indices.refresh(index=stream)
+    query = {"query": {"term": {"event.action": "poll"}}}
+    hits = scan(world.es, query, index=stream, size=5000)
+    return [hit["_source"]["anthropic"]["poll"] for hit in hits]
+
+
+def show(polls: dict[str, list[dict[str, Any]]], span: timedelta) -> None:
+    """How many polls were due at the intervals, sweeps included, and how many were done."""
+    done = {
+        side: Counter(poll["stream"].split(".")[1].rpartition("-")[0] for poll in some)
+        for side, some in polls.items()
+    }
+    print("| stream | polls due | done alone | done by two |\n|---|---|---|---|")
+    for dataset, minutes in JOBS.items():
+        due = span // timedelta(minutes=minutes) + (span // timedelta(days=1) if dataset in SWEPT else 0)
+        print(f"| {dataset} | {due:,} | {done['alone'][dataset]:,} | {done['beside'][dataset]:,} |")
+
+
+def difference(world: Chaos) -> str:
+    """What is not as it must be; empty if nothing is."""
+    if twice := doubled(world):
+        return f"there twice: {twice}"
+    try:
+        check_streams(world, since=START)
+        check_headroom(world)
+    except Wrong as error:
+        return str(error)
+    return ""
+
+
+def doubled(world: Chaos) -> dict[str, int]:
+    """By stream, the documents beyond the first of any `_id`, over all backing indices."""
+    hits = scan(world.es, {"_source": False}, index=world.truth.stream("*"), size=5000)
+    times = Counter((hit["_index"].rsplit("-", 2)[0], hit["_id"]) for hit in hits)
+    twice: Counter[str] = Counter()
+    for (stream, _), count in times.items():
+        twice[stream] += count - 1
+    return {stream: count for stream, count in twice.items() if count}
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def _check_stream(world: Chaos, dataset: str, start: datetime) -> None:
         if since is None:
             held[held_row(dataset, source)] += 1
         elif datetime.fromisoformat(since) < now - timedelta(milliseconds=1):
-            raise Wrong(f"{dataset}: {id_} vanished at {since} and is still there")
+            raise Wrong(f"{dataset}: {id_} of {source['@timestamp']} vanished at {since} and is still there")
     truth = Counter(true_row(world, dataset, row) for row in _truth(world, dataset, start, now))
     if held != truth:
         extra, lacking = list((held - truth).elements()), list((truth - held).elements())
