@@ -66,13 +66,12 @@ class Due:
         return starts
 
     def usage_read_at(self) -> datetime | None:
-        """When the last poll of usage by the minute that was read to its end began, by any agent."""
-        filters: list[dict[str, Any]] = [
+        """When the last successful poll of this organization's usage by the minute began, by any agent."""
+        wanted = self._own(
             {"term": {"event.action": "poll"}},
             {"term": {"event.outcome": "success"}},
             {"term": {"anthropic.poll.stream": self.minutes.stream}},
-        ]
-        wanted = {"bool": {"filter": filters}}
+        )
         latest = {"latest": {"max": {"field": "@timestamp"}}}
         value = query.aggregate(self.minutes.es, self.agent, wanted, latest).get("latest", {}).get("value")
         return None if value is None else moment(int(value // 1000))

@@ -1,0 +1,45 @@
+"""Several organizations may write to one namespace: none reads what belongs to another."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.agent import AGENT_DATASET, agent_document
+from anthropic_metrics.documents.identity import prepare
+from anthropic_metrics.elastic.assets import stream_name
+from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.elastic.setup import ensure
+from anthropic_metrics.headroom.due import Due
+from anthropic_metrics.headroom.minutes import Minutes
+from anthropic_metrics.reports.snapshots import Snapshots
+
+NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
+OURS, THEIRS = "org-1", "org-2"
+
+
+def test_a_poll_of_another_organization_does_not_make_headroom_complete(
+    es: Elasticsearch, namespace: str
+) -> None:
+    config = Config(namespace=namespace)
+    ensure(es, config)
+    minutes = Minutes.of(es, config, OURS)
+    agent = stream_name(AGENT_DATASET, namespace)
+    polls = [(OURS, NINE), (THEIRS, NINE + timedelta(hours=1))]
+    for organization, at in polls:
+        poll = {"poller": "usage", "stream": minutes.stream, "window_start": at, "window_end": at}
+        document = agent_document(
+            "poll",
+            at=at,
+            now=at,
+            namespace=namespace,
+            organization={"id": organization},
+            anthropic={"poll": poll},
+            event={"outcome": "success"},
+        )
+        Streams(es).append(agent, [prepare(organization, document)])
+    es.indices.refresh(index=agent)
+    due = Due(minutes, Snapshots(es, "unused", OURS), headroom="unused", agent=agent)
+    assert due.usage_read_at() == NINE
