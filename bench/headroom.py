@@ -33,9 +33,9 @@ from anthropic_metrics.headroom.build import DATASET, headroom_documents
 from anthropic_metrics.headroom.minutes import Minutes
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.windows import windows
-from anthropic_metrics.reports.limits import DATASET as LIMITS_DATASET
-from anthropic_metrics.reports.plan import Range, Rung, due_rungs, newest_window, reach
-from anthropic_metrics.reports.snapshots import Snapshots
+from anthropic_metrics.kernel.plan import Range, Rung, due_rungs, newest_window, reach
+from anthropic_metrics.limits.poller import DATASET as LIMITS_DATASET
+from anthropic_metrics.limits.snapshots import Snapshots
 from anthropic_metrics.reports.views import View, views
 from bench import headroom_asks, headroom_load
 from bench.headroom_sample import BLOCK, END, IN_A_MINUTE, Sample, Sizes

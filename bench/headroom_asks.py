@@ -25,12 +25,12 @@ from anthropic_metrics.headroom.minutes import Minutes
 from anthropic_metrics.headroom.outlook import lines, unmapped
 from anthropic_metrics.headroom.poller import HeadroomPoller
 from anthropic_metrics.headroom.snapshots import read_limits
+from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.kibana.ask import ask
 from anthropic_metrics.kibana.definitions import load_bundle
-from anthropic_metrics.reports.limits import DATASET as LIMITS_DATASET
-from anthropic_metrics.reports.plan import Range
-from anthropic_metrics.reports.snapshots import Snapshots
-from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.limits.poller import DATASET as LIMITS_DATASET
+from anthropic_metrics.limits.snapshots import Snapshots
 from bench.headroom_load import LAG
 from bench.headroom_sample import BLOCK, END, OUTPUT, Known, Sample
 

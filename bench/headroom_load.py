@@ -18,11 +18,10 @@ from typing import Any
 from elasticsearch import Elasticsearch
 from pydantic_core import to_json
 
-from anthropic_metrics.admin_api.pages import Bucket
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.headroom.due import STEP
+from anthropic_metrics.kernel.plan import WIDTHS, Range
 from anthropic_metrics.reports.build import usage_documents
-from anthropic_metrics.reports.plan import WIDTHS
 from anthropic_metrics.reports.views import View
 from bench.headroom_sample import BLOCK, END, IN_A_MINUTE, Sample
 
@@ -115,8 +114,8 @@ def usage(view: View, sample: Sample, begin: datetime, end: datetime) -> Texts:
     """Use of every combination at work: in half of its minutes, in all of its hours."""
     width = WIDTHS[view.width]
     often, busy = (IN_A_MINUTE, 1) if view.width == "1m" else (1.0, 30)
-    bucket = Bucket(start=END, end=END + width, rows=[])
-    built = usage_documents(view, bucket, sample.rows(), sample.names, END + timedelta(days=1))
+    frame = view.frame(Range(END, END + width), sample.names, END + timedelta(days=1))
+    built = usage_documents(frame, sample.rows())
     shapes = [Shape(document.source, _USAGE) for document in built]
     for start in _starts(begin, end, width):
         when = times(start, width)

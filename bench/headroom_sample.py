@@ -14,9 +14,11 @@ from typing import Any
 
 from anthropic_metrics.admin_api.replies import RateLimitGroup, UsageRow, Workspace
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.reports.build import rate_limit_documents
-from anthropic_metrics.reports.limits import DATASET as LIMITS_DATASET
-from anthropic_metrics.reports.names import Names
+from anthropic_metrics.kernel.frame import Frame
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.limits.build import rate_limit_documents
+from anthropic_metrics.limits.poller import DATASET as LIMITS_DATASET
 
 END = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BLOCK = timedelta(hours=4)
@@ -97,7 +99,8 @@ class Sample:
 
     def _snapshot(self, groups: list[dict[str, Any]], slot: datetime) -> Iterator[Prepared]:
         rows = [RateLimitGroup.model_validate(each) for each in groups]
-        yield from rate_limit_documents(LIMITS_DATASET, "bench", rows, self.names, slot, slot)
+        frame = Frame(LIMITS_DATASET, "bench", Range(slot, slot), self.names, slot)
+        yield from rate_limit_documents(frame, rows)
 
     def _group(self, number: int, limits: dict[str, int]) -> dict[str, Any]:
         return {

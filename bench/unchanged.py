@@ -15,9 +15,9 @@ import httpx
 
 from anthropic_metrics.admin_api.client import Priority
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.reports.plan import Range, reach
+from anthropic_metrics.kernel.plan import Range, reach
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.poller import ViewPoller
-from anthropic_metrics.reports.tally import Tally
 from bench.setting import NOW, Figure, agent_at, canned
 
 SIZES = (2, 20, 100)  # rows in each bucket

@@ -13,9 +13,9 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import held
+from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.plan import Range
 from anthropic_metrics.reports.corrections import value_at
-from anthropic_metrics.reports.names import Inventory
-from anthropic_metrics.reports.plan import Range
 from anthropic_metrics.reports.poller import ViewPoller
 
 TOTALS = {

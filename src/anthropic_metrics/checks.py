@@ -20,7 +20,7 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.connect import connect, server_version
 from anthropic_metrics.errors import AuthError, MetricsError
-from anthropic_metrics.reports.plan import WIDTHS, Range, floor
+from anthropic_metrics.kernel.plan import WIDTHS, Range, floor
 from anthropic_metrics.reports.views import View, views
 
 OLDEST = (8, 17)

@@ -27,7 +27,7 @@ from anthropic_metrics.config import (
     UsageSettings,
 )
 from anthropic_metrics.elastic.setup import ensure
-from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import SettableClock
 
 NOW = datetime(2026, 11, 18, 12, 20, tzinfo=UTC)

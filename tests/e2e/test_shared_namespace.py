@@ -14,7 +14,7 @@ from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.headroom.due import Due
 from anthropic_metrics.headroom.minutes import Minutes
-from anthropic_metrics.reports.snapshots import Snapshots
+from anthropic_metrics.limits.snapshots import Snapshots
 
 NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
 OURS, THEIRS = "org-1", "org-2"

@@ -11,7 +11,7 @@ from elasticsearch import Elasticsearch
 from world import World, attempt, world
 
 from anthropic_metrics.config import UsageSettings
-from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.kernel.tally import Tally
 
 NOW = datetime(2026, 11, 20, 15, 42, 10, tzinfo=UTC)
 FIRST_DAY = datetime(2026, 10, 21, tzinfo=UTC)

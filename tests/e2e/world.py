@@ -25,7 +25,7 @@ from anthropic_metrics.config import (
     ElasticsearchSettings,
     UsageSettings,
 )
-from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
 
 GROUPED = ("model", "workspace_id", "service_tier", "inference_geo", "api_key_id")

@@ -27,10 +27,10 @@ from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import AuthError, MetricsError, Stopped
 from anthropic_metrics.health import Health, Metrics
+from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.tally import WRITTEN, Tally
 from anthropic_metrics.logs import Flip, get_logger
-from anthropic_metrics.reports.names import Inventory
-from anthropic_metrics.reports.plan import Range
-from anthropic_metrics.reports.tally import WRITTEN, Tally
 
 log = get_logger(__name__)
 

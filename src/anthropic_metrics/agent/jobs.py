@@ -11,19 +11,19 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
 from anthropic_metrics.config import Config
+from anthropic_metrics.consistency.grains import comparable, keep_check
 from anthropic_metrics.documents.agent import AGENT_DATASET
 from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.headroom.build import DATASET as HEADROOM
 from anthropic_metrics.headroom.poller import HeadroomPoller
+from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.plan import WIDTHS, Range, Rung, ceil, due_rungs, floor, reach
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.limits.poller import RateLimitPoller
 from anthropic_metrics.reports.budgets import ACTION as BUDGET
 from anthropic_metrics.reports.budgets import budget_documents, month_of
-from anthropic_metrics.reports.grains import comparable, keep_check
-from anthropic_metrics.reports.limits import RateLimitPoller
-from anthropic_metrics.reports.names import Inventory
-from anthropic_metrics.reports.plan import WIDTHS, Range, Rung, ceil, due_rungs, floor, reach
 from anthropic_metrics.reports.poller import Progress, Record, ViewPoller
-from anthropic_metrics.reports.tally import Tally
 from anthropic_metrics.reports.views import USAGE_DATASETS, View, views
 
 SWEEP_EVERY = timedelta(days=1)

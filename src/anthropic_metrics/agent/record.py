@@ -9,8 +9,8 @@ from typing import Any
 
 from anthropic_metrics.agent.jobs import Job
 from anthropic_metrics.documents.agent import AgentDocument, Poll, agent_document
-from anthropic_metrics.reports.plan import Range
-from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.tally import Tally
 
 MESSAGE_LENGTH = 1000
 

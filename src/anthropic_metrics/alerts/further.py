@@ -9,7 +9,7 @@ from anthropic_metrics.alerts.rule import NOW, Rule, lines, number, stream, text
 from anthropic_metrics.config import Config
 from anthropic_metrics.headroom.build import DATASET as HEADROOM
 from anthropic_metrics.headroom.poller import HeadroomPoller
-from anthropic_metrics.reports.limits import DATASET as LIMITS
+from anthropic_metrics.limits.poller import DATASET as LIMITS
 from anthropic_metrics.reports.views import views
 
 _TODAY = f"DATE_TRUNC(1 day, {NOW})"

@@ -18,8 +18,8 @@ from anthropic_metrics.alerts.state import AlertState, Kept
 from anthropic_metrics.alerts.webhooks import Poster, Webhook, webhooks
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import MetricsError, Stopped
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
-from anthropic_metrics.reports.tally import Tally
 
 log = get_logger(__name__)
 

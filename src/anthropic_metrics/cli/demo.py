@@ -19,7 +19,7 @@ from anthropic_metrics.cli.overview import print_overview
 from anthropic_metrics.cli.polling import attempt_all
 from anthropic_metrics.config import Backfill, BudgetSettings, Config
 from anthropic_metrics.embedded import cache_dir
-from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.signals import until_asked
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer, serve
 

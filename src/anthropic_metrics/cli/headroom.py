@@ -22,7 +22,7 @@ from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.build import DATASET
 from anthropic_metrics.headroom.limits import MEASURED
 from anthropic_metrics.headroom.outlook import Line, lines, unmapped
-from anthropic_metrics.reports.plan import Range
+from anthropic_metrics.kernel.plan import Range
 
 ROWS = 20
 NUMBERS = ("per minute", "peak", "at", "usual", "left", "> 80 %", "> 100 %", "week", "reached")

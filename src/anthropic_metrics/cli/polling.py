@@ -20,9 +20,9 @@ from anthropic_metrics.cli.summary import print_tallies
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.reports.names import Inventory
-from anthropic_metrics.reports.plan import Range
-from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.signals import until_asked
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from anthropic_metrics.cli.common import err
-from anthropic_metrics.reports.tally import Tally, merged
+from anthropic_metrics.kernel.tally import Tally, merged
 
 COLUMNS = ("rows", "created", "replaced", "deleted", "marked", "kept")
 

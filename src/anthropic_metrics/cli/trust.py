@@ -22,8 +22,8 @@ from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.reports.names import Inventory
-from anthropic_metrics.reports.plan import Range
+from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.plan import Range
 
 _PAGE = 1000
 

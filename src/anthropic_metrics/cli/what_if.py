@@ -20,9 +20,9 @@ from anthropic_metrics.headroom.minutes import Minutes, organizations
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.whatif import Case, Outcome, what_if
 from anthropic_metrics.headroom.windows import Use
-from anthropic_metrics.reports.limits import DATASET as LIMITS_DATASET
-from anthropic_metrics.reports.plan import Range
-from anthropic_metrics.reports.snapshots import Snapshots
+from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.limits.poller import DATASET as LIMITS_DATASET
+from anthropic_metrics.limits.snapshots import Snapshots
 
 WORKSPACES = 10  # the largest ones, beside the organization
 NO_MINUTES = "There is no usage by the minute yet: a what-if needs the stream usage_1m."

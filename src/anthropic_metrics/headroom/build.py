@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from anthropic_metrics.documents.headroom import HeadroomDocument
-from anthropic_metrics.documents.identity import Prepared, document_id, prepare
+from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.headroom.limits import ORGANIZATION, WORKSPACE
 from anthropic_metrics.headroom.windows import WINDOW, Window, percentile_95
-from anthropic_metrics.reports.build import DOCUMENTED_LAG, envelope, workspace_fields
-from anthropic_metrics.reports.names import Names
+from anthropic_metrics.kernel.frame import DOCUMENTED_LAG, Frame, workspace_fields
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.plan import Range
 
 DATASET = "anthropic_metrics.headroom"
 
@@ -37,8 +38,8 @@ def headroom_documents(
             "limit_type": window.limit_type,
             "unmapped": "yes" if window.unmapped else None,
         }
-        identity = document_id(names.organization_id, DATASET, start, dimensions)
-        source = envelope(DATASET, namespace, start, names, now)
+        frame = Frame(DATASET, namespace, Range(start, end), names, now)
+        source = frame.envelope()
         source["anthropic"] = workspace_fields(window.workspace, names) | {
             "model": sorted(window.models),
             "headroom": {
@@ -56,7 +57,7 @@ def headroom_documents(
             },
         }
         source["gen_ai"] = {}
-        yield prepare(identity, HeadroomDocument.model_validate(source))
+        yield prepare(frame.identity(dimensions), HeadroomDocument.model_validate(source))
 
 
 def _figures(window: Window) -> dict[str, Any]:

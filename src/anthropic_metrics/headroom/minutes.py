@@ -13,8 +13,8 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.headroom.windows import WINDOW, Asked, Use
-from anthropic_metrics.reports.build import DEFAULT_WORKSPACE
-from anthropic_metrics.reports.snapshots import iso
+from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
+from anthropic_metrics.limits.snapshots import iso
 
 Body = dict[str, Any]
 

@@ -23,11 +23,11 @@ from anthropic_metrics.headroom.minutes import DATASET as MINUTES_DATASET
 from anthropic_metrics.headroom.minutes import Minutes
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.windows import WINDOW, windows
-from anthropic_metrics.reports.limits import DATASET as LIMITS_DATASET
-from anthropic_metrics.reports.names import Inventory
-from anthropic_metrics.reports.plan import Range
-from anthropic_metrics.reports.snapshots import Scope, Snapshots
-from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.limits.poller import DATASET as LIMITS_DATASET
+from anthropic_metrics.limits.snapshots import Scope, Snapshots
 
 # Everything is compared once a day, whether or not it seems to have changed.
 EVERYTHING_EVERY = timedelta(days=1)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from anthropic_metrics.headroom.limits import MEASURED, Group, Limits, Snapshot, Timeline
-from anthropic_metrics.reports.snapshots import Body, Snapshots, group_key, own_limits
+from anthropic_metrics.limits.snapshots import Body, Snapshots, group_key, own_limits
 
 # Batch requests wait in a queue with limits of its own, whatever models its group may list.
 BATCH = "batch"

@@ -1,1 +1,1 @@
-"""From the Admin API's reports to documents: what to read now, what should exist, and keeping it true."""
+"""From the Admin API's bucketed reports to documents: what should exist, and keeping it true."""

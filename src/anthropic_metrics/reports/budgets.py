@@ -8,9 +8,9 @@ from datetime import datetime
 from anthropic_metrics.config import BudgetSettings
 from anthropic_metrics.documents.agent import AGENT_DATASET, agent_document
 from anthropic_metrics.documents.identity import Prepared, document_id, prepare
-from anthropic_metrics.reports.build import DEFAULT_WORKSPACE, workspace_fields
-from anthropic_metrics.reports.names import Names
-from anthropic_metrics.reports.plan import Range
+from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, workspace_fields
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.plan import Range
 
 ACTION = "budget"
 _ORGANIZATION = "organization"

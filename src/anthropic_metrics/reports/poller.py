@@ -17,12 +17,12 @@ from anthropic_metrics.admin_api.pages import Bucket, read_buckets
 from anthropic_metrics.admin_api.replies import Problems, parse_rows
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.reconcile import Change, Streams
+from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, DOCUMENTED_LAG
+from anthropic_metrics.kernel.names import Inventory, Names
+from anthropic_metrics.kernel.plan import SPAN_ROWS, Range, newest_window, next_density
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.behind import Behind
-from anthropic_metrics.reports.build import DEFAULT_WORKSPACE, DOCUMENTED_LAG
 from anthropic_metrics.reports.corrections import corrections
-from anthropic_metrics.reports.names import Inventory, Names
-from anthropic_metrics.reports.plan import SPAN_ROWS, Range, newest_window, next_density
-from anthropic_metrics.reports.tally import Tally
 from anthropic_metrics.reports.views import View
 
 log = structlog.get_logger(__name__)
@@ -150,7 +150,8 @@ class ViewPoller:
             rows = [row for row in rows if (row.workspace_id or DEFAULT_WORKSPACE) in self.view.workspaces]
         if not names.knows(_values(rows, "workspace_id"), _values(rows, "api_key_id")):
             names = self._inventory.names(now, unknown=True)
-        documents = self.view.build(self.view, bucket, rows, names, now)
+        frame = self.view.frame(Range(bucket.start, bucket.end), names, now)
+        documents = self.view.build(frame, rows)
         return Built(
             bucket.start, bucket.end, fresh.digest, names.organization_id, documents, clean=not problems.total
         )

@@ -13,14 +13,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from anthropic_metrics.admin_api.pages import Bucket, BucketQuery
+from anthropic_metrics.admin_api.pages import BucketQuery
 from anthropic_metrics.admin_api.replies import CostRow, UsageRow
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.assets import stream_name
+from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, Frame
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.plan import EPOCH, PAGE_MOST, WIDTHS, Range, Rung, Width, floor
 from anthropic_metrics.reports import build
-from anthropic_metrics.reports.names import Names
-from anthropic_metrics.reports.plan import EPOCH, PAGE_MOST, WIDTHS, Range, Rung, Width, floor
 
 USAGE_PATH = "/v1/organizations/usage_report/messages"
 COST_PATH = "/v1/organizations/cost_report"
@@ -51,7 +52,7 @@ class View:
     width: Width
     group_by: tuple[str, ...]
     row: type[BaseModel]
-    build: Callable[[View, Bucket, Sequence[Any], Names, datetime], list[Prepared]]
+    build: Callable[[Frame, Sequence[Any]], list[Prepared]]
     interval: timedelta
     rungs: tuple[Rung, ...]
     # The oldest bucket that is kept true by itself, and the oldest that may be asked for at all.
@@ -64,6 +65,10 @@ class View:
     terms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # Numbers whose change after a bucket was complete is logged as a correction.
     corrected: tuple[str, ...] = ()
+
+    def frame(self, bucket: Range, names: Names, now: datetime) -> Frame:
+        """What the documents of a bucket, read at `now`, have in common."""
+        return Frame(self.dataset, self.namespace, bucket, names, now, self.width, self.group_by)
 
     def query(self, window: Range) -> BucketQuery:
         """The request for a window: one page holds it whole."""
@@ -144,7 +149,7 @@ def _reach(
 
 def _workspace_filters(workspace_ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """The API's own filter, unless the default workspace is wanted: it has no id to ask for."""
-    if build.DEFAULT_WORKSPACE in workspace_ids:
+    if DEFAULT_WORKSPACE in workspace_ids:
         return ()
     return tuple(("workspace_ids[]", workspace) for workspace in workspace_ids)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from report_samples import NAMES
+from harness.report_samples import NAMES
 
 from anthropic_metrics.config import BudgetSettings
 from anthropic_metrics.reports.budgets import budget_documents, month_of

@@ -1,17 +1,28 @@
 from datetime import timedelta
 
 import pytest
+from harness.report_samples import (
+    BUCKET,
+    COST_DAY,
+    HOUR,
+    LATER,
+    NAMES,
+    cost_row,
+    frame,
+    limits_frame,
+    usage_row,
+)
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import BUCKET, COST_DAY, HOUR, LATER, NAMES, cost_row, usage_row, view
 
 from anthropic_metrics.admin_api.replies import RateLimitGroup
-from anthropic_metrics.reports.build import cost_documents, rate_limit_documents, usage_documents
-from anthropic_metrics.reports.names import Names
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.limits.build import rate_limit_documents
+from anthropic_metrics.reports.build import cost_documents, usage_documents
 
 
 def test_a_usage_row_becomes_the_fields_that_elastics_package_has_and_more() -> None:
-    [document] = usage_documents(view("usage"), BUCKET, [usage_row()], NAMES, LATER)
+    [document] = usage_documents(frame(), [usage_row()])
     source = document.source
     assert source["@timestamp"] == "2026-11-20T09:00:00Z"
     assert source["data_stream"] == {
@@ -51,9 +62,7 @@ def test_a_usage_row_becomes_the_fields_that_elastics_package_has_and_more() -> 
 
 
 def test_a_null_that_was_grouped_means_the_default_workspace_and_the_console() -> None:
-    [document] = usage_documents(
-        view("usage"), BUCKET, [usage_row(workspace_id=None, api_key_id=None)], NAMES, LATER
-    )
+    [document] = usage_documents(frame(), [usage_row(workspace_id=None, api_key_id=None)])
     assert document.source["anthropic"]["usage"]["workspace_id"] == "Default"
     assert document.source["anthropic"]["workspace"] == {"id": "Default", "name": "Default"}
     assert document.source["anthropic"]["usage"]["api_key_id"] == "Console"
@@ -62,16 +71,14 @@ def test_a_null_that_was_grouped_means_the_default_workspace_and_the_console() -
 
 def test_a_dimension_that_was_not_grouped_stays_out_of_the_document() -> None:
     row = usage_row(workspace_id=None, api_key_id=None, service_tier=None, inference_geo=None)
-    [document] = usage_documents(view("usage", group_by=("model",)), BUCKET, [row], NAMES, LATER)
+    [document] = usage_documents(frame(group_by=("model",)), [row])
     usage = document.source["anthropic"]["usage"]
     assert usage.keys().isdisjoint({"workspace_id", "api_key_id", "service_tier", "inference_geo"})
     assert document.source["anthropic"].keys() == {"model", "usage"}
 
 
 def test_an_id_without_a_name_keeps_its_id() -> None:
-    [document] = usage_documents(
-        view("usage"), BUCKET, [usage_row(workspace_id="wrkspc_x", api_key_id="apikey_x")], NAMES, LATER
-    )
+    [document] = usage_documents(frame(), [usage_row(workspace_id="wrkspc_x", api_key_id="apikey_x")])
     assert document.source["anthropic"]["workspace"] == {"id": "wrkspc_x"}
     assert document.source["anthropic"]["api_key"] == {"id": "apikey_x"}
 
@@ -87,14 +94,14 @@ def test_an_id_without_a_name_keeps_its_id() -> None:
 def test_a_bucket_is_complete_once_the_documented_lag_has_passed(
     after_end: timedelta, complete: bool
 ) -> None:
-    [document] = usage_documents(view("usage"), BUCKET, [usage_row()], NAMES, BUCKET.end + after_end)
+    [document] = usage_documents(frame(now=BUCKET.end + after_end), [usage_row()])
     assert document.source["anthropic"]["usage"]["bucket_complete"] is complete
 
 
 @given(tokens=st.integers(0, 2**40), searches=st.integers(0, 1000))
 def test_numbers_are_no_part_of_an_identity_but_of_what_is_said(tokens: int, searches: int) -> None:
     before, after = (
-        usage_documents(view("usage"), BUCKET, [row], NAMES, LATER)[0]
+        usage_documents(frame(), [row])[0]
         for row in (
             usage_row(),
             usage_row(output_tokens=tokens, server_tool_use={"web_search_requests": searches}),
@@ -107,14 +114,14 @@ def test_numbers_are_no_part_of_an_identity_but_of_what_is_said(tokens: int, sea
 @pytest.mark.parametrize("name", ["model", "workspace_id", "api_key_id", "service_tier", "inference_geo"])
 def test_each_grouped_dimension_is_part_of_an_identity(name: str) -> None:
     rows = [usage_row(), usage_row(**{name: "other"}), usage_row(**{name: None})]
-    documents = usage_documents(view("usage"), BUCKET, rows, NAMES, LATER)
+    documents = usage_documents(frame(), rows)
     assert len({document.id for document in documents}) == 3
 
 
 def test_the_same_bucket_in_another_grain_or_organization_is_another_document() -> None:
     other = Names.of("org-2", "Other", [], [])
     ids = {
-        usage_documents(view(dataset), BUCKET, [usage_row()], names, LATER)[0].id
+        usage_documents(frame(dataset, names=names), [usage_row()])[0].id
         for dataset in ("usage", "usage_1m", "usage_1d")
         for names in (NAMES, other)
     }
@@ -123,8 +130,7 @@ def test_the_same_bucket_in_another_grain_or_organization_is_another_document() 
 
 def test_reading_again_later_says_the_same() -> None:
     first, second = (
-        usage_documents(view("usage"), BUCKET, [usage_row()], NAMES, now)[0]
-        for now in (LATER, LATER + timedelta(days=3))
+        usage_documents(frame(now=now), [usage_row()])[0] for now in (LATER, LATER + timedelta(days=3))
     )
     assert (first.id, first.hash) == (second.id, second.hash)
     assert first.source["event"]["created"] != second.source["event"]["created"]
@@ -134,7 +140,7 @@ def test_reading_again_later_says_the_same() -> None:
 def test_rows_that_repeat_their_dimensions_are_all_kept_in_any_order(tokens: list[int]) -> None:
     def built(order: list[int]) -> dict[str, int]:
         rows = [usage_row(output_tokens=count) for count in order]
-        documents = usage_documents(view("usage"), BUCKET, rows, NAMES, LATER)
+        documents = usage_documents(frame(), rows)
         return {doc.id: doc.source["anthropic"]["usage"]["output_tokens"] for doc in documents}
 
     assert sorted(built(tokens).values()) == [1, 1, 2, 3, 3, 3]
@@ -142,13 +148,13 @@ def test_rows_that_repeat_their_dimensions_are_all_kept_in_any_order(tokens: lis
 
 
 def test_money_keeps_its_text_and_its_cents() -> None:
-    [document] = cost_documents(view("cost"), COST_DAY, [cost_row()], NAMES, LATER)
+    [document] = cost_documents(frame("cost", COST_DAY), [cost_row()])
     cost = document.source["anthropic"]["cost"]
     assert (cost["amount_exact"], cost["amount"], cost["amount_usd"]) == ("123.78912", 123.78912, 1.2378912)
 
 
 def test_another_currency_is_never_shown_as_dollars() -> None:
-    [document] = cost_documents(view("cost"), COST_DAY, [cost_row(currency="EUR")], NAMES, LATER)
+    [document] = cost_documents(frame("cost", COST_DAY), [cost_row(currency="EUR")])
     assert "amount_usd" not in document.source["anthropic"]["cost"]
 
 
@@ -161,7 +167,7 @@ def test_line_items_of_one_day_differ_by_what_the_api_parsed_from_them() -> None
             cost_type="web_search", description="Web Search", model=None, token_type=None, service_tier=None
         ),
     ]
-    documents = cost_documents(view("cost"), COST_DAY, rows, NAMES, LATER)
+    documents = cost_documents(frame("cost", COST_DAY), rows)
     assert len({document.id for document in documents}) == len(rows)
     assert documents[2].source["anthropic"]["workspace"]["id"] == "Default"
     assert "model" not in documents[3].source["anthropic"]
@@ -186,9 +192,7 @@ def test_both_shapes_of_a_rate_limit_become_a_document_with_each_known_limit_as_
     groups = [RateLimitGroup.model_validate(shape) for shape in (LIMIT_OLD, LIMIT_NEW)]
     old, new = (
         document.source["anthropic"]["rate_limit"]
-        for document in rate_limit_documents(
-            "anthropic_metrics.rate_limit", "default", groups, NAMES, HOUR, HOUR
-        )
+        for document in rate_limit_documents(limits_frame(), groups)
     )
     assert (old["scope"], old["group_type"], old["requests_per_minute"]) == (
         "organization",
@@ -203,14 +207,13 @@ def test_a_rate_limit_without_a_type_of_its_own_is_kept() -> None:
     group = RateLimitGroup.model_validate(
         {name: value for name, value in LIMIT_NEW.items() if name != "type"}
     )
-    [document] = rate_limit_documents("anthropic_metrics.rate_limit", "default", [group], NAMES, HOUR, HOUR)
+    [document] = rate_limit_documents(limits_frame(), [group])
     assert "type" not in document.source["anthropic"]["rate_limit"]
 
 
 def test_two_polls_in_one_slot_make_one_rate_limit_document() -> None:
     group = RateLimitGroup.model_validate(LIMIT_NEW)
     first, second = (
-        rate_limit_documents("anthropic_metrics.rate_limit", "default", [group], NAMES, HOUR, now)[0]
-        for now in (HOUR, HOUR + timedelta(minutes=7))
+        rate_limit_documents(limits_frame(now=now), [group])[0] for now in (HOUR, HOUR + timedelta(minutes=7))
     )
     assert (first.id, first.hash) == (second.id, second.hash)

@@ -1,6 +1,13 @@
 from typing import Any
 
-from report_samples import BUCKET, COST_DAY, HOUR, LATER, NAMES, cost_row, usage_row, view
+from harness.report_samples import (
+    COST_DAY,
+    HOUR,
+    LATER,
+    cost_row,
+    frame,
+    usage_row,
+)
 
 from anthropic_metrics.elastic.reconcile import Change
 from anthropic_metrics.reports.build import (
@@ -15,7 +22,7 @@ STREAM = "metrics-anthropic_metrics.usage-default"
 
 
 def usage_source(now: Any = LATER, **changed: Any) -> dict[str, Any]:
-    return usage_documents(view("usage"), BUCKET, [usage_row(**changed)], NAMES, now)[0].source
+    return usage_documents(frame(now=now), [usage_row(**changed)])[0].source
 
 
 def logged(before: dict[str, Any], after: dict[str, Any] | None, numbers: Any = USAGE_NUMBERS) -> list[Any]:
@@ -61,7 +68,7 @@ def test_a_vanished_row_is_logged_number_by_number_without_its_zeros() -> None:
 
 def test_a_cost_is_corrected_in_cents() -> None:
     before, after = (
-        cost_documents(view("cost"), COST_DAY, [cost_row(amount=amount)], NAMES, LATER)[0].source
+        cost_documents(frame("cost", COST_DAY), [cost_row(amount=amount)])[0].source
         for amount in ("100", "95.5")
     )
     [entry] = logged(before, after, COST_NUMBERS)

@@ -3,16 +3,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from report_samples import usage_row, view
+from harness.report_samples import usage_row, view
 
 from anthropic_metrics.admin_api.client import Priority
 from anthropic_metrics.elastic.reconcile import Outcome
 from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports import poller as module
-from anthropic_metrics.reports.names import Inventory
-from anthropic_metrics.reports.plan import Range
 from anthropic_metrics.reports.poller import ViewPoller
-from anthropic_metrics.reports.tally import Tally
 
 NOW = datetime(2026, 11, 20, 12, 0, 1, tzinfo=UTC)
 START, END = NOW.replace(hour=0, second=0), NOW.replace(hour=12, second=0)

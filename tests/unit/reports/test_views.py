@@ -1,10 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from report_samples import view
+from harness.report_samples import view
 
 from anthropic_metrics.config import Backfill, Config, CostSettings, RetentionSettings, UsageSettings
-from anthropic_metrics.reports.plan import PAGE_MOST, Range
+from anthropic_metrics.kernel.plan import PAGE_MOST, Range
 from anthropic_metrics.reports.views import views
 
 NOW = datetime(2026, 11, 21, 10, 42, tzinfo=UTC)

@@ -16,12 +16,13 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.elastic.reconcile import Streams
-from anthropic_metrics.reports.build import rate_limit_documents
-from anthropic_metrics.reports.limit_changes import limit_changes
-from anthropic_metrics.reports.names import Inventory
-from anthropic_metrics.reports.plan import floor
-from anthropic_metrics.reports.snapshots import Scope, Snapshots
-from anthropic_metrics.reports.tally import Tally
+from anthropic_metrics.kernel.frame import Frame
+from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.plan import Range, floor
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.limits.build import rate_limit_documents
+from anthropic_metrics.limits.changes import limit_changes
+from anthropic_metrics.limits.snapshots import Scope, Snapshots
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +101,8 @@ class RateLimitPoller:
         names = self._inventory.names(now)
         for groups in self._snapshots(now, tally, every_workspace):
             tally.rows += len(groups)
-            yield from rate_limit_documents(DATASET, self._namespace, groups, names, slot, now)
+            frame = Frame(DATASET, self._namespace, Range(slot, slot), names, now)
+            yield from rate_limit_documents(frame, groups)
 
     def _snapshots(
         self, now: datetime, tally: Tally, every_workspace: bool

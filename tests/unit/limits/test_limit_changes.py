@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from report_samples import HOUR, NAMES
+from harness.report_samples import HOUR, limits_frame
 
 from anthropic_metrics.admin_api.replies import RateLimitGroup
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.reports.build import rate_limit_documents
-from anthropic_metrics.reports.limit_changes import limit_changes
+from anthropic_metrics.limits.build import rate_limit_documents
+from anthropic_metrics.limits.changes import limit_changes
 
 LATER = HOUR + timedelta(minutes=15)
 
 
 def snapshot(slot: datetime, *groups: dict[str, Any]) -> list[Prepared]:
     rows = [RateLimitGroup.model_validate(each) for each in groups]
-    return rate_limit_documents("anthropic_metrics.rate_limit", "default", rows, NAMES, slot, slot)
+    return rate_limit_documents(limits_frame(slot, slot), rows)
 
 
 def group(limits: dict[str, int], **more: Any) -> dict[str, Any]:

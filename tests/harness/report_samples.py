@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from anthropic_metrics.admin_api.pages import Bucket
 from anthropic_metrics.admin_api.replies import ApiKey, CostRow, UsageRow, Workspace
 from anthropic_metrics.config import Config, UsageSettings
-from anthropic_metrics.reports.names import Names
+from anthropic_metrics.kernel.frame import Frame
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.plan import Range
 from anthropic_metrics.reports.views import View, views
 
 HOUR = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -20,8 +21,8 @@ NAMES = Names.of(
     [Workspace(id="wrkspc_1", name="Research", tags={"team": "r"})],
     [ApiKey(id="apikey_1", name="nightly")],
 )
-BUCKET = Bucket(start=HOUR, end=HOUR + timedelta(hours=1), rows=[])
-COST_DAY = Bucket(start=DAY, end=DAY + timedelta(days=1), rows=[])
+BUCKET = Range(HOUR, HOUR + timedelta(hours=1))
+COST_DAY = Range(DAY, DAY + timedelta(days=1))
 
 
 def usage_row(**changed: Any) -> UsageRow:
@@ -59,3 +60,13 @@ def cost_row(**changed: Any) -> CostRow:
 def view(dataset: str, **usage: Any) -> View:
     config = Config(usage=UsageSettings(granularities=("1m", "1h", "1d"), **usage))
     return next(each for each in views(config) if each.dataset == f"anthropic_metrics.{dataset}")
+
+
+def frame(
+    dataset: str = "usage", bucket: Range = BUCKET, names: Names = NAMES, now: datetime = LATER, **usage: Any
+) -> Frame:
+    return view(dataset, **usage).frame(bucket, names, now)
+
+
+def limits_frame(slot: datetime = HOUR, now: datetime = HOUR) -> Frame:
+    return Frame("anthropic_metrics.rate_limit", "default", Range(slot, slot), NAMES, now)

@@ -14,10 +14,10 @@ from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.lookup import refresh, window_query
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.plan import WIDTHS, Range, floor
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.build import USAGE_NUMBERS
-from anthropic_metrics.reports.names import Names
-from anthropic_metrics.reports.plan import WIDTHS, Range, floor
-from anthropic_metrics.reports.tally import Tally
 from anthropic_metrics.reports.views import View
 
 log = structlog.get_logger(__name__)

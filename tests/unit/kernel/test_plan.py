@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anthropic_metrics.reports.plan import (
+from anthropic_metrics.kernel.plan import (
     PAGE_MOST,
     WIDTHS,
     WINDOW_ROWS,

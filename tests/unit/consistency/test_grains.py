@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from report_samples import DAY, HOUR, NAMES, view
+from harness.report_samples import DAY, HOUR, NAMES, view
 
+from anthropic_metrics.consistency.grains import Comparison, check_document, comparable, compared
+from anthropic_metrics.kernel.plan import Range
 from anthropic_metrics.reports.build import USAGE_NUMBERS
-from anthropic_metrics.reports.grains import Comparison, check_document, comparable, compared
-from anthropic_metrics.reports.plan import Range
 
 OUTPUT = "anthropic.usage.output_tokens"
 SAME = dict.fromkeys(USAGE_NUMBERS, 5)
