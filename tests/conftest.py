@@ -28,6 +28,18 @@ OURS = ("ANTHROPIC_", "ELASTICSEARCH_", "KIBANA_")
 KEPT = ("ANTHROPIC_METRICS_CACHE",)  # where the embedded server lies: no behaviour under test
 
 
+# A world that takes a minute to fill is filled by one worker.
+WORLDS = ("filled",)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With two workers (scripts/test), a module stays in one of them, and so does all that shares a world."""
+    for item in items:
+        worlds = [name for name in WORLDS if name in getattr(item, "fixturenames", ())]
+        item.add_marker(pytest.mark.xdist_group(worlds[0] if worlds else str(item.path)))
+
+
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No proxy, key or URL of this machine reaches a test."""
