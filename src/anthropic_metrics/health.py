@@ -23,7 +23,8 @@ from prometheus_client.exposition import choose_encoder
 
 from anthropic_metrics.config import HealthSettings
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.logs import Flip, get_logger, redact
+from anthropic_metrics.logs import Flip, get_logger
+from anthropic_metrics.redaction import redact
 
 _FRESH_FOR = 3  # intervals: one poll may fail and one be late before anybody is told
 _PROBE_SECONDS = 5.0

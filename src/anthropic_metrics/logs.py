@@ -8,12 +8,9 @@ text, a number or a container of these, tracebacks included.
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import sys
 import threading
-from base64 import b64encode
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,9 +18,10 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from types import TracebackType
 from typing import Any, Literal, TextIO, cast
-from urllib.parse import quote, quote_plus
 
 import structlog
+
+from anthropic_metrics.redaction import printable, redact
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
@@ -44,41 +42,6 @@ _ECS_OBJECTS = frozenset(
     {"agent", "client", "container", "event", "file", "host", "http", "labels", "log", "network"}
     | {"organization", "process", "rule", "server", "service", "source", "url", "user"}
 )
-
-
-class Redaction:
-    """The secrets that must never be shown, and the removal of them from any text. Thread-safe."""
-
-    MARK = "[redacted]"
-    _SHORTEST = 4  # A shorter secret would blank out ordinary words, and protects nothing.
-    _ANTHROPIC_KEY = r"sk-ant-[A-Za-z0-9_\-]{8,}"
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._forms: set[str] = set()
-        self._pattern = re.compile(self._ANTHROPIC_KEY)
-
-    def add(self, value: str, *, username: str | None = None) -> None:
-        """Hide `value` from now on, also as written in URLs, JSON, `repr` and `Basic` headers."""
-        if len(value) < self._SHORTEST:
-            return
-        forms = {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]}
-        forms.add(repr(value.encode())[2:-1])
-        if username is not None:
-            forms.add(b64encode(f"{username}:{value}".encode()).decode())
-        with self._lock:
-            if forms <= self._forms:
-                return
-            self._forms |= forms
-            longest_first = sorted(self._forms, key=len, reverse=True)
-            self._pattern = re.compile("|".join([*map(re.escape, longest_first), self._ANTHROPIC_KEY]))
-
-    def scrub(self, text: str) -> str:
-        """`text` with each known secret, and anything that looks like an Anthropic key, replaced by MARK."""
-        return self._pattern.sub(self.MARK, text)
-
-
-redact = Redaction()
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -147,7 +110,8 @@ def _rendering(format: Format, stream: TextIO) -> list[structlog.typing.Processo
     console = structlog.dev.ConsoleRenderer(
         colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
     )
-    return [structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False), _with_traceback, _plain, console]
+    stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+    return [stamp, _with_traceback, _plain, _printable, console]
 
 
 def _with_traceback(_logger: object, _method: str, event: Event) -> Event:
@@ -195,6 +159,25 @@ def _made_plain(value: object) -> object:
         case list() | tuple() | set() | frozenset():
             return [_made_plain(item) for item in value]
     return redact.scrub(str(value))
+
+
+def _printable(_logger: object, _method: str, event: Event) -> Event:
+    """Texts that cannot steer a terminal; a traceback keeps its lines."""
+    return {
+        name: "\n".join(map(printable, str(value).split("\n"))) if name == "exception" else _spelled(value)
+        for name, value in event.items()
+    }
+
+
+def _spelled(value: object) -> object:
+    match value:
+        case str():
+            return printable(value)
+        case Mapping():
+            return {printable(str(name)): _spelled(item) for name, item in value.items()}
+        case list():
+            return [_spelled(item) for item in value]
+    return value
 
 
 def _ecs(_logger: object, _method: str, event: Event) -> Event:

@@ -6,7 +6,8 @@ import threading
 from pathlib import Path
 
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.logs import get_logger, redact
+from anthropic_metrics.logs import get_logger
+from anthropic_metrics.redaction import redact
 
 
 class Secret:

@@ -16,6 +16,7 @@ from anthropic_metrics import logs
 from anthropic_metrics.config import HealthSettings
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.health import Health, HealthServer, Metrics, base_url, probe
+from anthropic_metrics.redaction import redact
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 
@@ -117,7 +118,7 @@ def test_flips_are_logged_once(health: Health) -> None:
 
 
 def test_no_secret_is_shown(client: httpx.Client, health: Health) -> None:
-    logs.redact.add("health-test-secret")
+    redact.add("health-test-secret")
     health.failed("usage", "key health-test-secret was refused")
     health.ok("cost", note="health-test-secret")
     assert "health-test-secret" not in client.get("/readyz").text

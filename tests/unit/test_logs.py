@@ -21,6 +21,7 @@ import time_machine
 from pydantic import SecretStr
 
 from anthropic_metrics import logs
+from anthropic_metrics.redaction import Redaction, redact
 
 SECRET = 'p"w\\d/ö+secret value'
 Lines = Callable[[], list[dict[str, Any]]]
@@ -192,19 +193,19 @@ def log_secret_everywhere() -> None:
 @pytest.mark.parametrize("format", ["json", "console"])
 def test_no_secret_is_in_any_line(stream: io.StringIO, format: logs.Format) -> None:
     logs.configure("debug", format, stream)
-    logs.redact.add(SECRET, username="agent")
+    redact.add(SECRET, username="agent")
     log_secret_everywhere()
     found = stream.getvalue()
     assert "secret value" not in found
     assert "secret%20value" not in found
     assert "NeverRegistered" not in found
-    assert found.count(logs.redact.MARK) >= 10
+    assert found.count(redact.MARK) >= 10
     if format == "json":
         assert [json.loads(line)["@timestamp"] for line in found.splitlines()]
 
 
 def test_redaction_knows_how_secrets_are_written_elsewhere() -> None:
-    redaction = logs.Redaction()
+    redaction = Redaction()
     redaction.add("a b/c=é", username="agent")
     for written in (
         "a b/c=é",
@@ -217,14 +218,14 @@ def test_redaction_knows_how_secrets_are_written_elsewhere() -> None:
 
 
 def test_the_longer_of_two_secrets_is_removed_whole() -> None:
-    redaction = logs.Redaction()
+    redaction = Redaction()
     redaction.add("abcd")
     redaction.add("abcdefgh")
     assert redaction.scrub("abcdefgh abcd") == "[redacted] [redacted]"
 
 
 def test_a_secret_too_short_to_protect_anything_blanks_out_nothing() -> None:
-    redaction = logs.Redaction()
+    redaction = Redaction()
     redaction.add("es")
     redaction.add("")
     assert redaction.scrub("requests") == "requests"
@@ -238,7 +239,7 @@ def test_a_record_that_cannot_be_written_shows_no_arguments(stream: io.StringIO)
 
 
 def test_what_nobody_caught_is_logged_without_secrets(lines: Lines) -> None:
-    logs.redact.add(SECRET)
+    redact.add(SECRET)
     logs.catch_uncaught()
 
     def fail() -> None:
@@ -252,7 +253,7 @@ def test_what_nobody_caught_is_logged_without_secrets(lines: Lines) -> None:
     first, second = lines()
     for line in (first, second):
         assert (line["log.level"], line["message"]) == ("critical", "uncaught_exception")
-        assert line["error.message"] == logs.redact.MARK
+        assert line["error.message"] == redact.MARK
     assert "poller" in first["thread"]
 
 

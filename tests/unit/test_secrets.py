@@ -10,6 +10,7 @@ import pytest
 
 from anthropic_metrics import logs
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.redaction import redact
 from anthropic_metrics.secrets import Secret
 
 KEY = "anthropic.admin_key_file"
@@ -101,5 +102,5 @@ def test_every_secret_that_is_read_is_hidden_from_then_on(tmp_path: Path) -> Non
     secret.reload()
     Secret("elasticsearch.password", value="pass-word-three", username="agent")
     # The last is base64 of "agent:pass-word-three".
-    shown = logs.redact.scrub("rotated-one rotated-two pass-word-three YWdlbnQ6cGFzcy13b3JkLXRocmVl")
-    assert shown == " ".join([logs.redact.MARK] * 4)
+    shown = redact.scrub("rotated-one rotated-two pass-word-three YWdlbnQ6cGFzcy13b3JkLXRocmVl")
+    assert shown == " ".join([redact.MARK] * 4)

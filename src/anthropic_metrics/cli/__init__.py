@@ -6,9 +6,20 @@ import sys
 
 import typer
 
-from anthropic_metrics.cli import alerts, dashboards, demo, headroom, inspect, install, polling, trust
+from anthropic_metrics.cli import (
+    alerts,
+    dashboards,
+    demo,
+    headroom,
+    inspect,
+    install,
+    polling,
+    streams,
+    trust,
+)
 from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
-from anthropic_metrics.logs import catch_uncaught, redact
+from anthropic_metrics.logs import catch_uncaught
+from anthropic_metrics.redaction import printable, redact
 
 __all__ = ["app", "main"]
 
@@ -18,6 +29,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (polling, install, inspect, trust, headroom, alerts, dashboards, demo):
     module.register(app)
@@ -25,6 +38,7 @@ for module in (polling, install, inspect, trust, headroom, alerts, dashboards, d
 
 def main() -> None:
     """Run a command; every error of ours becomes one readable message, never a traceback."""
+    streams.guard()
     catch_uncaught()
     try:
         app()
@@ -37,5 +51,6 @@ def main() -> None:
 
 
 def _complain(error: MetricsError, code: int) -> int:
-    sys.stderr.write(redact.scrub(f"anthropic-metrics: {error}") + "\n")
+    lines = redact.scrub(f"anthropic-metrics: {error}").split("\n")
+    sys.stderr.write("\n".join(map(printable, lines)) + "\n")
     return code

@@ -21,10 +21,20 @@ from anthropic_metrics.alerts.install import Change, apply, plan_install, plan_u
 from anthropic_metrics.alerts.messages import subject
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.cli.common import ConfigOption, err, load, moment, out
-from anthropic_metrics.config import format_duration
+from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.errors import ConfigError, MetricsError
 from anthropic_metrics.kibana.client import KibanaClient
+
+RULES = Layout(
+    "rules",
+    Column("rule"),
+    Column("on", "boolean"),
+    Column("threshold"),
+    Column("window", "duration"),
+    Column("every", "duration"),
+    Column("title", title="what it means"),
+)
 
 commands = typer.Typer(help="Alert rules: what they say, and how to hear them.", no_args_is_help=True)
 
@@ -34,15 +44,18 @@ def register(app: typer.Typer) -> None:
 
 
 @commands.command("list")
-def list_rules(config: ConfigOption = None) -> None:
+@answers(RULES)
+def list_rules(config: ConfigOption = None) -> Answer:
     """Every rule with its threshold, window and schedule as the configuration has them."""
     settings = load(config)
-    table = Table("rule", "on", "threshold", "window", "every", "what it means", box=None, pad_edge=False)
-    for rule in every_rule(settings):
-        on = "yes" if is_on(rule, settings) else "no"
-        times = format_duration(rule.window), format_duration(rule.schedule)
-        table.add_row(rule.key, on, rule.threshold, *times, rule.title)
-    out.print(table)
+    return Answer(
+        RULES.table(
+            [
+                (rule.key, is_on(rule, settings), rule.threshold, rule.window, rule.schedule, rule.title)
+                for rule in every_rule(settings)
+            ]
+        )
+    )
 
 
 @commands.command()

@@ -15,6 +15,7 @@ from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.agent.jobs import Pollers
 from anthropic_metrics.audit import Audited, Difference, audit
 from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment, out
+from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
 from anthropic_metrics.documents.agent import AGENT_DATASET
@@ -26,6 +27,18 @@ from anthropic_metrics.kernel.names import Inventory
 from anthropic_metrics.kernel.plan import Range
 
 _PAGE = 1000
+
+CORRECTIONS = Layout(
+    "corrections",
+    Column("noticed", "time"),
+    Column("stream"),
+    Column("bucket", "time"),
+    Column("field"),
+    Column("old", "number"),
+    Column("new", "number"),
+    Column("why"),
+    Column("dimensions", "list", title="of"),
+)
 
 SinceOption = Annotated[str, typer.Option(help="How far back: a length (7d, 12h) or a date (2026-01-01).")]
 
@@ -66,27 +79,14 @@ def audit_command(
     raise typer.Exit(1 if any(result.differences for result in results) else 0)
 
 
-def corrections(since: SinceOption = "7d", config: ConfigOption = None) -> None:
+@answers(CORRECTIONS)
+def corrections(since: SinceOption = "7d", config: ConfigOption = None) -> Answer:
     """What changed upstream after it was shipped as complete: old figure, new figure, when it was noticed."""
     settings, now = load(config), utc_now()
     settings.require_elasticsearch()
     with connect(settings.elasticsearch) as es:
         found = corrections_since(es, settings, _start(since, now))
-    table = Table("noticed", "stream", "bucket", "field", "old", "new", "why", "of", box=None, pad_edge=False)
-    for source in found:
-        entry = source["anthropic"]["correction"]
-        new = entry.get("new")
-        table.add_row(
-            _minute(source["@timestamp"]),
-            entry["stream"],
-            _minute(entry["bucket_start_time"]),
-            entry["field"].removeprefix("anthropic."),
-            f"{entry['old']:,.10g}",
-            "-" if new is None else f"{new:,.10g}",
-            entry["why"],
-            " ".join(entry.get("dimensions") or ()),
-        )
-    out.print(table if found else "No corrections.")
+    return Answer(CORRECTIONS.table([_correction(source) for source in found], empty="No corrections."))
 
 
 def corrections_since(es: Elasticsearch, config: Config, since: datetime) -> list[dict[str, Any]]:
@@ -160,5 +160,15 @@ def _line(difference: Difference) -> str:
     return f"{where} {words[difference.kind]} {fields}".rstrip()
 
 
-def _minute(text: str) -> str:
-    return text[:16] + "Z"
+def _correction(source: dict[str, Any]) -> tuple[object, ...]:
+    entry = source["anthropic"]["correction"]
+    return (
+        datetime.fromisoformat(source["@timestamp"]),
+        entry["stream"],
+        datetime.fromisoformat(entry["bucket_start_time"]),
+        entry["field"].removeprefix("anthropic."),
+        entry["old"],
+        entry.get("new"),
+        entry["why"],
+        entry.get("dimensions") or [],
+    )

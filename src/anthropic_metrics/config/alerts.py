@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from anthropic_metrics.config.connections import Section
 from anthropic_metrics.config.values import listed, names, parse_duration
-from anthropic_metrics.logs import redact
+from anthropic_metrics.redaction import redact
 
 RULES = (
     "daily_cost",

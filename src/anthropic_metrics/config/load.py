@@ -20,7 +20,7 @@ from anthropic_metrics.config.models import Config
 from anthropic_metrics.config.problems import KEYS, SECRET_KEYS, SECTIONS, Key, Problem, dotted, explain
 from anthropic_metrics.config.yaml_file import read_yaml
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.logs import redact
+from anthropic_metrics.redaction import redact
 
 PREFIX = "ANTHROPIC_METRICS_"
 PLAIN_VARIABLES: dict[str, Key] = {

@@ -1,0 +1,266 @@
+"""How the commands' results are printed: as a table, as CSV or as JSON.
+
+A command returns an `Answer` of tables; `@answers` names their layouts, adds `--format` and prints it:
+
+    FOUND = Layout("corrections", Column("noticed", "time"), Column("old", "decimal"), Column("why"))
+
+    @answers(FOUND)
+    def corrections(config: ConfigOption = None) -> Answer:
+        return Answer(FOUND.table(rows, empty="No corrections."), notes=("...",), code=0)
+
+A row is a sequence of values (text, numbers, Decimal, aware datetimes, timedeltas, None), not of formatted
+texts: each format writes them its own way. Names of layouts and columns are an interface: scripts read them.
+Text from elsewhere needs no care: no cell is markup, and secrets and control characters are removed.
+`say` prints one sentence to standard error in the same way.
+"""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import io
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import Enum, StrEnum
+from functools import wraps
+from math import isfinite
+from typing import Annotated, Any, Literal, ParamSpec
+
+import typer
+
+from anthropic_metrics.redaction import clean
+
+Kind = Literal["text", "integer", "number", "decimal", "share", "time", "duration", "boolean", "list"]
+P = ParamSpec("P")
+NUMBERS = frozenset({"integer", "number", "decimal", "share"})
+TABLES_ATTRIBUTE = "answer_layouts"
+# A cell that begins so is a formula to a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name in CSV and JSON, what its values are, and how a table shows them.
+
+    `title` heads it in a table (else the name with blanks), `show` turns a value into its text there,
+    `styles` colours cells by that text.
+    """
+
+    name: str
+    kind: Kind = "text"
+    title: str = ""
+    show: Callable[[Any], str] | None = None
+    styles: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def head(self) -> str:
+        return self.title or self.name.replace("_", " ")
+
+    def cell(self, value: object) -> str:
+        """The value as a table shows it."""
+        if value is None:
+            return "-"
+        return clean(self.show(value) if self.show else _shown(value, self.kind))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a layout. `title` stands above them, `empty` in place of a table without rows."""
+
+    layout: Layout
+    rows: Sequence[Sequence[Any]]
+    title: str = ""
+    empty: str = ""
+
+    def cells(self) -> list[list[str]]:
+        columns = self.layout.columns
+        return [[column.cell(value) for column, value in zip(columns, row, strict=True)] for row in self.rows]
+
+    def objects(self) -> list[dict[str, Any]]:
+        """The rows as JSON has them."""
+        names = [column.name for column in self.layout.columns]
+        return [{name: _data(value) for name, value in zip(names, row, strict=True)} for row in self.rows]
+
+
+class Layout:
+    """The columns of a table, under the name that the table has in JSON."""
+
+    def __init__(self, name: str, *columns: Column) -> None:
+        self.name = name
+        self.columns = columns
+
+    def table(self, rows: Sequence[Sequence[Any]], *, title: str = "", empty: str = "") -> Table:
+        return Table(self, rows, title, empty)
+
+
+class Answer:
+    """What a command found: tables, sentences about them, problems, and its exit code.
+
+    `notes` stand below the tables, with CSV and JSON on standard error; `problems` always on standard error.
+    """
+
+    def __init__(
+        self, *tables: Table, notes: Sequence[str] = (), problems: Sequence[str] = (), code: int = 0
+    ) -> None:
+        self.tables = tables
+        self.notes = tuple(notes)
+        self.problems = tuple(problems)
+        self.code = code
+
+
+def answers(*layouts: Layout) -> Callable[[Callable[P, Answer]], Callable[P, None]]:
+    """Make a command of a function that returns an Answer: it gets `--format`, is printed and exits."""
+
+    def decorate(function: Callable[P, Answer]) -> Callable[P, None]:
+        @wraps(function)
+        def command(*args: P.args, **kwargs: P.kwargs) -> None:
+            chosen = Format(str(kwargs.pop("format", Format.table)))
+            answer = function(*args, **kwargs)
+            show(answer, chosen)
+            raise typer.Exit(answer.code)
+
+        signature = inspect.signature(function, eval_str=True)
+        option = inspect.Parameter(
+            "format", inspect.Parameter.KEYWORD_ONLY, default=Format.table, annotation=FormatOption
+        )
+        vars(command)["__signature__"] = signature.replace(
+            parameters=[*signature.parameters.values(), option], return_annotation=None
+        )
+        vars(command)[TABLES_ATTRIBUTE] = layouts
+        return command
+
+    return decorate
+
+
+def show(answer: Answer, format: Format = Format.table) -> None:
+    """Print an answer: tables to standard output, problems to standard error."""
+    if format is Format.table:
+        _print_tables(answer)
+    else:
+        sys.stdout.write(_csv(answer) if format is Format.csv else _json(answer))
+        for note in answer.notes:
+            say(note)
+    for problem in answer.problems:
+        say(problem, style="red")
+
+
+def say(text: str, *, style: str = "") -> None:
+    """One sentence on standard error, literally."""
+    _write([[(line, style)] for line in map(clean, text.split("\n"))], stderr=True)
+
+
+def _print_tables(answer: Answer) -> None:
+    from anthropic_metrics.cli.grid import lines, width_of
+
+    width = width_of(sys.stdout)
+    for number, table in enumerate(answer.tables):
+        if number:
+            _write([[]])
+        _write(list(lines(table, width)))
+    _write([[(clean(note), "")] for note in answer.notes])
+
+
+def _write(lines: Sequence[Sequence[tuple[str, str]]], *, stderr: bool = False) -> None:
+    """Lines of styled pieces; styles only where the stream is a terminal that takes them."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    for line in lines:
+        console.print(Text.assemble(*line), soft_wrap=True)
+
+
+def _csv(answer: Answer) -> str:
+    """Every table with a line of names; an empty line between two tables."""
+    out = io.StringIO()
+    for number, table in enumerate(answer.tables):
+        if number:
+            out.write("\n")
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([column.name for column in table.layout.columns])
+        writer.writerows([[_field(value) for value in row] for row in table.rows])
+    return out.getvalue()
+
+
+def _field(value: object) -> str:
+    data = _data(value)
+    if isinstance(data, list):
+        data = " ".join(map(str, data))
+    if data is None:
+        return ""
+    if isinstance(data, bool):
+        return str(data).lower()
+    text = str(data)
+    typed = isinstance(value, int | float | Decimal)
+    return f"'{text}" if text.startswith(_FORMULA) and not typed else text
+
+
+def _json(answer: Answer) -> str:
+    """One object: each table's rows under its name, then notes and problems."""
+    body: dict[str, Any] = {table.layout.name: table.objects() for table in answer.tables}
+    body["notes"] = list(map(clean, answer.notes))
+    body["problems"] = list(map(clean, answer.problems))
+    return json.dumps(body, indent=2, ensure_ascii=not _is_utf8(sys.stdout.encoding)) + "\n"
+
+
+def _is_utf8(encoding: str | None) -> bool:
+    return (encoding or "").lower().replace("-", "").replace("_", "") == "utf8"
+
+
+def _data(value: object) -> Any:
+    """The value as JSON has it: exact decimals as text, times in UTC, durations as in the configuration."""
+    from anthropic_metrics.config.values import format_duration
+
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            return value if isfinite(value) else None
+        case Decimal():
+            return format(value, "f")
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case timedelta():
+            return format_duration(value)
+        case Enum():
+            return _data(value.value)
+        case list() | tuple():
+            return [_data(item) for item in value]
+    return clean(str(value))
+
+
+def _shown(value: object, kind: Kind) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float() if kind == "share":
+            return percent(value)
+        case int() | Decimal():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.10g}"
+        case datetime():
+            return f"{value.astimezone(UTC):%Y-%m-%d %H:%MZ}"
+        case list() | tuple():
+            return ", ".join(str(_data(item)) for item in value)
+    return str(_data(value))
+
+
+def percent(share: float) -> str:
+    """A share as whole per cent, with a decimal where it is small."""
+    return f"{share:.0%}" if abs(share) >= 0.1 or not share else f"{share:.1%}"
