@@ -57,7 +57,8 @@ def audit_command(
     config: ConfigOption = None,
     only: OnlyOption = None,
 ) -> None:
-    """Read the Admin API anew and compare it with the streams; writes nothing. Exit code 1 if they differ."""
+    """Read the Admin API anew and compare it with the streams; writes nothing. Exit code 1 if they differ
+    or if a row of the API cannot be read."""
     settings, now = load(config), utc_now()
     end = moment(until, "--until") if until else now
     begin = _start(since, now) if since else None
@@ -76,7 +77,7 @@ def audit_command(
             if asked is not None:
                 results.append(audit(es, poller, inventory, asked, now))
     _print_audit(results)
-    raise typer.Exit(1 if any(result.differences for result in results) else 0)
+    raise typer.Exit(0 if all(result.equal for result in results) else 1)
 
 
 @answers(CORRECTIONS)
@@ -144,6 +145,8 @@ def _print_audit(results: list[Audited]) -> None:
         )
     out.print(table)
     for result in results:
+        if result.refused:
+            out.print(f"{result.stream}: {result.refused}", highlight=False, soft_wrap=True, markup=False)
         for difference in result.differences:
             out.print(_line(difference), highlight=False, soft_wrap=True, markup=False)
 

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel
-
 from anthropic_metrics.admin_api.pages import BucketQuery
-from anthropic_metrics.admin_api.replies import CostRow, UsageRow
+from anthropic_metrics.admin_api.replies import CostRow, Reply, UsageRow
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.assets import stream_name
@@ -51,7 +49,7 @@ class View:
     path: str
     width: Width
     group_by: tuple[str, ...]
-    row: type[BaseModel]
+    row: type[Reply]
     build: Callable[[Frame, Sequence[Any]], list[Prepared]]
     interval: timedelta
     rungs: tuple[Rung, ...]
