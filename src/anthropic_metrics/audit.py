@@ -14,7 +14,7 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import held
 from anthropic_metrics.kernel.names import Inventory
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.corrections import value_at
 from anthropic_metrics.reports.poller import ViewPoller
@@ -79,7 +79,7 @@ def audit(
     organization = inventory.names(now).organization_id
     everything = {"organization.id": [organization], **view.terms}
     seen: set[str] = set()
-    copies = held(es, view.stream, (window.start, window.end), everything)
+    copies = held(es, view.stream, window, everything)
     for copy, source in _with_sources(es, view.stream, [(copy.index, copy.id) for copy in copies]):
         document = wanted.get(copy)
         result.documents_here += 1

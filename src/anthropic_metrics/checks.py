@@ -22,10 +22,11 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.connect import connect, server_version
 from anthropic_metrics.errors import AuthError, BrokenContract, MetricsError
-from anthropic_metrics.kernel.plan import WIDTHS, Range, floor
+from anthropic_metrics.kernel.datasets import stream_name, template_name
+from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
 from anthropic_metrics.reports.views import View, views
+from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 
-OLDEST = (8, 17)
 # The least rights to poll; `setup` needs the cluster privileges besides.
 RUN_PRIVILEGES = ["auto_configure", "read", "write", "maintenance", "view_index_metadata"]
 SETUP_PRIVILEGES = ["manage_index_templates", "manage_ingest_pipelines"]
@@ -128,16 +129,17 @@ def _version(es: Elasticsearch) -> str:
         if error.status == 401:
             raise
         return "reached; its version takes the cluster privilege monitor to see"
-    if not version.serverless and version.number < OLDEST:
+    if not version.serverless and version.number < OLDEST_ELASTIC:
         raise MetricsError(
-            f"Elasticsearch {version.text} is too old.", cure="Use Elasticsearch 8.17 or newer."
+            f"Elasticsearch {version.text} is too old.",
+            cure=f"Use Elasticsearch {OLDEST_TEXT} or newer.",
         )
     return version.text
 
 
 def _rights(es: Elasticsearch, config: Config) -> Finding:
     what = "Elasticsearch rights"
-    streams = [f"metrics-{dataset}-{config.namespace}" for dataset in DATASETS]
+    streams = [stream_name(dataset, config.namespace) for dataset in DATASETS]
     try:
         answer = es.security.has_privileges(index=[{"names": streams, "privileges": RUN_PRIVILEGES}])
     except ApiError as error:
@@ -163,7 +165,7 @@ def _templates(es: Elasticsearch) -> Finding:
         there = [
             dataset
             for dataset in DATASETS
-            if es.indices.exists_index_template(name=f"metrics-{dataset}").meta.status == 200
+            if es.indices.exists_index_template(name=template_name(dataset)).meta.status == 200
         ]
     except ApiError as error:
         return Finding(what, Status.skipped, f"this user may not look at them ({error.status_code})")

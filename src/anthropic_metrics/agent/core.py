@@ -19,16 +19,15 @@ from anthropic_metrics.agent.jobs import Job, Pollers, Sink
 from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
 from anthropic_metrics.alerts.watch import Watch
 from anthropic_metrics.config import Config
-from anthropic_metrics.documents.agent import AGENT_DATASET
 from anthropic_metrics.documents.identity import Prepared, prepare
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import AuthError, MetricsError, Stopped
 from anthropic_metrics.health import Health, Metrics
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.names import Inventory
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import WRITTEN, Tally
 from anthropic_metrics.logs import Flip, get_logger
 
@@ -82,7 +81,7 @@ class Agent:
         intervals = {job.name: job.interval for job in self.jobs}
         streams = {job.name: job.stream for job in self.jobs}
         self.health = Health(intervals, streams=streams, metrics=self.metrics, clock=clock)
-        self._agent_stream = stream_name(AGENT_DATASET, config.namespace)
+        self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
         self._ready = threading.Lock()
         self._is_ready = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from elasticsearch import BadRequestError, Elasticsearch
@@ -18,6 +18,7 @@ from anthropic_metrics.alerts.columns import id_columns
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.elastic.failures import reason, translated
 from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.kernel.ranges import iso
 
 # Kibana's default for the most alerts of one run (xpack.alerting.rules.run.alerts.max).
 MOST_ALERTS = 1000
@@ -53,7 +54,7 @@ def run(es: Elasticsearch, rule: Rule, at: datetime) -> list[Alert]:
 
 def run_query(es: Elasticsearch, query: str, window: timedelta, at: datetime) -> list[Alert]:
     """The same for any query over any window."""
-    start, end = _iso(at - window), _iso(at)
+    start, end = iso(at - window), iso(at)
     between = {"gt": start, "lte": end, "format": "strict_date_optional_time"}
     given = [{name: value} for name, value in (("_tstart", start), ("_tend", end)) if f"?{name}" in query]
     with translated("Evaluating a rule"):
@@ -94,7 +95,3 @@ def turn(active: Iterable[str], found: Sequence[Alert]) -> Turn:
         ongoing=[alert for alert in found if alert.id in before],
         recovered=sorted(before - now),
     )
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

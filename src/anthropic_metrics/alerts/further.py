@@ -7,9 +7,8 @@ from datetime import timedelta
 from anthropic_metrics.alerts.announced import DAY, HOURLY, MONTH_AND_GRACE, QUARTERLY
 from anthropic_metrics.alerts.rule import NOW, Rule, lines, number, stream, text
 from anthropic_metrics.config import Config
-from anthropic_metrics.headroom.build import DATASET as HEADROOM
 from anthropic_metrics.headroom.poller import HeadroomPoller
-from anthropic_metrics.limits.poller import DATASET as LIMITS
+from anthropic_metrics.kernel.datasets import HEADROOM, RATE_LIMIT, stream_name
 from anthropic_metrics.reports.views import views
 
 _TODAY = f"DATE_TRUNC(1 day, {NOW})"
@@ -161,9 +160,9 @@ def unattributed_usage(config: Config) -> Rule:
 def no_fresh_data(config: Config) -> Rule:
     limits = {view.stream: view.interval for view in views(config)}
     if config.rate_limits.enabled:
-        limits[f"metrics-{LIMITS}-{config.namespace}"] = config.rate_limits.interval
+        limits[stream_name(RATE_LIMIT, config.namespace)] = config.rate_limits.interval
     if HeadroomPoller.enabled(config):
-        limits[f"metrics-{HEADROOM}-{config.namespace}"] = config.usage.interval
+        limits[stream_name(HEADROOM, config.namespace)] = config.usage.interval
     cases = ", ".join(
         f"stream == {text(name)}, {number(_INTERVALS * interval.total_seconds() / 60)}"
         for name, interval in sorted(limits.items())

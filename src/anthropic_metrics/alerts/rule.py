@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from anthropic_metrics.kernel.datasets import PREFIX, stream_name
+
 # The end of the window, which Kibana hands to the query. Never NOW(): a rule must be able to look back.
 NOW = "TO_DATETIME(?_tend)"
 
@@ -34,7 +36,7 @@ class Rule:
 
 
 def stream(dataset: str, namespace: str) -> str:
-    return f"metrics-anthropic_metrics.{dataset}-{namespace}"
+    return stream_name(f"{PREFIX}.{dataset}", namespace)
 
 
 def number(value: float) -> str:

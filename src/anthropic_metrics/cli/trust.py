@@ -18,13 +18,12 @@ from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment,
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
-from anthropic_metrics.documents.agent import AGENT_DATASET
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.names import Inventory
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 
 _PAGE = 1000
 
@@ -92,7 +91,7 @@ def corrections(since: SinceOption = "7d", config: ConfigOption = None) -> Answe
 
 def corrections_since(es: Elasticsearch, config: Config, since: datetime) -> list[dict[str, Any]]:
     """The corrections noticed since then, newest first; none where there is no agent stream yet."""
-    stream = stream_name(AGENT_DATASET, config.namespace)
+    stream = stream_name(AGENT, config.namespace)
     wanted = [
         {"term": {"event.action": "correction"}},
         {"range": {"@timestamp": {"gte": since.isoformat()}}},

@@ -12,6 +12,7 @@ from typing import Any
 from elasticsearch import BadRequestError, Elasticsearch, ElasticsearchWarning
 
 from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.kernel.ranges import iso
 
 DEFAULT_LIMIT = 1000  # what Elasticsearch sets where a query has no LIMIT
 _STREAM = re.compile(r"(metrics-anthropic_metrics\.\w+)-\*")
@@ -95,15 +96,11 @@ def _asked(query: str, namespace: str | None) -> str:
 
 def _params(query: str, start: datetime, end: datetime) -> list[dict[str, str]]:
     bounds = {"_tstart": start, "_tend": end}
-    return [{name: _iso(bound)} for name, bound in bounds.items() if f"?{name}" in query]
+    return [{name: iso(bound)} for name, bound in bounds.items() if f"?{name}" in query]
 
 
 def _filter(start: datetime, end: datetime, chosen: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    time = {"range": {"@timestamp": {"gte": _iso(start), "lte": _iso(end)}}}
+    time = {"range": {"@timestamp": {"gte": iso(start), "lte": iso(end)}}}
     return {
         "bool": {"filter": [time, *({"terms": {field: list(values)}} for field, values in chosen.items())]}
     }
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

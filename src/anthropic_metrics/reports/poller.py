@@ -17,7 +17,8 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.reconcile import Change, Streams
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, DOCUMENTED_LAG
 from anthropic_metrics.kernel.names import Inventory, Names
-from anthropic_metrics.kernel.plan import SPAN_ROWS, Range, newest_window, next_density
+from anthropic_metrics.kernel.plan import SPAN_ROWS, newest_window, next_density
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.behind import Behind
 from anthropic_metrics.reports.corrections import corrections
@@ -166,7 +167,7 @@ class ViewPoller:
                 self._known.pop(built.start, None)
             outcome = streams.reconcile(
                 view.stream,
-                (span[0].start, span[-1].end),
+                Range(span[0].start, span[-1].end),
                 [document for built in span for document in built.documents],
                 organization_id=span[0].organization_id,
                 terms=view.terms,
