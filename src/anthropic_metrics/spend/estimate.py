@@ -8,7 +8,7 @@ from datetime import date
 from typing import Literal
 
 from anthropic_metrics.spend.allocate import Parts
-from anthropic_metrics.spend.learn import Cell, Learned, cell_of
+from anthropic_metrics.spend.learn import Key, Learned, cell_of, learned_price
 from anthropic_metrics.spend.money import ZERO, Usd, times, total
 from anthropic_metrics.spend.rows import BILLED_TIERS, PART_NAMES, PRIORITY_TIERS, SEARCHES, Used
 from anthropic_metrics.spend.table import MILLION, PriceTable
@@ -37,14 +37,15 @@ class Prices:
 
     day: date
     grouped: Collection[str]
-    learned: Mapping[tuple[Cell, int], Learned]
+    learned: Mapping[Key, Learned]
     configured: PriceTable
     listed: PriceTable
 
     def price(self, dimensions: Mapping[str, str | None], part: int) -> Price | None:
         """The price of one kind of tokens in a row with these dimensions; None if nobody knows it."""
         cell = () if part == SEARCHES else cell_of(dimensions, self.grouped)
-        if (learned := self.learned.get((cell, part))) is not None:
+        learned = learned_price(self.learned, dimensions.get("workspace_id"), cell, part)
+        if learned is not None:
             return Price(learned.amount, learned.count, "learned")
         if (price := self.configured.per_million(dimensions, part, self.day)) is not None:
             return Price(price, MILLION, "configured")

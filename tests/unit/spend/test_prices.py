@@ -32,7 +32,9 @@ def row(counts: Counts, **changed: str | None) -> Used:
 
 
 def prices(*days: DayPrices, configured: PriceTable = NOTHING, day: date = DAY) -> Prices:
-    return Prices(day, GROUP_BY, newest(days, day), configured, list_prices())
+    return Prices(
+        day, GROUP_BY, newest(((each.day, each.learned()) for each in days), day), configured, list_prices()
+    )
 
 
 def billed_day(day: date, amount: str, tokens: int, workspace: str = "wrkspc_b") -> DayPrices:
