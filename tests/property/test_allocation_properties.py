@@ -220,6 +220,6 @@ def test_a_blended_share_is_off_by_no_more_than_its_tokens_between_the_two_price
         true = mine * low + my_long * high
         assert share.amount is not None
         assert share.blended == (bool(short and long) and bool(mine + my_long))
-        mean = sum(line.amount for line in lines) / max(1, short + long)
+        mean = sum((line.amount for line in lines), Decimal(0)) / max(1, short + long)
         bound = (mine + my_long) * max(high - mean, mean - low)
         assert abs(share.amount - true) <= bound + Decimal("1e-9")
