@@ -59,7 +59,7 @@ class Streams:
         if self.failures:
             self.failures -= 1
             raise RetryLater("away")
-        self.seen.append((*window, len(documents)))
+        self.seen.append((window.start, window.end, len(documents)))
         return Outcome(created=len(documents), marked=self.marked)
 
 
