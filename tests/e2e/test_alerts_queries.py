@@ -75,9 +75,10 @@ def evaluated(
     def evaluate(namespace: str, *arguments: str, **environment: str) -> tuple[int, dict[str, list[str]]]:
         monkeypatch.setenv("ELASTICSEARCH_URL", elasticsearch_url)
         monkeypatch.setenv("ANTHROPIC_METRICS_NAMESPACE", namespace)
-            for name, value in environment.items():
+        for name, value in environment.items():
             monkeypatch.setenv(f"ANTHROPIC_METRICS_{name}", value)
-        shown = CliRunner().invoke(app, ["alerts", "evaluate", "--format", "json", *arguments], catch_exceptions=False)
+        command = ["alerts", "evaluate", "--format", "json", *arguments]
+        shown = CliRunner().invoke(app, command, catch_exceptions=False)
         rules = defaultdict(list)
         for each in json.loads(shown.stdout)["verdicts"]:
             rules[each["rule"]].append(" ".join(filter(None, (each["state"], each["alert"], each["what"]))))
