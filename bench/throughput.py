@@ -12,7 +12,6 @@ from elasticsearch.helpers import parallel_bulk
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.embedded import EmbeddedElasticsearch
-from anthropic_metrics.kernel.tally import Tally
 from bench.setting import Figure, agent_at, backfill, canned, hourly
 
 ROWS = 30  # in each bucket: 22,080 documents
@@ -28,7 +27,7 @@ def measure() -> list[Figure]:
     with canned("api", ROWS) as api, EmbeddedElasticsearch(heap="1g") as server:
         with agent_at(api, server.url) as agent:
             poller = hourly(agent)
-            ready = list(poller.documents(agent.pollers.history(poller), Tally("", "")))
+            ready = list(poller.documents(agent.pollers.history(poller)))
         for round_ in range(WARM_UP + ROUNDS):
             if round_ % 2:
                 helper = _bulk_helper(server.url, f"n{next(numbers)}", ready)

@@ -20,7 +20,6 @@ from anthropic_metrics.documents.base import (
     Part,
     Shared,
 )
-from anthropic_metrics.kernel.datasets import AGENT
 
 
 class Poll(Part):
@@ -124,6 +123,9 @@ class AgentDocument(Document):
     anthropic: AgentAnthropic
 
 
+AGENT_DATASET = "anthropic_metrics.agent"
+
+
 def agent_document(
     action: str,
     *,
@@ -139,11 +141,11 @@ def agent_document(
 
     `event` adds to the envelope's own fields; `failure` is what went wrong. Raises ValidationError.
     """
-    common = {"dataset": AGENT, "action": action, "created": now}
+    common = {"dataset": AGENT_DATASET, "action": action, "created": now}
     return AgentDocument.model_validate(
         {
             "timestamp": at,
-            "data_stream": {"dataset": AGENT, "namespace": namespace},
+            "data_stream": {"dataset": AGENT_DATASET, "namespace": namespace},
             "event": common | dict(event or {}),
             "organization": organization,
             "error": {"message": failure} if failure else None,

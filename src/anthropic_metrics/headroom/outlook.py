@@ -10,7 +10,8 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic import query
-from anthropic_metrics.kernel.ranges import Range, iso
+from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.limits.snapshots import iso
 
 Body = dict[str, Any]
 
