@@ -17,8 +17,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from anthropic_metrics.documents.mapping import DATASETS
-from anthropic_metrics.elastic.assets import VERSION, template_name
-from anthropic_metrics.kernel.plan import WIDTHS
+from anthropic_metrics.elastic.assets import VERSION
+from anthropic_metrics.kernel.datasets import template_name
+from anthropic_metrics.kernel.ranges import WIDTHS
 
 MODELS = tuple(f"claude-model-{number}" for number in range(6))
 WORKSPACES = tuple(f"wrkspc_{number:024d}" for number in range(8))

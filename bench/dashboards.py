@@ -19,9 +19,9 @@ from pydantic import SecretStr
 from anthropic_metrics import logs
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.config import AnthropicSettings, Backfill, Config, ElasticsearchSettings
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.errors import MetricsError
+from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kibana.ask import ask
 from anthropic_metrics.kibana.definitions import load_bundle
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer

@@ -26,15 +26,15 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics import logs
 from anthropic_metrics.config import Config, ElasticsearchSettings, UsageSettings
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.embedded import EmbeddedElasticsearch
-from anthropic_metrics.headroom.build import DATASET, headroom_documents
+from anthropic_metrics.headroom.build import headroom_documents
 from anthropic_metrics.headroom.minutes import Minutes
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.windows import windows
-from anthropic_metrics.kernel.plan import Range, Rung, due_rungs, newest_window, reach
-from anthropic_metrics.limits.poller import DATASET as LIMITS_DATASET
+from anthropic_metrics.kernel.datasets import HEADROOM, RATE_LIMIT, stream_name
+from anthropic_metrics.kernel.plan import Rung, due_rungs, newest_window, reach
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.limits.snapshots import Snapshots
 from anthropic_metrics.reports.views import View, views
 from bench import headroom_asks, headroom_load
@@ -85,7 +85,7 @@ def cluster() -> Iterator[str]:
 def fill(es: Elasticsearch, config: Config, sample: Sample) -> None:
     """Load everything but the headroom of the newest block, and weigh it."""
     minute, hour = (next(view for view in views(config) if view.width == width) for width in ("1m", "1h"))
-    limits = stream_name(LIMITS_DATASET, config.namespace)
+    limits = stream_name(RATE_LIMIT, config.namespace)
     begin = END - sample.sizes.days * DAY
 
     year = END - sample.sizes.year * DAY
@@ -93,7 +93,7 @@ def fill(es: Elasticsearch, config: Config, sample: Sample) -> None:
     roll(es, minute.stream, begin, END, WEEK, partial(headroom_load.usage, minute, sample))
     roll(es, hour.stream, year, END, MONTH, partial(headroom_load.usage, hour, sample))
     copied = partial(headroom_load.headroom, newest(es, config, sample), sample)
-    roll(es, stream_name(DATASET, config.namespace), begin, END - BLOCK, WEEK, copied)
+    roll(es, stream_name(HEADROOM, config.namespace), begin, END - BLOCK, WEEK, copied)
 
 
 def roll(
@@ -128,7 +128,7 @@ def roll(
 def newest(es: Elasticsearch, config: Config, sample: Sample) -> list[Prepared]:
     """The headroom documents of the newest block, built by the agent's own code."""
     start = END - BLOCK
-    snapshots = Snapshots(es, stream_name(LIMITS_DATASET, config.namespace), sample.names.organization_id)
+    snapshots = Snapshots(es, stream_name(RATE_LIMIT, config.namespace), sample.names.organization_id)
     minutes = Minutes.of(es, config, sample.names.organization_id)
     limits = read_limits(snapshots, start, END)
     assert limits is not None

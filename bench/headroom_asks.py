@@ -16,20 +16,17 @@ from anthropic_metrics.alerts.execute import run
 from anthropic_metrics.cli.common import out
 from anthropic_metrics.cli.what_if import print_what_if
 from anthropic_metrics.config import Config
-from anthropic_metrics.documents.agent import AGENT_DATASET
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.headroom.due import OVERLAP, Due
-from anthropic_metrics.headroom.minutes import DATASET as MINUTES_DATASET
 from anthropic_metrics.headroom.minutes import Minutes
 from anthropic_metrics.headroom.outlook import lines, unmapped
 from anthropic_metrics.headroom.poller import HeadroomPoller
 from anthropic_metrics.headroom.snapshots import read_limits
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.datasets import AGENT, RATE_LIMIT, USAGE_1M, stream_name
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.kibana.ask import ask
 from anthropic_metrics.kibana.definitions import load_bundle
-from anthropic_metrics.limits.poller import DATASET as LIMITS_DATASET
 from anthropic_metrics.limits.snapshots import Snapshots
 from bench.headroom_load import LAG
 from bench.headroom_sample import BLOCK, END, OUTPUT, Known, Sample
@@ -67,8 +64,8 @@ def poller(es: Elasticsearch, config: Config, sample: Sample) -> None:
     assert not tally.failures, tally
     assert tally.changed == tally.created, "a pass over what is right changes nothing"
     minutes = Minutes.of(es, config, sample.names.organization_id)
-    snapshots = Snapshots(es, _stream(LIMITS_DATASET, config), sample.names.organization_id)
-    due = Due(minutes, snapshots, headroom=keeper.stream, agent=_stream(AGENT_DATASET, config))
+    snapshots = Snapshots(es, _stream(RATE_LIMIT, config), sample.names.organization_id)
+    due = Due(minutes, snapshots, headroom=keeper.stream, agent=_stream(AGENT, config))
     timed(es, "poller: windows changed in 24 h", lambda: due.changed(day, NOW - OVERLAP, NOW, NOW))
     timed(es, "poller: windows held in 24 h", lambda: due.held(day))
     timed(es, "poller: limits of 1 h", lambda: read_limits(snapshots, hour.start, hour.end))
@@ -81,9 +78,9 @@ def _usage_was_read(es: Elasticsearch, config: Config) -> None:
     poll = {
         "@timestamp": NOW.isoformat(),
         "event": {"action": "poll", "outcome": "success"},
-        "anthropic": {"poll": {"stream": _stream(MINUTES_DATASET, config)}},
+        "anthropic": {"poll": {"stream": _stream(USAGE_1M, config)}},
     }
-    es.index(index=_stream(AGENT_DATASET, config), op_type="create", document=poll, refresh=True)
+    es.index(index=_stream(AGENT, config), op_type="create", document=poll, refresh=True)
 
 
 def commands(es: Elasticsearch, config: Config, sample: Sample) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 
 from anthropic_metrics.admin_api.replies import RateLimitGroup, UsageRow, Workspace
 from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.kernel.datasets import RATE_LIMIT
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.limits.build import rate_limit_documents
-from anthropic_metrics.limits.poller import DATASET as LIMITS_DATASET
 
 END = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BLOCK = timedelta(hours=4)
@@ -99,7 +99,7 @@ class Sample:
 
     def _snapshot(self, groups: list[dict[str, Any]], slot: datetime) -> Iterator[Prepared]:
         rows = [RateLimitGroup.model_validate(each) for each in groups]
-        frame = Frame(LIMITS_DATASET, "bench", Range(slot, slot), self.names, slot)
+        frame = Frame(RATE_LIMIT, "bench", Range(slot, slot), self.names, slot)
         yield from rate_limit_documents(frame, rows)
 
     def _group(self, number: int, limits: dict[str, int]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Held
 from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation
 from anthropic_metrics.simulator.api import AdminApi
@@ -37,9 +38,9 @@ class Indexed(Store):
         super().__init__()
         self.starts: defaultdict[datetime, set[str]] = defaultdict(set)
 
-    def held(self, window: tuple[datetime, datetime] | None = None) -> list[Held]:
+    def held(self, window: Range | None = None) -> list[Held]:
         assert window is not None
-        inside = (ids for start, ids in self.starts.items() if window[0] <= start < window[1])
+        inside = (ids for start, ids in self.starts.items() if window.start <= start < window.end)
         return [self.copies[id_][0] for ids in inside for id_ in ids if id_ in self.copies]
 
     def put(self, document: Prepared, seen: Held | None, missing: datetime | None = None) -> bool:

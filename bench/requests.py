@@ -16,7 +16,8 @@ from anthropic_metrics import logs
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.agent.jobs import SWEEP_EVERY
 from anthropic_metrics.kernel.names import REFRESH
-from anthropic_metrics.kernel.plan import PAGE_MOST, WIDTHS
+from anthropic_metrics.kernel.plan import PAGE_MOST
+from anthropic_metrics.kernel.ranges import WIDTHS
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
 from anthropic_metrics.simulator.requests import Request
 from bench.setting import DAYS, NOW, Figure, canned, configuration

@@ -12,6 +12,7 @@ from elasticsearch.helpers import parallel_bulk
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.embedded import EmbeddedElasticsearch
+from anthropic_metrics.kernel.tally import Tally
 from bench.setting import Figure, agent_at, backfill, canned, hourly
 
 ROWS = 30  # in each bucket: 22,080 documents
@@ -27,7 +28,7 @@ def measure() -> list[Figure]:
     with canned("api", ROWS) as api, EmbeddedElasticsearch(heap="1g") as server:
         with agent_at(api, server.url) as agent:
             poller = hourly(agent)
-            ready = list(poller.documents(agent.pollers.history(poller)))
+            ready = list(poller.documents(agent.pollers.history(poller), Tally("", "")))
         for round_ in range(WARM_UP + ROUNDS):
             if round_ % 2:
                 helper = _bulk_helper(server.url, f"n{next(numbers)}", ready)

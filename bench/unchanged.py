@@ -15,7 +15,8 @@ import httpx
 
 from anthropic_metrics.admin_api.client import Priority
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.kernel.plan import Range, reach
+from anthropic_metrics.kernel.plan import reach
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.poller import ViewPoller
 from bench.setting import NOW, Figure, agent_at, canned

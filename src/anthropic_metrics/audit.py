@@ -14,7 +14,8 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import held
 from anthropic_metrics.kernel.names import Inventory
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.corrections import value_at
 from anthropic_metrics.reports.poller import ViewPoller
 
@@ -40,7 +41,10 @@ class Difference:
 
 @dataclass
 class Audited:
-    """One stream against the API over `window`; totals are exact, in `unit`."""
+    """One stream against the API over `window`; totals are exact, in `unit`.
+
+    `refused` says how many rows of the API could not be read, and why; empty if none.
+    """
 
     stream: str
     window: Range
@@ -50,6 +54,12 @@ class Audited:
     total_here: Decimal = Decimal(0)
     total_there: Decimal = Decimal(0)
     differences: list[Difference] = field(default_factory=list)
+    refused: str = ""
+
+    @property
+    def equal(self) -> bool:
+        """Whether the stream holds what the API says, every row of it."""
+        return not (self.differences or self.refused)
 
 
 def audit(
@@ -63,11 +73,13 @@ def audit(
     view = poller.view
     number, unit = TOTALS[view.poller]
     result = Audited(view.stream, window, unit)
-    wanted = {document.id: document for document in poller.documents(window)}
+    tally = Tally(view.poller, view.stream)
+    wanted = {document.id: document for document in poller.documents(window, tally)}
+    result.refused = str(tally.answers)
     organization = inventory.names(now).organization_id
     everything = {"organization.id": [organization], **view.terms}
     seen: set[str] = set()
-    copies = held(es, view.stream, (window.start, window.end), everything)
+    copies = held(es, view.stream, window, everything)
     for copy, source in _with_sources(es, view.stream, [(copy.index, copy.id) for copy in copies]):
         document = wanted.get(copy)
         result.documents_here += 1

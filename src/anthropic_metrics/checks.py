@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from typing import Protocol
 
 import httpx
 from elasticsearch import ApiError, Elasticsearch
@@ -15,18 +16,21 @@ from elasticsearch import ApiError, Elasticsearch
 from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.pages import read_buckets
+from anthropic_metrics.admin_api.replies import Problems, Reply, parse_rows
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.connect import connect, server_version
-from anthropic_metrics.errors import AuthError, MetricsError
-from anthropic_metrics.kernel.plan import WIDTHS, Range, floor
+from anthropic_metrics.errors import AuthError, BrokenContract, MetricsError
+from anthropic_metrics.kernel.datasets import stream_name, template_name
+from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
 from anthropic_metrics.reports.views import View, views
+from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 
-OLDEST = (8, 17)
 # The least rights to poll; `setup` needs the cluster privileges besides.
 RUN_PRIVILEGES = ["auto_configure", "read", "write", "maintenance", "view_index_metadata"]
 SETUP_PRIVILEGES = ["manage_index_templates", "manage_ingest_pipelines"]
+_NEWER = "The API may have changed: look for a newer version of the agent."
 # Somebody is waiting for the answer: one quick second try, no long patience.
 IMPATIENT = RetryPolicy(attempts=2, longest_wait=timedelta(seconds=5))
 
@@ -67,19 +71,40 @@ def _admin_api(config: Config, now: datetime) -> Iterator[Finding]:
         yield me
         if me.status is Status.failed:
             return
-        yield _attempt("Workspaces", lambda: f"{len(endpoints.workspaces(client))} found")
-        yield _attempt("API keys", lambda: f"{len(endpoints.api_keys(client))} found")
+        yield _attempt("Workspaces", partial(_listed, client, endpoints.workspaces, "found"))
+        yield _attempt("API keys", partial(_listed, client, endpoints.api_keys, "found"))
         for view in views(config):
             yield _attempt(f"Report {view.dataset}", partial(_rows, client, view, now))
-        yield _attempt("Rate limits", lambda: f"{len(endpoints.organization_rate_limits(client))} groups")
+        yield _attempt("Rate limits", partial(_listed, client, endpoints.organization_rate_limits, "groups"))
+
+
+class _Listing(Protocol):
+    def __call__(self, client: AdminClient, *, problems: Problems) -> Sequence[Reply]: ...
+
+
+def _listed(client: AdminClient, read: _Listing, what: str) -> str:
+    problems = Problems()
+    entries = read(client, problems=problems)
+    _refuse(problems)
+    return f"{len(entries)} {what}"
 
 
 def _rows(client: AdminClient, view: View, now: datetime) -> str:
-    """The last two closed buckets, asked for exactly as the poller asks."""
+    """The last two closed buckets, asked for and read exactly as the poller does."""
     step = WIDTHS[view.width]
     end = floor(now, step)
-    rows = sum(len(bucket.rows) for bucket in read_buckets(client, view.query(Range(end - 2 * step, end))))
+    rows, problems = 0, Problems()
+    for bucket in read_buckets(client, view.query(Range(end - 2 * step, end))):
+        where = f"{view.dataset} {bucket.start:%Y-%m-%dT%H:%MZ}"
+        rows += len(parse_rows(view.row, bucket.rows, where, problems))
+    _refuse(problems)
     return f"{rows} rows in the last two closed buckets of {view.width}"
+
+
+def _refuse(problems: Problems) -> None:
+    """Raises BrokenContract when a row could not be read: polls would leave it out."""
+    if problems.total:
+        raise BrokenContract(str(problems), cure=_NEWER)
 
 
 def _elasticsearch(config: Config) -> Iterator[Finding]:
@@ -104,16 +129,17 @@ def _version(es: Elasticsearch) -> str:
         if error.status == 401:
             raise
         return "reached; its version takes the cluster privilege monitor to see"
-    if not version.serverless and version.number < OLDEST:
+    if not version.serverless and version.number < OLDEST_ELASTIC:
         raise MetricsError(
-            f"Elasticsearch {version.text} is too old.", cure="Use Elasticsearch 8.17 or newer."
+            f"Elasticsearch {version.text} is too old.",
+            cure=f"Use Elasticsearch {OLDEST_TEXT} or newer.",
         )
     return version.text
 
 
 def _rights(es: Elasticsearch, config: Config) -> Finding:
     what = "Elasticsearch rights"
-    streams = [f"metrics-{dataset}-{config.namespace}" for dataset in DATASETS]
+    streams = [stream_name(dataset, config.namespace) for dataset in DATASETS]
     try:
         answer = es.security.has_privileges(index=[{"names": streams, "privileges": RUN_PRIVILEGES}])
     except ApiError as error:
@@ -139,7 +165,7 @@ def _templates(es: Elasticsearch) -> Finding:
         there = [
             dataset
             for dataset in DATASETS
-            if es.indices.exists_index_template(name=f"metrics-{dataset}").meta.status == 200
+            if es.indices.exists_index_template(name=template_name(dataset)).meta.status == 200
         ]
     except ApiError as error:
         return Finding(what, Status.skipped, f"this user may not look at them ({error.status_code})")

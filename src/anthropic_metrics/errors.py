@@ -4,6 +4,7 @@ MetricsError
 ├── ConfigError       fix the configuration; the command ends with exit code 2
 ├── AuthError         a server refused the key or its rights: pause this poller, probe again at its interval
 ├── BadRequest        a server refused the query itself: log it, pause this poller, keep the others
+│   └── NoData        the query names a stream or field that was never written: there is nothing to judge yet
 ├── RetryLater        a server is away or overloaded: keep what was planned and try again at the next poll
 ├── BrokenContract    an answer contradicts itself: leave its window alone and say so
 ├── SinkError         Elasticsearch did not take a write: the window is not done
@@ -48,6 +49,10 @@ class BadRequest(MetricsError):
     def __init__(self, message: str, *, status: int = 400, cure: str = "") -> None:
         super().__init__(message, cure=cure)
         self.status = status
+
+
+class NoData(BadRequest):
+    """A query names a stream that was never written, or a field that none of its documents has."""
 
 
 class RetryLater(MetricsError):

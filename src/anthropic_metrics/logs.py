@@ -21,14 +21,15 @@ from typing import Any, Literal, TextIO, cast
 
 import structlog
 
+from anthropic_metrics.kernel.ranges import iso
 from anthropic_metrics.redaction import printable, redact
+from anthropic_metrics.versions import ECS_VERSION
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
 Event = MutableMapping[str, Any]
 
 _SERVICE = "anthropic-metrics"
-_ECS_VERSION = "8.17.0"
 # Libraries whose failures we report ourselves, once and in our own words; at debug level theirs help.
 _QUIET = {
     "apscheduler": logging.WARNING,
@@ -183,10 +184,10 @@ def _spelled(value: object) -> object:
 def _ecs(_logger: object, _method: str, event: Event) -> Event:
     """The event under ECS names; context that would collide with an ECS object goes to `labels`."""
     named: Event = {
-        "@timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "@timestamp": iso(datetime.now(UTC)),
         "log.level": event.pop("level", "info"),
         "message": event.pop("event", ""),
-        "ecs.version": _ECS_VERSION,
+        "ecs.version": ECS_VERSION,
         "service.name": _SERVICE,
         "log.logger": event.pop("logger", ""),
     }

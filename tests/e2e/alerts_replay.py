@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from elasticsearch import Elasticsearch
+from servers.kibana_ids import FORMS, Form, alert_ids, id_columns
 from world import World, world
 
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.agent.jobs import Job
-from anthropic_metrics.alerts.execute import Alert, run, turn
+from anthropic_metrics.alerts.bodies import Body, Version, create_body
+from anthropic_metrics.alerts.execute import alerts, rows, run, turn
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.config import (
     AlertSettings,
@@ -31,8 +34,16 @@ from anthropic_metrics.config import (
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEP = timedelta(minutes=5)
+Reader = tuple[Version, Form]
+# Every Kibana whose body of a rule differs, by both ways in which it may read an alert's id out of it.
+READERS: tuple[Reader, ...] = tuple(
+    (version, form) for version in ((8, 17), (8, 19), (9, 1), (9, 2), (9, 5)) for form in FORMS
+)
 # Rules that read documents between the full hours, too.
 _NOT_BY_THE_HOUR = ("anthropic_metrics.agent", "anthropic_metrics.rate_limit")
+
+
+Answer = tuple[list[str], list[list[Any]]]
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ class Watched:
 
     rule: Rule
     delay: int = 1
+    ours: bool = True
 
     @property
     def key(self) -> str:
@@ -60,7 +72,10 @@ class Watched:
 
 @dataclass
 class Replay:
-    """A world whose clock is moved on; `heard` is what happened, `ticks` how often each rule ran."""
+    """A world whose clock is moved on; `heard` is what happened, `ticks` how often each rule ran.
+
+    `in_kibana` is what each Kibana would have said of our rules at the same ticks.
+    """
 
     w: World
     agent: Agent
@@ -72,7 +87,9 @@ class Replay:
     active: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _matched: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     _versions: Counter[str] = field(default_factory=Counter)
-    _answers: dict[str, tuple[Any, list[Alert]]] = field(default_factory=dict)
+    _answers: dict[str, tuple[Any, Answer]] = field(default_factory=dict)
+    in_kibana: dict[Reader, list[Heard]] = field(default_factory=lambda: defaultdict(list))
+    _kibana_active: dict[tuple[Reader, str], set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def until(self, end: datetime, script: Sequence[tuple[datetime, Callable[[], object]]] = ()) -> None:
         """Play on to `end`, exclusive. `script` is done at its times, before anything else of that time."""
@@ -117,7 +134,14 @@ class Replay:
 
     def _evaluate(self, watched: Watched, now: datetime) -> None:
         self.ticks[watched.key] += 1
-        found = self._run(watched.rule, now)
+        columns, values = self._run(watched.rule, now)
+        answer = [dict(zip(columns, value, strict=True)) for value in values]
+        if watched.ours:
+            found = alerts(watched.rule, answer)
+            self._tell_kibana(watched.rule, columns, values, now)
+        else:
+            identity = tuple(id_columns(watched.rule.query, columns, "newer"))
+            found = alerts(replace(watched.rule, identity=identity), answer)
         runs = self._matched[watched.key]
         ids = {alert.id for alert in found}
         for gone in runs.keys() - ids:
@@ -129,15 +153,30 @@ class Replay:
         self.heard += [Heard(now, watched.key, "recovered", each) for each in change.recovered]
         self.active[watched.key] = {alert.id for alert in due}
 
-    def _run(self, rule: Rule, now: datetime) -> list[Alert]:
+    def _tell_kibana(self, rule: Rule, columns: Sequence[str], values: Sequence[Any], now: datetime) -> None:
+        for reader in READERS:
+            version, form = reader
+            ids = alert_ids(_body(rule, version), columns, values, form) if values else set()
+            before = self._kibana_active[reader, rule.key]
+            self.in_kibana[reader] += [Heard(now, rule.key, "new", name) for name in sorted(ids - before)]
+            gone = sorted(before - ids)
+            self.in_kibana[reader] += [Heard(now, rule.key, "recovered", name) for name in gone]
+            self._kibana_active[reader, rule.key] = ids
+
+    def _run(self, rule: Rule, now: datetime) -> Answer:
         if any(dataset in rule.query for dataset in _NOT_BY_THE_HOUR):
             self.w.es.indices.refresh(index=self.w.stream("agent"))
-            return run(self.w.es, rule, now)
+            return rows(self.w.es, rule.query, rule.window, now)
         versions = tuple(sorted(item for item in self._versions.items() if f"{item[0]}-" in rule.query))
         key = (versions, now.replace(minute=0))
         if self._answers.get(rule.key, (None,))[0] != key:
-            self._answers[rule.key] = key, run(self.w.es, rule, now)
+            self._answers[rule.key] = key, rows(self.w.es, rule.query, rule.window, now)
         return self._answers[rule.key][1]
+
+
+@cache
+def _body(rule: Rule, version: Version) -> Body:
+    return create_body(rule, "default", version)
 
 
 @contextmanager

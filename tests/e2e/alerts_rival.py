@@ -10,8 +10,9 @@ from datetime import timedelta
 
 from alerts_replay import Watched
 
-from anthropic_metrics.alerts.rule import NOW, Rule, lines, number, stream
+from anthropic_metrics.alerts.rule import NOW, Rule, lines, number
 from anthropic_metrics.config import Config
+from anthropic_metrics.kernel.datasets import COST, USAGE, stream_name
 
 PREFIX = "rival "
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -20,7 +21,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 def rivals(config: Config) -> list[Watched]:
     """One for each of the six rules that we have, too, under the same key after `rival `."""
     limits = config.alerts
-    cost, usage = stream("cost", config.namespace), stream("usage", config.namespace)
+    cost, usage = stream_name(COST, config.namespace), stream_name(USAGE, config.namespace)
     usd, tokens = "anthropic.cost.amount_usd", "anthropic.usage.total_tokens"
     return [
         _watched(
@@ -85,4 +86,6 @@ def rivals(config: Config) -> list[Watched]:
 
 def _watched(key: str, query: str, times: tuple[timedelta, timedelta, int]) -> Watched:
     window, schedule, delay = times
-    return Watched(Rule(PREFIX + key, key, "", "", query, window, schedule, ""), delay)
+    return Watched(
+        Rule(PREFIX + key, key, "", "", query, window, schedule, "", identity=()), delay, ours=False
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,11 +16,11 @@ from typer.testing import CliRunner
 from world import World, world
 
 from anthropic_metrics.alerts.bodies import query
-from anthropic_metrics.alerts.catalog import every_rule
+from anthropic_metrics.alerts.catalog import every_rule, rules
 from anthropic_metrics.alerts.execute import run
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import AlertSettings, BudgetSettings, UsageSettings
-from anthropic_metrics.errors import BadRequest
+from anthropic_metrics.errors import BadRequest, NoData
 
 NOW = datetime(2026, 11, 2, 12, 20, tzinfo=UTC)
 BUDGETS = BudgetSettings(
@@ -29,7 +31,7 @@ BUDGETS = BudgetSettings(
 @pytest.fixture(scope="module")
 def filled(es: Elasticsearch, elasticsearch_url: str) -> Iterator[World]:
     namespace = f"t{uuid.uuid4().hex[:8]}"
-    grains = UsageSettings(granularities=("1h",))
+    grains = UsageSettings(granularities=("1m", "1h"), minute_backfill=timedelta(hours=1))
     with world(es, elasticsearch_url, namespace, now=NOW, days=3, usage=grains) as w:
         w.config = w.config.model_copy(update={"budgets": BUDGETS})
         w.once()
@@ -53,24 +55,103 @@ def test_a_viewers_zone_changes_nothing_also_where_its_clock_changes(filled: Wor
         assert run(filled.es, rule, there) == run(filled.es, rule, moment) != []
 
 
-def test_a_stream_that_is_not_there_has_no_alerts_and_a_broken_query_is_an_error(filled: World) -> None:
+def test_a_stream_or_field_that_is_not_there_is_no_data_and_a_broken_query_is_an_error(filled: World) -> None:
     rule = every_rule(filled.config)[0]
     nowhere = replace(rule, query=rule.query.replace("metrics-", "nowhere-"))
-    assert run(filled.es, nowhere, NOW) == []
+    with pytest.raises(NoData, match="nowhere"):
+        run(filled.es, nowhere, NOW)
+    with pytest.raises(NoData, match=r"no anthropic\.nonsense yet"):
+        run(filled.es, replace(rule, query=f"{rule.query}\n| WHERE anthropic.nonsense > 1"), NOW)
     with pytest.raises(BadRequest, match="nonsense"):
         run(filled.es, replace(rule, query=f"{rule.query}\n| WHERE nonsense > 1"), NOW)
 
 
-def test_evaluate_shows_what_would_have_fired_then(
-    filled: World, elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ELASTICSEARCH_URL", elasticsearch_url)
-    monkeypatch.setenv("ANTHROPIC_METRICS_NAMESPACE", filled.config.namespace)
-    monkeypatch.setenv("COLUMNS", "200")
+@pytest.fixture
+def evaluated(
+    elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, dict[str, list[str]]]]:
+    """Runs `alerts evaluate`: the exit code, and by rule its verdicts: state, alert and what it says."""
+
+    def evaluate(namespace: str, *arguments: str, **environment: str) -> tuple[int, dict[str, list[str]]]:
+        monkeypatch.setenv("ELASTICSEARCH_URL", elasticsearch_url)
+        monkeypatch.setenv("ANTHROPIC_METRICS_NAMESPACE", namespace)
+        for name, value in environment.items():
+            monkeypatch.setenv(f"ANTHROPIC_METRICS_{name}", value)
+        command = ["alerts", "evaluate", "--format", "json", *arguments]
+        shown = CliRunner().invoke(app, command, catch_exceptions=False)
+        rules = defaultdict(list)
+        for each in json.loads(shown.stdout)["verdicts"]:
+            rules[each["rule"]].append(" ".join(filter(None, (each["state"], each["alert"], each["what"]))))
+        return shown.exit_code, dict(rules)
+
+    return evaluate
+
+
+Evaluated = Callable[..., tuple[int, dict[str, list[str]]]]
+
+
+def test_evaluate_shows_what_would_have_fired_then(filled: World, evaluated: Evaluated) -> None:
     then = (NOW - timedelta(days=2)).isoformat()
-    shown = CliRunner().invoke(app, ["alerts", "evaluate", "--at", then], catch_exceptions=False)
-    assert shown.exit_code == 0
-    assert "2026-10-30" in shown.stdout
-    assert "2026-11" not in shown.stdout
-    for key in AlertSettings().rules:
-        assert key in shown.stdout
+    code, rules = evaluated(
+        filled.config.namespace,
+        "--at",
+        then,
+        USAGE__GRANULARITIES="1h",
+        ALERTS__RULES="daily_cost,token_spike,rate_limit_headroom",
+    )
+    assert code == 0
+    assert rules["daily_cost"][0].startswith("fires 2026-10-30")
+    assert "2026-11" not in str(rules)
+    assert rules["rate_limit_headroom"] == ["off headroom takes usage by the minute and by model"]
+    assert rules["no_fresh_data"] == ["off not in alerts.rules"]
+    assert rules.keys() == set(AlertSettings().rules)
+
+
+def test_a_namespace_that_was_never_written_is_not_quiet(evaluated: Evaluated) -> None:
+    code, rules = evaluated(f"t{uuid.uuid4().hex[:8]}")
+    assert code == 1
+    assert not [line for lines in rules.values() for line in lines if line.startswith("quiet")]
+    assert [rule for rule, lines in rules.items() if not lines[0].startswith("no data")] == ["no_fresh_data"]
+    streams = {line.split(" ")[1].split(".")[1].split("-")[0] for line in rules["no_fresh_data"]}
+    assert streams == {"usage", "usage_1m", "cost", "rate_limit", "headroom"}
+
+
+def test_no_fresh_data_fires_for_a_stream_that_never_had_a_successful_poll(filled: World) -> None:
+    more = filled.config.usage.model_copy(update={"granularities": ("1m", "1h", "1d")})
+    config = filled.config.model_copy(update={"usage": more})
+    (rule,) = [rule for rule in every_rule(config) if rule.key == "no_fresh_data"]
+    assert run(filled.es, rule, NOW + timedelta(minutes=14)) == []
+    # Daily polls are hourly: three of their intervals after the agent's first record, and with it the others.
+    late = {alert.id: alert.row for alert in run(filled.es, rule, NOW + timedelta(minutes=181))}
+    assert late[f"metrics-anthropic_metrics.usage_1d-{config.namespace}"]["silent_minutes"] == 181
+    assert len(run(filled.es, rule, NOW + timedelta(days=8))) == 6
+
+
+def test_a_rule_whose_stream_or_dimension_is_not_collected_is_off_and_says_so(
+    filled: World, evaluated: Evaluated
+) -> None:
+    there = (filled.config.namespace, "--at", NOW.isoformat())
+    code, rules = evaluated(*there, RATE_LIMITS__ENABLED="false", ALERTS__RULES="new_workspace,daily_cost")
+    assert (code, rules["new_workspace"]) == (0, ["off rate_limits.enabled is false"])
+    code, rules = evaluated(*there, COST__ENABLED="false")
+    assert (code, rules["new_workspace"]) == (0, ["off cost.enabled is false"])
+
+
+def test_foreign_documents_in_every_stream_change_no_rule(filled: World) -> None:
+    es, namespace = filled.es, filled.config.namespace
+    moments = [NOW, NOW + timedelta(hours=4)]
+    before = [run(es, rule, moment) for rule in rules(filled.config) for moment in moments]
+    copied = []
+    for name in ("usage", "cost", "rate_limit", "headroom", "agent"):
+        stream = filled.stream(name)
+        hits = es.search(index=stream, size=50, sort=[{"@timestamp": "desc"}])["hits"]["hits"]
+        for hit in hits:
+            source = {**hit["_source"], "agent": {"name": "elastic-agent-1", "type": "cel"}}
+            copied.append(es.index(index=stream, document=source, op_type="create"))
+        assert hits
+    es.indices.refresh(index=f"metrics-anthropic_metrics.*-{namespace}")
+    try:
+        assert [run(es, rule, moment) for rule in rules(filled.config) for moment in moments] == before
+    finally:
+        for each in copied:
+            es.delete(index=each["_index"], id=each["_id"], refresh=True)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import groupby
 
 import pytest
 from alerts_incidents import MONTH, MONTH_END, START, Incident, MonthEnd, Script, incidents, month_end
-from alerts_replay import DAY, HOUR, Replay, Watched, at, replay
+from alerts_replay import DAY, HOUR, READERS, Heard, Replay, Watched, at, replay
 from alerts_rival import rivals
 from alerts_table import table, write, written
 from alerts_truth import day_costs
 from elasticsearch import Elasticsearch
+from servers.kibana_ids import ALL_ROWS
 
+from anthropic_metrics.alerts.bodies import create_body
 from anthropic_metrics.alerts.catalog import rules
 from anthropic_metrics.config import AlertSettings, BudgetSettings, Config
 
@@ -59,6 +62,7 @@ def test_a_quiet_fortnight_over_a_month_of_31_days_and_two_clock_changes_is_sile
     ) as played:
         played.until(at("2026-10-20") + 14 * DAY)
         assert played.heard == []
+        assert not any(played.in_kibana.values())
         assert played.ticks["token_spike"] == 14 * 24 * 4
         assert played.ticks["daily_cost"] == 14 * 24
 
@@ -95,6 +99,36 @@ def test_every_incident_is_heard_once_within_a_poll_and_a_schedule_and_nothing_e
             told = [incident.tells for incident in wanted if incident.id == identity]
             for moment, heard in zip(told, began[identity], strict=True):
                 assert timedelta(0) <= heard - moment <= poll + watched[key].schedule, (key, identity)
+
+
+def test_every_kibana_hears_what_the_agent_hears_by_both_forms_of_its_ids(
+    bad_days: tuple[Replay, list[Incident]], at_month_end: tuple[Replay, MonthEnd]
+) -> None:
+    for played, _ in (bad_days, at_month_end):
+        ours = {each.key for each in played.watched if each.ours}
+        heard = sorted((each for each in played.heard if each.rule in ours), key=_order)
+        for reader in READERS:
+            in_kibana = sorted(played.in_kibana[reader], key=_order)
+            by_row = create_body(rules(Config())[0], "default", reader[0])["params"]["groupBy"] == "row"
+            assert in_kibana == (heard if by_row else sorted(_of_any_row(heard), key=_order)), reader
+
+
+def _order(heard: Heard) -> tuple[datetime, str, str, str]:
+    return heard.at, heard.rule, heard.kind, heard.id
+
+
+def _of_any_row(heard: list[Heard]) -> Iterator[Heard]:
+    """What is heard where all rows of a rule are one alert: the first that begins, and the last that ends."""
+    active: dict[str, set[str]] = defaultdict(set)
+    for (moment, rule), same in groupby(heard, key=lambda each: (each.at, each.rule)):
+        before = bool(active[rule])
+        for each in same:
+            if each.kind == "new":
+                active[rule].add(each.id)
+            else:
+                active[rule].discard(each.id)
+        if before != bool(active[rule]):
+            yield Heard(moment, rule, "recovered" if before else "new", ALL_ROWS)
 
 
 def test_every_alert_ends_when_its_reason_does(bad_days: tuple[Replay, list[Incident]]) -> None:

@@ -56,6 +56,7 @@ class Office:
     def use(self, model: str, tokens: int, hour: datetime = ELEVEN) -> None:
         source: dict[str, Any] = {
             "@timestamp": hour.isoformat(),
+            "agent": {"name": "anthropic-metrics"},
             "anthropic": {"model": model, "usage": {"total_tokens": tokens}},
         }
         stream = f"metrics-anthropic_metrics.usage-{self.config.namespace}"

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from anthropic_metrics.documents.mapping import DATASETS
-from anthropic_metrics.elastic.assets import load_assets, template_name
+from anthropic_metrics.elastic.assets import load_assets
+from anthropic_metrics.kernel.datasets import template_name
 
 GENERAL = "metrics-anthropic_metrics@custom"
 FAILING: dict[str, Any] = {"rename": {"field": "no.such.field", "target_field": "x"}}

@@ -13,12 +13,12 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic import assets, setup
-from anthropic_metrics.elastic.assets import stream_name, template_name
 from anthropic_metrics.elastic.connect import connect, server_version
 from anthropic_metrics.elastic.setup import Step, apply, ensure, plan_setup
 from anthropic_metrics.elastic.steps import call
 from anthropic_metrics.embedded import EmbeddedElasticsearch, Users
 from anthropic_metrics.errors import AuthError, MetricsError, RetryLater, SinkError
+from anthropic_metrics.kernel.datasets import stream_name, template_name
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer
 
 USAGE = "anthropic_metrics.usage"

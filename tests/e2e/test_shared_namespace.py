@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
-from anthropic_metrics.documents.agent import AGENT_DATASET, agent_document
+from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import prepare
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.headroom.due import Due
 from anthropic_metrics.headroom.minutes import Minutes
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.limits.snapshots import Snapshots
 
 NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -26,7 +26,7 @@ def test_a_poll_of_another_organization_does_not_make_headroom_complete(
     config = Config(namespace=namespace)
     ensure(es, config)
     minutes = Minutes.of(es, config, OURS)
-    agent = stream_name(AGENT_DATASET, namespace)
+    agent = stream_name(AGENT, namespace)
     polls = [(OURS, NINE), (THEIRS, NINE + timedelta(hours=1))]
     for organization, at in polls:
         poll = {"poller": "usage", "stream": minutes.stream, "window_start": at, "window_end": at}

@@ -80,7 +80,11 @@ def test_preview_prints_the_documents_that_once_writes(
             assert pollers.limits is not None
             previewed = [
                 *pollers.limits.documents(Tally("rate_limits", "")),
-                *(doc for poller in pollers.views for doc in poller.documents(pollers.history(poller))),
+                *(
+                    document
+                    for poller in pollers.views
+                    for document in poller.documents(pollers.history(poller), Tally("", ""))
+                ),
             ]
         for dataset in ("usage", "usage_1m", "cost", "rate_limit"):
             own = [doc.source for doc in previewed if doc.source["event"]["dataset"].endswith(f".{dataset}")]

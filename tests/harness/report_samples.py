@@ -9,7 +9,7 @@ from anthropic_metrics.admin_api.replies import ApiKey, CostRow, UsageRow, Works
 from anthropic_metrics.config import Config, UsageSettings
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.reports.views import View, views
 
 HOUR = datetime(2026, 11, 20, 9, tzinfo=UTC)

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff, milliseconds
 from anthropic_metrics.elastic.reconcile import Outcome
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.simulator import ADMIN_KEY, Request, SettableClock, Simulation
 from anthropic_metrics.simulator.api import AdminApi
 
@@ -28,7 +29,7 @@ class Store:
     written: list[dict[str, Any]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
 
-    def held(self, window: tuple[datetime, datetime] | None = None) -> list[Held]:
+    def held(self, window: Range | None = None) -> list[Held]:
         found = self.copies.values()
         return [copy for copy, source in found if window is None or _inside(source, window)]
 
@@ -79,7 +80,7 @@ class MemoryStreams:
     def reconcile(
         self,
         stream: str,
-        window: tuple[datetime, datetime],
+        window: Range,
         documents: Iterable[Prepared],
         *,
         organization_id: str,
@@ -103,8 +104,8 @@ class MemoryStreams:
         )
 
 
-def _inside(source: dict[str, Any], window: tuple[datetime, datetime]) -> bool:
-    return window[0] <= datetime.fromisoformat(source["@timestamp"]) < window[1]
+def _inside(source: dict[str, Any], window: Range) -> bool:
+    return window.start <= datetime.fromisoformat(source["@timestamp"]) < window.end
 
 
 @dataclass

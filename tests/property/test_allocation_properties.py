@@ -193,3 +193,33 @@ def test_an_amount_survives_text_unchanged_and_equal_amounts_have_equal_texts(te
     assert usd(usd_text(amount)) == amount
     assert usd_text(usd(usd_text(amount) + ("0" if "." in usd_text(amount) else ".0"))) == usd_text(amount)
     assert share_out(amount, [1]) == [amount]
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**8), st.integers(0, 10**8)), min_size=1, max_size=8))
+@settings(max_examples=200, deadline=None)
+def test_a_blended_share_is_off_by_no_more_than_its_tokens_between_the_two_prices(
+    keys: list[tuple[int, int]],
+) -> None:
+    """Of each key some tokens at 15 and some at 22.5 dollars a million, in a usage row without the window."""
+    low, high = Decimal(15) / 10**6, Decimal("22.5") / 10**6
+    short, long = sum(key[0] for key in keys), sum(key[1] for key in keys)
+    windows = (("0-200k", short * low), ("200k-1M", long * high))
+    lines = [
+        Billed(DAY, "Default", Usd(amount), "tokens", MODELS[0], "output_tokens", "standard", window, "us")
+        for window, amount in windows
+        if amount
+    ]
+    cell = {"workspace_id": "Default", "model": MODELS[0], "service_tier": "standard", "inference_geo": "us"}
+    rows = [
+        Used(START, {**cell, "api_key_id": str(number)}, Counts(output=sum(key)), str(number))
+        for number, key in enumerate(keys)
+    ]
+
+    for share in allocate(lines, rows, DAY).shares:
+        mine, my_long = keys[int(share.used.id)]
+        true = mine * low + my_long * high
+        assert share.amount is not None
+        assert share.blended == (bool(short and long) and bool(mine + my_long))
+        mean = sum((line.amount for line in lines), Decimal(0)) / max(1, short + long)
+        bound = (mine + my_long) * max(high - mean, mean - low)
+        assert abs(share.amount - true) <= bound + Decimal("1e-9")

@@ -18,7 +18,7 @@ from test_convergence_properties import connected, history, keep, pollers
 from anthropic_metrics.documents.cost import CostDocument
 from anthropic_metrics.documents.usage import UsageDocument
 from anthropic_metrics.errors import MetricsError
-from anthropic_metrics.kernel.plan import WIDTHS, Range
+from anthropic_metrics.kernel.ranges import WIDTHS, Range
 from anthropic_metrics.reports.poller import ViewPoller
 
 NOW = datetime.fromisoformat("2026-11-20T02:42:10+00:00")

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from anthropic_metrics import logs
 from anthropic_metrics.redaction import Redaction, redact
+from anthropic_metrics.versions import ECS_VERSION
 
 SECRET = 'p"w\\d/ö+secret value'
 Lines = Callable[[], list[dict[str, Any]]]
@@ -56,7 +57,7 @@ def test_an_event_has_ecs_names_and_its_context_as_fields(lines: Lines) -> None:
             "@timestamp": "2026-03-10T01:02:03.004Z",
             "log.level": "warning",
             "message": "window_left",
-            "ecs.version": "8.17.0",
+            "ecs.version": ECS_VERSION,
             "service.name": "anthropic-metrics",
             "log.logger": "anthropic_metrics.agent",
             "stream": "metrics-x",

@@ -5,24 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.pacing import Priority
 from anthropic_metrics.errors import BadRequest, BrokenContract, RetryLater
+from anthropic_metrics.kernel.ranges import WIDTHS, Width, iso
 
 __all__ = ["Bucket", "BucketQuery", "read_buckets", "read_list"]
 
-Width = Literal["1m", "1h", "1d"]
 Params = tuple[tuple[str, str], ...]
-
-WIDTHS: dict[Width, timedelta] = {
-    "1m": timedelta(minutes=1),
-    "1h": timedelta(hours=1),
-    "1d": timedelta(days=1),
-}
 
 # More empty pages in a row than any answer has reason for: paging that would never end.
 _MOST_EMPTY_PAGES = 100
@@ -89,7 +83,7 @@ def read_buckets(
             if bucket.start < floor or bucket.end > end or bucket.end - bucket.start != width:
                 raise _refusal(bucket, query, floor)
             if bucket.start.timestamp() % width.total_seconds():
-                where = f"bucket {_text(bucket.start)}"
+                where = f"bucket {iso(bucket.start, 'seconds')}"
                 raise _broken(query.path, f"{where} does not lie on the grid of {query.width}")
             floor = bucket.end
             yield bucket
@@ -190,12 +184,12 @@ def _instant(text: str) -> datetime:
 
 
 def _refusal(bucket: Bucket, query: BucketQuery, floor: datetime) -> BrokenContract:
-    span = f"bucket {_text(bucket.start)} to {_text(bucket.end)}"
+    span = f"bucket {iso(bucket.start, 'seconds')} to {iso(bucket.end, 'seconds')}"
     if bucket.end - bucket.start != WIDTHS[query.width]:
         return _broken(query.path, f"{span} is not {query.width} wide")
     if query.start <= bucket.start < floor:
         return _broken(query.path, f"{span} came twice or out of order")
-    asked = f"{_text(query.start)} to {_text(query.end)}"
+    asked = f"{iso(query.start, 'seconds')} to {iso(query.end, 'seconds')}"
     return _broken(query.path, f"{span} lies outside the asked range {asked}")
 
 
@@ -204,4 +198,4 @@ def _broken(path: str, what: str) -> BrokenContract:
 
 
 def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return iso(moment, "seconds")

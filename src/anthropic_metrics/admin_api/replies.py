@@ -44,6 +44,7 @@ __all__ = [
 _LARGEST = 2**60  # the sum of a row's counts still fits into Elasticsearch's long
 _AMOUNT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _MOST_NAMED = 20
+_MOST_UNKNOWN = 200
 _LONGEST_REASON = 200
 
 Count = Annotated[int, Field(strict=True, ge=0, le=_LARGEST)]
@@ -291,11 +292,36 @@ class Problems:
     bad_rows: list[tuple[str, str]] = field(default_factory=list)
     total: int = 0
 
+    def unknown(self, names: Iterable[str]) -> None:
+        """Count fields that this version does not know, by name within bounds."""
+        for name in names:
+            self._count(name[:_LONGEST_REASON], 1)
+
     def refuse(self, where: str, reason: str) -> None:
         """Count a bad row and remember where and why, within bounds."""
         self.total += 1
         if len(self.bad_rows) < _MOST_NAMED:
             self.bad_rows.append((where, reason))
+
+    def add(self, other: Problems) -> None:
+        """Count what another answer had wrong or new besides."""
+        for name, count in other.unknown_fields.items():
+            self._count(name, count)
+        self.total += other.total
+        self.bad_rows += other.bad_rows[: _MOST_NAMED - len(self.bad_rows)]
+
+    def _count(self, name: str, count: int) -> None:
+        known = name in self.unknown_fields or len(self.unknown_fields) < _MOST_UNKNOWN
+        self.unknown_fields[name if known else "others"] += count
+
+    def __str__(self) -> str:
+        """One sentence: how many rows were refused, and the first of them with its reason; empty if none."""
+        if not self.total:
+            return ""
+        where, reason = self.bad_rows[0]
+        rows = "1 row" if self.total == 1 else f"{self.total:,} rows"
+        first = "" if self.total == 1 else "the first: "
+        return f"{rows} of the Admin API could not be read ({first}{where}: {reason})."
 
 
 R = TypeVar("R", bound=Reply)
@@ -310,8 +336,7 @@ def parse_rows(model: type[R], rows: Iterable[Any], where: str, problems: Proble
         except ValidationError as error:
             problems.refuse(f"{where} row {number}", _reason(error))
             continue
-        if unknown := reply.unknown_fields():
-            problems.unknown_fields.update(unknown)
+        problems.unknown(reply.unknown_fields())
         good.append(reply)
     return good
 

@@ -19,20 +19,22 @@ from anthropic_metrics.agent.jobs import Job, Pollers, Sink
 from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
 from anthropic_metrics.alerts.watch import Watch
 from anthropic_metrics.config import Config
-from anthropic_metrics.documents.agent import AGENT_DATASET
 from anthropic_metrics.documents.identity import Prepared, prepare
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import AuthError, MetricsError, Stopped
 from anthropic_metrics.health import Health, Metrics
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.names import Inventory
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import WRITTEN, Tally
 from anthropic_metrics.logs import Flip, get_logger
 
 log = get_logger(__name__)
+
+# Rows and fields that a line of the log names; the rest are counted.
+_NAMED = 5
 
 
 def utc_now() -> datetime:
@@ -79,11 +81,12 @@ class Agent:
         intervals = {job.name: job.interval for job in self.jobs}
         streams = {job.name: job.stream for job in self.jobs}
         self.health = Health(intervals, streams=streams, metrics=self.metrics, clock=clock)
-        self._agent_stream = stream_name(AGENT_DATASET, config.namespace)
+        self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
         self._ready = threading.Lock()
         self._is_ready = False
         self._flip = Flip(log)
+        self._unknown: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +130,8 @@ class Agent:
             tally.failures.append("An unexpected error; its traceback is in the log.")
         if missing := tally.refused + tally.diverted + tally.unsettled:
             tally.failures.append(f"{missing} documents did not arrive.")
+        if tally.bad_rows:
+            tally.failures.append(str(tally.answers))
         attempt = Attempt(
             job=job,
             tally=tally,
@@ -161,12 +166,24 @@ class Agent:
         job, failure = attempt.job, attempt.failure
         level = logging.INFO if attempt.tally.changed else logging.DEBUG
         log.log(level, "poll_done", job=job.name, **attempt.facts())
+        self._tell_answers(attempt)
         if failure:
             self.health.failed(job.name, failure, paused=attempt.refused)
         else:
             self.health.ok(job.name, **attempt.facts())
         self._measure(attempt)
         self._append_poll(attempt)
+
+    def _tell_answers(self, attempt: Attempt) -> None:
+        """One line for all rows that were refused, and one when a field first comes that nobody knows."""
+        answers, stream = attempt.tally.answers, attempt.job.stream
+        if answers.total:
+            rows = [f"{where}: {reason}" for where, reason in answers.bad_rows[:_NAMED]]
+            log.warning("rows_refused", job=attempt.job.name, stream=stream, count=answers.total, first=rows)
+        fresh = {(stream, name) for name in answers.unknown_fields} - self._unknown
+        if fresh:
+            self._unknown |= fresh
+            log.warning("unknown_fields", stream=stream, fields=sorted(name for _, name in fresh)[:_NAMED])
 
     def _measure(self, attempt: Attempt) -> None:
         stream, tally = attempt.job.stream, attempt.tally

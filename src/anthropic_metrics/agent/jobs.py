@@ -12,13 +12,12 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.admin_api.client import AdminClient, Priority
 from anthropic_metrics.config import Config
 from anthropic_metrics.consistency.grains import comparable, keep_check
-from anthropic_metrics.documents.agent import AGENT_DATASET
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.reconcile import Streams
-from anthropic_metrics.headroom.build import DATASET as HEADROOM
 from anthropic_metrics.headroom.poller import HeadroomPoller
+from anthropic_metrics.kernel.datasets import AGENT, HEADROOM, RATE_LIMIT, stream_name
 from anthropic_metrics.kernel.names import Inventory
-from anthropic_metrics.kernel.plan import WIDTHS, Range, Rung, ceil, due_rungs, floor, reach
+from anthropic_metrics.kernel.plan import Rung, due_rungs, reach
+from anthropic_metrics.kernel.ranges import WIDTHS, Range, ceil, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.poller import RateLimitPoller
 from anthropic_metrics.reports.budgets import ACTION as BUDGET
@@ -166,7 +165,7 @@ class Pollers:
             slot = floor(self._clock(), interval)
             return Range(slot, slot + interval)
 
-        return Job("anthropic_metrics.rate_limit", "rate_limits", poller.stream, interval, run)
+        return Job(RATE_LIMIT, "rate_limits", poller.stream, interval, run)
 
     def _headroom(self, poller: HeadroomPoller, sink: Sink) -> Job:
         def run(tally: Tally) -> Range:
@@ -193,14 +192,14 @@ class Pollers:
         view = next((poller.view for poller in self.views if poller.view.poller == "cost"), None)
         if view is None:
             return []
-        stream = stream_name(AGENT_DATASET, view.namespace)
+        stream = stream_name(AGENT, view.namespace)
 
         def run(tally: Tally) -> Range:
             now = self._clock()
             month, names = month_of(now), self._inventory.names(now)
             outcome = sink.streams.reconcile(
                 stream,
-                (month.start, month.end),
+                month,
                 budget_documents(self._budget_settings, names, view.namespace, now),
                 organization_id=names.organization_id,
                 terms={"event.action": [BUDGET]},
@@ -225,6 +224,6 @@ class Pollers:
                 keep_check(sink.es, (fine, coarse), span, self._inventory.names(now), now, sink.record, tally)
             return span
 
-        stream = stream_name(AGENT_DATASET, fine.namespace)
+        stream = stream_name(AGENT, fine.namespace)
         name = f"{fine.dataset} adds up to {coarse.dataset}"
         return Job(name, "usage", stream, SWEEP_EVERY, run, after=f"{fine.dataset} sweep")

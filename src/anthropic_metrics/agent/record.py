@@ -9,7 +9,7 @@ from typing import Any
 
 from anthropic_metrics.agent.jobs import Job
 from anthropic_metrics.documents.agent import AgentDocument, Poll, agent_document
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 
 MESSAGE_LENGTH = 1000

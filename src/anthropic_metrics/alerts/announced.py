@@ -2,15 +2,15 @@
 
 A document's `@timestamp` is its bucket's start and it is there only after the bucket's end, so a window must
 hold the bucket, the lag, the poll and the schedule. The bucket itself stands in BY: each is judged alone, and
-its alert keeps its id.
+its alert keeps its id. BY holds plain names only: Kibana 8.19 and 9.1 to 9.4 see no others.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from anthropic_metrics.alerts.rule import NOW, Rule, lines, number, stream
-from anthropic_metrics.config import Config
+from anthropic_metrics.alerts.rule import Definition, Limit
+from anthropic_metrics.kernel.datasets import COST, USAGE
 
 HOURLY, QUARTERLY = timedelta(hours=1), timedelta(minutes=15)
 # A cost day, the two days in which Anthropic revises it, and room for poll and schedule.
@@ -23,131 +23,129 @@ HOURS_OF_USAGE = timedelta(hours=5)
 DAY = 'DATE_FORMAT("yyyy-MM-dd", @timestamp)'
 MONTH = 'DATE_FORMAT("yyyy-MM", @timestamp)'
 HOUR = "DATE_FORMAT(\"yyyy-MM-dd'T'HH:mm'Z'\", DATE_TRUNC(1 hour, @timestamp))"
+WORKSPACE = "workspace_id = anthropic.workspace.id"
+THIS_MONTH = f"WHERE @timestamp >= DATE_TRUNC(1 month, $now - {GRACE})"
+_RECENT, _BEFORE = "@timestamp > $now - 7 hours", "@timestamp <= $now - 7 hours"
 
-
-def daily_cost(config: Config) -> Rule:
-    limit = number(config.alerts.daily_cost_usd)
-    return Rule(
-        "daily_cost",
-        "Cost anomaly: a day above its limit",
-        "A UTC day cost more than the limit.",
-        f"{limit} USD a day",
-        lines(
-            f"FROM {stream('cost', config.namespace)}",
-            f"STATS cost_usd = SUM(anthropic.cost.amount_usd) BY day = {DAY}",
-            f"WHERE cost_usd > {limit}",
+ANNOUNCED = (
+    Definition(
+        key="daily_cost",
+        title="Cost anomaly: a day above its limit",
+        meaning="A UTC day cost more than the limit.",
+        threshold="$daily_cost_usd USD a day",
+        reads=(COST,),
+        query=(
+            f"EVAL day = {DAY}",
+            "STATS cost_usd = SUM(anthropic.cost.amount_usd) BY day",
+            "WHERE cost_usd > $daily_cost_usd",
             "EVAL cost_usd = ROUND(cost_usd, 2)",
             "SORT day",
         ),
-        DAYS_OF_COST,
-        HOURLY,
-        "{{day}} cost {{cost_usd}} USD",
-    )
-
-
-def monthly_budget(config: Config) -> Rule:
-    limit = number(config.alerts.monthly_budget_usd)
-    return Rule(
-        "monthly_budget",
-        "Monthly budget spend limit",
-        "The calendar month (UTC) has cost more than the limit so far.",
-        f"{limit} USD a month",
-        lines(
-            f"FROM {stream('cost', config.namespace)}",
-            f"WHERE @timestamp >= DATE_TRUNC(1 month, {NOW} - {GRACE})",
-            f"STATS cost_usd = SUM(anthropic.cost.amount_usd) BY month = {MONTH}",
-            f"WHERE cost_usd > {limit}",
+        identity=("day",),
+        subject="{{day}} cost {{cost_usd}} USD",
+        window=DAYS_OF_COST,
+        schedule=HOURLY,
+        limit=Limit("daily_cost_usd", "cost_usd"),
+    ),
+    Definition(
+        key="monthly_budget",
+        title="Monthly budget spend limit",
+        meaning="The calendar month (UTC) has cost more than the limit so far.",
+        threshold="$monthly_budget_usd USD a month",
+        reads=(COST,),
+        query=(
+            THIS_MONTH,
+            f"EVAL month = {MONTH}",
+            "STATS cost_usd = SUM(anthropic.cost.amount_usd) BY month",
+            "WHERE cost_usd > $monthly_budget_usd",
             "EVAL cost_usd = ROUND(cost_usd, 2)",
             "SORT month",
         ),
-        MONTH_AND_GRACE,
-        HOURLY,
-        "{{month}} has cost {{cost_usd}} USD so far",
-    )
-
-
-def workspace_daily_cost(config: Config) -> Rule:
-    limit = number(config.alerts.workspace_daily_cost_usd)
-    return Rule(
-        "workspace_daily_cost",
-        "Workspace daily cost spike",
-        "One workspace cost more than the limit in a UTC day.",
-        f"{limit} USD a day and workspace",
-        lines(
-            f"FROM {stream('cost', config.namespace)}",
+        identity=("month",),
+        subject="{{month}} has cost {{cost_usd}} USD so far",
+        window=MONTH_AND_GRACE,
+        schedule=HOURLY,
+        limit=Limit("monthly_budget_usd", "cost_usd"),
+    ),
+    Definition(
+        key="workspace_daily_cost",
+        title="Workspace daily cost spike",
+        meaning="One workspace cost more than the limit in a UTC day.",
+        threshold="$workspace_daily_cost_usd USD a day and workspace",
+        reads=(COST,),
+        query=(
+            f"EVAL day = {DAY}, {WORKSPACE}",
             "STATS cost_usd = SUM(anthropic.cost.amount_usd), workspace = MAX(anthropic.workspace.name) "
-            f"BY day = {DAY}, workspace_id = anthropic.workspace.id",
-            f"WHERE cost_usd > {limit}",
+            "BY day, workspace_id",
+            "WHERE cost_usd > $workspace_daily_cost_usd",
             "EVAL cost_usd = ROUND(cost_usd, 2)",
             "SORT day, workspace_id",
         ),
-        DAYS_OF_COST,
-        HOURLY,
-        "{{workspace}} ({{workspace_id}}) cost {{cost_usd}} USD on {{day}}",
-    )
-
-
-def token_spike(config: Config) -> Rule:
-    limit = number(config.alerts.hourly_tokens)
-    return Rule(
-        "token_spike",
-        "Token consumption spike",
-        "One model used more tokens, input and output, in an hour than the limit.",
-        f"{limit} tokens an hour and model",
-        lines(
-            f"FROM {stream('usage', config.namespace)}",
-            f"STATS tokens = SUM(anthropic.usage.total_tokens) BY hour = {HOUR}, model = anthropic.model",
-            f"WHERE tokens > {limit}",
+        identity=("day", "workspace_id"),
+        subject="{{workspace}} ({{workspace_id}}) cost {{cost_usd}} USD on {{day}}",
+        window=DAYS_OF_COST,
+        schedule=HOURLY,
+        limit=Limit("workspace_daily_cost_usd", "cost_usd"),
+    ),
+    Definition(
+        key="token_spike",
+        title="Token consumption spike",
+        meaning="One model used more tokens, input and output, in an hour than the limit.",
+        threshold="$hourly_tokens tokens an hour and model",
+        reads=(USAGE,),
+        groups=("model",),
+        query=(
+            f"EVAL hour = {HOUR}, model = anthropic.model",
+            "STATS tokens = SUM(anthropic.usage.total_tokens) BY hour, model",
+            "WHERE tokens > $hourly_tokens",
             "SORT hour, model",
         ),
-        HOURS_OF_USAGE,
-        QUARTERLY,
-        "{{model}} used {{tokens}} tokens in the hour from {{hour}}",
-    )
-
-
-def cache_hit_rate(config: Config) -> Rule:
-    limit, floor = number(config.alerts.cache_hit_percent), number(config.alerts.cache_floor_tokens)
-    recent, before = f"@timestamp > {NOW} - 7 hours", f"@timestamp <= {NOW} - 7 hours"
-    return Rule(
-        "cache_hit_rate",
-        "Cache hit rate drop",
-        "In the last six closed hours the cache served less of a model's input in a workspace than the limit "
-        "and less than half of what it served over the week before. Batch work is left out.",
-        f"{limit} % of at least {floor} input tokens",
-        lines(
-            f"FROM {stream('usage', config.namespace)}",
+        identity=("hour", "model"),
+        subject="{{model}} used {{tokens}} tokens in the hour from {{hour}}",
+        window=HOURS_OF_USAGE,
+        schedule=QUARTERLY,
+        limit=Limit("hourly_tokens", "tokens"),
+    ),
+    Definition(
+        key="cache_hit_rate",
+        title="Cache hit rate drop",
+        meaning="In the last six closed hours the cache served less of a model's input in a workspace than "
+        "the limit and less than half of what it served over the week before. Batch work is left out.",
+        threshold="$cache_hit_percent % of at least $cache_floor_tokens input tokens",
+        reads=(USAGE,),
+        groups=("model", "workspace_id"),
+        query=(
             'WHERE anthropic.usage.bucket_complete AND COALESCE(anthropic.usage.service_tier, "") != "batch"',
-            f"STATS input_tokens = SUM(CASE({recent}, anthropic.usage.input_tokens, 0)), "
-            f"cached_tokens = SUM(CASE({recent}, anthropic.usage.cached_input_tokens, 0)), "
-            f"usual_input_tokens = SUM(CASE({before}, anthropic.usage.input_tokens, 0)), "
-            f"usual_cached_tokens = SUM(CASE({before}, anthropic.usage.cached_input_tokens, 0)), "
-            "workspace = MAX(anthropic.workspace.name) "
-            "BY workspace_id = anthropic.workspace.id, model = anthropic.model",
-            f"WHERE input_tokens > {floor} AND usual_input_tokens > {floor}",
+            f"EVAL {WORKSPACE}, model = anthropic.model",
+            f"STATS input_tokens = SUM(CASE({_RECENT}, anthropic.usage.input_tokens, 0)), "
+            f"cached_tokens = SUM(CASE({_RECENT}, anthropic.usage.cached_input_tokens, 0)), "
+            f"usual_input_tokens = SUM(CASE({_BEFORE}, anthropic.usage.input_tokens, 0)), "
+            f"usual_cached_tokens = SUM(CASE({_BEFORE}, anthropic.usage.cached_input_tokens, 0)), "
+            "workspace = MAX(anthropic.workspace.name) BY workspace_id, model",
+            "WHERE input_tokens > $cache_floor_tokens AND usual_input_tokens > $cache_floor_tokens",
             "EVAL hit_percent = ROUND(100.0 * cached_tokens / input_tokens, 1), "
             "usual_hit_percent = ROUND(100.0 * usual_cached_tokens / usual_input_tokens, 1)",
-            f"WHERE hit_percent < {limit} AND hit_percent < usual_hit_percent / 2",
+            "WHERE hit_percent < $cache_hit_percent AND hit_percent < usual_hit_percent / 2",
             "SORT workspace_id, model",
         ),
-        timedelta(days=7),
-        QUARTERLY,
-        "{{workspace}} ({{workspace_id}}), {{model}}: the cache served {{hit_percent}} % of the input, "
-        "usually {{usual_hit_percent}} %",
-    )
-
-
-def model_dominance(config: Config) -> Rule:
-    limit, floor = number(config.alerts.dominance_percent), number(config.alerts.dominance_floor_tokens)
-    return Rule(
-        "model_dominance",
-        "Single model dominance",
-        "Of several models one used nearly all tokens of the last six closed hours.",
-        f"{limit} % of at least {floor} tokens",
-        lines(
-            f"FROM {stream('usage', config.namespace)}",
+        identity=("workspace_id", "model"),
+        subject="{{workspace}} ({{workspace_id}}), {{model}}: the cache served {{hit_percent}} % of the "
+        "input, usually {{usual_hit_percent}} %",
+        window=timedelta(days=7),
+        schedule=QUARTERLY,
+        limit=Limit("cache_hit_percent", "hit_percent", above=False, share=True),
+    ),
+    Definition(
+        key="model_dominance",
+        title="Single model dominance",
+        meaning="Of several models one used nearly all tokens of the last six closed hours.",
+        threshold="$dominance_percent % of at least $dominance_floor_tokens tokens",
+        reads=(USAGE,),
+        groups=("model",),
+        query=(
             "WHERE anthropic.usage.bucket_complete",
-            "STATS tokens = SUM(anthropic.usage.total_tokens) BY model = anthropic.model",
+            "EVAL model = anthropic.model",
+            "STATS tokens = SUM(anthropic.usage.total_tokens) BY model",
             "WHERE tokens > 0",
             # The largest entry names the model that has the most tokens.
             'EVAL entry = CONCAT(RIGHT(CONCAT("000000000000000000", TO_STRING(tokens)), 18), model)',
@@ -155,21 +153,15 @@ def model_dominance(config: Config) -> Rule:
             "largest = MAX(entry)",
             "EVAL model = SUBSTRING(largest, 19), "
             "share_percent = ROUND(100.0 * most_tokens / total_tokens, 1)",
-            f"WHERE share_percent > {limit} AND total_tokens > {floor} AND models >= 2",
+            "WHERE share_percent > $dominance_percent AND total_tokens > $dominance_floor_tokens "
+            "AND models >= 2",
             "STATS share_percent = MAX(share_percent), total_tokens = MAX(total_tokens), "
             "models = MAX(models) BY model",
         ),
-        timedelta(hours=7),
-        QUARTERLY,
-        "{{model}} used {{share_percent}} % of {{total_tokens}} tokens, of {{models}} models",
-    )
-
-
-ANNOUNCED = (
-    daily_cost,
-    monthly_budget,
-    workspace_daily_cost,
-    token_spike,
-    cache_hit_rate,
-    model_dominance,
+        identity=("model",),
+        subject="{{model}} used {{share_percent}} % of {{total_tokens}} tokens, of {{models}} models",
+        window=timedelta(hours=7),
+        schedule=QUARTERLY,
+        limit=Limit("dominance_percent", "share_percent", share=True),
+    ),
 )

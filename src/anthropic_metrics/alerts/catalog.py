@@ -1,35 +1,63 @@
-"""Every rule of a configuration."""
+"""Every rule of a configuration, and why a rule is off."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from anthropic_metrics.alerts.announced import ANNOUNCED
 from anthropic_metrics.alerts.budgets import budget_rules
 from anthropic_metrics.alerts.further import FURTHER
-from anthropic_metrics.alerts.rule import Rule
+from anthropic_metrics.alerts.rule import Definition, Rule
 from anthropic_metrics.config import Config
+from anthropic_metrics.headroom.poller import HeadroomPoller
+from anthropic_metrics.kernel.datasets import COST, HEADROOM, RATE_LIMIT, USAGE
 
-_MAKERS: tuple[Callable[[Config], Rule], ...] = (*ANNOUNCED, *FURTHER)
+DEFINITIONS: tuple[Definition, ...] = (*ANNOUNCED, *FURTHER)
 
 
 def every_rule(config: Config) -> list[Rule]:
     """The rules in the order of the documentation, whether or not they are on; budgets come last."""
-    made = [maker(config) for maker in _MAKERS]
+    made = [definition.rule(config) for definition in DEFINITIONS]
     named = [replace(rule, schedule=config.alerts.schedules.get(rule.key, rule.schedule)) for rule in made]
     return [*named, *budget_rules(config)]
 
 
 def rules(config: Config) -> list[Rule]:
     """The rules that are on."""
-    return [rule for rule in every_rule(config) if is_on(rule, config)]
+    return [rule for rule in every_rule(config) if not off_because(rule, config)]
 
 
-def is_on(rule: Rule, config: Config) -> bool:
-    """Budgets are on where there is one; the organization's takes the place of the plain monthly limit."""
-    if rule.key.startswith("budget "):
-        return True
-    if rule.key == "monthly_budget" and config.budgets.organization_usd is not None:
-        return False
-    return rule.key in config.alerts.rules
+def off_because(rule: Rule, config: Config) -> str:
+    """Why the rule is off; empty where it is on.
+
+    A rule whose stream or dimension is not collected is off: without its columns it could only fail, and
+    without its values it would be silent for the wrong reason. Budgets are on where there is one; that of the
+    organization takes the place of the plain monthly limit.
+    """
+    if not rule.key.startswith("budget "):
+        if rule.key not in config.alerts.rules:
+            return "not in alerts.rules"
+        if rule.key == "monthly_budget" and config.budgets.organization_usd is not None:
+            return "budgets.organization_usd takes its place"
+    for dataset in rule.reads:
+        if why := _not_collected(dataset, config):
+            return why
+    absent = [name for name in rule.groups if name not in config.usage.group_by]
+    return f"usage.group_by lacks {', '.join(absent)}" if absent else ""
+
+
+def _not_collected(dataset: str, config: Config) -> str:
+    usage, limits = config.usage, config.rate_limits
+    if dataset == COST and not config.cost.enabled:
+        return "cost.enabled is false"
+    if dataset == USAGE and not usage.enabled:
+        return "usage.enabled is false"
+    if dataset == USAGE and "1h" not in usage.granularities:
+        return "usage.granularities lacks 1h"
+    if dataset in (RATE_LIMIT, HEADROOM) and not limits.enabled:
+        return "rate_limits.enabled is false"
+    if dataset == RATE_LIMIT and not limits.workspaces:
+        return "rate_limits.workspaces is false"
+    if dataset == HEADROOM and not HeadroomPoller.enabled(config):
+        return "headroom takes usage by the minute and by model"
+    return ""

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from elasticsearch import BadRequestError, Elasticsearch
+from elasticsearch import Elasticsearch
 
-from anthropic_metrics.alerts.columns import id_columns
 from anthropic_metrics.alerts.rule import Rule
-from anthropic_metrics.elastic.failures import reason, translated
-from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.elastic.query import Table, esql
+from anthropic_metrics.kernel.ranges import iso
 
 # Kibana's default for the most alerts of one run (xpack.alerting.rules.run.alerts.max).
 MOST_ALERTS = 1000
-_NO_STREAM = "Unknown index"
 
 Row = Mapping[str, Any]
 
@@ -44,45 +42,36 @@ class Turn:
 
 
 def run(es: Elasticsearch, rule: Rule, at: datetime) -> list[Alert]:
-    """The alerts of `rule` at the moment `at`; none while its stream does not exist.
+    """The alerts of `rule` at the moment `at`, over the documents that stand there today.
 
-    Raises BadRequest when Elasticsearch refuses the query, and RetryLater for a partial answer.
+    Raises NoData while a stream or a column of it does not exist, BadRequest when Elasticsearch refuses the
+    query, and RetryLater for a partial answer.
     """
-    return run_query(es, rule.query, rule.window, at)
+    columns, values = rows(es, rule.query, rule.window, at)
+    return alerts(rule, [dict(zip(columns, value, strict=True)) for value in values])
 
 
-def run_query(es: Elasticsearch, query: str, window: timedelta, at: datetime) -> list[Alert]:
-    """The same for any query over any window."""
-    start, end = _iso(at - window), _iso(at)
+def rows(es: Elasticsearch, query: str, window: timedelta, at: datetime) -> Table:
+    """Columns and rows of a query over the window that ends at `at`, as Kibana asks for them."""
+    start, end = iso(at - window), iso(at)
     between = {"gt": start, "lte": end, "format": "strict_date_optional_time"}
-    given = [{name: value} for name, value in (("_tstart", start), ("_tend", end)) if f"?{name}" in query]
-    with translated("Evaluating a rule"):
-        try:
-            answer = es.esql.query(
-                query=f"{query}\n| LIMIT {MOST_ALERTS}",
-                filter={"bool": {"filter": [{"range": {"@timestamp": between}}]}},
-                params=given or None,
-            )
-        except BadRequestError as error:
-            if _NO_STREAM in reason(error.body):
-                return []
-            raise
-    if answer.get("is_partial"):
-        raise RetryLater("Evaluating a rule: only some of the shards answered.")
-    names = [column["name"] for column in answer["columns"]]
-    return alerts(query, names, answer["values"])
+    return esql(
+        es,
+        f"{query}\n| LIMIT {MOST_ALERTS}",
+        doing="Evaluating a rule",
+        filter={"bool": {"filter": [{"range": {"@timestamp": between}}]}},
+        params={name: value for name, value in (("_tstart", start), ("_tend", end)) if f"?{name}" in query},
+    )
 
 
-def alerts(query: str, columns: Sequence[str], values: Iterable[Sequence[Any]]) -> list[Alert]:
+def alerts(rule: Rule, answer: Iterable[Row]) -> list[Alert]:
     """Rows as alerts; rows with one id are one alert, and a row whose id has no value is none."""
-    keys = id_columns(query, columns)
-    found: dict[str, Alert] = {}
-    for value in values:
-        row = dict(zip(columns, value, strict=True))
-        identity = ",".join(str(row[key]) for key in keys if row[key] is not None)
+    made: dict[str, Alert] = {}
+    for row in answer:
+        identity = ",".join(str(row[name]) for name in rule.identity if row.get(name) is not None)
         if identity:
-            found.setdefault(identity, Alert(identity, row))
-    return list(found.values())
+            made.setdefault(identity, Alert(identity, row))
+    return list(made.values())
 
 
 def turn(active: Iterable[str], found: Sequence[Alert]) -> Turn:
@@ -94,7 +83,3 @@ def turn(active: Iterable[str], found: Sequence[Alert]) -> Turn:
         ongoing=[alert for alert in found if alert.id in before],
         recovered=sorted(before - now),
     )
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

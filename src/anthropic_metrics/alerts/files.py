@@ -15,10 +15,11 @@ from pathlib import Path
 from anthropic_metrics.alerts.bodies import NEWEST, Body, Version, create_body, template
 from anthropic_metrics.alerts.catalog import every_rule, rules
 from anthropic_metrics.config import Config
+from anthropic_metrics.versions import OLDEST_ELASTIC
 
 _ROOT = Path(__file__).parents[3]
 FOLDER = "alert_rules"
-OLDER: Version = (8, 17)
+OLDER: Version = OLDEST_ELASTIC
 
 
 def documented() -> dict[str, str]:

@@ -2,198 +2,228 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
-from anthropic_metrics.alerts.announced import DAY, HOURLY, MONTH_AND_GRACE, QUARTERLY
-from anthropic_metrics.alerts.rule import NOW, Rule, lines, number, stream, text
+from anthropic_metrics.alerts.announced import DAY, HOURLY, MONTH_AND_GRACE, QUARTERLY, WORKSPACE
+from anthropic_metrics.alerts.rule import Definition, Limit, Values, number, text
 from anthropic_metrics.config import Config
-from anthropic_metrics.headroom.build import DATASET as HEADROOM
 from anthropic_metrics.headroom.poller import HeadroomPoller
-from anthropic_metrics.limits.poller import DATASET as LIMITS
+from anthropic_metrics.kernel.datasets import AGENT, COST, HEADROOM, RATE_LIMIT, USAGE, stream_name
 from anthropic_metrics.reports.views import views
 
-_TODAY = f"DATE_TRUNC(1 day, {NOW})"
+_TODAY = "DATE_TRUNC(1 day, $now)"
+# A day counts as closed six hours after its end: earlier its costs may not be there.
+_AS_OF = "$now - 6 hours"
+_CLOSED, _MONTH = f"DATE_TRUNC(1 day, {_AS_OF})", f"DATE_TRUNC(1 month, {_AS_OF})"
+_LATEST = f"day >= {_CLOSED} - 14 days"
 # Polls that may fail in a row before the agent counts as silent.
 _INTERVALS = 3
+_RECORD = timedelta(days=7)
 
 
-def workspace_baseline(config: Config) -> Rule:
-    factor, floor = number(config.alerts.baseline_factor), number(config.alerts.baseline_floor_usd)
-    return Rule(
-        "workspace_baseline",
-        "Workspace spend against its own four weeks",
-        "On one of the last four UTC days a workspace cost far more than on the same weekday of the four "
-        "weeks before (their median). Judged only where at least three of those weeks have spend, so that a "
-        "new workspace pages nobody.",
-        f"{factor} times the usual, and {floor} USD above it",
-        lines(
-            f"FROM {stream('cost', config.namespace)}",
-            f'EVAL age_days = DATE_DIFF("day", @timestamp, {_TODAY})',
+def _budget(config: Config) -> Values:
+    return {"budget": number(config.budgets.organization_usd or config.alerts.monthly_budget_usd)}
+
+
+def _patience(config: Config) -> dict[str, float]:
+    """The streams that polls keep, and after how many minutes without success each counts as silent."""
+    intervals = {view.stream: view.interval for view in views(config)}
+    if config.rate_limits.enabled:
+        intervals[stream_name(RATE_LIMIT, config.namespace)] = config.rate_limits.interval
+    if HeadroomPoller.enabled(config):
+        intervals[stream_name(HEADROOM, config.namespace)] = config.usage.interval
+    return {name: _INTERVALS * every.total_seconds() / 60 for name, every in sorted(intervals.items())}
+
+
+def _streams(config: Config) -> Values:
+    """Every expected stream with its latest success; one that never had any counts from the first poll."""
+    patience = _patience(config)
+    latest = ", ".join(
+        f"s{n} = MAX(CASE(anthropic.poll.stream == {text(name)} AND succeeded, @timestamp))"
+        for n, name in enumerate(patience)
+    )
+    entries = [
+        f"CONCAT({text(f'{name} {number(minutes)} ')}, COALESCE(TO_STRING(s{n}), TO_STRING(began)))"
+        for n, (name, minutes) in enumerate(patience.items())
+    ]
+    joined = entries[0] if entries else "null"
+    for entry in entries[1:]:
+        joined = f"MV_APPEND({joined}, {entry})"
+    return {"latest": latest or "none = COUNT(*)", "entries": joined}
+
+
+def _never_written(config: Config) -> tuple[Mapping[str, Any], ...]:
+    return tuple(
+        {"stream": name, "silent_minutes": _RECORD.total_seconds() / 60, "limit_minutes": minutes}
+        for name, minutes in _patience(config).items()
+    )
+
+
+FURTHER = (
+    Definition(
+        key="workspace_baseline",
+        title="Workspace spend against its own four weeks",
+        meaning="On one of the last four UTC days a workspace cost far more than on the same weekday of the "
+        "four weeks before (their median). Judged only where at least three of those weeks have spend, so "
+        "that a new workspace pages nobody.",
+        threshold="$baseline_factor times the usual, and $baseline_floor_usd USD above it",
+        reads=(COST,),
+        query=(
+            f'EVAL age_days = DATE_DIFF("day", @timestamp, {_TODAY}), {WORKSPACE}',
             "WHERE age_days % 7 <= 3 AND age_days < 32",
             "STATS usd = SUM(anthropic.cost.amount_usd), workspace = MAX(anthropic.workspace.name) "
-            "BY age_days, workspace_id = anthropic.workspace.id",
+            "BY age_days, workspace_id",
             "EVAL slot = age_days % 7",
             f'EVAL day = DATE_FORMAT("yyyy-MM-dd", TO_DATETIME(TO_LONG({_TODAY}) - slot * 86400000))',
             "STATS cost_usd = SUM(CASE(age_days < 7, usd, 0.0)), "
             "usual_usd = MEDIAN(CASE(age_days >= 7, usd)), "
             "weeks = COUNT(CASE(age_days >= 7, usd)), workspace = MAX(workspace) BY day, workspace_id",
-            f"WHERE weeks >= 3 AND cost_usd > {factor} * usual_usd AND cost_usd - usual_usd > {floor}",
-            "EVAL cost_usd = ROUND(cost_usd, 2), usual_usd = ROUND(usual_usd, 2)",
+            "WHERE weeks >= 3 AND cost_usd > $baseline_factor * usual_usd "
+            "AND cost_usd - usual_usd > $baseline_floor_usd",
+            "EVAL factor = ROUND(cost_usd / usual_usd, 1), cost_usd = ROUND(cost_usd, 2), "
+            "usual_usd = ROUND(usual_usd, 2)",
             "SORT day, workspace_id",
         ),
-        timedelta(days=33),
-        HOURLY,
-        "{{workspace}} ({{workspace_id}}) cost {{cost_usd}} USD on {{day}}, usually {{usual_usd}} USD",
-    )
-
-
-def month_end_forecast(config: Config) -> Rule:
-    limit = number(config.budgets.organization_usd or config.alerts.monthly_budget_usd)
-    # A day counts as closed six hours after its end: earlier its costs may not be there.
-    as_of = f"{NOW} - 6 hours"
-    closed, month = f"DATE_TRUNC(1 day, {as_of})", f"DATE_TRUNC(1 month, {as_of})"
-    recent = f"day >= {closed} - 14 days"
-    return Rule(
-        "month_end_forecast",
-        "Month-end forecast above budget",
-        "What the closed days of the month have cost, and every day that is left at the average of the last "
-        "fourteen (the dearest of them left out), comes to more than the budget.",
-        f"{limit} USD a month",
-        lines(
-            f"FROM {stream('cost', config.namespace)}",
-            f"WHERE @timestamp < {closed}",
-            "STATS usd = SUM(anthropic.cost.amount_usd) BY day = DATE_TRUNC(1 day, @timestamp)",
-            f"STATS spent_usd = SUM(CASE(day >= {month}, usd, 0.0)), "
-            f"recent_usd = SUM(CASE({recent}, usd, 0.0)), dearest_usd = MAX(CASE({recent}, usd, 0.0)) "
-            f'BY month = DATE_FORMAT("yyyy-MM", {as_of})',
-            f'EVAL days_left = DATE_DIFF("day", {closed}, {month} + 1 month)',
+        identity=("day", "workspace_id"),
+        subject="{{workspace}} ({{workspace_id}}) cost {{cost_usd}} USD on {{day}}, usually {{usual_usd}} "
+        "USD",
+        window=timedelta(days=33),
+        schedule=HOURLY,
+        limit=Limit("baseline_factor", "factor", share=True),
+    ),
+    Definition(
+        key="month_end_forecast",
+        title="Month-end forecast above budget",
+        meaning="What the closed days of the month have cost, and every day that is left at the average of "
+        "the last fourteen (the dearest of them left out), comes to more than the budget.",
+        threshold="$budget USD a month",
+        reads=(COST,),
+        fill=_budget,
+        query=(
+            f"WHERE @timestamp < {_CLOSED}",
+            "EVAL day = DATE_TRUNC(1 day, @timestamp)",
+            "STATS usd = SUM(anthropic.cost.amount_usd) BY day",
+            f'EVAL month = DATE_FORMAT("yyyy-MM", {_AS_OF})',
+            f"STATS spent_usd = SUM(CASE(day >= {_MONTH}, usd, 0.0)), "
+            f"recent_usd = SUM(CASE({_LATEST}, usd, 0.0)), "
+            f"dearest_usd = MAX(CASE({_LATEST}, usd, 0.0)) BY month",
+            f'EVAL days_left = DATE_DIFF("day", {_CLOSED}, {_MONTH} + 1 month)',
             "EVAL forecast_usd = ROUND(spent_usd + (recent_usd - dearest_usd) / 13 * days_left, 2), "
             "spent_usd = ROUND(spent_usd, 2)",
-            f"WHERE forecast_usd > {limit}",
+            "WHERE forecast_usd > $budget",
             "KEEP month, forecast_usd, spent_usd, days_left",
         ),
-        MONTH_AND_GRACE,
-        HOURLY,
-        "{{month}} is on its way to {{forecast_usd}} USD",
-    )
-
-
-def rate_limit_headroom(config: Config) -> Rule:
-    limit = number(config.alerts.headroom_percent)
-    return Rule(
-        "rate_limit_headroom",
-        "Rate-limit headroom low at the peak minute",
-        "In the last three quarters of an hour one minute came closer to a rate limit than that.",
-        f"{limit} % left",
-        lines(
-            f"FROM {stream('headroom', config.namespace)}",
+        identity=("month",),
+        subject="{{month}} is on its way to {{forecast_usd}} USD",
+        window=MONTH_AND_GRACE,
+        schedule=HOURLY,
+        limit=Limit("monthly_budget_usd", "forecast_usd"),
+    ),
+    Definition(
+        key="rate_limit_headroom",
+        title="Rate-limit headroom low at the peak minute",
+        meaning="In the last three quarters of an hour one minute came closer to a rate limit than that.",
+        threshold="$headroom_percent % left",
+        reads=(HEADROOM,),
+        query=(
             "WHERE anthropic.headroom.complete AND NOT anthropic.headroom.unmapped",
+            "EVAL scope = anthropic.headroom.scope, group_id = anthropic.headroom.group_id, "
+            "limit_type = anthropic.headroom.limit_type, workspace_id = anthropic.headroom.workspace_id",
             "STATS least_share = MIN(anthropic.headroom.headroom_share), "
             "limit_group = MAX(anthropic.headroom.group_name), workspace = MAX(anthropic.workspace.name) "
-            "BY scope = anthropic.headroom.scope, group_id = anthropic.headroom.group_id, "
-            "limit_type = anthropic.headroom.limit_type, workspace_id = anthropic.headroom.workspace_id",
+            "BY scope, group_id, limit_type, workspace_id",
             "EVAL headroom_percent = ROUND(100 * least_share, 1)",
-            f"WHERE headroom_percent < {limit}",
+            "WHERE headroom_percent < $headroom_percent",
             "SORT headroom_percent",
         ),
+        identity=("scope", "group_id", "limit_type", "workspace_id"),
+        subject="{{scope}} {{workspace}}, {{limit_group}}: {{limit_type}} had {{headroom_percent}} % left",
         # A window of five minutes, the documented lag and the poll after it, the schedule, and as much again.
-        timedelta(minutes=45),
-        QUARTERLY,
-        "{{scope}} {{workspace}}, {{limit_group}}: {{limit_type}} had {{headroom_percent}} % left",
-    )
-
-
-def new_workspace(config: Config) -> Rule:
-    return Rule(
-        "new_workspace",
-        "New workspace without a limit",
-        "A workspace that had no spend in the four weeks before spends now, and has no rate limit of its "
-        "own. Silent while the stream itself holds less than two weeks.",
-        "first spend within 7 days",
-        lines(
-            f"FROM {stream('cost', config.namespace)}, {stream('rate_limit', config.namespace)}",
+        window=timedelta(minutes=45),
+        schedule=QUARTERLY,
+        limit=Limit("headroom_percent", "headroom_percent", above=False, share=True),
+    ),
+    Definition(
+        key="new_workspace",
+        title="New workspace without a limit",
+        meaning="A workspace that had no spend in the four weeks before spends now, and has no rate limit "
+        "of its own. Silent while the stream itself holds less than two weeks.",
+        threshold="first spend within 7 days",
+        reads=(COST, RATE_LIMIT),
+        query=(
             'WHERE anthropic.workspace.id != "Default"',
             "EVAL spent_at = CASE(anthropic.cost.amount_usd > 0, @timestamp), "
-            f"own = CASE(@timestamp > {NOW} - 1 day, MV_MAX(anthropic.rate_limit.limits.source))",
+            "own = CASE(@timestamp > $now - 1 day, MV_MAX(anthropic.rate_limit.limits.source)), "
+            f"{WORKSPACE}",
             "STATS first_spend = MIN(spent_at), own = MAX(own), workspace = MAX(anthropic.workspace.name) "
-            "BY workspace_id = anthropic.workspace.id",
+            "BY workspace_id",
             "WHERE first_spend IS NOT NULL",
             'EVAL entry = CONCAT(workspace_id, " ", TO_STRING(first_spend), " ", COALESCE(own, "none"), " ", '
             'COALESCE(workspace, ""))',
             "STATS began = MIN(first_spend), entry = VALUES(entry)",
-            f"WHERE began < {NOW} - 14 days",
+            "WHERE began < $now - 14 days",
             "MV_EXPAND entry",
             'DISSECT entry "%{workspace_id} %{first_spend} %{own} %{workspace}"',
-            f'WHERE TO_DATETIME(first_spend) > {NOW} - 7 days AND own != "workspace"',
+            'WHERE TO_DATETIME(first_spend) > $now - 7 days AND own != "workspace"',
             "STATS first_spend = MAX(first_spend), workspace = MAX(workspace) BY workspace_id",
             "SORT workspace_id",
         ),
-        timedelta(days=35),
-        HOURLY,
-        "{{workspace}} ({{workspace_id}}) spends since {{first_spend}} and has no limit of its own",
-    )
-
-
-def unattributed_usage(config: Config) -> Rule:
-    limit = number(config.alerts.unattributed_tokens)
-    return Rule(
-        "unattributed_usage",
-        "Usage by the Console or an unknown key",
-        "Use without an API key (the Console), or by a key that is not in the organization's list, was more "
-        "than the limit in a UTC day. In tokens: the bill does not name keys.",
-        f"{limit} tokens a day and key",
-        lines(
-            f"FROM {stream('usage', config.namespace)}",
+        identity=("workspace_id",),
+        subject="{{workspace}} ({{workspace_id}}) spends since {{first_spend}} and has no limit of its own",
+        window=timedelta(days=35),
+        schedule=HOURLY,
+    ),
+    Definition(
+        key="unattributed_usage",
+        title="Usage by the Console or an unknown key",
+        meaning="Use without an API key (the Console), or by a key that is not in the organization's list, "
+        "was more than the limit in a UTC day. In tokens: the bill does not name keys.",
+        threshold="$unattributed_tokens tokens a day and key",
+        reads=(USAGE,),
+        groups=("api_key_id",),
+        query=(
             'WHERE anthropic.api_key.id == "Console" OR anthropic.api_key.name IS NULL',
             "WHERE anthropic.api_key.id IS NOT NULL",
-            "STATS tokens = SUM(anthropic.usage.total_tokens) "
-            f"BY day = {DAY}, api_key_id = anthropic.api_key.id",
-            f"WHERE tokens > {limit}",
+            f"EVAL day = {DAY}, api_key_id = anthropic.api_key.id",
+            "STATS tokens = SUM(anthropic.usage.total_tokens) BY day, api_key_id",
+            "WHERE tokens > $unattributed_tokens",
             "SORT day, api_key_id",
         ),
+        identity=("day", "api_key_id"),
+        subject="{{api_key_id}} used {{tokens}} tokens on {{day}}",
         # The day, and a second one in which its sum only shrinks as the window moves on.
-        timedelta(hours=50),
-        HOURLY,
-        "{{api_key_id}} used {{tokens}} tokens on {{day}}",
-    )
-
-
-def no_fresh_data(config: Config) -> Rule:
-    limits = {view.stream: view.interval for view in views(config)}
-    if config.rate_limits.enabled:
-        limits[f"metrics-{LIMITS}-{config.namespace}"] = config.rate_limits.interval
-    if HeadroomPoller.enabled(config):
-        limits[f"metrics-{HEADROOM}-{config.namespace}"] = config.usage.interval
-    cases = ", ".join(
-        f"stream == {text(name)}, {number(_INTERVALS * interval.total_seconds() / 60)}"
-        for name, interval in sorted(limits.items())
-    )
-    return Rule(
-        "no_fresh_data",
-        "No fresh data: the agent is silent or behind",
-        "No poll of a stream has succeeded for three of its intervals. Judged by the agent's own record of "
-        "the last week. An agent that is down cannot say so itself: let Kibana run this one.",
-        f"{_INTERVALS} intervals",
-        lines(
-            f"FROM {stream('agent', config.namespace)}",
-            'WHERE event.action == "poll" AND event.outcome == "success"',
-            "STATS last_success = MAX(@timestamp) BY stream = anthropic.poll.stream",
-            f'EVAL silent_minutes = DATE_DIFF("minute", last_success, {NOW}), '
-            f"limit_minutes = CASE({cases or 'false, 0'})",
+        window=timedelta(hours=50),
+        schedule=HOURLY,
+        limit=Limit("unattributed_tokens", "tokens"),
+    ),
+    Definition(
+        key="no_fresh_data",
+        title="No fresh data: the agent is silent or behind",
+        meaning="No poll of a stream has succeeded for three of its intervals, or none ever has. Judged by "
+        "the agent's own record of the last week. An agent that is down cannot say so itself: let Kibana "
+        "run this one.",
+        threshold=f"{_INTERVALS} intervals",
+        reads=(AGENT,),
+        fill=_streams,
+        unwritten=_never_written,
+        query=(
+            'WHERE event.action == "poll"',
+            'EVAL succeeded = event.outcome == "success"',
+            f"STATS began = COALESCE(MIN(@timestamp), $now - {_RECORD.days} days), $latest",
+            "EVAL entry = $entries",
+            "MV_EXPAND entry",
+            'DISSECT entry "%{stream} %{limit} %{since}"',
+            'EVAL silent_minutes = DATE_DIFF("minute", TO_DATETIME(since), $now), '
+            "limit_minutes = TO_DOUBLE(limit)",
             "WHERE silent_minutes > limit_minutes",
+            "STATS silent_minutes = MAX(silent_minutes), limit_minutes = MAX(limit_minutes) BY stream",
             "SORT stream",
         ),
-        timedelta(days=7),
-        QUARTERLY,
-        "{{stream}}: no successful poll for {{silent_minutes}} minutes",
-    )
-
-
-FURTHER = (
-    workspace_baseline,
-    month_end_forecast,
-    rate_limit_headroom,
-    new_workspace,
-    unattributed_usage,
-    no_fresh_data,
+        identity=("stream",),
+        subject="{{stream}}: no successful poll for {{silent_minutes}} minutes",
+        window=_RECORD,
+        schedule=QUARTERLY,
+    ),
 )

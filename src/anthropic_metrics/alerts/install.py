@@ -20,8 +20,8 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.steps import DONE, Step
 from anthropic_metrics.errors import BadRequest, MetricsError
 from anthropic_metrics.kibana.client import KibanaClient
+from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 
-OLDEST = (8, 17)
 _PAGE = 100
 
 
@@ -47,8 +47,10 @@ def plan_install(kibana: KibanaClient, config: Config, *, overwrite: bool = Fals
     the user's. Rules of ours that the configuration no longer has are deleted, if nobody changed them.
     """
     version = kibana.version()
-    if version < OLDEST:
-        raise MetricsError("This Kibana is too old for the rules.", cure="Use Kibana 8.17 or newer.")
+    if version < OLDEST_ELASTIC:
+        raise MetricsError(
+            "This Kibana is too old for the rules.", cure=f"Use Kibana {OLDEST_TEXT} or newer."
+        )
     types = connector_types(kibana, config.alerts.connectors)
     held = {found["id"]: found for found in _ours(kibana, config.namespace)}
     changes = []

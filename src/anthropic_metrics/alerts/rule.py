@@ -1,21 +1,52 @@
-"""A rule as a value, and the little that its ES|QL needs: names of streams, numbers, quoted texts."""
+"""A rule as a value, and its definition: data from which a configuration makes the rule.
+
+A definition's texts are templates: `$name` stands for a setting of `alerts:`, for `$now` (the end of the
+window) or for a value of `fill`. Every query begins with the streams it reads and a filter on the agent's own
+documents, so that another shipper in the same stream changes no rule.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from string import Template
+from typing import Any
+
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.base import AGENT_NAME
+from anthropic_metrics.kernel.datasets import stream_name
 
 # The end of the window, which Kibana hands to the query. Never NOW(): a rule must be able to look back.
 NOW = "TO_DATETIME(?_tend)"
+OWN = f'agent.name == "{AGENT_NAME}"'
+
+Values = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The one setting that decides when a rule fires, and the column of the row that is held against it.
+
+    `above`: the rule fires above the limit, else below it. `share`: a percentage or a factor, which means the
+    same to an organization of any size; amounts do not.
+    """
+
+    setting: str
+    column: str
+    above: bool = True
+    share: bool = False
 
 
 @dataclass(frozen=True)
 class Rule:
     """One alert rule with its thresholds rendered into the query.
 
-    Every row that `query` returns over the documents of the last `window` is an alert; the columns of its
-    last `STATS ... BY` are the alert's id. `threshold` and `meaning` are for people. `subject` is a Mustache
-    text over the row's columns.
+    Every row that `query` returns over the documents of the last `window` is an alert. `identity` names the
+    columns that make the alert's id: they stand, as plain names, after the last BY, which is where every
+    version of Kibana looks for them. `threshold` and `meaning` are for people, `subject` is a Mustache text
+    over the row's columns. `reads` are the datasets, `groups` the dimensions of usage that the rule needs.
+    `unwritten` are the rows that hold while the stream does not exist.
     """
 
     key: str
@@ -26,6 +57,11 @@ class Rule:
     window: timedelta
     schedule: timedelta
     subject: str
+    identity: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    limit: Limit | None = None
+    unwritten: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
@@ -33,8 +69,57 @@ class Rule:
         return f"[Anthropic] {self.title}"
 
 
-def stream(dataset: str, namespace: str) -> str:
-    return f"metrics-anthropic_metrics.{dataset}-{namespace}"
+@dataclass(frozen=True)
+class Definition:
+    """A rule before its configuration. `query` are the commands after the first two, one a line."""
+
+    key: str
+    title: str
+    meaning: str
+    threshold: str
+    reads: tuple[str, ...]
+    query: tuple[str, ...]
+    identity: tuple[str, ...]
+    subject: str
+    window: timedelta
+    schedule: timedelta
+    groups: tuple[str, ...] = ()
+    limit: Limit | None = None
+    fill: Callable[[Config], Values] | None = None
+    unwritten: Callable[[Config], tuple[Mapping[str, Any], ...]] | None = None
+
+    def rule(self, config: Config) -> Rule:
+        """The rule with the thresholds of the configuration."""
+        values = _settings(config) | dict(self.fill(config) if self.fill else {})
+        sources = ", ".join(stream_name(dataset, config.namespace) for dataset in self.reads)
+        return Rule(
+            key=self.key,
+            title=_filled(self.title, values),
+            meaning=_filled(self.meaning, values),
+            threshold=_filled(self.threshold, values),
+            query=lines(f"FROM {sources}", f"WHERE {OWN}", *(_filled(line, values) for line in self.query)),
+            window=self.window,
+            schedule=self.schedule,
+            subject=_filled(self.subject, values),
+            identity=self.identity,
+            reads=self.reads,
+            groups=self.groups,
+            limit=self.limit,
+            unwritten=self.unwritten(config) if self.unwritten else (),
+        )
+
+
+def _settings(config: Config) -> dict[str, str]:
+    figures = {
+        name: number(value)
+        for name, value in config.alerts
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return figures | {"now": NOW}
+
+
+def _filled(template: str, values: Values) -> str:
+    return Template(template).substitute(values)
 
 
 def number(value: float) -> str:

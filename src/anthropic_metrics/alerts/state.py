@@ -21,11 +21,10 @@ from anthropic_metrics.alerts.messages import subject
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.documents.alert import AlertDocument
 from anthropic_metrics.documents.identity import prepare
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import refresh
+from anthropic_metrics.kernel.datasets import ALERT, stream_name
 
-DATASET = "anthropic_metrics.alert"
 # Long enough for the retries of every webhook; after it another agent takes over.
 LEASE = timedelta(minutes=5)
 _MOST = 10_000  # the most that one search may return
@@ -76,7 +75,7 @@ class AlertState:
         self._es = es
         self._namespace = namespace
         self._me = me
-        self.stream = stream_name(DATASET, namespace)
+        self.stream = stream_name(ALERT, namespace)
 
     def refresh(self) -> None:
         """Make all that was acknowledged visible to the next reads."""
@@ -100,8 +99,8 @@ class AlertState:
         document = AlertDocument.model_validate(
             {
                 "timestamp": now,
-                "data_stream": {"dataset": DATASET, "namespace": self._namespace},
-                "event": {"dataset": DATASET, "category": ["api"], "created": now},
+                "data_stream": {"dataset": ALERT, "namespace": self._namespace},
+                "event": {"dataset": ALERT, "category": ["api"], "created": now},
                 "anthropic": {
                     "alert": {
                         "rule": rule.key,

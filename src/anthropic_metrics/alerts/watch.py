@@ -17,7 +17,7 @@ from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.alerts.state import AlertState, Kept
 from anthropic_metrics.alerts.webhooks import Poster, Webhook, webhooks
 from anthropic_metrics.config import Config
-from anthropic_metrics.errors import MetricsError, Stopped
+from anthropic_metrics.errors import MetricsError, NoData, Stopped
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
 
@@ -81,7 +81,10 @@ class Watch:
         self._post(now, tally)
 
     def _run(self, rule: Rule, now: datetime, tally: Tally) -> None:
-        found = run(self._es, rule, now)
+        try:
+            found = run(self._es, rule, now)
+        except NoData:
+            found = []
         self._state.refresh()
         known = self._state.known(rule, [alert.id for alert in found])
         change = turn(known.active, found)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from elasticsearch import Elasticsearch
-from rich.table import Table
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.alerts.catalog import every_rule, is_on, rules
-from anthropic_metrics.alerts.execute import Alert, run
+from anthropic_metrics.alerts.catalog import every_rule, off_because
+from anthropic_metrics.alerts.evaluation import Verdict
+from anthropic_metrics.alerts.evaluation import evaluate as judge
 from anthropic_metrics.alerts.files import exported
 from anthropic_metrics.alerts.install import Change, apply, plan_install, plan_uninstall
 from anthropic_metrics.alerts.messages import subject
-from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.cli.common import ConfigOption, err, load, moment, out
-from anthropic_metrics.cli.render import Answer, Column, Layout, answers
+from anthropic_metrics.cli.render import Answer, Column, Layout, answers, show
 from anthropic_metrics.elastic.connect import connect
-from anthropic_metrics.errors import ConfigError, MetricsError
+from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kibana.client import KibanaClient
 
 RULES = Layout(
@@ -35,6 +33,16 @@ RULES = Layout(
     Column("every", "duration"),
     Column("title", title="what it means"),
 )
+VERDICTS = Layout(
+    "verdicts",
+    Column("rule"),
+    Column(
+        "state", styles={"fires": "yellow", "quiet": "dim", "off": "dim", "no data": "red", "failed": "red"}
+    ),
+    Column("alert"),
+    Column("what"),
+)
+CHANGES = Layout("rules", Column("rule"), Column("result"), Column("details"))
 
 commands = typer.Typer(help="Alert rules: what they say, and how to hear them.", no_args_is_help=True)
 
@@ -48,35 +56,48 @@ def register(app: typer.Typer) -> None:
 def list_rules(config: ConfigOption = None) -> Answer:
     """Every rule with its threshold, window and schedule as the configuration has them."""
     settings = load(config)
-    return Answer(
-        RULES.table(
-            [
-                (rule.key, is_on(rule, settings), rule.threshold, rule.window, rule.schedule, rule.title)
-                for rule in every_rule(settings)
-            ]
+    rows = [
+        (
+            rule.key,
+            not (off := off_because(rule, settings)),
+            rule.threshold,
+            rule.window,
+            rule.schedule,
+            f"{rule.title} (off: {off})" if off else rule.title,
         )
-    )
+        for rule in every_rule(settings)
+    ]
+    return Answer(RULES.table(rows))
 
 
 @commands.command()
+@answers(VERDICTS)
 def evaluate(
     at: Annotated[
         str | None, typer.Option(help="A time such as 2026-11-20T15:00Z; else now.", show_default=False)
     ] = None,
     config: ConfigOption = None,
-) -> None:
+) -> Answer:
     """Which rules would fire now or then, and on which rows; nothing is sent or stored.
 
-    Then: over the documents as they stand today. Exit code 1 when a rule could not be run.
+    Then: over the documents as they stand today. Exit code 1 when a rule could not be run, or had no data.
     """
     when = moment(at, "--at") if at else utc_now()
     settings = load(config)
     settings.require_elasticsearch()
-    table = Table("rule", "alert", "what", box=None, pad_edge=False)
     with closing(connect(settings.elasticsearch)) as es:
-        failed = [rule for rule in rules(settings) if not _add(table, es, rule, when)]
-    out.print(table)
-    raise typer.Exit(1 if failed else 0)
+        verdicts = list(judge(es, settings, when))
+    unjudged = any(verdict.state in ("failed", "no data") for verdict in verdicts)
+    return Answer(VERDICTS.table([row for each in verdicts for row in _rows(each)]), code=int(unjudged))
+
+
+def _rows(verdict: Verdict) -> Iterator[tuple[str, str, str | None, str]]:
+    """One row per alert, or one that says why there is none."""
+    key = verdict.rule.key
+    for alert in verdict.alerts:
+        yield key, verdict.state, alert.id, subject(verdict.rule, alert.row)
+    if not verdict.alerts:
+        yield key, verdict.state, None, verdict.reason
 
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the requests, one JSON a line.")]
@@ -132,22 +153,4 @@ def _carry_out(kibana: KibanaClient, changes: list[Change], *, dry_run: bool) ->
                 out.print(json.dumps(request), highlight=False, soft_wrap=True, markup=False)
         return
     apply(kibana, changes)
-    table = Table("rule", "result", "details", box=None, pad_edge=False)
-    for change in changes:
-        table.add_row(change.name.replace("[", "\\["), change.action, change.detail)
-    out.print(table)
-
-
-def _add(table: Table, es: Elasticsearch, rule: Rule, when: datetime) -> bool:
-    """One line per alert of the rule, or one that says it is quiet; False when it could not be run."""
-    try:
-        found: list[Alert] = run(es, rule, when)
-    except MetricsError as error:
-        table.add_row(rule.key, "[red]failed[/red]", "")
-        err.print(f"{rule.key}: {error}", highlight=False, soft_wrap=True, markup=False)
-        return False
-    for alert in found:
-        table.add_row(rule.key, f"[yellow]{alert.id}[/yellow]", subject(rule, alert.row))
-    if not found:
-        table.add_row(rule.key, "[dim]quiet[/dim]", "")
-    return True
+    show(Answer(CHANGES.table([(change.name, change.action, change.detail) for change in changes])))

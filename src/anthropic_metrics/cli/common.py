@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from anthropic_metrics import logs
 from anthropic_metrics.config import Config, load_config
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.reports.poller import Progress as OnWindow
 
 ConfigOption = Annotated[

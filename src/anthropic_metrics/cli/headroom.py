@@ -15,14 +15,13 @@ from anthropic_metrics.cli.common import ConfigOption, load, moment, out
 from anthropic_metrics.cli.what_if import NO_SPEED, make_table, percent, print_what_if
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.headroom.build import DATASET
 from anthropic_metrics.headroom.limits import MEASURED
 from anthropic_metrics.headroom.outlook import Line, lines, unmapped
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.datasets import HEADROOM, stream_name
+from anthropic_metrics.kernel.ranges import Range
 
 ROWS = 20
 NUMBERS = ("per minute", "peak", "at", "usual", "left", "> 80 %", "> 100 %", "week", "reached")
@@ -92,7 +91,7 @@ def _start(text: str, now: datetime) -> datetime:
 
 
 def _print_lines(es: Elasticsearch, config: Config, span: Range, workspace: str | None) -> None:
-    stream = stream_name(DATASET, config.namespace)
+    stream = stream_name(HEADROOM, config.namespace)
     refresh(es, stream)
     found = lines(es, stream, span, workspace)
     title = f"Closest to the limit, {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"

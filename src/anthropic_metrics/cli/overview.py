@@ -9,6 +9,7 @@ from elasticsearch import Elasticsearch
 from rich.table import Table
 
 from anthropic_metrics.cli.common import out
+from anthropic_metrics.kernel.datasets import all_streams
 
 ROWS = 8
 
@@ -78,7 +79,7 @@ PANELS = (
 
 def print_overview(es: Elasticsearch, namespace: str) -> None:
     """Print every panel as a table of at most eight rows."""
-    es.indices.refresh(index=f"metrics-anthropic_metrics.*-{namespace}")
+    es.indices.refresh(index=all_streams(namespace))
     for panel in PANELS:
         query = panel.query.replace("{ns}", namespace) + f" | LIMIT {ROWS + 1}"
         answer = es.esql.query(query=query)

@@ -15,13 +15,12 @@ from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent, utc_now
 from anthropic_metrics.agent.jobs import Job, Pollers
 from anthropic_metrics.cli.cluster import embedded_cluster, own_data
-from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment, progress
+from anthropic_metrics.cli.common import ConfigOption, OnlyOption, err, load, moment, progress
 from anthropic_metrics.cli.summary import print_tallies
-from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.names import Inventory
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.signals import until_asked
 
@@ -88,8 +87,13 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
     with until_asked() as stop, AdminClient(settings.anthropic, stop=stop) as client:
         pollers = Pollers(settings, client, Inventory(client), clock=utc_now)
         pollers.only([*(only or [])])
-        for document in _documents(settings, pollers):
+        tallies: list[Tally] = []
+        for document in _documents(pollers, tallies):
             sys.stdout.write(json.dumps(document.source, ensure_ascii=False) + "\n")
+    for tally in tallies:
+        if tally.bad_rows:
+            err.print(f"{tally.stream}: {tally.answers}", style="red", soft_wrap=True, markup=False)
+    raise typer.Exit(0 if all(tally.done for tally in tallies) else 1)
 
 
 def attempt_all(agent: Agent, jobs: list[Job]) -> list[Tally]:
@@ -97,8 +101,11 @@ def attempt_all(agent: Agent, jobs: list[Job]) -> list[Tally]:
     return [agent.attempt(job) for job in jobs]
 
 
-def _documents(config: Config, pollers: Pollers) -> Iterator[Prepared]:
+def _documents(pollers: Pollers, tallies: list[Tally]) -> Iterator[Prepared]:
+    """The documents of every poller; `tallies` gets what was read for each."""
     if pollers.limits is not None:
-        yield from pollers.limits.documents(Tally("rate_limits", pollers.limits.stream))
+        tallies.append(Tally("rate_limits", pollers.limits.stream))
+        yield from pollers.limits.documents(tallies[-1])
     for poller in pollers.views:
-        yield from poller.documents(pollers.history(poller))
+        tallies.append(Tally(poller.view.poller, poller.view.stream))
+        yield from poller.documents(pollers.history(poller), tallies[-1])

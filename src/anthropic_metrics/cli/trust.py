@@ -18,13 +18,12 @@ from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment,
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
-from anthropic_metrics.documents.agent import AGENT_DATASET
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.names import Inventory
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 
 _PAGE = 1000
 
@@ -57,7 +56,8 @@ def audit_command(
     config: ConfigOption = None,
     only: OnlyOption = None,
 ) -> None:
-    """Read the Admin API anew and compare it with the streams; writes nothing. Exit code 1 if they differ."""
+    """Read the Admin API anew and compare it with the streams; writes nothing. Exit code 1 if they differ
+    or if a row of the API cannot be read."""
     settings, now = load(config), utc_now()
     end = moment(until, "--until") if until else now
     begin = _start(since, now) if since else None
@@ -76,7 +76,7 @@ def audit_command(
             if asked is not None:
                 results.append(audit(es, poller, inventory, asked, now))
     _print_audit(results)
-    raise typer.Exit(1 if any(result.differences for result in results) else 0)
+    raise typer.Exit(0 if all(result.equal for result in results) else 1)
 
 
 @answers(CORRECTIONS)
@@ -91,7 +91,7 @@ def corrections(since: SinceOption = "7d", config: ConfigOption = None) -> Answe
 
 def corrections_since(es: Elasticsearch, config: Config, since: datetime) -> list[dict[str, Any]]:
     """The corrections noticed since then, newest first; none where there is no agent stream yet."""
-    stream = stream_name(AGENT_DATASET, config.namespace)
+    stream = stream_name(AGENT, config.namespace)
     wanted = [
         {"term": {"event.action": "correction"}},
         {"range": {"@timestamp": {"gte": since.isoformat()}}},
@@ -144,6 +144,8 @@ def _print_audit(results: list[Audited]) -> None:
         )
     out.print(table)
     for result in results:
+        if result.refused:
+            out.print(f"{result.stream}: {result.refused}", highlight=False, soft_wrap=True, markup=False)
         for difference in result.differences:
             out.print(_line(difference), highlight=False, soft_wrap=True, markup=False)
 

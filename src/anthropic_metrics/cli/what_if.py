@@ -10,18 +10,16 @@ from rich.table import Table
 
 from anthropic_metrics.cli.common import out
 from anthropic_metrics.config import Config
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.build import moment
 from anthropic_metrics.headroom.limits import FAST_LIMITS, Group, Limits
-from anthropic_metrics.headroom.minutes import DATASET as MINUTES_DATASET
 from anthropic_metrics.headroom.minutes import Minutes, organizations
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.whatif import Case, Outcome, what_if
 from anthropic_metrics.headroom.windows import Use
-from anthropic_metrics.kernel.plan import Range
-from anthropic_metrics.limits.poller import DATASET as LIMITS_DATASET
+from anthropic_metrics.kernel.datasets import RATE_LIMIT, USAGE_1M, stream_name
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.limits.snapshots import Snapshots
 
 WORKSPACES = 10  # the largest ones, beside the organization
@@ -41,7 +39,7 @@ def print_what_if(
     workspace: str | None,
 ) -> None:
     """Print the organization and its largest workspaces, or one of them, as they were and would have been."""
-    stream = stream_name(MINUTES_DATASET, config.namespace)
+    stream = stream_name(USAGE_1M, config.namespace)
     refresh(es, stream)
     owners = organizations(es, stream)
     if not owners:
@@ -54,7 +52,7 @@ def print_what_if(
         if any(kind in FAST_LIMITS for kind in wanted) and not minutes.asked.speeds:
             raise ConfigError(f"--limit: {NO_SPEED}")
         held = Range(max(span.start, first), span.end)
-        snapshots = Snapshots(es, stream_name(LIMITS_DATASET, config.namespace), organization)
+        snapshots = Snapshots(es, stream_name(RATE_LIMIT, config.namespace), organization)
         group = _group(model, _limits(snapshots, Range(held.end, held.end), ()), held.end)
         names = _workspaces(minutes, group, held, workspace)
         limits = _limits(snapshots, held, names)

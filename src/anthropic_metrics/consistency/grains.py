@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 import structlog
@@ -15,7 +15,7 @@ from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.lookup import refresh, window_query
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.plan import WIDTHS, Range, floor
+from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor, from_milliseconds
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.build import USAGE_NUMBERS
 from anthropic_metrics.reports.views import View
@@ -141,7 +141,7 @@ def _sums(
     es: Elasticsearch, view: View, coarse: View, organization_id: str, span: Range
 ) -> dict[datetime, Sums]:
     refresh(es, view.stream)
-    wanted = window_query((span.start, span.end), {"organization.id": [organization_id], **view.terms})
+    wanted = window_query(span, {"organization.id": [organization_id], **view.terms})
     step = WIDTHS[coarse.width]
     histogram = {
         "date_histogram": {
@@ -153,8 +153,6 @@ def _sums(
     }
     found = query.aggregate(es, view.stream, wanted, {"buckets": histogram})
     return {
-        datetime.fromtimestamp(bucket["key"] / 1000, UTC): {
-            name: int(bucket[name]["value"]) for name in USAGE_NUMBERS
-        }
+        from_milliseconds(bucket["key"]): {name: int(bucket[name]["value"]) for name in USAGE_NUMBERS}
         for bucket in found.get("buckets", {}).get("buckets", ())
     }

@@ -20,6 +20,7 @@ from anthropic_metrics.documents.base import (
     Part,
     Shared,
 )
+from anthropic_metrics.kernel.datasets import AGENT
 
 
 class Poll(Part):
@@ -123,9 +124,6 @@ class AgentDocument(Document):
     anthropic: AgentAnthropic
 
 
-AGENT_DATASET = "anthropic_metrics.agent"
-
-
 def agent_document(
     action: str,
     *,
@@ -141,11 +139,11 @@ def agent_document(
 
     `event` adds to the envelope's own fields; `failure` is what went wrong. Raises ValidationError.
     """
-    common = {"dataset": AGENT_DATASET, "action": action, "created": now}
+    common = {"dataset": AGENT, "action": action, "created": now}
     return AgentDocument.model_validate(
         {
             "timestamp": at,
-            "data_stream": {"dataset": AGENT_DATASET, "namespace": namespace},
+            "data_stream": {"dataset": AGENT, "namespace": namespace},
             "event": common | dict(event or {}),
             "organization": organization,
             "error": {"message": failure} if failure else None,

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from anthropic_metrics import __version__
+from anthropic_metrics.versions import ECS_VERSION
 
-ECS_VERSION = "9.3.0"
 AGENT_NAME = "anthropic-metrics"
 
 

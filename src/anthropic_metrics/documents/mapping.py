@@ -10,13 +10,14 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from anthropic_metrics.documents.agent import AGENT_DATASET, AgentDocument
+from anthropic_metrics.documents.agent import AgentDocument
 from anthropic_metrics.documents.alert import AlertDocument
 from anthropic_metrics.documents.base import Document, Mapped
 from anthropic_metrics.documents.cost import CostDocument
 from anthropic_metrics.documents.headroom import HeadroomDocument
 from anthropic_metrics.documents.rate_limit import RateLimitDocument
 from anthropic_metrics.documents.usage import UsageDocument
+from anthropic_metrics.kernel.datasets import AGENT
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ DATASETS = {
         DatasetInfo("anthropic_metrics.cost", CostDocument, "cost", "Cost by the day and line item"),
         DatasetInfo("anthropic_metrics.rate_limit", RateLimitDocument, "rate_limit", "Rate limits"),
         DatasetInfo("anthropic_metrics.headroom", HeadroomDocument, "headroom", "Headroom below each limit"),
-        DatasetInfo(AGENT_DATASET, AgentDocument, "agent", "What the agent did"),
+        DatasetInfo(AGENT, AgentDocument, "agent", "What the agent did"),
         DatasetInfo("anthropic_metrics.alert", AlertDocument, "alert", "Alerts that the agent raised"),
     )
 }

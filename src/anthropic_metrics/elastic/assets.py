@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from anthropic_metrics.documents.mapping import DATASETS, mapping
+from anthropic_metrics.kernel.datasets import template_name
 
 VERSION = 2  # of the assets; `setup` never replaces a higher one
 PRIORITY = 250  # above the templates of Elasticsearch (100) and of Fleet's packages (200)
@@ -40,16 +41,6 @@ class Assets:
     component_templates: dict[str, Body]
     index_templates: dict[str, Body]
     pipelines: dict[str, Body]
-
-
-def template_name(dataset: str) -> str:
-    """The name of a dataset's index template and of its ingest pipeline."""
-    return f"metrics-{dataset}"
-
-
-def stream_name(dataset: str, namespace: str) -> str:
-    """The data stream of a dataset (such as `anthropic_metrics.usage`) in a namespace."""
-    return f"metrics-{dataset}-{namespace}"
 
 
 def load_assets() -> Assets:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
@@ -12,8 +11,7 @@ from anthropic_metrics.elastic.diff import Held
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.query import PAGE, all_hits, hits_of, whole
 from anthropic_metrics.errors import RetryLater
-
-Window = tuple[datetime, datetime]
+from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
 
 _HIT = ("_id", "_index", "_seq_no", "_primary_term", "fields", "sort")
 _READ = ["_shards", "timed_out", "pit_id", *(f"hits.hits.{name}" for name in _HIT)]
@@ -29,7 +27,7 @@ _SEARCH: dict[str, Any] = {
 
 
 def held(
-    es: Elasticsearch, stream: str, window: Window, terms: Mapping[str, Sequence[str]], *, page: int = PAGE
+    es: Elasticsearch, stream: str, window: Range, terms: Mapping[str, Sequence[str]], *, page: int = PAGE
 ) -> list[Held]:
     """Every copy of every document with `start <= @timestamp < end` whose fields have one of `terms`' values.
 
@@ -71,10 +69,9 @@ def refresh(es: Elasticsearch, stream: str) -> bool:
     return True
 
 
-def window_query(window: Window, terms: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+def window_query(window: Range, terms: Mapping[str, Iterable[str]]) -> dict[str, Any]:
     """The query for a window (start inclusive, end exclusive) and exact values of keyword fields."""
-    start, end = (time.astimezone(UTC).isoformat() for time in window)
-    span: dict[str, Any] = {"range": {"@timestamp": {"gte": start, "lt": end}}}
+    span: dict[str, Any] = {"range": {"@timestamp": {"gte": iso(window.start), "lt": iso(window.end)}}}
     return {"bool": {"filter": [span, *({"terms": {name: list(values)}} for name, values in terms.items())]}}
 
 
@@ -86,5 +83,5 @@ def _held(hit: dict[str, Any]) -> Held:
     fields = hit.get("fields", {})
     (digest,) = fields.get("event.hash", (None,))
     (missing,) = fields.get("anthropic.missing_since", (None,))
-    since = None if missing is None else datetime.fromtimestamp(int(missing) / 1000, UTC)
+    since = None if missing is None else from_milliseconds(int(missing))
     return Held(hit["_id"], hit["_index"], hit["_seq_no"], hit["_primary_term"], digest, since)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from elasticsearch import ApiError, Elasticsearch, NotFoundError
+from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError
 
-from anthropic_metrics.elastic.failures import error_type, translated
-from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.elastic.failures import error_type, reason, translated
+from anthropic_metrics.errors import NoData, RetryLater
 
 _KEEP_ALIVE = "2m"
 # The default of index.max_result_window, the most that one search may return; below search.max_buckets.
 PAGE = 10_000
 PAUSES = (0.2, 0.5, 1.0)  # seconds before a search that some shards did not answer is repeated
 _NO_SHARD = ("search_phase_execution_exception", "no_shard_available_action_exception")
+# Columns that only documents can bring: a name without a dot is the query's own, and a slip.
+_UNKNOWN = re.compile(r"Unknown (?:index|column) \[([^\]]*)\]")
 
 Body = dict[str, Any]
+Table = tuple[list[str], list[list[Any]]]
 
 
 def aggregate(es: Elasticsearch, stream: str, query: Body, aggregations: Body) -> Body:
@@ -81,7 +85,7 @@ def all_hits(
     404 too: that is RetryLater, for what came until then is not the whole.
     """
     opened = _from_all_shards(
-        stream, lambda: es.open_point_in_time(index=stream, keep_alive=_KEEP_ALIVE).body
+        f"Asking {stream}", lambda: es.open_point_in_time(index=stream, keep_alive=_KEEP_ALIVE).body
     )
     pit = opened["id"]
     after: Body = {}
@@ -104,13 +108,41 @@ def all_hits(
 
 def whole(es: Elasticsearch, stream: str, **search: Any) -> Body:
     """The answer to a search. Raises RetryLater when shards did not answer, and go on not to."""
-    answer = _from_all_shards(stream, lambda: es.search(**search).body)
+    answer = _from_all_shards(f"Asking {stream}", lambda: es.search(**search).body)
     if answer.get("timed_out", True) or "_shards" not in answer:
         raise RetryLater(f"Asking {stream}: the search was cut short.")
     return answer
 
 
-def _from_all_shards(stream: str, ask: Callable[[], Body]) -> Body:
+def esql(
+    es: Elasticsearch,
+    query: str,
+    *,
+    doing: str,
+    filter: Body | None = None,
+    params: Mapping[str, str] | None = None,
+) -> Table:
+    """Column names and rows of an ES|QL query, from every shard.
+
+    Raises NoData for a stream or a field that does not exist (yet), BadRequest for a query that Elasticsearch
+    refuses, RetryLater when shards did not answer.
+    """
+    named = [{name: value} for name, value in (params or {}).items()]
+    with translated(doing):
+        try:
+            answer = _from_all_shards(
+                doing, lambda: es.esql.query(query=query, filter=filter, params=named or None).body
+            )
+        except BadRequestError as error:
+            said = reason(error.body)
+            unknown = _UNKNOWN.findall(said)
+            if unknown and ("Unknown index" in said or all("." in name for name in unknown)):
+                raise NoData(f"{doing}: there is no {', '.join(unknown)} yet.") from error
+            raise
+    return [column["name"] for column in answer["columns"]], answer["values"]
+
+
+def _from_all_shards(doing: str, ask: Callable[[], Body]) -> Body:
     """Ask again while shards are not there: that of an index which a rollover has made starts in a second."""
     for pause in (*PAUSES, None):
         try:
@@ -119,11 +151,11 @@ def _from_all_shards(stream: str, ask: Callable[[], Body]) -> Body:
             if pause is None or error_type(error.body) not in _NO_SHARD:
                 raise
         else:
-            if not answer.get("_shards", {}).get("failed", 0):
+            if not answer.get("_shards", {}).get("failed", 0) and not answer.get("is_partial"):
                 return answer
         if pause is not None:
             time.sleep(pause)
-    raise RetryLater(f"Asking {stream}: only some of the shards answered.")
+    raise RetryLater(f"{doing}: only some of the shards answered.")
 
 
 def hits_of(answer: Mapping[str, Any]) -> list[Body]:

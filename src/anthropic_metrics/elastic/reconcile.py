@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -20,8 +20,9 @@ from pydantic_core import to_json
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff
 from anthropic_metrics.elastic.failures import translated
-from anthropic_metrics.elastic.lookup import Window, held, present, refresh
+from anthropic_metrics.elastic.lookup import held, present, refresh
 from anthropic_metrics.elastic.write import BulkWriter, Operation, Sleep, Written, create, overwrite, remove
+from anthropic_metrics.kernel.ranges import Range, iso
 from anthropic_metrics.logs import get_logger
 
 # Two agents have four writers on a view, a live poll and a sweep each: the three others may be faster twice.
@@ -129,7 +130,7 @@ class Streams:
     def reconcile(
         self,
         stream: str,
-        window: Window,
+        window: Range,
         documents: Iterable[Prepared],
         *,
         organization_id: str,
@@ -222,7 +223,7 @@ class Streams:
         return [_rewrite(new, copy) for new, copy in batch]
 
     def _marks(self, copies: list[Held], state: _Pass) -> Iterator[Operation]:
-        stamp = state.now.astimezone(UTC).isoformat(timespec="milliseconds")
+        stamp = iso(state.now)
         sources = self._sources(copies, state)
         for copy in copies:
             if copy.id in sources:

@@ -10,12 +10,13 @@ from elasticsearch import ApiError, Elasticsearch
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import format_duration
 from anthropic_metrics.documents.mapping import DATASETS
-from anthropic_metrics.elastic.assets import VERSION, Assets, Body, empty_pipeline, load_assets, template_name
+from anthropic_metrics.elastic.assets import VERSION, Assets, Body, empty_pipeline, load_assets
 from anthropic_metrics.elastic.connect import server_version
 from anthropic_metrics.elastic.failures import SETUP_CURE, translated
 from anthropic_metrics.elastic.steps import Step, apply, compared, get, quoted
 from anthropic_metrics.elastic.upgrade import ALL, plan_streams
 from anthropic_metrics.errors import AuthError, SinkError
+from anthropic_metrics.kernel.datasets import template_name
 from anthropic_metrics.logs import get_logger
 
 __all__ = ["Step", "apply", "ensure", "plan_setup"]

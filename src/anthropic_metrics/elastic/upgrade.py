@@ -8,10 +8,11 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.documents.mapping import DATASETS
-from anthropic_metrics.elastic.assets import Body, template_name
+from anthropic_metrics.elastic.assets import Body
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.steps import Kind, Step, compared, get, lacks_api, quoted
 from anthropic_metrics.errors import BadRequest
+from anthropic_metrics.kernel.datasets import template_name
 
 ALL = "metrics-anthropic_metrics.*"
 

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from anthropic_metrics.errors import ConfigError, RetryLater
+from anthropic_metrics.versions import ELASTICSEARCH_VERSION
 
-VERSION = "8.19.21"
+VERSION = ELASTICSEARCH_VERSION
 TIMEOUT_SECONDS = 120  # of silence on the line, not for a whole download (about 120 MB in all)
 
 Progress = Callable[[str, int, int], None]

@@ -10,11 +10,10 @@ from anthropic_metrics.documents.headroom import HeadroomDocument
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.headroom.limits import ORGANIZATION, WORKSPACE
 from anthropic_metrics.headroom.windows import WINDOW, Window, percentile_95
+from anthropic_metrics.kernel.datasets import HEADROOM
 from anthropic_metrics.kernel.frame import DOCUMENTED_LAG, Frame, workspace_fields
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.plan import Range
-
-DATASET = "anthropic_metrics.headroom"
+from anthropic_metrics.kernel.ranges import Range
 
 
 def moment(seconds: int) -> datetime:
@@ -38,7 +37,7 @@ def headroom_documents(
             "limit_type": window.limit_type,
             "unmapped": "yes" if window.unmapped else None,
         }
-        frame = Frame(DATASET, namespace, Range(start, end), names, now)
+        frame = Frame(HEADROOM, namespace, Range(start, end), names, now)
         source = frame.envelope()
         source["anthropic"] = workspace_fields(window.workspace, names) | {
             "model": sorted(window.models),

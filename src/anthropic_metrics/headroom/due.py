@@ -12,8 +12,8 @@ from anthropic_metrics.headroom.build import moment
 from anthropic_metrics.headroom.minutes import Minutes, window_starts
 from anthropic_metrics.headroom.windows import WINDOW
 from anthropic_metrics.kernel.frame import DOCUMENTED_LAG
-from anthropic_metrics.kernel.plan import Range, ceil, floor
-from anthropic_metrics.limits.snapshots import Snapshots, iso
+from anthropic_metrics.kernel.ranges import Range, ceil, floor, iso
+from anthropic_metrics.limits.snapshots import Snapshots
 
 STEP = timedelta(seconds=WINDOW)
 # Computed and compared in one go: an hour of 300 workspaces fits into memory.

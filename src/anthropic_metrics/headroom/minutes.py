@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic import query
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.headroom.windows import WINDOW, Asked, Use
+from anthropic_metrics.kernel.datasets import USAGE_1M, stream_name
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
-from anthropic_metrics.limits.snapshots import iso
+from anthropic_metrics.kernel.ranges import from_milliseconds, iso
 
 Body = dict[str, Any]
 
-DATASET = "anthropic_metrics.usage_1m"
 BATCH_TIER = "batch"
 FAST = "fast"
 UNKNOWN_MODEL = "unknown"
@@ -60,7 +59,7 @@ class Minutes:
     @classmethod
     def of(cls, es: Elasticsearch, config: Config, organization_id: str) -> Minutes:
         """As the configuration collects it."""
-        stream = stream_name(DATASET, config.namespace)
+        stream = stream_name(USAGE_1M, config.namespace)
         return cls(es, stream, organization_id, asked(config), tuple(config.usage.workspace_ids))
 
     def uses(
@@ -99,7 +98,7 @@ class Minutes:
         own: Body = {"term": {"organization.id": self.organization_id}}
         found = query.aggregate(self.es, self.stream, own, {"first": {"min": {"field": "@timestamp"}}})
         value = found.get("first", {}).get("value")
-        return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+        return None if value is None else from_milliseconds(value)
 
     def largest(self, start: datetime, end: datetime, models: Sequence[str], count: int) -> dict[str, str]:
         """Ids and names of the workspaces that used most of `models` in [start, end)."""

@@ -10,8 +10,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic import query
-from anthropic_metrics.kernel.plan import Range
-from anthropic_metrics.limits.snapshots import iso
+from anthropic_metrics.kernel.ranges import Range, iso
 
 Body = dict[str, Any]
 

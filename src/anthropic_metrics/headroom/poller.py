@@ -13,20 +13,17 @@ from datetime import datetime, timedelta
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
-from anthropic_metrics.documents.agent import AGENT_DATASET
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.elastic.reconcile import Streams
-from anthropic_metrics.headroom.build import DATASET, headroom_documents, moment
+from anthropic_metrics.headroom.build import headroom_documents, moment
 from anthropic_metrics.headroom.due import OVERLAP, Due, spans
-from anthropic_metrics.headroom.minutes import DATASET as MINUTES_DATASET
 from anthropic_metrics.headroom.minutes import Minutes
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.windows import WINDOW, windows
+from anthropic_metrics.kernel.datasets import AGENT, HEADROOM, RATE_LIMIT, USAGE_1M, stream_name
 from anthropic_metrics.kernel.names import Inventory
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
-from anthropic_metrics.limits.poller import DATASET as LIMITS_DATASET
 from anthropic_metrics.limits.snapshots import Scope, Snapshots
 
 # Everything is compared once a day, whether or not it seems to have changed.
@@ -51,7 +48,7 @@ class HeadroomPoller:
         self._config = config
         self._inventory = inventory
         self._clock = clock
-        self.stream = stream_name(DATASET, config.namespace)
+        self.stream = stream_name(HEADROOM, config.namespace)
         self.interval = config.usage.interval
         self._seen: _Seen | None = None
 
@@ -95,16 +92,16 @@ class HeadroomPoller:
         """All that was acknowledged is visible to them."""
         names = {
             dataset: stream_name(dataset, self._config.namespace)
-            for dataset in (MINUTES_DATASET, LIMITS_DATASET, AGENT_DATASET, DATASET)
+            for dataset in (USAGE_1M, RATE_LIMIT, AGENT, HEADROOM)
         }
         for stream in names.values():
             refresh(es, stream)
         organization = self._inventory.names(now).organization_id
         return Due(
             Minutes.of(es, self._config, organization),
-            Snapshots(es, names[LIMITS_DATASET], organization),
-            headroom=names[DATASET],
-            agent=names[AGENT_DATASET],
+            Snapshots(es, names[RATE_LIMIT], organization),
+            headroom=names[HEADROOM],
+            agent=names[AGENT],
         )
 
     def _compute(
@@ -128,7 +125,7 @@ class HeadroomPoller:
             documents = headroom_documents(found, names, self._config.namespace, now, usage_read_at)
             outcome = streams.reconcile(
                 self.stream,
-                (span.start, span.end),
+                span,
                 documents,
                 organization_id=names.organization_id,
                 terms={"anthropic.workspace.id": workspaces} if workspaces else {},

@@ -10,7 +10,7 @@ from typing import Any
 from anthropic_metrics.documents.base import DataStream, Document, Event, Organization
 from anthropic_metrics.documents.identity import Prepared, document_id, prepare
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 
 # What a null in a grouped field stands for (Admin API reference).
 DEFAULT_WORKSPACE = "Default"

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from datetime import datetime, timedelta
 
-Width = Literal["1m", "1h", "1d"]
+from anthropic_metrics.kernel.ranges import WIDTHS, Range, Width, ceil, floor
 
-WIDTHS: dict[Width, timedelta] = {
-    "1m": timedelta(minutes=1),
-    "1h": timedelta(hours=1),
-    "1d": timedelta(days=1),
-}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Buckets of the first window, while nobody knows how many rows a bucket has.
 FIRST_WINDOW: dict[Width, int] = {"1m": 60, "1h": 6, "1d": 7}
 # Buckets a page may hold at most (Admin API reference).
@@ -28,29 +21,11 @@ GROWTH = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """Whole buckets, UTC: from `start`, inclusive, to `end`, exclusive."""
-
-    start: datetime
-    end: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Rung:
     """Buckets younger than `age` are read again once `every` has passed (zero: at every poll)."""
 
     age: timedelta
     every: timedelta = timedelta(0)
-
-
-def floor(moment: datetime, step: timedelta) -> datetime:
-    """The start of the bucket that holds `moment`; buckets are counted from the UTC epoch."""
-    return moment - (moment - EPOCH) % step
-
-
-def ceil(moment: datetime, step: timedelta) -> datetime:
-    """The end of the bucket that holds `moment`: the range up to it takes in the bucket still open."""
-    return floor(moment, step) + step
 
 
 def due_rungs(rungs: tuple[Rung, ...], last: Mapping[Rung, datetime], now: datetime) -> list[Rung]:

@@ -14,7 +14,11 @@ WRITTEN = tuple(item.name for item in fields(Counts))
 
 @dataclass
 class Tally(Counts):
-    """Counts of one pass over one stream. `differing` buckets of two grains; None: none were compared."""
+    """Counts of one pass over one stream.
+
+    `differing` buckets of two grains, None: none were compared. `answers` names what the Admin API's answers
+    had wrong (`bad_rows` counts it) or new (`unknown_fields`).
+    """
 
     poller: str
     stream: str
@@ -28,6 +32,7 @@ class Tally(Counts):
     differing: int | None = None
     newest_data: datetime | None = None
     failures: list[str] = field(default_factory=list)
+    answers: Problems = field(default_factory=Problems)
 
     def add(self, outcome: Counts) -> None:
         """Count one reconciled window."""
@@ -38,6 +43,7 @@ class Tally(Counts):
         """Count what the answers had wrong or new."""
         self.bad_rows += problems.total
         self.unknown_fields += sum(problems.unknown_fields.values())
+        self.answers.add(problems)
 
     def page(self) -> None:
         """Count one page of an answer."""
@@ -49,8 +55,8 @@ class Tally(Counts):
 
     @property
     def done(self) -> bool:
-        """Whether every window was read to its end and every document arrived."""
-        return not self.failures and super().done
+        """Whether every window was read to its end, every row of it, and every document arrived."""
+        return not (self.failures or self.bad_rows) and super().done
 
     def counts(self) -> dict[str, int]:
         """Every counter that is not zero."""

@@ -12,6 +12,7 @@ from typing import Any
 from elasticsearch import BadRequestError, Elasticsearch, ElasticsearchWarning
 
 from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.kernel.ranges import iso
 
 DEFAULT_LIMIT = 1000  # what Elasticsearch sets where a query has no LIMIT
 _STREAM = re.compile(r"(metrics-anthropic_metrics\.\w+)-\*")
@@ -20,15 +21,11 @@ _SINCE = re.compile(r"now-(\d+)([hdwM])(?:/([dwM]))?")
 
 @dataclass(frozen=True)
 class Answer:
-    """Columns, their Elasticsearch types and the rows of a query.
-
-    Without columns where a data stream that the query reads does not exist: `missing` names those.
-    """
+    """Columns, their Elasticsearch types and the rows of a query."""
 
     columns: tuple[str, ...]
     types: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
-    missing: tuple[str, ...] = ()
 
     def records(self) -> list[dict[str, Any]]:
         """The rows by column name."""
@@ -46,20 +43,19 @@ def ask(
 ) -> Answer:
     """The answer for [start, end] and the values `chosen` by field; `namespace` None reads all of them.
 
-    A stream that does not exist has no rows. Raises MetricsError.
+    A stream that does not exist yet has no rows. Raises MetricsError.
     """
-    query = _asked(query, namespace)
     with warnings.catch_warnings(), translated("The query of a panel"):
         warnings.simplefilter("ignore", ElasticsearchWarning)
         try:
             found = es.esql.query(
-                query=query,
+                query=_asked(query, namespace),
                 filter=_filter(start, end, chosen or {}),
                 params=_params(query, start, end),
             )
         except BadRequestError as error:
-            if missing := _missing(es, query, error):
-                return Answer((), (), (), missing)
+            if "Unknown index" in str(error):
+                return Answer((), (), ())
             raise
     columns = found["columns"]
     return Answer(
@@ -98,37 +94,13 @@ def _asked(query: str, namespace: str | None) -> str:
     return query if "LIMIT" in query else f"{query}\n| LIMIT {DEFAULT_LIMIT}"
 
 
-def _missing(es: Elasticsearch, query: str, error: BadRequestError) -> tuple[str, ...]:
-    """The sources of a refused query that do not exist; none where something else is wrong with it."""
-    if not re.search("Unknown (index|column)", str(error)):
-        return ()
-    source = re.match(r"\s*FROM\s+([^|]+)", query)
-    names = [name.strip() for name in source[1].split(",")] if source else []
-    return tuple(name for name in names if not _exists(es, name))
-
-
-def _exists(es: Elasticsearch, name: str) -> bool:
-    """Asked with ES|QL, since a reader's key may do nothing else."""
-    try:
-        es.esql.query(query=f"FROM {name} | LIMIT 0")
-    except BadRequestError as error:
-        if "Unknown index" in str(error):
-            return False
-        raise
-    return True
-
-
 def _params(query: str, start: datetime, end: datetime) -> list[dict[str, str]]:
     bounds = {"_tstart": start, "_tend": end}
-    return [{name: _iso(bound)} for name, bound in bounds.items() if f"?{name}" in query]
+    return [{name: iso(bound)} for name, bound in bounds.items() if f"?{name}" in query]
 
 
 def _filter(start: datetime, end: datetime, chosen: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    time = {"range": {"@timestamp": {"gte": _iso(start), "lte": _iso(end)}}}
+    time = {"range": {"@timestamp": {"gte": iso(start), "lte": iso(end)}}}
     return {
         "bool": {"filter": [time, *({"terms": {field: list(values)}} for field, values in chosen.items())]}
     }
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

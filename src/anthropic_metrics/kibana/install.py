@@ -10,16 +10,16 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import KibanaSettings
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.steps import Kind, Step, lacks_api
 from anthropic_metrics.elastic.upgrade import existing_streams
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
+from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kibana.bundle import FILE
 from anthropic_metrics.kibana.client import KibanaClient
 from anthropic_metrics.kibana.definitions import kibana_folder
+from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 
-OLDEST = (8, 17)
 PATH = "/api/saved_objects/_import"
 KINDS: dict[str, Kind] = {"dashboard": "dashboard", "index-pattern": "data view"}
 # What the panels read. A panel over a stream that does not exist shows an error, over an empty one zero.
@@ -60,10 +60,10 @@ def plan_dashboards() -> list[Step]:
 def check_version(client: KibanaClient) -> None:
     """MetricsError when this Kibana cannot read the dashboards."""
     version = client.version()
-    if version[:2] < OLDEST:
+    if version[:2] < OLDEST_ELASTIC:
         raise MetricsError(
             f"Kibana {'.'.join(map(str, version))} is too old for the dashboards.",
-            cure="Use Kibana 8.17 or newer, or --no-kibana.",
+            cure=f"Use Kibana {OLDEST_TEXT} or newer, or --no-kibana.",
         )
 
 

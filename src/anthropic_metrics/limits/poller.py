@@ -13,12 +13,12 @@ from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.replies import Problems, RateLimitGroup
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.kernel.datasets import RATE_LIMIT, stream_name
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.names import Inventory
-from anthropic_metrics.kernel.plan import Range, floor
+from anthropic_metrics.kernel.ranges import Range, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
@@ -26,7 +26,6 @@ from anthropic_metrics.limits.snapshots import Scope, Snapshots
 
 log = structlog.get_logger(__name__)
 
-DATASET = "anthropic_metrics.rate_limit"
 # Workspaces read at one poll. With more of them each poll reads its share in turn, so that five hundred
 # workspaces cost 20 requests a poll and none waits longer than 25 polls.
 WORKSPACES_PER_POLL = 20
@@ -40,7 +39,7 @@ class RateLimitPoller:
     ) -> None:
         self._settings = config.rate_limits
         self._namespace = config.namespace
-        self.stream = stream_name(DATASET, config.namespace)
+        self.stream = stream_name(RATE_LIMIT, config.namespace)
         self._client = client
         self._inventory = inventory
         self._clock = clock
@@ -65,7 +64,7 @@ class RateLimitPoller:
             record(self._changes(es, documents, slot, now))
         outcome = streams.reconcile(
             self.stream,
-            (slot, slot + timedelta(milliseconds=1)),
+            Range(slot, slot + timedelta(milliseconds=1)),
             documents,
             organization_id=self._inventory.names(now).organization_id,
             now=now,
@@ -101,7 +100,7 @@ class RateLimitPoller:
         names = self._inventory.names(now)
         for groups in self._snapshots(now, tally, every_workspace):
             tally.rows += len(groups)
-            frame = Frame(DATASET, self._namespace, Range(slot, slot), names, now)
+            frame = Frame(RATE_LIMIT, self._namespace, Range(slot, slot), names, now)
             yield from rate_limit_documents(frame, groups)
 
     def _snapshots(

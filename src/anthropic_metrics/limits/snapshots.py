@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic import query
+from anthropic_metrics.kernel.ranges import from_milliseconds, iso
 
 Body = dict[str, Any]
 # A workspace's id, None for the organization itself.
@@ -63,7 +64,7 @@ class Snapshots:
         earliest = {"earliest": {"min": {"field": "@timestamp"}}}
         found = query.aggregate(self.es, self.stream, self._all(recent), earliest)
         value = found.get("earliest", {}).get("value")
-        return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+        return None if value is None else from_milliseconds(value)
 
     def _edges(
         self,
@@ -121,11 +122,6 @@ def own_limits(row: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
             yield limit["type"], value
 
 
-def iso(moment: datetime) -> str:
-    """A moment as the query language takes it."""
-    return moment.astimezone(UTC).isoformat()
-
-
 def _scope(bucket: Mapping[str, Any]) -> Scope:
     key: str = bucket["key"]
     return None if key == _NONE else key
@@ -137,7 +133,7 @@ def _clauses(edges: Mapping[Scope, int]) -> Iterator[Body]:
     for scope, milliseconds in edges.items():
         by_time[milliseconds].append(scope)
     for milliseconds, scopes in by_time.items():
-        moment = {"term": {"@timestamp": iso(datetime.fromtimestamp(milliseconds / 1000, UTC))}}
+        moment = {"term": {"@timestamp": iso(from_milliseconds(milliseconds))}}
         yield {"bool": {"filter": [moment, _of(scopes)]}}
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from anthropic_metrics.config import BudgetSettings
-from anthropic_metrics.documents.agent import AGENT_DATASET, agent_document
+from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, document_id, prepare
+from anthropic_metrics.kernel.datasets import AGENT
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, workspace_fields
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 
 ACTION = "budget"
 _ORGANIZATION = "organization"
@@ -44,7 +45,7 @@ def budget_documents(
             event={"category": ["configuration"]},
         )
         dimensions: dict[str, str | None] = {"action": ACTION, "scope": scope, "name": name}
-        yield prepare(document_id(names.organization_id, AGENT_DATASET, start, dimensions), document)
+        yield prepare(document_id(names.organization_id, AGENT, start, dimensions), document)
 
 
 def _workspace(name: str, names: Names) -> dict[str, object]:

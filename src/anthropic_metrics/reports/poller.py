@@ -10,8 +10,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import structlog
-
 from anthropic_metrics.admin_api.client import AdminClient, Priority
 from anthropic_metrics.admin_api.pages import Bucket, read_buckets
 from anthropic_metrics.admin_api.replies import Problems, parse_rows
@@ -19,13 +17,12 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.reconcile import Change, Streams
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, DOCUMENTED_LAG
 from anthropic_metrics.kernel.names import Inventory, Names
-from anthropic_metrics.kernel.plan import SPAN_ROWS, Range, newest_window, next_density
+from anthropic_metrics.kernel.plan import SPAN_ROWS, newest_window, next_density
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.behind import Behind
 from anthropic_metrics.reports.corrections import corrections
 from anthropic_metrics.reports.views import View
-
-log = structlog.get_logger(__name__)
 
 Progress = Callable[[Range], None]
 Record = Callable[[Sequence[Prepared]], None]
@@ -101,9 +98,11 @@ class ViewPoller:
             if start < oldest:
                 self._known.pop(start, None)
 
-    def documents(self, whole: Range) -> Iterator[Prepared]:
-        """The documents that should exist for `whole`, newest window first; nothing is written."""
-        tally = Tally(self.view.poller, self.view.stream)
+    def documents(self, whole: Range, tally: Tally) -> Iterator[Prepared]:
+        """The documents that should exist for `whole`, newest window first; nothing is written.
+
+        `tally` counts what was read, rows that make no document among it.
+        """
         for window in self._windows(whole):
             now = self._clock()
             for fresh in self._read(window, now, tally, Priority.LIVE, verify=True):
@@ -142,8 +141,6 @@ class ViewPoller:
         problems = Problems()
         where = f"{self.view.dataset} {bucket.start:%Y-%m-%dT%H:%MZ}"
         rows: list[Any] = parse_rows(self.view.row, bucket.rows, where, problems)
-        if problems.total:
-            log.warning("rows_refused", stream=self.view.stream, count=problems.total, rows=problems.bad_rows)
         tally.problems(problems)
         tally.rows += len(rows)
         if self.view.workspaces:
@@ -170,7 +167,7 @@ class ViewPoller:
                 self._known.pop(built.start, None)
             outcome = streams.reconcile(
                 view.stream,
-                (span[0].start, span[-1].end),
+                Range(span[0].start, span[-1].end),
                 [document for built in span for document in built.documents],
                 organization_id=span[0].organization_id,
                 terms=view.terms,
@@ -181,7 +178,8 @@ class ViewPoller:
                 record=log_corrections,
             )
             if outcome.settled:
-                self._known.update((built.start, built.digest) for built in span)
+                # A bucket with a refused row is built again at each poll, so that each poll says so.
+                self._known.update((built.start, built.digest) for built in span if built.clean)
         tally.add(outcome)
 
 

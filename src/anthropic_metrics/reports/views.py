@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel
-
 from anthropic_metrics.admin_api.pages import BucketQuery
-from anthropic_metrics.admin_api.replies import CostRow, UsageRow
+from anthropic_metrics.admin_api.replies import CostRow, Reply, UsageRow
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.assets import stream_name
+from anthropic_metrics.kernel.datasets import COST, USAGE, USAGE_1D, USAGE_1M, stream_name
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, Frame
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.plan import EPOCH, PAGE_MOST, WIDTHS, Range, Rung, Width, floor
+from anthropic_metrics.kernel.plan import PAGE_MOST, Rung
+from anthropic_metrics.kernel.ranges import EPOCH, WIDTHS, Range, Width, floor
 from anthropic_metrics.reports import build
 
 USAGE_PATH = "/v1/organizations/usage_report/messages"
@@ -35,9 +34,9 @@ USAGE_RUNGS: dict[Width, tuple[Rung, ...]] = {
 }
 COST_RUNGS = (Rung(timedelta(days=31)),)
 USAGE_DATASETS: dict[Width, str] = {
-    "1m": "anthropic_metrics.usage_1m",
-    "1h": "anthropic_metrics.usage",
-    "1d": "anthropic_metrics.usage_1d",
+    "1m": USAGE_1M,
+    "1h": USAGE,
+    "1d": USAGE_1D,
 }
 
 
@@ -51,7 +50,7 @@ class View:
     path: str
     width: Width
     group_by: tuple[str, ...]
-    row: type[BaseModel]
+    row: type[Reply]
     build: Callable[[Frame, Sequence[Any]], list[Prepared]]
     interval: timedelta
     rungs: tuple[Rung, ...]
@@ -155,12 +154,11 @@ def _workspace_filters(workspace_ids: Sequence[str]) -> tuple[tuple[str, str], .
 
 
 def _cost_view(config: Config) -> View:
-    dataset = "anthropic_metrics.cost"
     history, oldest = _reach(config, config.retention.cost, "1d", COST_RUNGS)
     return View(
         poller="cost",
-        dataset=dataset,
-        stream=stream_name(dataset, config.namespace),
+        dataset=COST,
+        stream=stream_name(COST, config.namespace),
         namespace=config.namespace,
         path=COST_PATH,
         width="1d",

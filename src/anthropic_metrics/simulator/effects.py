@@ -183,6 +183,26 @@ def missing_field(field: str) -> Effect:
     )
 
 
+def every_row(change: Callable[[dict[str, Any]], Any]) -> Effect:
+    """Each row of the page changed, such as by a new name for one of its fields."""
+
+    def rows(page: Any) -> Any:
+        data = [
+            {**entry, "results": [change(row) for row in entry["results"]]}
+            if "results" in entry
+            else change(entry)
+            for entry in page["data"]
+        ]
+        return {**page, "data": data}
+
+    return changed(rows)
+
+
+def renamed_field(before: str, after: str) -> Effect:
+    """Each row of the page calls a field otherwise."""
+    return every_row(lambda row: {after if name == before else name: value for name, value in row.items()})
+
+
 def extra_field(field: str = "reasoning_tokens", value: Any = 3) -> Effect:
     """The page's first row has a field that nobody knows yet."""
     return bad_row(field, value)

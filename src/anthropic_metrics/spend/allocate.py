@@ -127,7 +127,7 @@ class _Ledger:
         if not places:
             return False
         amount = total(line.amount for line in lines)
-        mixed = part != SEARCHES and len({_priced_apart(line) for line in lines}) > 1
+        mixed = part != SEARCHES and len({priced_apart(line) for line in lines}) > 1
         weights = [self._rows[place].counts[part] for place in places]
         for place, share in zip(places, share_out(amount, weights), strict=True):
             parts = self._parts[place]
@@ -180,7 +180,7 @@ def _value(name: str, value: str | None) -> str | None:
     return value or UNKNOWN_GEO if name == "inference_geo" else value
 
 
-def _priced_apart(line: Billed) -> tuple[str | None, ...]:
+def priced_apart(line: Billed) -> tuple[str | None, ...]:
     """What may give two lines of one cell two prices; a workspace has no prices of its own."""
     return (line.model, line.service_tier, line.context_window, line.inference_geo, line.description)
 

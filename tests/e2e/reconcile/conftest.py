@@ -11,11 +11,12 @@ from elasticsearch import Elasticsearch
 from reconcile_samples import HOUR, WINDOW, Faulty
 
 from anthropic_metrics.config import Config
-from anthropic_metrics.elastic.assets import stream_name
 from anthropic_metrics.elastic.lookup import held
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import apply, plan_setup
 from anthropic_metrics.elastic.write import BulkWriter, remove
+from anthropic_metrics.kernel.datasets import stream_name
+from anthropic_metrics.kernel.ranges import Range
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,7 +42,7 @@ def shared() -> str:
 @pytest.fixture
 def stream(es: Elasticsearch, shared: str) -> str:
     """An empty stream."""
-    copies = held(es, shared, WINDOW, {}) + held(es, shared, (WINDOW[1], WINDOW[1] + HOUR), {})
+    copies = held(es, shared, WINDOW, {}) + held(es, shared, Range(WINDOW.end, WINDOW.end + HOUR), {})
     BulkWriter(es).write(shared, [remove("delete", copy) for copy in copies])
     return shared
 

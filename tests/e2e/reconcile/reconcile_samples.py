@@ -13,9 +13,10 @@ from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.reconcile import Outcome, Streams
+from anthropic_metrics.kernel.ranges import Range
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-WINDOW = (START, START + timedelta(days=1))
+WINDOW = Range(START, START + timedelta(days=1))
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ORGANIZATION = "11111111-2222-3333-4444-555555555555"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from elasticsearch import Elasticsearch
 from reconcile_samples import HOUR, NOW, WINDOW, backing, document, documents, plain, put, reconcile, rows
 
-from anthropic_metrics.elastic.diff import milliseconds
 from anthropic_metrics.elastic.lookup import held
 from anthropic_metrics.elastic.reconcile import Change, Outcome, Streams
+from anthropic_metrics.kernel.ranges import iso
 
 
 def test_a_stream_that_does_not_exist_is_made_and_filled(
@@ -64,7 +64,7 @@ def test_a_row_that_vanishes_is_marked_then_deleted_after_the_confirmation(
 ) -> None:
     reconcile(streams, stream, documents(3))
     assert reconcile(streams, stream, documents(2)) == Outcome(marked=1, kept=2)
-    stamp = milliseconds(NOW).isoformat(timespec="milliseconds")
+    stamp = iso(NOW)
     assert rows(es, stream) == [*plain(documents(2)), ("row-2", 1, stamp)]
     assert reconcile(streams, stream, documents(2), NOW + HOUR / 2) == Outcome(waiting=1, kept=2)
     assert reconcile(streams, stream, documents(2), NOW + HOUR) == Outcome(deleted=1, kept=2)
@@ -120,7 +120,7 @@ def test_only_the_window_the_organization_and_the_terms_are_looked_at(
     es: Elasticsearch, streams: Streams, stream: str
 ) -> None:
     other = document(101, organization="other")
-    outside = document(103, **{"@timestamp": WINDOW[1].isoformat()})
+    outside = document(103, **{"@timestamp": WINDOW.end.isoformat()})
     for each in (other, outside, document(0), document(1)):
         put(es, stream, each)
     assert reconcile(streams, stream, [], terms={"anthropic.workspace.id": ["w1"]}) == Outcome(marked=1)

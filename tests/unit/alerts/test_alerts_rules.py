@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from servers.kibana_ids import FORMS, Form, id_columns, is_plain, last_by
 
+from anthropic_metrics.alerts.bodies import query
 from anthropic_metrics.alerts.catalog import every_rule, rules
-from anthropic_metrics.alerts.columns import id_columns
-from anthropic_metrics.alerts.execute import alerts, turn
+from anthropic_metrics.alerts.execute import Alert, alerts, turn
 from anthropic_metrics.alerts.messages import subject
-from anthropic_metrics.alerts.rule import Rule
+from anthropic_metrics.alerts.rule import NOW, Rule
 from anthropic_metrics.config import AlertSettings, BudgetSettings, Config, load_config
 from anthropic_metrics.config.alerts import RULES
 from anthropic_metrics.errors import ConfigError
@@ -23,15 +26,24 @@ CONFIG = Config(
 
 
 @pytest.mark.parametrize("rule", every_rule(CONFIG), ids=lambda rule: rule.key)
-def test_a_rule_is_keyed_by_what_stays_and_asks_no_clock(rule: Rule) -> None:
+def test_the_last_by_of_a_rule_holds_plain_names_only_and_they_are_its_identity(rule: Rule) -> None:
+    entries = last_by(rule.query)
+    assert entries == list(rule.identity)
+    assert all(is_plain(entry) and "." not in entry for entry in entries)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("rule", every_rule(CONFIG), ids=lambda rule: rule.key)
+def test_a_rule_names_the_columns_that_kibana_makes_its_ids_of(rule: Rule, form: Form) -> None:
+    columns = [*re.findall(r"(\w+) = ", rule.query), *rule.identity]
+    assert id_columns(rule.query, columns, form) == list(rule.identity)
+
+
+@pytest.mark.parametrize("rule", every_rule(CONFIG), ids=lambda rule: rule.key)
+def test_a_rule_asks_no_clock_and_is_the_same_query_for_an_older_kibana(rule: Rule) -> None:
     assert "NOW()" not in rule.query
     assert "//" not in rule.query
-    stats = [line for line in rule.query.splitlines() if line.startswith("| STATS")]
-    assert " BY " in stats[-1]
-    keys = id_columns(rule.query, ["day", "month", "hour", "model", "workspace_id", "level_percent", "stream",
-                                   "api_key_id"])  # fmt: skip
-    assert keys
-    assert all("." not in key for key in keys)
+    assert query(rule, (8, 17)).replace("NOW()", NOW) == rule.query
 
 
 def test_each_rule_of_the_configuration_has_a_definition() -> None:
@@ -39,36 +51,38 @@ def test_each_rule_of_the_configuration_has_a_definition() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "columns", "keys"),
+    ("query", "columns", "older", "newer"),
     [
-        ("FROM x | STATS n = COUNT(*) BY a, b = TRIM(c)", ["n", "a", "b"], ["a", "b"]),
-        ("FROM x | STATS n = COUNT(*) BY `a b`", ["n", "a b"], ["a b"]),
-        ("FROM x | stats n = count(*) by TRIM(c)", ["n", "TRIM(c)"], ["TRIM(c)"]),
-        ("FROM x | STATS n = COUNT(*) BY a | RENAME a AS z | WHERE n > 1", ["n", "z"], ["z"]),
-        ("FROM x | STATS n = COUNT(*) BY a, b | DROP b", ["n", "a"], ["a"]),
-        ("FROM x | STATS n = COUNT(*) BY a | STATS m = MAX(n)", ["m"], ["m"]),
-        ('FROM x | WHERE t == "| STATS q BY r" | STATS n = COUNT(*) BY a', ["n", "a"], ["a"]),
-        ("FROM x METADATA _id | KEEP _id, a", ["_id", "a"], ["_id"]),
-        ("FROM x | KEEP a, b", ["a", "b"], ["a", "b"]),
-        (
-            'FROM x | STATS n = SUM(CASE(a == "x", 1, 0)) BY k = CONCAT(a, ","), d',
-            ["n", "k", "d"],
-            ["k", "d"],
-        ),
+        ("FROM x | STATS n = COUNT(*) BY a, b", ["n", "a", "b"], ["a", "b"], ["a", "b"]),
+        ("FROM x | STATS n = COUNT(*) BY a, b = TRIM(c)", ["n", "a", "b"], ["a"], ["a", "b"]),
+        ("FROM x | STATS n = COUNT(*) BY b = TRIM(c)", ["n", "b"], ["n", "b"], ["b"]),
+        ("FROM x | STATS n = COUNT(*) BY `a b`", ["n", "a b"], ["a b"], ["a b"]),
+        ("FROM x | stats n = count(*) by TRIM(c)", ["n", "TRIM(c)"], ["n", "TRIM(c)"], ["TRIM(c)"]),
+        ("FROM x | STATS n = COUNT(*) BY a | RENAME a AS z", ["n", "z"], ["z"], ["z"]),
+        ("FROM x | STATS n = COUNT(*) BY a, b | DROP b", ["n", "a"], ["a"], ["a"]),
+        ("FROM x | STATS n = COUNT(*) BY a | STATS m = MAX(n)", ["m"], ["m"], ["m"]),
+        ("FROM x | STATS n = SUM(m) BY a | INLINE STATS t = SUM(n) BY b", ["n", "a", "b"], ["a"], ["b"]),
+        ('FROM x | WHERE t == "| STATS q BY r" | STATS n = COUNT(*) BY a', ["n", "a"], ["a"], ["a"]),
+        ('FROM x | WHERE t == "team\\\\" | STATS n = COUNT(*) BY a', ["n", "a"], ["a"], ["a"]),
+        ("FROM x METADATA _id | KEEP _id, a", ["_id", "a"], ["_id"], ["_id"]),
+        ("FROM x | KEEP a, b", ["a", "b"], ["a", "b"], ["a", "b"]),
     ],
 )
-def test_an_alerts_id_is_read_from_the_last_stats(query: str, columns: list[str], keys: list[str]) -> None:
-    assert id_columns(query, columns) == keys
+def test_kibana_reads_an_alerts_id_from_the_last_stats(
+    query: str, columns: list[str], older: list[str], newer: list[str]
+) -> None:
+    assert [id_columns(query, columns, form) for form in FORMS] == [older, newer]
 
 
 def test_rows_with_one_id_are_one_alert_and_a_row_without_an_id_is_none() -> None:
-    query = "FROM x | STATS n = COUNT(*) BY a, b"
-    found = alerts(query, ["n", "a", "b"], [[1, "x", None], [2, "x", None], [3, None, None], [4, "x", "y"]])
+    rule = replace(every_rule(CONFIG)[0], identity=("a", "b"))
+    values = [(1, "x", None), (2, "x", None), (3, None, None), (4, "x", "y")]
+    found = alerts(rule, [dict(zip("nab", value, strict=True)) for value in values])
     assert [(alert.id, alert.row["n"]) for alert in found] == [("x", 1), ("x,y", 4)]
 
 
 def test_a_turn_tells_new_ongoing_and_recovered() -> None:
-    found = alerts("FROM x | STATS n = COUNT(*) BY a", ["n", "a"], [[1, "new"], [2, "old"]])
+    found = [Alert("new", {}), Alert("old", {})]
     change = turn(["old", "gone"], found)
     assert [alert.id for alert in change.new] == ["new"]
     assert [alert.id for alert in change.ongoing] == ["old"]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from harness.report_samples import DAY, HOUR, NAMES, view
 
 from anthropic_metrics.consistency.grains import Comparison, check_document, comparable, compared
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.reports.build import USAGE_NUMBERS
 
 OUTPUT = "anthropic.usage.output_tokens"

@@ -9,7 +9,8 @@ import pytest
 
 from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic import assets
-from anthropic_metrics.elastic.assets import assets_root, drift, load_assets, main, stream_name, write
+from anthropic_metrics.elastic.assets import assets_root, drift, load_assets, main, write
+from anthropic_metrics.kernel.datasets import stream_name
 
 
 def test_the_files_are_up_to_date() -> None:

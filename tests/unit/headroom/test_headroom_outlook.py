@@ -10,7 +10,7 @@ from headroom_samples import AWARE, NINE, OUTPUT, group, limits, use
 from anthropic_metrics.headroom.due import spans, window_range
 from anthropic_metrics.headroom.outlook import Line
 from anthropic_metrics.headroom.whatif import what_if
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 

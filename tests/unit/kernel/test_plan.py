@@ -6,18 +6,14 @@ from hypothesis import strategies as st
 
 from anthropic_metrics.kernel.plan import (
     PAGE_MOST,
-    WIDTHS,
     WINDOW_ROWS,
-    Range,
     Rung,
-    Width,
-    ceil,
     due_rungs,
-    floor,
     newest_window,
     next_density,
     reach,
 )
+from anthropic_metrics.kernel.ranges import WIDTHS, Range, Width, ceil, floor
 
 NOW = datetime(2026, 11, 21, 10, 42, 7, tzinfo=UTC)
 FRESH, DEEP = Rung(timedelta(hours=24)), Rung(timedelta(days=7), every=timedelta(hours=1))

@@ -9,7 +9,7 @@ from anthropic_metrics.admin_api.client import Priority
 from anthropic_metrics.elastic.reconcile import Outcome
 from anthropic_metrics.errors import RetryLater
 from anthropic_metrics.kernel.names import Inventory
-from anthropic_metrics.kernel.plan import Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports import poller as module
 from anthropic_metrics.reports.poller import ViewPoller
@@ -59,7 +59,7 @@ class Streams:
         if self.failures:
             self.failures -= 1
             raise RetryLater("away")
-        self.seen.append((*window, len(documents)))
+        self.seen.append((window.start, window.end, len(documents)))
         return Outcome(created=len(documents), marked=self.marked)
 
 

@@ -4,7 +4,8 @@ import pytest
 from harness.report_samples import view
 
 from anthropic_metrics.config import Backfill, Config, CostSettings, RetentionSettings, UsageSettings
-from anthropic_metrics.kernel.plan import PAGE_MOST, Range
+from anthropic_metrics.kernel.plan import PAGE_MOST
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.reports.views import views
 
 NOW = datetime(2026, 11, 21, 10, 42, tzinfo=UTC)

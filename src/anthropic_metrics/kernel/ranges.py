@@ -1,0 +1,44 @@
+"""Time as the agent counts it: buckets of three widths on the UTC grid, and ranges of whole buckets. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+Width = Literal["1m", "1h", "1d"]
+
+WIDTHS: dict[Width, timedelta] = {
+    "1m": timedelta(minutes=1),
+    "1h": timedelta(hours=1),
+    "1d": timedelta(days=1),
+}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An interval of time, UTC: from `start`, inclusive, to `end`, exclusive."""
+
+    start: datetime
+    end: datetime
+
+
+def floor(moment: datetime, step: timedelta) -> datetime:
+    """The start of the bucket that holds `moment`; buckets are counted from the UTC epoch."""
+    return moment - (moment - EPOCH) % step
+
+
+def ceil(moment: datetime, step: timedelta) -> datetime:
+    """The end of the bucket that holds `moment`: the range up to it takes in the bucket still open."""
+    return floor(moment, step) + step
+
+
+def iso(moment: datetime, timespec: Literal["seconds", "milliseconds"] = "milliseconds") -> str:
+    """An aware moment as text in UTC that ends in Z, cut to `timespec`; Elasticsearch keeps milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).removesuffix("+00:00") + "Z"
+
+
+def from_milliseconds(count: float) -> datetime:
+    """Milliseconds since 1970, as Elasticsearch answers them, as an aware time."""
+    return datetime.fromtimestamp(count / 1000, UTC)

@@ -1,0 +1,120 @@
+"""How far a day's early figures were off, once its bill is there; and which price was the cause. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from anthropic_metrics.spend.allocate import Allocation
+from anthropic_metrics.spend.estimate import Estimate, Prices, estimate
+from anthropic_metrics.spend.learn import Cell, cell_of
+from anthropic_metrics.spend.money import ZERO, Usd, total
+from anthropic_metrics.spend.rows import PART_NAMES, SEARCHES
+from anthropic_metrics.spend.settle import day_of, day_start
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The cell whose price was most off: what it was estimated at and what it was billed."""
+
+    cell: Cell
+    part: int
+    estimated: Usd
+    billed: Usd
+
+    @property
+    def difference(self) -> Usd:
+        return Usd(total((self.estimated, Usd(-self.billed))))
+
+    @property
+    def label(self) -> str:
+        """Such as `claude-opus-5-5 standard global output`."""
+        return " ".join((*(value for _name, value in self.cell if value), PART_NAMES[self.part]))
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateCheck:
+    """One workspace on one UTC day; `workspace` is None where usage is not grouped by it.
+
+    `billed` is the bill of what usage carries, so that it can be held against `estimated`; `unattributed` is
+    the rest of the bill, which no estimate could know.
+    """
+
+    day: date
+    workspace: str | None
+    estimated: Usd
+    billed: Usd
+    unattributed: Usd
+    unpriced_tokens: int
+    cause: Cause | None
+
+    @property
+    def difference(self) -> Usd:
+        """Estimated less billed."""
+        return Usd(total((self.estimated, Usd(-self.billed))))
+
+    @property
+    def share(self) -> float | None:
+        """The difference as a share of what was billed, for people; None where nothing was."""
+        return float(self.difference / self.billed) if self.billed else None
+
+
+def known_before(day: date, settle_after: timedelta) -> date:
+    """Bills of days before this one were settled when `day` began: its early figures were made of them."""
+    return day_of(day_start(day) - settle_after)
+
+
+def estimate_checks(found: Allocation, prices: Prices) -> list[EstimateCheck]:
+    """A check per workspace of a settled day; `prices` are those that were known while it ran."""
+    estimates = [estimate(share.used, prices) for share in found.shares]
+    workspaces = {share.used.dimensions.get("workspace_id") for share in found.shares}
+    grouped = any("workspace_id" in share.used.dimensions for share in found.shares) or not found.shares
+    if grouped:
+        workspaces |= {line.dimensions["workspace_id"] for line in found.unattributed}
+    checks = []
+    for workspace in sorted(workspaces, key=lambda name: name or ""):
+        own = [
+            place
+            for place, share in enumerate(found.shares)
+            if share.used.dimensions.get("workspace_id") == workspace
+        ]
+        rest = (
+            line.amount
+            for line in found.unattributed
+            if not grouped or line.dimensions["workspace_id"] == workspace
+        )
+        checks.append(
+            EstimateCheck(
+                found.day,
+                workspace,
+                _amount(estimates[place].amount for place in own),
+                _amount(found.shares[place].amount for place in own),
+                total(rest),
+                sum(estimates[place].unpriced_tokens for place in own),
+                _cause(found, estimates, own, prices),
+            )
+        )
+    return checks
+
+
+def _amount(amounts: Iterable[Usd | None]) -> Usd:
+    return total(amount for amount in amounts if amount is not None)
+
+
+def _cause(
+    found: Allocation, estimates: Sequence[Estimate], own: Iterable[int], prices: Prices
+) -> Cause | None:
+    """Of these rows the cell with the largest difference; None if there is none."""
+    sums: dict[tuple[Cell, int], tuple[list[Usd], list[Usd]]] = {}
+    for place in own:
+        cell = cell_of(found.shares[place].used.dimensions, prices.grouped)
+        pairs = zip(estimates[place].parts, found.shares[place].parts, strict=True)
+        for part, (early, late) in enumerate(pairs):
+            if early or late:
+                held = sums.setdefault((() if part == SEARCHES else cell, part), ([], []))
+                held[0].append(early)
+                held[1].append(late)
+    causes = [Cause(cell, part, total(early), total(late)) for (cell, part), (early, late) in sums.items()]
+    worst = max(causes, key=lambda cause: abs(cause.difference), default=None)
+    return worst if worst is not None and worst.difference != ZERO else None
