@@ -124,6 +124,11 @@ def assert_equal(found: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> None:
             assert found[key] == value, key
 
 
+def minute(moment: datetime) -> str:
+    """The text of an instant in a table."""
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
 def dollars(found: float | None, wanted: Decimal) -> None:
     assert found is not None
     assert abs(Decimal(found) - wanted) < Decimal("0.00001"), (found, wanted)

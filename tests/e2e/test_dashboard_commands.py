@@ -123,7 +123,8 @@ def test_render_draws_a_cluster_without_data_too(tmp_path: Path, settings: dict[
     done = run(tmp_path, "dashboards", "render", **settings)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "anthropic-metrics.html").read_text("utf-8")
-    assert "No data in this range." in page
+    assert f"metrics-anthropic_metrics.cost-{settings['ANTHROPIC_METRICS_NAMESPACE']} does not exist" in page
+    assert "do not exist: nothing has been written." in done.stderr
     assert (tmp_path / "anthropic-metrics.html").as_uri() in done.stderr
 
 

@@ -24,7 +24,7 @@ def minutes_held(w: World, chosen: Mapping[str, Sequence[str]]) -> list[Row]:
 
 
 @each_scope
-def test_headroom_is_what_the_fullest_minute_left(filled: World, chosen: dict[str, list[str]]) -> None:
+def test_headroom_is_what_the_peak_minute_left(filled: World, chosen: dict[str, list[str]]) -> None:
     rows = minutes_held(filled, chosen)
     name = "headroom: Least headroom, % of a limit"
     found = said(filled, name, chosen, start=FROM_WINDOW)
@@ -71,14 +71,14 @@ def test_every_limit_shows_its_peak_and_95th_percentile_minute(
 
 
 @each_scope
-def test_the_fullest_minutes_are_ranked_by_group_and_by_workspace(
+def test_the_peak_minutes_are_ranked_by_group_and_by_workspace(
     filled: World, chosen: dict[str, list[str]]
 ) -> None:
     rows = minutes_held(filled, chosen)
     for name, column, field, counted in (
-        ("headroom: Fullest minute by limit group, %", "anthropic.headroom.group_name", "group", rows),
+        ("headroom: Peak minute by limit group, %", "anthropic.headroom.group_name", "group", rows),
         (
-            "headroom: Fullest minute by workspace, %",
+            "headroom: Peak minute by workspace, %",
             "anthropic.workspace.name",
             "workspace",
             [row for row in rows if row["scope"] == "workspace"],
@@ -98,11 +98,11 @@ def test_the_fullest_minutes_are_ranked_by_group_and_by_workspace(
     [(NOW, MINUTE / 2, MINUTE / 2), (NOW + 12 * HOUR, 10 * MINUTE, 30 * MINUTE)],
     ids=["a bucket holds one window", "a bucket holds several windows"],
 )
-def test_over_time_a_bucket_has_its_fullest_minute_and_all_full_minutes(
+def test_over_time_a_bucket_has_its_peak_minute_and_all_full_minutes(
     filled: World, chosen: dict[str, list[str]], end: datetime, lines: timedelta, bars: timedelta
 ) -> None:
     rows = minutes_held(filled, chosen)
-    name, drawn = "headroom: Fullest minute over time, % of the limit", {"start": FROM_WINDOW, "end": end}
+    name, drawn = "headroom: Peak minute over time, % of the limit", {"start": FROM_WINDOW, "end": end}
     peaks: dict[tuple[datetime, str], float] = {}
     for row in rows:
         cell = floor(row["time"], lines), row["group"]

@@ -18,7 +18,7 @@ from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kibana.ask import ask, since
 from anthropic_metrics.kibana.definitions import load_bundle
 from anthropic_metrics.kibana.install import saved_objects_text
-from anthropic_metrics.kibana.look.page import Page, render
+from anthropic_metrics.kibana.look.page import Page, no_stream, render
 
 PAGE = Path("anthropic-metrics.html")
 
@@ -40,6 +40,8 @@ def render_page(
     with closing(connect(settings.elasticsearch)) as es:
         page = draw(es, settings.namespace, utc_now())
     save(page, output)
+    if page.missing:
+        err.print(no_stream(page.missing), highlight=False, soft_wrap=True, markup=False)
     for failure in page.failures:
         err.print(failure, style="red", highlight=False, soft_wrap=True, markup=False)
     raise typer.Exit(1 if page.failures else 0)

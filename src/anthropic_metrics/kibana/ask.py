@@ -21,11 +21,15 @@ _SINCE = re.compile(r"now-(\d+)([hdwM])(?:/([dwM]))?")
 
 @dataclass(frozen=True)
 class Answer:
-    """Columns, their Elasticsearch types and the rows of a query."""
+    """Columns, their Elasticsearch types and the rows of a query.
+
+    Without columns where a data stream that the query reads does not exist: `missing` names those.
+    """
 
     columns: tuple[str, ...]
     types: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    missing: tuple[str, ...] = ()
 
     def records(self) -> list[dict[str, Any]]:
         """The rows by column name."""
@@ -43,19 +47,20 @@ def ask(
 ) -> Answer:
     """The answer for [start, end] and the values `chosen` by field; `namespace` None reads all of them.
 
-    A stream that does not exist yet has no rows. Raises MetricsError.
+    A stream that does not exist has no rows. Raises MetricsError.
     """
+    query = _asked(query, namespace)
     with warnings.catch_warnings(), translated("The query of a panel"):
         warnings.simplefilter("ignore", ElasticsearchWarning)
         try:
             found = es.esql.query(
-                query=_asked(query, namespace),
+                query=query,
                 filter=_filter(start, end, chosen or {}),
                 params=_params(query, start, end),
             )
         except BadRequestError as error:
-            if "Unknown index" in str(error):
-                return Answer((), (), ())
+            if missing := _missing(es, query, error):
+                return Answer((), (), (), missing)
             raise
     columns = found["columns"]
     return Answer(
@@ -92,6 +97,26 @@ def _asked(query: str, namespace: str | None) -> str:
     if namespace is not None:
         query = _STREAM.sub(rf"\1-{namespace}", query)
     return query if "LIMIT" in query else f"{query}\n| LIMIT {DEFAULT_LIMIT}"
+
+
+def _missing(es: Elasticsearch, query: str, error: BadRequestError) -> tuple[str, ...]:
+    """The sources of a refused query that do not exist; none where something else is wrong with it."""
+    if not re.search("Unknown (index|column)", str(error)):
+        return ()
+    source = re.match(r"\s*FROM\s+([^|]+)", query)
+    names = [name.strip() for name in source[1].split(",")] if source else []
+    return tuple(name for name in names if not _exists(es, name))
+
+
+def _exists(es: Elasticsearch, name: str) -> bool:
+    """Asked with ES|QL, since a reader's key may do nothing else."""
+    try:
+        es.esql.query(query=f"FROM {name} | LIMIT 0")
+    except BadRequestError as error:
+        if "Unknown index" in str(error):
+            return False
+        raise
+    return True
 
 
 def _params(query: str, start: datetime, end: datetime) -> list[dict[str, str]]:

@@ -1,4 +1,8 @@
-"""Dashboards as they are written by hand: one YAML file each in `kibana/`, checked while they are read."""
+"""Dashboards as they are written by hand: one YAML file each in `kibana/`, checked while they are read.
+
+What every query needs is added here, so that no panel can forget it: only the agent's own documents are read,
+and a table shows dates as UTC text.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,17 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from anthropic_metrics.documents.base import AGENT_NAME
 from anthropic_metrics.elastic.assets import assets_root
 from anthropic_metrics.errors import ConfigError
 
 WIDTH = 48  # columns of Kibana's grid
 Format = Literal["usd", "price", "count", "compact", "ratio", "percent", "time", "day"]
 DATES = ("time", "day")
+# Another shipper may write into the same data streams, such as Elastic's own package.
+OWN_DOCUMENTS = f'WHERE agent.name == "{AGENT_NAME}"'
+# Kibana draws a date in the viewer's time zone: west of UTC, a UTC day would read as the evening before.
+DATE_TEXTS = {"day": "yyyy-MM-dd", "time": "yyyy-MM-dd HH:mm"}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -81,7 +90,10 @@ class _Queried(_Titled):
 
 
 class Metric(_Queried):
-    """One number, with another one beside it. `steps` are the bounds between green, yellow and red."""
+    """One number, with another one beside it. `steps` are the bounds between green, yellow and red.
+
+    A value that is null is drawn in grey: no data is never good news.
+    """
 
     kind: Literal["metric"]
     value: str
@@ -216,7 +228,9 @@ def _dashboard(folder: Path, name: str, shared: _BundleFile) -> Dashboard:
     for row in source.get("rows", []):
         for panel in row.get("panels", []):
             if "query" in panel:
-                panel["query"] = _expanded(path, panel, shared.words)
+                panel["query"] = _own_documents(_expanded(path, panel, shared.words))
+            if panel.get("kind") == "table":
+                _dates_as_text(panel)
     found = _validated(Dashboard, path, {"name": name, **source})
     if unknown := set(found.controls) - shared.controls.keys():
         raise ConfigError(f"{path.name}: no such control in bundle.yaml: {', '.join(sorted(unknown))}")
@@ -230,6 +244,27 @@ def _expanded(path: Path, panel: dict[str, Any], words: dict[str, str]) -> str:
         raise ConfigError(
             f"{path.name}: {panel.get('title')}: no such word in bundle.yaml: {error}"
         ) from None
+
+
+def _own_documents(query: str) -> str:
+    """The query with its source limited to what this agent wrote."""
+    source, _, rest = query.partition("\n")
+    return f"{source}\n| {OWN_DOCUMENTS}\n{rest}"
+
+
+def _dates_as_text(panel: dict[str, Any]) -> None:
+    """Turn the date columns of a table into text."""
+    columns = panel.get("columns", {})
+    texts = {
+        name: column
+        for name, column in columns.items()
+        if isinstance(column, list) and len(column) == 2 and column[1] in DATE_TEXTS
+    }
+    for name, (label, form) in texts.items():
+        columns[name] = f"{label}, UTC" if form == "time" else label
+    if texts:
+        forms = (f'{name} = DATE_FORMAT("{DATE_TEXTS[form]}", {name})' for name, (_, form) in texts.items())
+        panel["query"] += f"\n| EVAL {', '.join(forms)}"
 
 
 def _read(path: Path) -> dict[str, Any]:

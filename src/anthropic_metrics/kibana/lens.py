@@ -22,7 +22,10 @@ NUMBERS: dict[Format, Body] = {
     "ratio": {"decimals": 2},
 }
 SERIES = {"bars": "bar_stacked", "lines": "line", "ranking": "bar_horizontal_stacked"}
-GREEN, YELLOW, RED = "#24C292", "#FCD883", "#F6726A"
+GREY, GREEN, YELLOW, RED = "#98A2B3", "#24C292", "#FCD883", "#F6726A"
+ZONE_NOTE = (
+    "Kibana draws times in its own time zone (dateFormat:tz); buckets are UTC. The newest is still open."
+)
 
 
 def lens_state(panel: Queried) -> Body:
@@ -30,7 +33,7 @@ def lens_state(panel: Queried) -> Body:
     view = sha256(f"esql-{panel.pattern}".encode()).hexdigest()
     return {
         "title": panel.title,
-        "description": panel.note,
+        "description": _description(panel),
         "type": "lens",
         "visualizationType": _kind(panel),
         "references": [],
@@ -45,6 +48,12 @@ def lens_state(panel: Queried) -> Body:
             "visualization": _visualization(panel),
         },
     }
+
+
+def _description(panel: Queried) -> str:
+    """The note; on a time axis also what Kibana's time zone does to it."""
+    timed = isinstance(panel, Chart) and panel.columns[panel.x].type == "date"
+    return " ".join(filter(None, (panel.note, ZONE_NOTE if timed else "")))
 
 
 def text_state(panel: Text) -> Body:
@@ -97,11 +106,20 @@ def _column(name: str, column: Column, panel: Queried) -> Body:
         "customLabel": True,
         "meta": {"type": column.type},
     }
-    if column.type == "number" and not (isinstance(panel, Chart) and name == panel.x):
+    if name in _metrics(panel):
         found["inMetricDimension"] = True
     if (shown := _format(column)) is not None:
         found["params"] = {"format": shown}
     return found
+
+
+def _metrics(panel: Queried) -> tuple[str, ...]:
+    """The columns in a metric dimension. A table has none: from 9.4 on the mark would move its columns."""
+    if isinstance(panel, Metric):
+        return tuple(panel.accessors())
+    if isinstance(panel, Chart):
+        return panel.y
+    return (panel.value,) if isinstance(panel, Heatmap) else ()
 
 
 def _format(column: Column) -> Body | None:
@@ -134,13 +152,16 @@ def _metric(panel: Metric) -> Body:
 
 
 def _palette(steps: tuple[float, ...]) -> Body:
-    """Green below the first step, red from the last on, yellow between two."""
-    colors = [GREEN, RED] if len(steps) == 1 else [GREEN, YELLOW, RED]
-    lower, upper = (0, *steps), (*steps, steps[-1] * 2)
+    """Green below the first step, red from the last on, yellow between two.
+
+    Kibana gives a metric without a value the first colour, so that is grey, for values below zero: none is.
+    """
+    colors = [GREY, GREEN, RED] if len(steps) == 1 else [GREY, GREEN, YELLOW, RED]
+    lower, upper = (-1, 0, *steps), (0, *steps, steps[-1] * 2)
     parameters = {
         "name": "custom",
         "rangeType": "number",
-        "rangeMin": 0,
+        "rangeMin": -1,
         "rangeMax": None,
         "reverse": False,
         "progression": "fixed",
@@ -204,5 +225,8 @@ def _heatmap(panel: Heatmap) -> Body:
             "isYAxisLabelVisible": True,
             "isXAxisTitleVisible": False,
             "isYAxisTitleVisible": False,
+            # Read from 9.4 on; before, the order is that of the rows.
+            "xSortPredicate": "asc",
+            "ySortPredicate": "asc",
         },
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
@@ -36,10 +36,11 @@ Ask = Callable[[Dashboard, Queried], Answer]
 
 @dataclass
 class Page:
-    """HTML, and the panels that could not be drawn with the reason."""
+    """HTML, the panels that could not be drawn with the reason, and the data streams that do not exist."""
 
     html: str
     failures: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 def render(bundle: Bundle, ask: Ask, *, now: datetime, subtitle: str) -> Page:
@@ -48,13 +49,15 @@ def render(bundle: Bundle, ask: Ask, *, now: datetime, subtitle: str) -> Page:
     Raises ConfigError when the extra `render` is not installed.
     """
     library, markdown = _libraries()
-    palette, failures = Palette(), []
+    palette, failures, missing = Palette(), list[str](), set[str]()
 
     def card(dashboard: Dashboard, panel: Queried | Text) -> str:
         if isinstance(panel, Text):
             return markdown(panel.text)
         try:
-            return _content(panel, ask(dashboard, panel), palette)
+            answer = ask(dashboard, panel)
+            missing.update(answer.missing)
+            return _content(panel, answer, palette)
         except MetricsError as error:
             failures.append(f"{dashboard.title}: {panel.title}: {error}")
             return f'<p class="failed">{escape(str(error))}</p>'
@@ -70,7 +73,7 @@ def render(bundle: Bundle, ask: Ask, *, now: datetime, subtitle: str) -> Page:
         library=library,
         script=_file("page.js"),
     )
-    return Page(html, failures)
+    return Page(html, failures, sorted(missing))
 
 
 def _libraries() -> tuple[str, Callable[[str], str]]:
@@ -118,6 +121,8 @@ def _cards(row: Row, card: Callable[[Queried | Text], str]) -> Iterator[str]:
 
 
 def _content(panel: Queried, answer: Answer, palette: Palette) -> str:
+    if answer.missing:
+        return f'<p class="empty">{escape(no_stream(answer.missing))}</p>'
     if isinstance(panel, Metric):
         return _metric(panel, answer)
     if not answer.rows:
@@ -125,6 +130,12 @@ def _content(panel: Queried, answer: Answer, palette: Palette) -> str:
     if isinstance(panel, Table):
         return _table(panel, answer)
     return _chart(chart(panel, answer, palette) if isinstance(panel, Chart) else heatmap(panel, answer))
+
+
+def no_stream(names: Sequence[str]) -> str:
+    """Why there is nothing to show where data streams do not exist."""
+    streams, verb = ("Data stream", "does") if len(names) == 1 else ("Data streams", "do")
+    return f"{streams} {', '.join(names)} {verb} not exist: nothing has been written."
 
 
 def _metric(panel: Metric, answer: Answer) -> str:
