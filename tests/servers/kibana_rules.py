@@ -16,7 +16,16 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 KEY = "a2liYW5hOmtleQ=="
-CONNECTORS = {"log": ".server-log", "chat": ".slack", "mail": ".email", "desk": ".jira"}
+CONNECTORS = {
+    "log": ".server-log",
+    "chat": ".slack",
+    "mail": ".email",
+    "desk": ".jira",
+    "pager": ".pagerduty",
+    "hook": ".webhook",
+    "index": ".index",
+    "team": ".teams",
+}
 _UPDATE = {
     "name",
     "tags",

@@ -1,4 +1,8 @@
-"""What Kibana's connectors are to send, by the connector's type."""
+"""What Kibana's connectors are to send, by the connector's type.
+
+Kibana checks an action's parameters only when it fires, after the text is rendered. So what grows with the
+rows (the message, and the link, which holds the whole query) stays out of fields that have a limit.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +60,12 @@ def _params(kind: str, connector: str, rule: Rule, settings: AlertSettings, *, o
     if kind == ".webhook":
         return {"body": json.dumps(_fields(rule, over=over))}
     if kind == ".pagerduty":
-        key = {"eventAction": "resolve" if over else "trigger", "dedupKey": "{{rule.id}}:{{alert.id}}"}
-        return key if over else {**key, "summary": message, "severity": "warning"}
+        key: Body = {"eventAction": "resolve" if over else "trigger", "dedupKey": "{{rule.id}}:{{alert.id}}"}
+        if over:
+            return key
+        details = {"message": _message(rule, over=False, link=""), "link": "{{context.link}}"}
+        summary = "{{rule.name}} ({{alert.id}})"
+        return {**key, "summary": summary, "severity": "warning", "customDetails": details}
     if kind == ".email":
         return {"to": _recipients(connector, settings), "subject": rule.name, "message": message}
     raise ConfigError(
@@ -72,12 +80,13 @@ def _recipients(connector: str, settings: AlertSettings) -> list[str]:
     return list(settings.emails)
 
 
-def _message(rule: Rule, *, over: bool) -> str:
+def _message(rule: Rule, *, over: bool, link: str = "{{context.link}}") -> str:
     """Mustache over the rows of the alert; at a recovery Kibana has no rows any more."""
     if over:
         return "Recovered: {{rule.name}} ({{alert.id}})"
+    # One row where each row is an alert of its own, every row on an older Kibana.
     row = re.sub(r"\{\{(\w+)\}\}", r"{{_source.\1}}", rule.subject)
-    return "{{rule.name}}: {{#context.hits}}" + row + ". {{/context.hits}}{{context.link}}"
+    return "{{rule.name}}: {{#context.hits}}" + row + ". {{/context.hits}}" + link
 
 
 def _fields(rule: Rule, *, over: bool) -> Body:

@@ -97,7 +97,10 @@ def is_untouched(found: Body) -> bool:
 
 
 def template(rule: Rule, namespace: str) -> Body:
-    """An `alerting_rule_template` saved object, for Kibana 9.2 and newer: a form filled in, no rule yet."""
+    """An `alerting_rule_template` saved object, for Kibana 9.2.1 and newer: a form filled in.
+
+    The first builds of 9.2 ask for a `consumer`, which every later one refuses: no template suits both.
+    """
     return {
         "id": f"anthropic-metrics-{namespace}-{re.sub(r'[^a-z0-9]+', '-', rule.key.lower()).strip('-')}",
         "type": "alerting_rule_template",

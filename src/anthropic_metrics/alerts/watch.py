@@ -107,14 +107,22 @@ class Watch:
     def _post(self, now: datetime, tally: Tally) -> None:
         self._state.refresh()
         for kept in self._state.unposted():
-            claimed = self._state.claim(kept, now)
-            if claimed is None:
-                continue
-            left = claimed.pending
             try:
-                left = self._posted(claimed, now, tally)
-            finally:
-                self._state.settle(claimed, left)
+                self._post_one(kept, now, tally)
+            except Stopped:
+                raise
+            except MetricsError as error:  # of the alert memory: the others are still posted
+                tally.failures.append(f"Alert {kept.alert['id']} of {kept.alert['rule']}: {error}")
+
+    def _post_one(self, kept: Kept, now: datetime, tally: Tally) -> None:
+        claimed = self._state.claim(kept, now)
+        if claimed is None:
+            return
+        left = claimed.pending
+        try:
+            left = self._posted(claimed, now, tally)
+        finally:
+            self._state.settle(claimed, left)
 
     def _posted(self, kept: Kept, now: datetime, tally: Tally) -> list[str]:
         """Post what is pending, in order; returns what is left for the next time."""

@@ -51,7 +51,7 @@ class Poster:
 
     def post(self, webhook: Webhook, message: dict[str, Any]) -> None:
         """Raises RetryLater when it was not taken; its message names neither host nor URL."""
-        body = {"text": message["text"]} if webhook.kind == "slack" else message
+        body = {"text": _slack(message["text"])} if webhook.kind == "slack" else message
         for attempt in range(ATTEMPTS):
             if attempt and self._stop.wait(self._waits[attempt - 1]):
                 raise Stopped
@@ -63,6 +63,11 @@ class Poster:
         raise RetryLater(f"Webhook {webhook.name} did not take an alert: {problem}.")
 
 
+def _slack(text: str) -> str:
+    """Slack's three control characters as text: a workspace named `<!channel>` must not call the channel."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def _send(url: str, body: dict[str, Any]) -> tuple[str | None, bool]:
     """What went wrong, if anything, and whether to try again at once."""
     try:
@@ -71,6 +76,8 @@ def _send(url: str, body: dict[str, Any]) -> tuple[str | None, bool]:
         return "no answer in time", True
     except httpx.HTTPError as error:
         return f"no connection ({type(error).__name__})", True
+    except (httpx.InvalidURL, ValueError, OSError) as error:
+        return f"it cannot be asked ({type(error).__name__})", False
     if answer.is_success:
         return None, False
     return f"it answered {answer.status_code}", answer.status_code == 429 or answer.status_code >= 500

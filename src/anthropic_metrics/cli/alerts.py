@@ -131,7 +131,7 @@ def export(
     kibana: Annotated[str, typer.Option(help="Kibana's version, such as 8.19.")] = "9.2",
     config: ConfigOption = None,
 ) -> None:
-    """Write the rules as request bodies, and templates.ndjson to import into Kibana 9.2 or newer."""
+    """Write the rules as request bodies, and templates.ndjson to import into Kibana 9.2.1 or newer."""
     if not re.fullmatch(r"\d+\.\d+(\.\d+)?", kibana):
         raise ConfigError(f"--kibana: {kibana!r} is no version; write 8.19 or 9.2")
     version = tuple(int(part) for part in kibana.split("."))

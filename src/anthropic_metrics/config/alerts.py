@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import BeforeValidator, Field, SecretStr
 
 from anthropic_metrics.config.connections import Section
@@ -28,6 +29,9 @@ RULES = (
     "unattributed_usage",
     "no_fresh_data",
 )
+_MOST_ADDRESSES, _LONGEST_ADDRESS = 100, 512
+_LONGEST_NAME = 256
+_LEAST_USD = 0.01
 _SHORTEST_SCHEDULE = timedelta(minutes=1)
 
 
@@ -43,12 +47,31 @@ def _webhooks(value: object) -> tuple[SecretStr, ...]:
     if isinstance(value, tuple) and all(isinstance(item, SecretStr) for item in value):
         return value
     found = tuple(text.strip() for text in _texts(value))
-    for url in found:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+    for place, url in enumerate(found, 1):
+        if not url.lower().startswith(("http://", "https://")):
             raise ValueError("must be a list of URLs that begin with https:// or http://")
         redact.add(url)
+        if not _can_be_posted_to(url):
+            raise ValueError(f"entry {place} cannot be read as a URL: check its host and port")
     return tuple(SecretStr(url) for url in found)
+
+
+def _can_be_posted_to(url: str) -> bool:
+    """Whether the HTTP client can make a request of it."""
+    try:
+        return bool(httpx.URL(url).host) and urlsplit(url).port != 0
+    except (httpx.InvalidURL, ValueError):  # also a host that is no IDNA name
+        return False
+
+
+def _addresses(value: object) -> tuple[str, ...]:
+    found = _texts(value)
+    if len(found) > _MOST_ADDRESSES or any(len(each) > _LONGEST_ADDRESS for each in found):
+        raise ValueError(
+            f"must be at most {_MOST_ADDRESSES} addresses of at most {_LONGEST_ADDRESS} characters: "
+            "Kibana sends to no more"
+        )
+    return found
 
 
 def _table(value: object, what: str, read: Callable[[object], Any]) -> dict[str, Any]:
@@ -72,21 +95,31 @@ def _usd(value: object) -> float:
         amount = float(value)
     except ValueError:
         raise ValueError("must be an amount in US dollars, such as 500") from None
-    if not 0 < amount < 1e12:
-        raise ValueError("must be more than nothing")
+    # Less than a cent is 0 in a query, and a budget of 0 is never used up.
+    if not _LEAST_USD <= amount < 1e12:
+        raise ValueError("must be more than nothing: a cent (0.01) or more")
     return amount
 
 
 def _optional_usd(value: object) -> float | None:
-    return None if value in (None, "") else _usd(value)
+    # An empty text is `${NAME:-}`; a key without a value is a slip that would switch the budget off.
+    if value is None:
+        raise ValueError("is empty: give it a value or leave the key out")
+    return None if value == "" else _usd(value)
 
 
-def _workspaces(value: object) -> dict[str, float]:
-    return _table(value, "US dollars", _usd)
+def _budgets(value: object) -> dict[str, float]:
+    table = _table(value, "US dollars", _usd)
+    for name in table:
+        if not name.strip():
+            raise ValueError("holds a budget without a name")
+        if len(name) > _LONGEST_NAME:
+            raise ValueError(f"{name[:20]}...: a name has at most {_LONGEST_NAME} characters")
+    return table
 
 
 def _tags(value: object) -> dict[str, float]:
-    table = _table(value, "US dollars", _usd)
+    table = _budgets(value)
     if wrong := [tag for tag in table if not re.fullmatch(r"[^=]+=.+", tag)]:
         raise ValueError(f"{', '.join(wrong)}: must be written tag=value, such as team=research")
     return table
@@ -119,6 +152,7 @@ def _levels(value: object) -> tuple[int, ...]:
 
 Usd = Annotated[float, BeforeValidator(_usd)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Webhooks = Annotated[tuple[SecretStr, ...], BeforeValidator(_webhooks)]
 
 
@@ -133,7 +167,7 @@ class AlertSettings(Section):
     connectors: Texts = Field(
         (), description="Ids of Kibana connectors that `alerts install` gives the rules as actions."
     )
-    emails: Texts = Field((), description="Recipients, for those of the connectors that send e-mail.")
+    emails: Addresses = Field((), description="Recipients, for those of the connectors that send e-mail.")
     rules: Annotated[tuple[str, ...], names(what="rule", allowed=RULES)] = Field(
         RULES, description="The rules that are on; budgets below are on where there are any."
     )
@@ -159,7 +193,7 @@ class AlertSettings(Section):
         1_000_000, ge=0, description="`cache_hit_rate`: input tokens below which nothing is judged."
     )
     dominance_percent: int = Field(
-        90, ge=50, le=100, description="`model_dominance`: most that one model's share of tokens may be."
+        90, ge=50, le=99, description="`model_dominance`: most that one model's share of tokens may be."
     )
     dominance_floor_tokens: int = Field(
         1_000_000, ge=0, description="`model_dominance`: tokens below which nothing is judged."
@@ -184,7 +218,7 @@ class BudgetSettings(Section):
     organization_usd: Annotated[float | None, BeforeValidator(_optional_usd)] = Field(
         None, description="Budget of a calendar month (UTC) for the whole organization."
     )
-    workspaces: Annotated[dict[str, float], BeforeValidator(_workspaces)] = Field(
+    workspaces: Annotated[dict[str, float], BeforeValidator(_budgets)] = Field(
         {}, description="Budgets of workspaces, by name or id: `{Production: 500}`. An id outlives renames."
     )
     tags: Annotated[dict[str, float], BeforeValidator(_tags)] = Field(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from servers.kibana_rules import KEY, KibanaRules, Refused, check_create, kibana_rules
+from servers.kibana_actions import problems, rendered
+from servers.kibana_ids import ALL_ROWS
+from servers.kibana_rules import CONNECTORS, KEY, KibanaRules, Refused, check_create, kibana_rules
 from typer.testing import CliRunner
 
+from anthropic_metrics.alerts.actions import rule_actions
 from anthropic_metrics.alerts.bodies import create_body, rule_id
 from anthropic_metrics.alerts.catalog import every_rule, rules
 from anthropic_metrics.alerts.files import exported
@@ -162,6 +166,42 @@ def test_connectors_get_an_action_for_the_alert_and_one_for_its_end() -> None:
     ]
     assert actions[0]["params"]["message"].startswith("{{rule.name}}: {{#context.hits}}{{_source.day}} cost")
     assert actions[2]["params"]["to"] == ["ops@example.com"]
+
+
+LONG = BudgetSettings(workspaces={"w" * 256: 500.0}, tags={"t=" + "g" * 254: 300.0})
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+@pytest.mark.parametrize("grouping", ["row", "all"])
+def test_every_connector_takes_the_message_of_every_rule_with_one_row_and_with_a_hundred(
+    rows: int, grouping: str
+) -> None:
+    settings = AlertSettings(emails=("ops@example.com",))
+    kinds = {name: kind for name, kind in CONNECTORS.items() if kind != ".jira"}
+    for rule in every_rule(Config(budgets=LONG, namespace="n" * 100)):
+        hit = {
+            name: f"<{name}> " + "x" * 64 for name in re.findall(r"\w+", f"{rule.subject} {rule.identity}")
+        }
+        identity = ",".join("i" * 50 for _ in rule.identity) if grouping == "row" else ALL_ROWS
+        variables = {
+            "rule": {"id": rule_id(rule, "n" * 100), "name": rule.name},
+            "alert": {"id": identity},
+            "date": "2026-11-20T15:00:00.000Z",
+            "context": {"hits": [{"_source": hit}] * rows, "link": "/app/discover#/" + "q" * 2000},
+        }
+        for action in rule_actions(rule, kinds, settings):
+            params = rendered(action["params"], variables)
+            assert problems(kinds[action["id"]], params) == [], (rule.key, action["id"])
+
+
+def test_the_sentence_and_the_link_of_a_page_are_in_its_details() -> None:
+    (rule, *_) = every_rule(Config())
+    fired, over = rule_actions(rule, {"pager": ".pagerduty"}, AlertSettings())
+    assert fired["params"]["summary"] == "{{rule.name}} ({{alert.id}})"
+    assert "{{_source.cost_usd}}" in fired["params"]["customDetails"]["message"]
+    assert fired["params"]["customDetails"]["link"] == "{{context.link}}"
+    assert over["params"].keys() == {"eventAction", "dedupKey"}
+    assert over["params"]["dedupKey"] == fired["params"]["dedupKey"]
 
 
 @pytest.mark.parametrize(
