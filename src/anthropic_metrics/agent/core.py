@@ -198,7 +198,12 @@ class Agent:
             self.metrics.differing.labels(attempt.job.name).set(tally.differing)
 
     def _append_poll(self, attempt: Attempt) -> None:
-        """One agent document for the attempt. That it cannot be written must not fail the job itself."""
+        """One agent document for the attempt. That it cannot be written must not fail the job itself.
+
+        Before the templates stand it would make a stream that is mapped by guesses.
+        """
+        if not self._is_ready:
+            return
         document = poll_document(attempt, self.config.namespace, self.inventory.organization)
         key = f"{self._id} {attempt.job.name} {attempt.began.isoformat()}"
         identity = blake2b(key.encode(), digest_size=16).hexdigest()

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from anthropic_metrics.cli.common import err
 from anthropic_metrics.config import Config
 from anthropic_metrics.embedded import EmbeddedElasticsearch, cache_dir, download, is_downloaded
+from anthropic_metrics.proxies import DIRECT
 
 
 def own_data() -> Path:
@@ -27,7 +28,7 @@ def embedded_cluster(config: Config, *, data: Path | None) -> Iterator[Config]:
     if not is_downloaded():
         _download()
     with EmbeddedElasticsearch(data=data) as cluster:
-        hosts = config.elasticsearch.model_copy(update={"hosts": (cluster.url,)})
+        hosts = config.elasticsearch.model_copy(update={"hosts": (cluster.url,), "proxy": DIRECT})
         yield config.model_copy(update={"elasticsearch": hosts})
 
 

@@ -43,6 +43,10 @@ def setup(
     kibana: Annotated[
         bool, typer.Option("--kibana/--no-kibana", help="Dashboards and rules too, where kibana.url is set.")
     ] = True,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="Replace what Elastic's integration or others installed here."),
+    ] = False,
 ) -> None:
     """Install or upgrade index templates, ingest pipelines, dashboards and alert rules; safe to repeat."""
     settings = load(config)
@@ -50,18 +54,20 @@ def setup(
         err.print("No elasticsearch.hosts: this is what an empty cluster would get.")
         _print(_everything())
         return
-    steps = [*_steps(settings, dry_run=dry_run), *(_kibana(settings, dry_run=dry_run) if kibana else [])]
+    steps = _steps(settings, dry_run=dry_run, take_over=take_over)
+    if kibana and not any(step.action == "refuse" for step in steps):
+        steps += _kibana(settings, dry_run=dry_run)
     _print(steps)
     for step in steps:
         if step.cure:
             err.print(f"{step.name}: {step.cure}", highlight=False, soft_wrap=True, markup=False)
-    raise typer.Exit(1 if any(step.status == "failed" for step in steps) else 0)
+    raise typer.Exit(1 if any(step.status == "failed" or step.action == "refuse" for step in steps) else 0)
 
 
-def _steps(config: Config, *, dry_run: bool) -> list[Step]:
+def _steps(config: Config, *, dry_run: bool, take_over: bool) -> list[Step]:
     config.require_elasticsearch()
     with closing(connect(config.elasticsearch)) as es:
-        steps = plan_setup(es, config)
+        steps = plan_setup(es, config, take_over=take_over)
         return steps if dry_run else apply(es, steps)
 
 

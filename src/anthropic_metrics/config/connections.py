@@ -18,6 +18,7 @@ from anthropic_metrics.config.values import (
     OptionalText,
     OptionalUrl,
     Password,
+    Proxy,
     SecretFile,
     Url,
     Urls,
@@ -94,6 +95,11 @@ class ElasticsearchSettings(Section):
     ca_certs: CertificateFile = Field(
         None, description="PEM file of the authority that signed the cluster's TLS."
     )
+    proxy: Proxy = Field(
+        None,
+        description="Proxy to reach the cluster through, http://host:port; `none` is no proxy, empty is the "
+        "environment's (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).",
+    )
     verify_certs: bool = Field(
         True, description="Turn off only to try things: anybody could answer as the cluster."
     )
@@ -122,6 +128,10 @@ class KibanaSettings(Section):
     url: OptionalUrl = Field(None, description="URL of Kibana; also read from KIBANA_URL.")
     api_key: ApiKey = Field(None, description="Encoded API key; also read from KIBANA_API_KEY.")
     api_key_file: SecretFile = Field(None, description="File with the API key instead.")
+    ca_certs: CertificateFile = Field(None, description="PEM file of the authority that signed Kibana's TLS.")
+    verify_certs: bool = Field(
+        True, description="Turn off only to try things: anybody could answer as Kibana."
+    )
     space: OptionalText = Field(
         None, description="Kibana space for dashboards and rules; empty is the default space."
     )

@@ -210,6 +210,8 @@ class Config(Section):
         settings = self.elasticsearch
         if not settings.verify_certs:
             yield "elasticsearch.verify_certs is off: anybody on the way can read and change what is sent."
+        if not self.kibana.verify_certs:
+            yield "kibana.verify_certs is off: anybody on the way can read and change what is sent."
         has_secret = settings.username or settings.api_key or settings.api_key_file
         for host in settings.hosts if has_secret else ():
             if host.startswith("http:") and urlsplit(host).hostname not in {"localhost", "127.0.0.1", "::1"}:

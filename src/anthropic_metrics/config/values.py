@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import BeforeValidator, PlainSerializer, SecretStr
 
+from anthropic_metrics.proxies import DIRECT
+
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _LONGEST_BACKFILL = timedelta(days=3650)
 
@@ -202,11 +204,16 @@ def _check_certificates(value: str) -> Path:
     return path
 
 
+def _check_proxy(value: str) -> str:
+    return DIRECT if value.lower() == DIRECT else _check_url(value)
+
+
 def _text(value: str) -> Any:
     return value
 
 
 OptionalText = Annotated[str | None, _or_nothing(_text)]
+Proxy = Annotated[str | None, _or_nothing(_check_proxy)]
 OptionalUrl = Annotated[str | None, _or_nothing(_check_url)]
 ApiKey = Annotated[SecretStr | None, _or_nothing(_check_secret)]
 Password = Annotated[SecretStr | None, _or_nothing(_text)]

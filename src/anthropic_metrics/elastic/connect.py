@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from elastic_transport import HttpHeaders, Transport, TransportApiResponse
+from elastic_transport import HttpHeaders, SerializationError, Transport, TransportApiResponse
 from elasticsearch import ApiError, AuthenticationException, Elasticsearch
 
+from anthropic_metrics.certificates import authorities
 from anthropic_metrics.config import ElasticsearchSettings
-from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.failures import NO_PRODUCT, translated
+from anthropic_metrics.elastic.node import node_class
 from anthropic_metrics.secrets import Secret
 
 
@@ -42,11 +45,11 @@ class RotatingTransport(Transport):
 
     def perform_request(self, method: str, target: str, **options: Any) -> TransportApiResponse:
         if self._secret is None:
-            return super().perform_request(method, target, **options)
+            return _object(super().perform_request(method, target, **options), method)
         answer = self._signed(self._secret.get(), method, target, options)
         if answer.meta.status == 401 and self._secret.reload():
             answer = self._signed(self._secret.get(), method, target, options)
-        return answer
+        return _object(answer, method)
 
     def _signed(self, value: str, method: str, target: str, options: dict[str, Any]) -> TransportApiResponse:
         headers = HttpHeaders(options.get("headers") or {})
@@ -58,13 +61,14 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
     """A client for the configured cluster; makes no request yet.
 
     Lost connections are tried once more per node; everything else is for the caller. Raises ConfigError when
-    the secret cannot be read.
+    the secret or the authority cannot be read, or the proxy's address is none.
     """
     es = Elasticsearch(
         list(settings.hosts),
         request_timeout=settings.timeout.total_seconds(),
         max_retries=len(settings.hosts),
         transport_class=RotatingTransport,
+        node_class=node_class(settings.proxy, authority_given=settings.ca_certs is not None),
         **_tls(settings),
     )
     if secret := settings.secret():
@@ -92,6 +96,14 @@ def server_version(es: Elasticsearch) -> ServerVersion:
     return ServerVersion(number, version.get("build_flavor") == "serverless", text)
 
 
+def _object(answer: TransportApiResponse, method: str) -> TransportApiResponse:
+    """The answer, if it is what every API that the agent calls answers with: a JSON object."""
+    if method != "HEAD" and answer.meta.status < 300 and not isinstance(answer.body, dict):
+        product = answer.meta.headers.get("x-elastic-product")
+        raise SerializationError("no JSON object", errors=() if product else (NO_PRODUCT,))
+    return answer
+
+
 def _local_node(es: Elasticsearch) -> dict[str, Any]:
     try:
         nodes: dict[str, Any] = es.nodes.info(node_id="_local", filter_path="nodes.*.version")["nodes"]
@@ -107,7 +119,9 @@ def _tls(settings: ElasticsearchSettings) -> dict[str, Any]:
         return {}
     if not settings.verify_certs:
         return {"verify_certs": False, "ssl_show_warn": False}
-    return {"ca_certs": str(settings.ca_certs)} if settings.ca_certs else {}
+    authorities("elasticsearch.ca_certs", settings.ca_certs)  # an unusable file is a ConfigError here
+    trusted = settings.ca_certs or os.environ.get("SSL_CERT_FILE")
+    return {"ca_certs": str(trusted)} if trusted else {}
 
 
 def _header(username: str | None) -> Callable[[str], str]:

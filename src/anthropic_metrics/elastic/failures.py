@@ -13,11 +13,16 @@ from elasticsearch import ApiError, UnsupportedProductError
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, RetryLater, SinkError
 
 SETUP_CURE = "Run `anthropic-metrics setup` with a user who may manage index templates and pipelines."
+ODD_CURE = "Check that `elasticsearch.hosts` names Elasticsearch itself, and what a proxy before it answers."
+NO_PRODUCT = UserWarning("no X-Elastic-Product header")
 BLOCKED_CURE = (
     "Lift the block (`PUT <index>/_settings` with `index.blocks.write: null`, or free disk space); "
     "nothing is lost, the next poll writes what is missing."
 )
-_LOGIN_CURE = "Check `elasticsearch.api_key` (or `username` and `password`): it may have expired."
+_LOGIN_CURE = (
+    "Check `elasticsearch.api_key` (or `username` and `password`): it may have expired. Give an "
+    "API key in its encoded form, `encoded` in the answer that created it, not as id:api_key."
+)
 _RIGHTS_CURE = "Give the agent's role one of the privileges named, or use a key that has it."
 _HOST_CURE = "Check `elasticsearch.hosts` and that the cluster can be reached from this machine."
 _CERTIFICATE_CURE = "Name the authority that signed it in `elasticsearch.ca_certs`."
@@ -35,7 +40,7 @@ def translated(doing: str) -> Iterator[None]:
 def translate(error: ApiError | TransportError, doing: str) -> MetricsError:
     """The agent's error for an error of the client."""
     if isinstance(error, UnsupportedProductError):
-        return BadRequest(f"{doing}: the server is not Elasticsearch.", cure=_HOST_CURE)
+        return _no_product(doing)
     if isinstance(error, ApiError):
         return from_status(error.status_code, error_type(error.body), reason(error.body), doing)
     return _from_transport(error, doing)
@@ -79,14 +84,24 @@ def item_reason(error: Any) -> str:
 
 
 def _from_transport(error: TransportError, doing: str) -> MetricsError:
+    cure = str(getattr(error, "cure", ""))  # elastic.node knows what was configured
     if isinstance(error, TlsError):
         return RetryLater(
-            f"{doing}: the server's certificate was refused: {error.message}", cure=_CERTIFICATE_CURE
+            f"{doing}: the TLS connection failed: {error.message}", cure=cure or _CERTIFICATE_CURE
         )
     if isinstance(error, ConnectionTimeout):
         return RetryLater(f"{doing}: no answer in time.", cure="Raise `elasticsearch.timeout` if this stays.")
     if isinstance(error, ClientConnectionError):
-        return RetryLater(f"{doing}: no connection: {error.message}", cure=_HOST_CURE)
+        return RetryLater(f"{doing}: no connection: {error.message}", cure=cure or _HOST_CURE)
     if isinstance(error, SerializationError):
-        return RetryLater(f"{doing}: the answer was cut off or is no JSON.")
+        if NO_PRODUCT in error.errors:
+            return _no_product(doing)
+        return RetryLater(f"{doing}: the answer was cut off or is no JSON.", cure=ODD_CURE)
     return RetryLater(f"{doing}: {error.message}")
+
+
+def _no_product(doing: str) -> BadRequest:
+    return BadRequest(
+        f"{doing}: the answer has no X-Elastic-Product header, so it does not come from Elasticsearch.",
+        cure="Check `elasticsearch.hosts`; a proxy before the cluster must pass on X-Elastic-Product.",
+    )

@@ -10,13 +10,28 @@ from elasticsearch import ApiError, Elasticsearch
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import format_duration
 from anthropic_metrics.documents.mapping import DATASETS
-from anthropic_metrics.elastic.assets import VERSION, Assets, Body, empty_pipeline, load_assets
+from anthropic_metrics.elastic.assets import (
+    PRIORITY,
+    VERSION,
+    Assets,
+    Body,
+    empty_pipeline,
+    load_assets,
+)
 from anthropic_metrics.elastic.connect import server_version
 from anthropic_metrics.elastic.failures import SETUP_CURE, translated
-from anthropic_metrics.elastic.steps import Step, apply, compared, get, quoted
+from anthropic_metrics.elastic.owners import (
+    Applying,
+    Templates,
+    blocking,
+    foreign_template,
+    index_templates,
+    require_ours,
+)
+from anthropic_metrics.elastic.steps import OURS, Step, apply, compared, get, owner, quoted
 from anthropic_metrics.elastic.upgrade import ALL, plan_streams
 from anthropic_metrics.errors import AuthError, SinkError
-from anthropic_metrics.kernel.datasets import template_name
+from anthropic_metrics.kernel.datasets import stream_name, template_name
 from anthropic_metrics.logs import get_logger
 
 __all__ = ["Step", "apply", "ensure", "plan_setup"]
@@ -25,15 +40,21 @@ _NO_PROCESSORS = "empty: this server has no ingest processors"
 _log = get_logger(__name__)
 
 
-def plan_setup(es: Elasticsearch, config: Config) -> list[Step]:
-    """What `apply` would do, in order; only reads. Raises MetricsError when it may not or cannot look."""
+def plan_setup(es: Elasticsearch, config: Config, *, take_over: bool = False) -> list[Step]:
+    """What `apply` would do, in order; only reads. Raises MetricsError when it may not or cannot look.
+
+    What belongs to others is refused; `take_over` replaces their templates and pipelines that have our
+    names, never a template of another name that applies instead of ours.
+    """
     assets = load_assets()
     templates = _component_bodies(assets, config, failure_store=server_version(es).has_failure_store)
+    stored = index_templates(es)
     return [
-        *_pipeline_steps(es, assets),
-        *_component_steps(es, templates),
-        *_index_template_steps(es, assets),
-        *plan_streams(es, templates),
+        *_blocked_steps(config.namespace, stored),
+        *_pipeline_steps(es, assets, take_over=take_over),
+        *_component_steps(es, templates, take_over=take_over),
+        *_index_template_steps(es, assets, take_over=take_over),
+        *plan_streams(es, config.namespace, templates, take_over=take_over),
     ]
 
 
@@ -42,49 +63,95 @@ def ensure(es: Elasticsearch, config: Config) -> list[Step]:
 
     An agent that may not look at templates goes on: its streams are then checked by what they map, and a
     stream without a template refuses its first document with the same advice. Raises SinkError naming
-    `setup` when it is clear that the streams cannot work, and AuthError or RetryLater.
+    `setup` when it is clear that the streams cannot work, or the template of somebody else that applies to
+    one of them, and AuthError or RetryLater.
     """
     try:
-        current = _installed(es)
+        stored = index_templates(es)
     except AuthError:
-        _check_streams(es, config.namespace)
+        if not _check_streams(es, config.namespace):
+            reason = "no right to look at index templates"
+            _log.warning("templates_not_checked", reason=reason, cure=SETUP_CURE)
         return []
-    if all(current.get(template_name(dataset), 0) >= VERSION for dataset in DATASETS):
-        return []
-    return _install(es, config, current)
+    _refuse_foreign(config.namespace, stored)
+    steps = []
+    current = {name: _version(body) for name, body in stored.bodies.items() if owner(body) == OURS}
+    if not all(current.get(template_name(dataset), 0) >= VERSION for dataset in DATASETS):
+        steps = _install(es, config, current)
+        stored = index_templates(es)
+    require_ours(es, config.namespace, stored)
+    _check_streams(es, config.namespace)
+    return steps
+
+
+def _refuse_foreign(namespace: str, stored: Templates) -> None:
+    """SinkError for a template of another name that would win, or one of our name that is not ours."""
+    blocked = blocking(namespace, stored)
+    blocked += [
+        Applying(stream_name(dataset, namespace), name, int(stored.bodies[name].get("priority") or 0), whose)
+        for dataset in DATASETS
+        if (name := template_name(dataset)) in stored.bodies and (whose := stored.owner(name)) != OURS
+    ]
+    if blocked:
+        raise foreign_template(blocked)
 
 
 def _install(es: Elasticsearch, config: Config, current: dict[str, int]) -> list[Step]:
     try:
         steps = apply(es, plan_setup(es, config))
     except AuthError as error:
-        steps, reason = [], error.message
+        steps, reason, cure = [], error.message, SETUP_CURE
     else:
         failed = [step for step in steps if step.status == "failed"]
         if not failed:
             return steps
-        reason = failed[0].detail
+        reason, cure = f"{failed[0].kind} {failed[0].name}: {failed[0].detail}", failed[0].cure or SETUP_CURE
     if all(template_name(dataset) in current for dataset in DATASETS):
-        _log.warning("assets_not_upgraded", reason=reason, cure=SETUP_CURE)
+        _log.warning("assets_not_upgraded", reason=reason, cure=cure)
         return steps
-    raise SinkError(f"The index templates could not be installed: {reason}", cure=SETUP_CURE)
+    raise SinkError(f"The index templates could not be installed: {reason}", cure=cure)
 
 
-def _installed(es: Elasticsearch) -> dict[str, int]:
-    """Versions of our index templates by name."""
-    found = get(es, f"/_index_template/{quoted(ALL)}").get("index_templates", [])
-    return {each["name"]: each["index_template"].get("_meta", {}).get("version", 0) for each in found}
+def _version(body: Body) -> int:
+    version = body["_meta"].get("version", 0)
+    return version if isinstance(version, int) else 0
 
 
-def _check_streams(es: Elasticsearch, namespace: str) -> None:
-    """The comparison needs `event.hash` as a keyword; needs only the right to read."""
-    streams = f"{ALL}-{namespace}"
-    with translated(f"Looking at {streams}"):
-        types = es.field_caps(index=streams, fields="event.hash").get("fields", {}).get("event.hash", {})
-    if types.keys() - {"keyword"}:
-        raise SinkError(f"{streams}: event.hash is mapped as {', '.join(sorted(types))}.", cure=SETUP_CURE)
-    if not types:
-        _log.warning("templates_not_checked", reason="no right to look at index templates", cure=SETUP_CURE)
+def _check_streams(es: Elasticsearch, namespace: str) -> bool:
+    """Whether a stream is there; SinkError unless `event.hash`, which the comparison reads, is a keyword.
+
+    Needs only the right to read.
+    """
+    streams = [stream_name(dataset, namespace) for dataset in DATASETS]
+    with translated(f"Looking at {ALL}-{namespace}"):
+        answer = es.field_caps(
+            index=streams, fields="event.hash", include_unmapped=True, ignore_unavailable=True
+        )
+    types = answer.get("fields", {}).get("event.hash", {})
+    indices: list[str] = answer.get("indices", [])
+    if wrong := sorted(types.keys() - {"keyword"}):
+        where = types[wrong[0]].get("indices") or indices
+        raise SinkError(
+            f"{where[0] if where else f'{ALL}-{namespace}'} was made of another index template: "
+            f"event.hash is {wrong[0]}, not keyword.",
+            cure="Delete that data stream, or reindex it after `anthropic-metrics setup`; the agent writes "
+            "its documents anew.",
+        )
+    return bool(indices)
+
+
+def _blocked_steps(namespace: str, stored: Templates) -> Iterator[Step]:
+    """A refusal for each template of others that applies instead of ours."""
+    by_template: dict[str, list[Applying]] = {}
+    for each in blocking(namespace, stored):
+        by_template.setdefault(str(each.template), []).append(each)
+    for name, blocked in by_template.items():
+        first, more = blocked[0], len(blocked) - 1
+        detail = (
+            f"priority {first.priority}, owner {first.owner}: applies to {first.stream}"
+            f"{f' and {more} more streams' if more else ''}, ours has {PRIORITY}"
+        )
+        yield Step("index template", name, "refuse", detail, cure=first.cure)
 
 
 def _component_bodies(assets: Assets, config: Config, *, failure_store: bool) -> dict[str, Body]:
@@ -100,7 +167,7 @@ def _component_bodies(assets: Assets, config: Config, *, failure_store: bool) ->
     return bodies
 
 
-def _pipeline_steps(es: Elasticsearch, assets: Assets) -> Iterator[Step]:
+def _pipeline_steps(es: Elasticsearch, assets: Assets, *, take_over: bool) -> Iterator[Step]:
     stored = get(es, f"/_ingest/pipeline/{quoted(ALL)}")
     works = _has_processors(es)
     for dataset in DATASETS:
@@ -108,24 +175,24 @@ def _pipeline_steps(es: Elasticsearch, assets: Assets) -> Iterator[Step]:
         wanted = assets.pipelines[name] if works else empty_pipeline(dataset)
         note = "" if works else _NO_PROCESSORS
         path = f"/_ingest/pipeline/{quoted(name)}"
-        yield compared("ingest pipeline", name, path, stored.get(name), wanted, note)
+        yield compared("ingest pipeline", name, path, stored.get(name), wanted, note, take_over=take_over)
 
 
-def _component_steps(es: Elasticsearch, bodies: dict[str, Body]) -> Iterator[Step]:
+def _component_steps(es: Elasticsearch, bodies: dict[str, Body], *, take_over: bool) -> Iterator[Step]:
     found = get(es, f"/_component_template/{quoted(ALL)}").get("component_templates", [])
     stored = {each["name"]: each["component_template"] for each in found}
     for dataset, body in bodies.items():
         name = f"{template_name(dataset)}@package"
-        yield compared(
-            "component template", name, f"/_component_template/{quoted(name)}", stored.get(name), body
-        )
+        path = f"/_component_template/{quoted(name)}"
+        yield compared("component template", name, path, stored.get(name), body, take_over=take_over)
 
 
-def _index_template_steps(es: Elasticsearch, assets: Assets) -> Iterator[Step]:
+def _index_template_steps(es: Elasticsearch, assets: Assets, *, take_over: bool) -> Iterator[Step]:
     found = get(es, f"/_index_template/{quoted(ALL)}").get("index_templates", [])
     stored = {each["name"]: each["index_template"] for each in found}
     for name, body in assets.index_templates.items():
-        yield compared("index template", name, f"/_index_template/{quoted(name)}", stored.get(name), body)
+        path = f"/_index_template/{quoted(name)}"
+        yield compared("index template", name, path, stored.get(name), body, take_over=take_over)
 
 
 def _has_processors(es: Elasticsearch) -> bool:

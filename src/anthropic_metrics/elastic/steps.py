@@ -11,10 +11,10 @@ from urllib.parse import quote
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic.assets import VERSION, Body
-from anthropic_metrics.elastic.failures import SETUP_CURE, translated
-from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
+from anthropic_metrics.elastic.failures import ODD_CURE, SETUP_CURE, translated
+from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, MetricsError
 
-Action = Literal["create", "update", "delete", "unchanged", "skip"]
+Action = Literal["create", "update", "delete", "unchanged", "skip", "refuse"]
 Status = Literal["created", "updated", "deleted", "unchanged", "skipped", "failed"]
 Kind = Literal[
     "ingest pipeline",
@@ -35,9 +35,16 @@ DONE: dict[Action, Status] = {
     "delete": "deleted",
     "unchanged": "unchanged",
     "skip": "skipped",
+    "refuse": "failed",
 }
+OURS = "anthropic-metrics"
+_OWNED: tuple[Kind, ...] = ("ingest pipeline", "component template", "index template")
 _HEADERS = {"accept": "application/json", "content-type": "application/json"}
 _SHOWN = 5
+TAKE_OVER_CURE = (
+    "Remove Elastic's integration, or run `anthropic-metrics setup --take-over` to replace what others "
+    "installed under these names; docs/migration.md says what changes."
+)
 
 
 @dataclass(frozen=True)
@@ -57,10 +64,36 @@ class Step:
     cure: str = ""
 
 
-def compared(kind: Kind, name: str, path: str, stored: Body | None, wanted: Body, note: str = "") -> Step:
-    """The step that makes `stored` hold `wanted`; a None in `wanted` means that the key must be absent."""
+def owner(body: Body) -> str:
+    """Who a template, a pipeline or a mapping says it belongs to: `anthropic-metrics`, `fleet` or another.
+
+    `unknown` where it does not say.
+    """
+    meta = body.get("_meta")
+    named = meta.get("managed_by") if isinstance(meta, dict) else None
+    return named if isinstance(named, str) and named else "unknown"
+
+
+def compared(
+    kind: Kind,
+    name: str,
+    path: str,
+    stored: Body | None,
+    wanted: Body,
+    note: str = "",
+    *,
+    take_over: bool = False,
+) -> Step:
+    """The step that makes `stored` hold `wanted`; a None in `wanted` means that the key must be absent.
+
+    A template or pipeline of somebody else is refused unless `take_over`.
+    """
     if stored is None:
         return Step(kind, name, "create", note, path, _without_none(wanted))
+    if kind in _OWNED and (whose := owner(stored)) != OURS:
+        if not take_over:
+            return Step(kind, name, "refuse", f"it is not ours: its owner is {whose}", cure=TAKE_OVER_CURE)
+        return Step(kind, name, "update", f"taken over from {whose}", path, _without_none(wanted))
     if (version := _version(stored)) > VERSION:
         return Step(kind, name, "skip", f"version {version} is installed, this agent brings {VERSION}")
     changes = list(differences(stored, wanted))
@@ -84,7 +117,12 @@ def differences(stored: Any, wanted: Any, path: str = "") -> Iterator[str]:
 
 
 def apply(es: Elasticsearch, steps: list[Step]) -> list[Step]:
-    """Carry the steps out, in order; one that fails does not keep the others back."""
+    """Carry the steps out, in order; one that fails does not keep the others back.
+
+    One that is refused does: beside what belongs to others, nothing is written.
+    """
+    if any(step.action == "refuse" for step in steps):
+        return [_kept_back(step) for step in steps]
     return [_apply(es, step) for step in steps]
 
 
@@ -94,14 +132,20 @@ def call(es: Elasticsearch, method: str, path: str, body: Body | None = None) ->
         return es.perform_request(method, path, headers=_HEADERS, body=body).body
 
 
-def get(es: Elasticsearch, path: str) -> Any:
-    """The answer to a GET, or nothing where the server has no such thing."""
+def get(es: Elasticsearch, path: str, *, method: str = "GET") -> Body:
+    """The answer to a question, an object; an empty one where the server has no such thing.
+
+    Raises what `call` raises, and BrokenContract for an answer that is no object.
+    """
     try:
-        return call(es, "GET", path)
+        answer = call(es, method, path)
     except BadRequest as error:
         if error.status == 404:
             return {}
         raise
+    if not isinstance(answer, dict):
+        raise BrokenContract(f"{method} {path}: the answer is no object.", cure=ODD_CURE)
+    return answer
 
 
 def lacks_api(error: BadRequest) -> bool:
@@ -117,7 +161,7 @@ def quoted(name: str) -> str:
 
 def _apply(es: Elasticsearch, step: Step) -> Step:
     if step.body is None:
-        return replace(step, status=DONE[step.action])
+        return replace(step, status=step.status or DONE[step.action])
     try:
         detail = _put(es, step, step.body)
     except BadRequest as error:
@@ -128,6 +172,12 @@ def _apply(es: Elasticsearch, step: Step) -> Step:
         cure = SETUP_CURE if isinstance(error, AuthError) else error.cure
         return replace(step, status="failed", detail=error.message, cure=cure)
     return replace(step, status=DONE[step.action], detail=detail)
+
+
+def _kept_back(step: Step) -> Step:
+    if step.action in ("create", "update", "delete"):
+        return replace(step, action="skip", status="skipped", detail="not written: see what is refused")
+    return replace(step, status=step.status or DONE[step.action])
 
 
 def _put(es: Elasticsearch, step: Step, body: Body) -> str:
@@ -144,8 +194,8 @@ def _put(es: Elasticsearch, step: Step, body: Body) -> str:
 
 
 def _version(stored: Body) -> int:
-    meta = stored.get("_meta")
-    version = meta.get("version", 0) if isinstance(meta, dict) else 0
+    """The version of an asset of ours; 0 where somebody else numbers it."""
+    version = stored["_meta"].get("version", 0) if owner(stored) == OURS else 0
     return version if isinstance(version, int) else 0
 
 

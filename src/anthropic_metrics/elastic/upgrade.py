@@ -10,43 +10,71 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.assets import Body
 from anthropic_metrics.elastic.failures import translated
-from anthropic_metrics.elastic.steps import Kind, Step, compared, get, lacks_api, quoted
-from anthropic_metrics.errors import BadRequest
-from anthropic_metrics.kernel.datasets import template_name
+from anthropic_metrics.elastic.steps import (
+    OURS,
+    TAKE_OVER_CURE,
+    Kind,
+    Step,
+    compared,
+    get,
+    lacks_api,
+    owner,
+    quoted,
+)
+from anthropic_metrics.errors import BadRequest, SinkError
+from anthropic_metrics.kernel.datasets import stream_name
 
 ALL = "metrics-anthropic_metrics.*"
 
 
-def existing_streams(es: Elasticsearch) -> Iterator[tuple[str, str]]:
-    """Dataset and name of each data stream of ours, of every namespace."""
+def existing_streams(es: Elasticsearch, namespace: str) -> Iterator[tuple[str, str]]:
+    """Dataset and name of each data stream of a namespace."""
+    wanted = {stream_name(dataset, namespace): dataset for dataset in DATASETS}
     with translated("Looking for data streams"):
-        found = es.indices.resolve_index(name=ALL).get("data_streams", [])
+        found = es.indices.resolve_index(name=f"{ALL}-{namespace}").get("data_streams", [])
     for name in sorted(stream["name"] for stream in found):
-        dataset = next(
-            (dataset for dataset in DATASETS if name.startswith(f"{template_name(dataset)}-")), None
-        )
-        if dataset:
-            yield dataset, name
+        if name in wanted:
+            yield wanted[name], name
 
 
-def plan_streams(es: Elasticsearch, templates: dict[str, Body]) -> Iterator[Step]:
-    """Steps for every existing stream; `templates` are the component templates' bodies by dataset."""
-    streams = list(existing_streams(es))
-    for dataset, stream in streams:
+def plan_streams(
+    es: Elasticsearch, namespace: str, templates: dict[str, Body], *, take_over: bool = False
+) -> Iterator[Step]:
+    """Steps for every existing stream of the namespace; `templates` are the component templates' bodies by
+    dataset. A stream that cannot be looked at fails by itself, one that others made is refused."""
+    usable = []
+    for dataset, stream in existing_streams(es, namespace):
         template = templates[dataset]["template"]
-        yield from _mapping_steps(es, stream, template["mappings"])
-        yield _settings_step(es, stream, template["settings"])
-    if not streams:
+        try:
+            steps = list(_stream_steps(es, stream, template, take_over=take_over))
+        except (BadRequest, SinkError) as error:
+            yield Step("stream mapping", stream, "skip", error.message, status="failed", cure=error.cure)
+            continue
+        yield from steps
+        usable.append((dataset, stream))
+    if not usable:
         return
     lifecycles = {dataset: body["template"]["lifecycle"] for dataset, body in templates.items()}
-    yield from _option_steps(es, streams, "stream lifecycle", "lifecycle", lifecycles)
+    yield from _option_steps(es, namespace, usable, "stream lifecycle", "lifecycle", lifecycles)
     options = {
         dataset: body["template"]["data_stream_options"]
         for dataset, body in templates.items()
         if "data_stream_options" in body["template"]
     }
     if options:
-        yield from _option_steps(es, streams, "stream failure store", "options", options)
+        yield from _option_steps(es, namespace, usable, "stream failure store", "options", options)
+
+
+def _stream_steps(es: Elasticsearch, stream: str, template: Body, *, take_over: bool) -> Iterator[Step]:
+    path = f"/{quoted(stream)}/_mapping"
+    stored = [index["mappings"] for index in get(es, path).values()]
+    others = sorted({owner(mappings) for mappings in stored} - {OURS})
+    if others and not take_over:
+        detail = f"{len(stored)} backing indices, made of a template of {', '.join(others)}"
+        yield Step("stream mapping", stream, "refuse", detail, cure=TAKE_OVER_CURE)
+        return
+    yield from _mapping_steps(stream, path, stored, template["mappings"])
+    yield _settings_step(es, stream, template["settings"])
 
 
 def missing(wanted: Body, stored: Body) -> Body:
@@ -75,9 +103,7 @@ def clashes(wanted: Body, stored: Body, prefix: str = "") -> Iterator[str]:
         yield from clashes(field.get("properties", {}), held.get("properties", {}), f"{prefix}{name}.")
 
 
-def _mapping_steps(es: Elasticsearch, stream: str, wanted: Body) -> Iterator[Step]:
-    path = f"/{quoted(stream)}/_mapping"
-    stored = [index["mappings"] for index in get(es, path).values()]
+def _mapping_steps(stream: str, path: str, stored: list[Body], wanted: Body) -> Iterator[Step]:
     lacking: Body = {}
     for mappings in stored:
         _merge(lacking, missing(wanted["properties"], mappings.get("properties", {})))
@@ -112,11 +138,16 @@ def _settings_step(es: Elasticsearch, stream: str, wanted: Body) -> Step:
 
 
 def _option_steps(
-    es: Elasticsearch, streams: list[tuple[str, str]], kind: Kind, option: str, wanted: dict[str, Body]
+    es: Elasticsearch,
+    namespace: str,
+    streams: list[tuple[str, str]],
+    kind: Kind,
+    option: str,
+    wanted: dict[str, Body],
 ) -> Iterator[Step]:
     """Steps for what `_data_stream/<name>/_<option>` holds."""
     try:
-        answer = get(es, f"/_data_stream/{quoted(ALL)}/_{option}")
+        answer = get(es, f"/_data_stream/{quoted(f'{ALL}-{namespace}')}/_{option}")
     except BadRequest as error:
         if not lacks_api(error):
             raise

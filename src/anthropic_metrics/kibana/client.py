@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import ssl
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from anthropic_metrics.certificates import authorities, tls_cure, unverified
 from anthropic_metrics.config import KibanaSettings
 from anthropic_metrics.errors import (
     AuthError,
@@ -25,7 +27,7 @@ _RIGHTS_CURE = (
     "Give the key's role the Kibana privileges Stack Rules, Dashboard and Data View Management (all) "
     "and Actions and Connectors (read) in this space."
 )
-_SPACE_CURE = "Check `kibana.space`: it must be the space's identifier, not its title."
+SPACE_CURE = "Check `kibana.space`: it must be the space's identifier, not its title."
 
 
 class KibanaClient:
@@ -44,10 +46,13 @@ class KibanaClient:
         if self._secret is not None:
             self._secret.get()
         self.space = settings.space
+        self._authority = settings.ca_certs is not None
         base = settings.url.rstrip("/")
         self._server = base
         self._base = f"{base}/s/{settings.space}" if settings.space else base
-        self._http = httpx.Client(timeout=TIMEOUT, transport=transport, follow_redirects=False)
+        self._http = httpx.Client(
+            timeout=TIMEOUT, transport=transport, follow_redirects=False, verify=_authorities(settings)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +85,13 @@ class KibanaClient:
         """
         return self._ask(method, self._base + path, json=json, files=files, params=params)
 
+    def page(self, path: str) -> str:
+        """The text of one of Kibana's pages in the space, such as `/app/home`; raises like `request`."""
+        answer = self._send("GET", self._base + path, {})
+        if answer.status_code >= 400:
+            raise _refusal(answer, f"GET {path}", self.space)
+        return answer.text
+
     def _ask(self, method: str, url: str, **options: Any) -> Any:
         answer = self._send(method, url, options)
         if answer.status_code == 401 and self._secret is not None and self._secret.reload():
@@ -107,7 +119,12 @@ class KibanaClient:
         except httpx.TimeoutException:
             raise RetryLater(f"{method} {httpx.URL(url).path}: Kibana did not answer in time.") from None
         except httpx.HTTPError as error:
-            raise RetryLater(f"No connection to Kibana: {error}", cure=_URL_CURE) from None
+            cure = tls_cure(str(error), "kibana.url", "kibana.ca_certs", given=self._authority) or _URL_CURE
+            raise RetryLater(f"No connection to Kibana: {error}", cure=cure) from None
+
+
+def _authorities(settings: KibanaSettings) -> ssl.SSLContext:
+    return authorities("kibana.ca_certs", settings.ca_certs) if settings.verify_certs else unverified()
 
 
 def _refusal(answer: httpx.Response, doing: str, space: str | None) -> MetricsError:
@@ -119,7 +136,7 @@ def _refusal(answer: httpx.Response, doing: str, space: str | None) -> MetricsEr
         return AuthError(said, cure=_RIGHTS_CURE)
     if status == 429 or status >= 500:
         return RetryLater(said)
-    return BadRequest(said, status=status, cure=_SPACE_CURE if status == 404 and space else "")
+    return BadRequest(said, status=status, cure=SPACE_CURE if status == 404 and space else "")
 
 
 def _words(answer: httpx.Response) -> str:

@@ -57,14 +57,15 @@ def plan_dashboards() -> list[Step]:
     return [Step(each.kind, each.title, "create", detail) for each in listed(saved_objects_text())]
 
 
-def check_version(client: KibanaClient) -> None:
-    """MetricsError when this Kibana cannot read the dashboards."""
+def check_version(client: KibanaClient) -> tuple[int, ...]:
+    """Kibana's version; MetricsError when it cannot read the dashboards."""
     version = client.version()
     if version[:2] < OLDEST_ELASTIC:
         raise MetricsError(
             f"Kibana {'.'.join(map(str, version))} is too old for the dashboards.",
             cure=f"Use Kibana {OLDEST_TEXT} or newer, or --no-kibana.",
         )
+    return version
 
 
 def install_dashboards(settings: KibanaSettings) -> list[Step]:
@@ -92,7 +93,7 @@ def install_dashboards(settings: KibanaSettings) -> list[Step]:
 
 def missing_streams(es: Elasticsearch, namespace: str) -> list[Step]:
     """Streams that the panels read and that no document has made yet."""
-    there = {name for _, name in existing_streams(es)}
+    there = {name for _, name in existing_streams(es, namespace)}
     names = [stream_name(dataset, namespace) for dataset in READ]
     return [Step("data stream", name, "create", "empty") for name in names if name not in there]
 

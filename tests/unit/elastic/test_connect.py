@@ -14,7 +14,7 @@ import trustme
 
 from anthropic_metrics.config import ElasticsearchSettings
 from anthropic_metrics.elastic.connect import ServerVersion, connect, server_version
-from anthropic_metrics.errors import AuthError, RetryLater
+from anthropic_metrics.errors import AuthError, ConfigError, RetryLater
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -131,3 +131,46 @@ def test_a_named_authority_is_trusted(
 def test_without_verification_it_works(server: ThreadingHTTPServer, authority: trustme.CA) -> None:
     with connect(settings(server, "https", api_key="new-key", verify_certs=False)) as es:
         assert server_version(es).number == (9, 1, 2)
+
+
+def failure(**settings: Any) -> RetryLater:
+    with connect(ElasticsearchSettings(**settings)) as es, pytest.raises(RetryLater) as caught:
+        server_version(es)
+    return caught.value
+
+
+def test_https_against_a_port_without_tls_is_told_apart(server: ThreadingHTTPServer) -> None:
+    said = failure(hosts=(f"https://127.0.0.1:{server.server_port}",))
+    assert "no TLS on this port: write http:// in `elasticsearch.hosts`" in said.cure
+
+
+def test_http_against_a_port_with_tls_is_told_apart(
+    server: ThreadingHTTPServer, authority: trustme.CA
+) -> None:
+    said = failure(hosts=(f"http://127.0.0.1:{server.server_port}",))
+    assert "write https:// in `elasticsearch.hosts`" in said.cure
+
+
+def test_a_wrong_authority_is_told_apart_from_a_missing_one(
+    server: ThreadingHTTPServer, authority: trustme.CA, tmp_path: Path
+) -> None:
+    url = f"https://127.0.0.1:{server.server_port}"
+    assert "Name the authority that signed it in `elasticsearch.ca_certs`" in failure(hosts=(url,)).cure
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    assert "did not sign this certificate" in failure(hosts=(url,), ca_certs=other).cure
+
+
+@pytest.mark.parametrize("named", ["elasticsearch.ca_certs", "SSL_CERT_FILE"])
+def test_a_file_that_is_no_certificate_is_a_configuration_error_with_its_place(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ca.der"
+    file.write_bytes(b"\x30\x82")
+    given = {"ca_certs": file} if named == "elasticsearch.ca_certs" else {}
+    if not given:
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with pytest.raises(ConfigError) as caught:
+        connect(ElasticsearchSettings.model_validate({"hosts": ["https://localhost:9200"], **given}))
+    assert named in caught.value.message
+    assert str(file) in caught.value.message

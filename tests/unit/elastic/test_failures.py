@@ -47,7 +47,7 @@ def api(status: int, answer: Any) -> ApiError:
         (ConnectionTimeout("slow"), RetryLater, "elasticsearch.timeout"),
         (TlsError("self-signed certificate"), RetryLater, "elasticsearch.ca_certs"),
         (SerializationError("half"), RetryLater, "cut off"),
-        (UnsupportedProductError("x", META, None), BadRequest, "not Elasticsearch"),
+        (UnsupportedProductError("x", META, None), BadRequest, "X-Elastic-Product"),
     ],
 )
 def test_errors_say_what_to_do(error: ApiError | TransportError, kind: type[MetricsError], says: str) -> None:

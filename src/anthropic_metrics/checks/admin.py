@@ -1,0 +1,133 @@
+"""The Admin API: the key, the lists, each report as its poller asks for it, and the names in the
+configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from functools import partial
+from typing import Any, Protocol
+
+from anthropic_metrics.admin_api import endpoints
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.pages import read_buckets
+from anthropic_metrics.admin_api.replies import Problems, Reply, Workspace, parse_rows
+from anthropic_metrics.admin_api.retry import RetryPolicy
+from anthropic_metrics.checks.finding import Finding, Status, attempt
+from anthropic_metrics.config import Config
+from anthropic_metrics.errors import BrokenContract, MetricsError
+from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
+from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
+from anthropic_metrics.reports.views import View, views
+
+# Somebody is waiting for the answer: one quick second try, no long patience.
+IMPATIENT = RetryPolicy(attempts=2, longest_wait=timedelta(seconds=5))
+USD = "USD"
+_NEWER = "The API may have changed: look for a newer version of the agent."
+
+
+@dataclass
+class AdminFacts:
+    """What the Admin API said that later checks need; None where it was not reached."""
+
+    organization_id: str | None = None
+    workspaces: list[Workspace] = field(default_factory=list)
+
+
+def admin_api(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Finding]:
+    """Findings about the Admin API; fills in `facts`."""
+    try:
+        client = AdminClient(config.anthropic, retry=IMPATIENT)
+    except MetricsError as error:
+        yield Finding("Admin API key", Status.failed, error.message, error.cure)
+        return
+    with client:
+        me = attempt("Admin API key", partial(_identity, client, facts))
+        yield me
+        if me.status is Status.failed:
+            return
+        listed = attempt("Workspaces", partial(_listed, client, partial(_workspaces, facts=facts), "found"))
+        yield listed
+        yield attempt("API keys", partial(_listed, client, endpoints.api_keys, "found"))
+        for view in views(config):
+            yield _report(client, view, now)
+        yield attempt("Rate limits", partial(_listed, client, endpoints.organization_rate_limits, "groups"))
+        if listed.status is Status.ok:
+            yield from names(config, facts.workspaces)
+
+
+def _identity(client: AdminClient, facts: AdminFacts) -> str:
+    organization = endpoints.organization(client)
+    facts.organization_id = organization.id
+    return f"belongs to {organization.name} ({organization.id})"
+
+
+def _workspaces(client: AdminClient, facts: AdminFacts, *, problems: Problems) -> list[Workspace]:
+    facts.workspaces = endpoints.workspaces(client, problems=problems)
+    return facts.workspaces
+
+
+class _Listing(Protocol):
+    def __call__(self, client: AdminClient, *, problems: Problems) -> Sequence[Reply]: ...
+
+
+def _listed(client: AdminClient, read: _Listing, what: str) -> str:
+    problems = Problems()
+    entries = read(client, problems=problems)
+    _refuse(problems)
+    return f"{len(entries)} {what}"
+
+
+def _report(client: AdminClient, view: View, now: datetime) -> Finding:
+    """The last two closed buckets, asked for and read exactly as the poller does."""
+    what, currencies = f"Report {view.dataset}", set[str]()
+
+    def look() -> str:
+        step = WIDTHS[view.width]
+        end = floor(now, step)
+        rows, problems = 0, Problems()
+        for bucket in read_buckets(client, view.query(Range(end - 2 * step, end))):
+            where = f"{view.dataset} {bucket.start:%Y-%m-%dT%H:%MZ}"
+            read: list[Any] = parse_rows(view.row, bucket.rows, where, problems)
+            currencies.update(str(getattr(row, "currency", None) or USD).upper() for row in read)
+            rows += len(read)
+        _refuse(problems)
+        return f"{rows} rows in the last two closed buckets of {view.width}"
+
+    found = attempt(what, look)
+    if other := sorted(currencies - {USD}):
+        details = f"costs in {', '.join(other)}: budgets and cost rules count {USD} only"
+        return Finding(what, Status.failed, details, "Watch these costs by an alert rule of your own.")
+    return found
+
+
+def _refuse(problems: Problems) -> None:
+    """Raises BrokenContract when a row could not be read: polls would leave it out."""
+    if problems.total:
+        raise BrokenContract(str(problems), cure=_NEWER)
+
+
+def names(config: Config, workspaces: list[Workspace]) -> Iterator[Finding]:
+    """Whether every workspace and tag that the configuration names exists: an unknown one alerts nobody."""
+    ids = {space.id for space in workspaces} | {DEFAULT_WORKSPACE}
+    known = ids | {space.name for space in workspaces}
+    tags = {f"{name}={value}" for space in workspaces for name, value in space.tags.items()}
+    asked = [
+        *(("budgets.workspaces", name, known) for name in config.budgets.workspaces),
+        *(("budgets.tags", tag, tags) for tag in config.budgets.tags),
+        *(("usage.workspace_ids", name, ids) for name in config.usage.workspace_ids),
+    ]
+    wrong = [(where, name, allowed) for where, name, allowed in asked if name not in allowed]
+    if wrong:
+        told = "; ".join(f"{where}: {name}{_meant(name, allowed)}" for where, name, allowed in wrong)
+        cure = "Correct the name in the configuration; nothing is counted or alerted under an unknown one."
+        yield Finding("Names in the configuration", Status.failed, told, cure)
+    elif asked:
+        yield Finding("Names in the configuration", Status.ok, f"{len(asked)} known")
+
+
+def _meant(name: str, allowed: set[str]) -> str:
+    close = get_close_matches(name, sorted(allowed), n=1)
+    return f" is unknown; did you mean {close[0]}?" if close else " is unknown"

@@ -1,0 +1,132 @@
+"""Elasticsearch: version, rights, templates, and what each stream holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.checks.admin import AdminFacts
+from anthropic_metrics.checks.finding import Finding, Status, attempt
+from anthropic_metrics.checks.streams import streams
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.mapping import DATASETS
+from anthropic_metrics.elastic.connect import connect, server_version
+from anthropic_metrics.elastic.failures import SETUP_CURE, translated
+from anthropic_metrics.elastic.owners import Applying, applying, index_templates
+from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
+from anthropic_metrics.kernel.datasets import stream_name, template_name
+from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
+
+# The least rights to poll; `setup` needs the cluster privileges besides.
+READ_PRIVILEGES = ("read", "view_index_metadata")
+RUN_PRIVILEGES = ("auto_configure", "maintenance", "read", "view_index_metadata", "write")
+SETUP_PRIVILEGES = ("manage_index_templates", "manage_ingest_pipelines")
+RIGHTS = "Elasticsearch rights"
+TEMPLATES = "Index templates"
+
+
+def elasticsearch(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Finding]:
+    """Findings about the cluster and the streams of the configured namespace."""
+    try:
+        config.require_elasticsearch()
+        es = connect(config.elasticsearch)
+    except MetricsError as error:
+        yield Finding("Elasticsearch", Status.failed, error.message, error.cure)
+        return
+    with closing(es):
+        reached = attempt("Elasticsearch", lambda: _version(es))
+        yield reached
+        if reached.status is not Status.ok:
+            return
+        rights, reads = _rights(es, config.namespace)
+        yield rights
+        templates = _templates(es, config.namespace)
+        yield from templates
+        if not reads:
+            yield Finding("Streams", Status.skipped, "this user may not read them")
+        elif all(found.status is not Status.failed for found in templates):
+            yield from streams(es, config, now, facts.organization_id)
+
+
+def _version(es: Elasticsearch) -> str:
+    try:
+        version = server_version(es)
+    except AuthError as error:
+        if error.status == 401:
+            raise
+        return "reached; its version takes the cluster privilege monitor to see"
+    if not version.serverless and version.number < OLDEST_ELASTIC:
+        raise MetricsError(
+            f"Elasticsearch {version.text} is too old.", cure=f"Use Elasticsearch {OLDEST_TEXT} or newer."
+        )
+    return version.text
+
+
+def _rights(es: Elasticsearch, namespace: str) -> tuple[Finding, bool]:
+    """The rights, and whether they are enough to read the streams."""
+    names = [stream_name(dataset, namespace) for dataset in DATASETS]
+    try:
+        with translated("Asking for this user's rights"):
+            answer = es.security.has_privileges(
+                cluster=list(SETUP_PRIVILEGES),
+                index=[{"names": names, "privileges": list(RUN_PRIVILEGES)}],
+            ).body
+    except BadRequest:
+        return Finding(RIGHTS, Status.skipped, "the cluster has no security"), True
+    except MetricsError as error:
+        return Finding(RIGHTS, Status.failed, error.message, error.cure), True
+    missing = sorted(
+        {name for granted in answer["index"].values() for name, has in granted.items() if not has}
+    )
+    sets_up = all(answer["cluster"].get(name) for name in SETUP_PRIVILEGES)
+    reads = not set(READ_PRIVILEGES) & set(missing)
+    return _judged(missing, f"metrics-anthropic_metrics.*-{namespace}", sets_up=sets_up), reads
+
+
+def _judged(missing: list[str], streams: str, *, sets_up: bool) -> Finding:
+    cure = f"Give the agent's role these index privileges on `{streams}`."
+    if not missing:
+        return Finding(RIGHTS, Status.ok, f"may write to {streams}{', and set up' if sets_up else ''}")
+    absent = ", ".join(missing)
+    if sets_up:
+        details = f"may set up; another user must run the agent, this one is missing: {absent}"
+        return Finding(RIGHTS, Status.ok, details)
+    if not set(READ_PRIVILEGES) & set(missing):
+        details = f"may read, enough for audit, headroom and corrections; to run it is missing: {absent}"
+        return Finding(RIGHTS, Status.failed, details, cure)
+    return Finding(RIGHTS, Status.failed, f"missing: {absent}", cure)
+
+
+def _templates(es: Elasticsearch, namespace: str) -> list[Finding]:
+    try:
+        stored = index_templates(es)
+        found = list(applying(es, namespace, stored))
+    except AuthError:
+        return [Finding(TEMPLATES, Status.skipped, "this user may not look at them (privilege monitor)")]
+    except MetricsError as error:
+        return [Finding(TEMPLATES, Status.failed, error.message, error.cure)]
+    foreign = [each for each in found if each.template and not each.ours and _in_the_way(each)]
+    if foreign:
+        return [Finding(TEMPLATES, Status.failed, _applies(each), each.cure) for each in foreign]
+    there = [dataset for dataset in DATASETS if template_name(dataset) in stored.bodies]
+    if len(there) < len(DATASETS):
+        details = f"{len(there)} of {len(DATASETS)} installed"
+        cure = (
+            f"{SETUP_CURE.rstrip('.')} (cluster privileges {', '.join(SETUP_PRIVILEGES)}); `run` and `once` "
+            "install them too if they may."
+        )
+        return [Finding(TEMPLATES, Status.failed, details, cure)]
+    return [Finding(TEMPLATES, Status.ok, f"{len(there)} installed, and they apply to all streams")]
+
+
+def _in_the_way(found: Applying) -> bool:
+    """Not the built-in template that applies only as long as ours is not installed."""
+    own = {template_name(dataset) for dataset in DATASETS}
+    return found.template in own or found.outranks_ours
+
+
+def _applies(found: Applying) -> str:
+    return f"{found} applies to {found.stream}"

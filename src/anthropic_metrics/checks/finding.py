@@ -1,0 +1,36 @@
+"""One line of `check`: what was looked at, how it is, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from anthropic_metrics.errors import MetricsError
+
+
+class Status(StrEnum):
+    """How a check ended. Only `failed` makes the command end with 1."""
+
+    ok = "ok"
+    warning = "warning"
+    failed = "failed"
+    skipped = "skipped"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table; `cure` says how to mend a failure or what a warning advises."""
+
+    what: str
+    status: Status
+    details: str = ""
+    cure: str = ""
+
+
+def attempt(what: str, look: Callable[[], str]) -> Finding:
+    """A finding that is ok with what `look` says, or failed with what it raises."""
+    try:
+        return Finding(what, Status.ok, look())
+    except MetricsError as error:
+        return Finding(what, Status.failed, error.message, error.cure)

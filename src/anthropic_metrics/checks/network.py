@@ -1,0 +1,50 @@
+"""How each server is reached: the proxy and the authorities that are in force."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from anthropic_metrics.checks.finding import Finding, Status
+from anthropic_metrics.config import Config
+from anthropic_metrics.proxies import proxy_for, without_user
+
+_DEFAULT_AUTHORITIES = "the default authorities"
+
+
+def network(config: Config) -> Iterator[Finding]:
+    """A line for each server of the configuration, without a request."""
+    anthropic, cluster, kibana = config.anthropic, config.elasticsearch, config.kibana
+    yield _way("Way to the Admin API", anthropic.base_url, anthropic.ca_file)
+    for host in cluster.hosts:
+        yield _way(
+            "Way to Elasticsearch",
+            host,
+            cluster.ca_certs,
+            verified=cluster.verify_certs,
+            setting=cluster.proxy,
+        )
+    if kibana.url:
+        yield _way("Way to Kibana", kibana.url, kibana.ca_certs, verified=kibana.verify_certs)
+
+
+def _way(
+    what: str, url: str, authority: Path | None, *, verified: bool = True, setting: str | None = None
+) -> Finding:
+    proxy = proxy_for(url, setting)
+    path = f"{url} through the proxy {without_user(proxy)}" if proxy else f"{url} directly"
+    if not url.startswith("https:"):
+        return Finding(what, Status.ok, f"{path}, without TLS")
+    if not verified:
+        return Finding(
+            what,
+            Status.warning,
+            f"{path}, TLS not verified",
+            "Set verify_certs to true and ca_certs instead.",
+        )
+    return Finding(what, Status.ok, f"{path}, TLS verified against {authority or _default_authorities()}")
+
+
+def _default_authorities() -> str:
+    return os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR") or _DEFAULT_AUTHORITIES

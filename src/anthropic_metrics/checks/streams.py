@@ -1,0 +1,125 @@
+"""What each stream holds: newest data and its age, documents of others, and how its last poll went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.checks.finding import Finding, Status
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.mapping import DATASETS
+from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.contents import Contents, Share, contents
+from anthropic_metrics.errors import MetricsError
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
+
+# `once` from a daily CronJob is allowed to be late by two hours.
+SILENT_AFTER = timedelta(hours=26)
+FOREIGN_CURE = (
+    "Stop the other shipper (Elastic's integration?) or give the agent a namespace of its own; "
+    "docs/migration.md says how to delete its documents."
+)
+_NEVER_CURE = "Run `anthropic-metrics once`, or start `anthropic-metrics run`."
+_STREAMS = 100
+
+
+@dataclass(frozen=True)
+class LastPoll:
+    """The last poll of a stream, as the agent stream has it."""
+
+    at: datetime
+    failure: str
+    bad_rows: int
+
+
+def streams(
+    es: Elasticsearch, config: Config, now: datetime, organization_id: str | None
+) -> Iterator[Finding]:
+    """A finding per stream that holds documents or was ever polled; one if the namespace is empty."""
+    try:
+        polls = _last_polls(es, stream_name(AGENT, config.namespace))
+    except MetricsError as error:
+        yield Finding("Streams", Status.failed, error.message, error.cure)
+        return
+    empty = True
+    for dataset in DATASETS:
+        stream = stream_name(dataset, config.namespace)
+        try:
+            held = contents(es, stream, organization_id)
+        except MetricsError as error:
+            yield Finding(stream, Status.failed, error.message, error.cure)
+            empty = False
+            continue
+        if held.documents or held.foreign or stream in polls:
+            empty = False
+            yield judged(stream, held, polls.get(stream), now)
+    if empty:
+        details = f"nothing was ever written to the namespace {config.namespace}"
+        yield Finding("Streams", Status.failed, details, _NEVER_CURE)
+
+
+def judged(stream: str, held: Contents, poll: LastPoll | None, now: datetime) -> Finding:
+    """The line of one stream; the gravest trouble decides about its cure."""
+    details = [f"{held.documents:,} documents"]
+    if held.newest is not None:
+        details.append(f"newest {held.newest:%Y-%m-%d %H:%MZ}, {age(now - held.newest)} old")
+    if held.organizations:
+        details.append(f"other organizations: {_listed(held.organizations)}")
+    troubles = list(_troubles(held, poll, now))
+    if not troubles:
+        return Finding(stream, Status.ok, "; ".join(details))
+    told = "; ".join([text for text, _ in troubles] + details)
+    return Finding(stream, Status.failed, told, troubles[0][1])
+
+
+def age(length: timedelta) -> str:
+    """A length in its largest unit: `24m`, `5h`, `3d`."""
+    minutes = max(0, int(length.total_seconds() // 60))
+    if minutes < 120:
+        return f"{minutes}m"
+    return f"{minutes // 60}h" if minutes < 48 * 60 else f"{minutes // (24 * 60)}d"
+
+
+def _troubles(held: Contents, poll: LastPoll | None, now: datetime) -> Iterator[tuple[str, str]]:
+    if held.foreign:
+        yield f"{held.foreign_documents:,} documents of others: {_listed(held.foreign)}", FOREIGN_CURE
+    if poll is None:
+        return
+    if poll.bad_rows:
+        cure = "Read the agent's log (rows_refused); upgrade anthropic-metrics if the API has changed."
+        yield f"{poll.bad_rows:,} rows of the API refused at the last poll", cure
+    if poll.failure:
+        yield f"the last poll failed: {poll.failure}", "Read the agent's log around that time."
+    if now - poll.at > SILENT_AFTER:
+        yield f"the last poll was {age(now - poll.at)} ago", "Start `anthropic-metrics run`, or the CronJob."
+
+
+def _listed(shares: tuple[Share, ...]) -> str:
+    return ", ".join(f"{share.name} ({share.documents:,})" for share in shares)
+
+
+def _last_polls(es: Elasticsearch, stream: str) -> dict[str, LastPoll]:
+    """The last poll of each stream."""
+    latest = {
+        "size": 1,
+        "sort": [{"@timestamp": "desc"}],
+        "_source": ["@timestamp", "anthropic.poll", "error"],
+    }
+    by = {
+        "terms": {"field": "anthropic.poll.stream", "size": _STREAMS},
+        "aggs": {"last": {"top_hits": latest}},
+    }
+    answer = query.aggregate(es, stream, {"term": {"event.action": "poll"}}, {"by": by})
+    return {
+        bucket["key"]: _poll(bucket["last"]["hits"]["hits"][0]["_source"])
+        for bucket in answer.get("by", {}).get("buckets", ())
+    }
+
+
+def _poll(source: query.Body) -> LastPoll:
+    failure = (source.get("error") or {}).get("message", "")
+    rows = source["anthropic"]["poll"].get("bad_rows", 0)
+    return LastPoll(datetime.fromisoformat(source["@timestamp"]), failure, rows)

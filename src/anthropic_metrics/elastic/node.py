@@ -1,0 +1,91 @@
+"""The connection to one node: through a proxy where there is one, with TLS failures explained."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+from elastic_transport import ConnectionError as ConnectionLost
+from elastic_transport import NodeConfig, TransportError, Urllib3HttpNode
+
+from anthropic_metrics.certificates import authorities, tls_cure, unverified
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.proxies import proxy_for, without_user
+
+_PLAIN_CURE = "If this port speaks TLS, write https:// in `elasticsearch.hosts`."
+_BROKEN_OFF = ("Connection aborted", "RemoteDisconnected", "BadStatusLine", "IncompleteRead")
+
+
+class Node(Urllib3HttpNode):
+    """A node as the client uses it. A failure carries its cure as `cure`, where its words tell one.
+
+    `proxy` and `authority_given` come from the configuration by `node_class`.
+    """
+
+    proxy: str | None = None
+    authority_given = False
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        if proxy := proxy_for(f"{config.scheme}://{config.host}:{config.port}", self.proxy):
+            self.pool = _Proxied(config, proxy)
+
+    def perform_request(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().perform_request(*arguments, **options)
+        except TransportError as error:
+            error.cure = self._cure(error)  # type: ignore[attr-defined]  # read by elastic.failures
+            raise
+
+    def _cure(self, error: TransportError) -> str:
+        said = str(error.message)
+        cure = tls_cure(said, "`elasticsearch.hosts`", "`elasticsearch.ca_certs`", given=self.authority_given)
+        if not cure and self.config.scheme == "http" and isinstance(error, ConnectionLost):
+            return _PLAIN_CURE if any(words in said for words in _BROKEN_OFF) else ""
+        return cure
+
+
+class _Proxied(urllib3.HTTPConnectionPool):
+    """What the node uses of a pool, over a proxy."""
+
+    def __init__(self, config: NodeConfig, proxy: str) -> None:
+        parts = urlsplit(proxy)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(
+                f"Elasticsearch cannot be reached through {without_user(proxy)}: elasticsearch.proxy or a "
+                "proxy variable names it.",
+                cure="Write http://host:port. Where no proxy is needed, set elasticsearch.proxy to none or "
+                "name the host in NO_PROXY.",
+            )
+        super().__init__(config.host, config.port)
+        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        self._base = f"{config.scheme}://{config.host}:{config.port}"
+        self._manager = urllib3.ProxyManager(
+            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+            proxy_headers=urllib3.make_headers(proxy_basic_auth=login) if parts.username else None,
+            timeout=urllib3.Timeout(total=config.request_timeout),
+            maxsize=config.connections_per_node,
+            block=True,
+            ssl_context=_context(config) if config.scheme == "https" else None,
+        )
+
+    def urlopen(self, method: str, url: str, *arguments: Any, **options: Any) -> Any:
+        """One request by the full address; a redirect is an answer like any other."""
+        return self._manager.urlopen(method, f"{self._base}{url}", redirect=False, **options)
+
+    def close(self) -> None:
+        self._manager.clear()
+
+
+def _context(config: NodeConfig) -> ssl.SSLContext:
+    if not config.verify_certs:
+        return unverified()
+    return authorities("elasticsearch.ca_certs", Path(config.ca_certs) if config.ca_certs else None)
+
+
+def node_class(proxy: str | None, *, authority_given: bool) -> type[Node]:
+    """Nodes as the configuration has them: the client makes them by class."""
+    return type("ConfiguredNode", (Node,), {"proxy": proxy, "authority_given": authority_given})

@@ -1,0 +1,28 @@
+"""Which proxy a server is reached through, as the environment says (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY,
+NO_PROXY)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+DIRECT = "none"  # as a setting: no proxy, whatever the environment says
+
+
+def proxy_for(url: str, setting: str | None = None) -> str | None:
+    """The URL of the proxy for `url`: the setting if there is one, else the environment's; None is direct."""
+    if setting is not None:
+        return None if setting == DIRECT else setting
+    parts = urlsplit(url)
+    host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    proxies = getproxies()
+    found = proxies.get(parts.scheme) or proxies.get("all")
+    if not found or proxy_bypass(host):
+        return None
+    return found if "://" in found else f"http://{found}"
+
+
+def without_user(proxy: str) -> str:
+    """The proxy's URL as it may be shown, without user and password."""
+    parts = urlsplit(proxy)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
