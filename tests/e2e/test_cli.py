@@ -98,11 +98,19 @@ def test_preview_prints_one_document_a_line_and_writes_nothing(
     assert found["data_streams"] == []
 
 
-def test_check_finds_a_complete_installation_in_order(tmp_path: Path, settings: dict[str, str]) -> None:
+def test_check_is_in_order_once_the_namespace_was_written_and_not_before(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
     assert run(tmp_path, "setup", **settings).returncode == 0
+    empty = run(tmp_path, "check", **settings)
+    assert empty.returncode == 1
+    assert "nothing was ever written" in empty.stdout
+    assert "anthropic-metrics once" in empty.stdout
+    assert run(tmp_path, "once", "--only", "cost", **settings).returncode == 0
     done = run(tmp_path, "check", **settings)
     assert done.returncode == 0, done.stdout
-    assert "belongs to" in done.stdout
+    for words in ("belongs to", "directly", "they apply to all streams", "newest", "old"):
+        assert words in done.stdout
     assert "failed" not in done.stdout
 
 

@@ -343,16 +343,18 @@ def test_an_agent_that_may_only_write_goes_on_once_setup_was_run_by_another(secu
 
 
 def test_a_stream_that_cannot_be_compared_stops_an_agent_that_may_not_look_at_templates(secured: str) -> None:
-    blind = as_user(secured, "blind")
-    odd = "/metrics-anthropic_metrics.odd-default"
+    blind = as_user(secured, "blind").model_copy(update={"namespace": "odd"})
     mappings = {"properties": {"event": {"properties": {"hash": {"type": "text"}}}}}
+    other = {"index_patterns": ["metrics-*-odd"], "priority": 900, "data_stream": {}}
     with connect(as_user(secured, "installer").elasticsearch) as es:
-        call(es, "PUT", odd, {"mappings": mappings})
+        call(es, "PUT", "/_index_template/odd", other | {"template": {"mappings": mappings}})
         try:
-            with connect(blind.elasticsearch) as limited, pytest.raises(SinkError, match="metrics setup"):
-                ensure(limited, blind)
+            with connect(blind.elasticsearch) as limited:
+                write(limited, stream_name(USAGE, "odd"), event={"hash": "x"})
+                with pytest.raises(SinkError, match="made of another index template"):
+                    ensure(limited, blind)
         finally:
-            call(es, "DELETE", odd)
+            call(es, "PUT", "/_index_template/odd", other | {"index_patterns": ["elsewhere-*"]})
 
 
 def test_a_rotated_password_is_read_again_without_a_restart(secured: str, tmp_path: Path) -> None:

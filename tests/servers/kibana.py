@@ -79,11 +79,20 @@ class SimulatedKibana:
             return self.alerting.answer(
                 method, f"/{rest}", given | {"authorization": f"ApiKey {RULES_KEY}"}, body
             )
+        if (method, rest) == ("POST", "api/saved_objects/_export"):
+            return self._exported(json.loads(body), space)
         if (method, rest) != ("POST", "api/saved_objects/_import?overwrite=true"):
             return 404, {"statusCode": 404, "error": "Not Found", "message": "Not Found"}
         if "kbn-xsrf" not in given:
             return 400, {"statusCode": 400, "message": "Request must contain a kbn-xsrf header."}
         return self._imported(_uploaded(given["content-type"], body), space)
+
+    def _exported(self, wanted: dict[str, Any], space: str) -> tuple[int, Any]:
+        (one,) = wanted["objects"]
+        held = self.objects.get((space, one["id"]))
+        if held is None:
+            return 400, {"statusCode": 400, "message": "Error fetching objects to export"}
+        return 200, held
 
     def _imported(self, upload: tuple[str, str], space: str) -> tuple[int, Any]:
         name, text = upload

@@ -58,7 +58,7 @@ def _space(client: KibanaClient) -> Finding:
 def _links(client: KibanaClient) -> Finding:
     """What Kibana's own page says of `server.publicBaseUrl`; no API tells it."""
     try:
-        page = client.page("/app/home")
+        page = client.text("GET", "/app/home")
     except (AuthError, BadRequest):
         return Finding(_LINKS, Status.skipped, "this key may not open Kibana's page", _LINKS_CURE)
     except MetricsError as error:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import typer
-from rich.table import Table
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.checks import Finding, Status, findings
-from anthropic_metrics.cli.common import ConfigOption, load, out
+from anthropic_metrics.checks import Status, findings
+from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.health import base_url, probe
 
-STYLES = {Status.ok: "green", Status.failed: "red", Status.skipped: "dim"}
+CHECKS = Layout(
+    "checks",
+    Column("what"),
+    Column("result", styles={"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}),
+    Column("details"),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -18,24 +23,18 @@ def register(app: typer.Typer) -> None:
     app.command()(healthcheck)
 
 
-def check(config: ConfigOption = None) -> None:
-    """Key, network, each Admin API endpoint, cluster, rights, Kibana: what works, how to mend the rest."""
+@answers(CHECKS)
+def check(config: ConfigOption = None) -> Answer:
+    """Key, network, each Admin API endpoint, cluster, rights, templates, streams, Kibana: what works, how to
+    mend the rest. Exit code 1 if anything failed; a warning or what is skipped fails nothing."""
     found = list(findings(load(config), utc_now()))
-    out.print(_table(found))
-    for finding in found:
-        if finding.cure:
-            out.print(f"{finding.what}: {finding.cure}", highlight=False, soft_wrap=True, markup=False)
-    raise typer.Exit(1 if any(finding.status is Status.failed for finding in found) else 0)
+    return Answer(
+        CHECKS.table([(finding.what, finding.status.value, finding.details) for finding in found]),
+        notes=[f"{finding.what}: {finding.cure}" for finding in found if finding.cure],
+        code=1 if any(finding.status is Status.failed for finding in found) else 0,
+    )
 
 
 def healthcheck(config: ConfigOption = None) -> None:
     """Ask the daemon on this machine whether it works; exit code 0 or 1, for a container's HEALTHCHECK."""
     raise typer.Exit(0 if probe(f"{base_url(load(config).health)}/healthz") else 1)
-
-
-def _table(found: list[Finding]) -> Table:
-    table = Table("what", "result", "details", box=None, pad_edge=False)
-    for finding in found:
-        style = STYLES[finding.status]
-        table.add_row(finding.what, f"[{style}]{finding.status}[/{style}]", finding.details)
-    return table

@@ -6,11 +6,10 @@ from contextlib import closing
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from anthropic_metrics.alerts.install import install_rules
-from anthropic_metrics.cli.common import ConfigOption, err, load, out
+from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.render import Answer, Column, Layout, Table, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.assets import load_assets
 from anthropic_metrics.elastic.connect import connect
@@ -23,20 +22,31 @@ from anthropic_metrics.kibana.install import (
     plan_dashboards,
 )
 
-STYLES = {
-    "created": "green",
-    "updated": "yellow",
-    "deleted": "yellow",
-    "failed": "red",
-    "skipped": "dim",
-    "unchanged": "dim",
-}
+STEPS = Layout(
+    "steps",
+    Column("what"),
+    Column("name"),
+    Column(
+        "result",
+        styles={
+            "created": "green",
+            "updated": "yellow",
+            "deleted": "yellow",
+            "failed": "red",
+            "refuse": "red",
+            "skipped": "dim",
+            "unchanged": "dim",
+        },
+    ),
+    Column("details"),
+)
 
 
 def register(app: typer.Typer) -> None:
     app.command()(setup)
 
 
+@answers(STEPS)
 def setup(
     config: ConfigOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
@@ -47,21 +57,26 @@ def setup(
         bool,
         typer.Option("--take-over", help="Replace what Elastic's integration or others installed here."),
     ] = False,
-) -> None:
-    """Install or upgrade index templates, ingest pipelines, dashboards and alert rules; safe to repeat."""
+) -> Answer:
+    """Install or upgrade index templates, ingest pipelines, dashboards and alert rules; safe to repeat.
+    Exit code 1 if a step failed or was refused."""
     settings = load(config)
     if dry_run and not settings.elasticsearch.hosts:
-        err.print("No elasticsearch.hosts: this is what an empty cluster would get.")
-        _print(_everything())
-        return
+        note = "No elasticsearch.hosts: this is what an empty cluster would get."
+        return Answer(_table(_everything()), notes=[note])
     steps = _steps(settings, dry_run=dry_run, take_over=take_over)
     if kibana and not any(step.action == "refuse" for step in steps):
         steps += _kibana(settings, dry_run=dry_run)
-    _print(steps)
-    for step in steps:
-        if step.cure:
-            err.print(f"{step.name}: {step.cure}", highlight=False, soft_wrap=True, markup=False)
-    raise typer.Exit(1 if any(step.status == "failed" or step.action == "refuse" for step in steps) else 0)
+    failed = any(step.status == "failed" or step.action == "refuse" for step in steps)
+    cures = [f"{step.name}: {step.cure}" for step in steps if step.cure]
+    return Answer(_table(steps), notes=_changed(steps), problems=cures, code=1 if failed else 0)
+
+
+def _changed(steps: list[Step]) -> list[str]:
+    """One sentence where there is nothing to do."""
+    if all((step.status or step.action) in ("unchanged", "skip", "skipped") for step in steps):
+        return ["Nothing changed: everything is installed already."]
+    return []
 
 
 def _steps(config: Config, *, dry_run: bool, take_over: bool) -> list[Step]:
@@ -78,7 +93,7 @@ def _kibana(config: Config, *, dry_run: bool) -> list[Step]:
     with closing(connect(config.elasticsearch)) as es:
         empty = missing_streams(es, config.namespace)
         if dry_run:
-            return [*empty, *plan_dashboards(), *install_rules(config, dry_run=True)]
+            return [*empty, *plan_dashboards(config.kibana), *install_rules(config, dry_run=True)]
         streams = create_streams(es, empty)
     return [*streams, *install_dashboards(config.kibana), *install_rules(config, dry_run=False)]
 
@@ -92,11 +107,5 @@ def _everything() -> list[Step]:
     ]
 
 
-def _print(steps: list[Step]) -> None:
-    table = Table("what", "name", "result", "details", box=None, pad_edge=False)
-    for step in steps:
-        result = step.status or step.action
-        style = STYLES.get(result, "")
-        shown = f"[{style}]{result}[/]" if style else result
-        table.add_row(step.kind, escape(step.name), shown, escape(step.detail))
-    out.print(table)
+def _table(steps: list[Step]) -> Table:
+    return STEPS.table([(step.kind, step.name, step.status or step.action, step.detail) for step in steps])

@@ -85,11 +85,11 @@ class KibanaClient:
         """
         return self._ask(method, self._base + path, json=json, files=files, params=params)
 
-    def page(self, path: str) -> str:
-        """The text of one of Kibana's pages in the space, such as `/app/home`; raises like `request`."""
-        answer = self._send("GET", self._base + path, {})
+    def text(self, method: str, path: str, *, json: Any = None) -> str:
+        """An answer that is no JSON, such as a page or an export; raises like `request`."""
+        answer = self._send(method, self._base + path, {"json": json})
         if answer.status_code >= 400:
-            raise _refusal(answer, f"GET {path}", self.space)
+            raise _refusal(answer, f"{method} {path}", self.space)
         return answer.text
 
     def _ask(self, method: str, url: str, **options: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -13,7 +13,7 @@ from anthropic_metrics.config import KibanaSettings
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.steps import Kind, Step, lacks_api
 from anthropic_metrics.elastic.upgrade import existing_streams
-from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
+from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, MetricsError
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kibana.bundle import FILE
 from anthropic_metrics.kibana.client import KibanaClient
@@ -21,6 +21,7 @@ from anthropic_metrics.kibana.definitions import kibana_folder
 from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 
 PATH = "/api/saved_objects/_import"
+EXPORT = "/api/saved_objects/_export"
 KINDS: dict[str, Kind] = {"dashboard": "dashboard", "index-pattern": "data view"}
 # What the panels read. A panel over a stream that does not exist shows an error, over an empty one zero.
 READ = tuple(f"anthropic_metrics.{name}" for name in ("usage", "cost", "rate_limit", "headroom", "agent"))
@@ -51,10 +52,43 @@ def listed(text: str) -> list[SavedObject]:
     return [SavedObject(each["type"], each["id"], each["attributes"]["title"]) for each in objects]
 
 
-def plan_dashboards() -> list[Step]:
-    """What an import brings; nothing is asked."""
-    detail = "replaces one of the same id"
-    return [Step(each.kind, each.title, "create", detail) for each in listed(saved_objects_text())]
+def plan_dashboards(settings: KibanaSettings) -> list[Step]:
+    """What an import would bring, an existing object told from an absent one; only reads."""
+    objects = listed(saved_objects_text())
+    try:
+        with KibanaClient(settings) as client:
+            check_version(client)
+            return [_planned(client, each) for each in objects]
+    except MetricsError as error:
+        return _all_failed(objects, error)
+
+
+def _planned(client: KibanaClient, wanted: SavedObject) -> Step:
+    if _stored(client, wanted) is None:
+        return Step(wanted.kind, wanted.title, "create")
+    return Step(wanted.kind, wanted.title, "update", "replaces the one that is there")
+
+
+def _stored(client: KibanaClient, wanted: SavedObject) -> Any:
+    """What Kibana holds under this id, but for when it was written; None without one."""
+    body = {
+        "objects": [{"type": wanted.type, "id": wanted.id}],
+        "includeReferencesDeep": False,
+        "excludeExportDetails": True,
+    }
+    try:
+        exported = client.text("POST", EXPORT, json=body)
+    except AuthError as error:
+        if error.status == 401:
+            raise
+        return None  # a key that may import but not export
+    except BadRequest:
+        return None
+    try:
+        held = json.loads(exported)
+    except ValueError:
+        raise BrokenContract("POST /api/saved_objects/_export: the answer is no JSON.") from None
+    return {name: held.get(name) for name in ("attributes", "references")} if isinstance(held, dict) else held
 
 
 def check_version(client: KibanaClient) -> tuple[int, ...]:
@@ -75,20 +109,34 @@ def install_dashboards(settings: KibanaSettings) -> list[Step]:
     try:
         with KibanaClient(settings) as client:
             check_version(client)
+            before = [_stored(client, each) for each in objects]
             answer = client.request(
                 "POST",
                 PATH,
                 params={"overwrite": "true"},
                 files={"file": (FILE, text.encode(), "application/ndjson")},
             )
+            steps = [_outcome(each, answer if isinstance(answer, dict) else {}) for each in objects]
+            return [
+                _unless_same(client, each, step, held)
+                for each, step, held in zip(objects, steps, before, strict=True)
+            ]
     except MetricsError as error:
-        # One message and one cure, however many objects it keeps out.
-        first, *others = objects
-        return [
-            _failed(first, error.message, error.cure),
-            *(_failed(each, "for the same reason") for each in others),
-        ]
-    return [_outcome(each, answer if isinstance(answer, dict) else {}) for each in objects]
+        return _all_failed(objects, error)
+
+
+def _unless_same(client: KibanaClient, wanted: SavedObject, step: Step, before: Any) -> Step:
+    """The step; unchanged where the import left what was there."""
+    if step.status == "updated" and before is not None and before == _stored(client, wanted):
+        return replace(step, action="unchanged", status="unchanged")
+    return step
+
+
+def _all_failed(objects: list[SavedObject], error: MetricsError) -> list[Step]:
+    """One message and one cure, however many objects it keeps out."""
+    first, *others = objects
+    failed = [_failed(first, error.message, error.cure)]
+    return [*failed, *(_failed(each, "for the same reason") for each in others)]
 
 
 def missing_streams(es: Elasticsearch, namespace: str) -> list[Step]:

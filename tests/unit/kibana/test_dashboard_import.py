@@ -38,18 +38,24 @@ def imported(kibana: SimulatedKibana, **options: Any) -> dict[str, Step]:
     return {step.name: step for step in install_dashboards(settings)}
 
 
-def test_every_object_is_imported_and_a_second_time_replaced(kibana: SimulatedKibana) -> None:
+def test_every_object_is_imported_and_a_second_time_nothing_has_changed(kibana: SimulatedKibana) -> None:
     first = imported(kibana)
     assert [step.status for step in first.values()] == ["created"] * len(OBJECTS)
     assert {id_ for _, id_ in kibana.objects} == {each.id for each in OBJECTS}
     assert {step.kind for step in first.values()} == {"data view", "dashboard"}
-    assert [step.status for step in imported(kibana).values()] == ["updated"] * len(OBJECTS)
+    assert [step.status for step in imported(kibana).values()] == ["unchanged"] * len(OBJECTS)
+    kibana.objects["default", COST]["attributes"]["title"] = "Changed by hand"
+    again = imported(kibana)
+    assert again.pop("[Anthropic Metrics] Cost and billing").status == "updated"
+    assert {step.status for step in again.values()} == {"unchanged"}
 
 
 def test_the_version_is_asked_before_anything_is_sent(kibana: SimulatedKibana) -> None:
     imported(kibana)
+    exported = [("POST", "/api/saved_objects/_export")] * len(OBJECTS)
     assert kibana.requests == [
         ("GET", "/api/status"),
+        *exported,
         ("POST", "/api/saved_objects/_import?overwrite=true"),
     ]
 
@@ -199,7 +205,15 @@ def test_the_panels_read_only_streams_that_setup_makes() -> None:
     assert patterns <= {f"metrics-{dataset}-*" for dataset in install.READ}
 
 
-def test_a_plan_names_every_object_and_asks_nobody() -> None:
-    steps = plan_dashboards()
-    assert [step.name for step in steps] == [each.title for each in OBJECTS]
-    assert {step.status for step in steps} == {None}
+def test_a_plan_tells_what_is_there_from_what_is_not_and_writes_nothing(kibana: SimulatedKibana) -> None:
+    settings = KibanaSettings.model_validate({"url": kibana.url, "api_key": KEY})
+    steps = plan_dashboards(settings)
+    assert [(step.name, step.action, step.detail) for step in steps] == [
+        (each.title, "create", "") for each in OBJECTS
+    ]
+    assert kibana.objects == {}
+    imported(kibana)
+    steps = plan_dashboards(settings)
+    assert {(step.action, step.status, step.detail) for step in steps} == {
+        ("update", None, "replaces the one that is there")
+    }
