@@ -18,7 +18,7 @@ from anthropic_metrics.config import AnthropicSettings, Backfill, Config, RateLi
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Held
 from anthropic_metrics.errors import MetricsError
-from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +13,8 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import held
-from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.elastic.memory import other_organizations
+from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.corrections import value_at
@@ -43,7 +44,8 @@ class Difference:
 class Audited:
     """One stream against the API over `window`; totals are exact, in `unit`.
 
-    `refused` says how many rows of the API could not be read, and why; empty if none.
+    `refused` says how many rows of the API could not be read, and why; empty if none. `strays` are documents
+    that the agent wrote for other organizations, by their ids, where no other key of the namespace has them.
     """
 
     stream: str
@@ -55,18 +57,25 @@ class Audited:
     total_there: Decimal = Decimal(0)
     differences: list[Difference] = field(default_factory=list)
     refused: str = ""
+    strays: dict[str, int] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
-        """Whether the stream holds what the API says, every row of it."""
-        return not (self.differences or self.refused)
+        """Whether the stream holds what the API says, every row of it, and nothing else."""
+        return not (self.differences or self.refused or self.strays)
 
 
 def audit(
-    es: Elasticsearch, poller: ViewPoller, inventory: Inventory, window: Range, now: datetime
+    es: Elasticsearch,
+    poller: ViewPoller,
+    inventory: Inventory,
+    window: Range,
+    now: datetime,
+    shared_with: Collection[str] = (),
 ) -> Audited:
     """Compare the stream of one view with the API over whole buckets, and add up both.
 
+    `shared_with` are organizations whose documents may stand in the stream too.
     The API is read first: what it changes in between shows as a difference, and is gone at the next run.
     Raises what reading the API and Elasticsearch raises.
     """
@@ -77,6 +86,8 @@ def audit(
     wanted = {document.id: document for document in poller.documents(window, tally)}
     result.refused = str(tally.answers)
     organization = inventory.names(now).organization_id
+    others = other_organizations(es, view.stream, organization)
+    result.strays = {id_: count for id_, count in others.items() if id_ not in shared_with}
     everything = {"organization.id": [organization], **view.terms}
     seen: set[str] = set()
     copies = held(es, view.stream, window, everything)

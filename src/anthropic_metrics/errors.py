@@ -6,6 +6,7 @@ MetricsError
 ├── BadRequest        a server refused the query itself: log it, pause this poller, keep the others
 │   └── NoData        the query names a stream or field that was never written: there is nothing to judge yet
 ├── RetryLater        a server is away or overloaded: keep what was planned and try again at the next poll
+├── WrongOrganization the key belongs to another organization than before: read and write nothing, ask again
 ├── BrokenContract    an answer contradicts itself: leave its window alone and say so
 ├── SinkError         Elasticsearch did not take a write: the window is not done
 └── Stopped           the agent is shutting down
@@ -57,6 +58,10 @@ class NoData(BadRequest):
 
 class RetryLater(MetricsError):
     """429, 5xx, a transport error or a truncated body, after this call's own retries."""
+
+
+class WrongOrganization(MetricsError):
+    """The Admin API names another organization than the streams or the configuration have for this key."""
 
 
 class BrokenContract(MetricsError):

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from anthropic_metrics.admin_api.client import AdminClient, Priority
 from anthropic_metrics.config import AnthropicSettings, Backfill, Config, RateLimitSettings, UsageSettings
 from anthropic_metrics.elastic.diff import Held, diff
-from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, ceil, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.poller import ViewPoller

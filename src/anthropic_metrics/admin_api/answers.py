@@ -63,7 +63,7 @@ class Refusal:
         words = f"The Admin API answered {self} to {_asked(request)}."
         if self.status in (401, 403):
             cure = _NO_RIGHT if self.status == 403 and kind in ("admin", "other") else _CURES[kind]
-            return AuthError(words, cure=f"{cure} {_SETTING}")
+            return AuthError(words, status=self.status, cure=f"{cure} {_SETTING}")
         return BadRequest(words, status=self.status, cure=self._cure())
 
     def passing(self, request: httpx.Request, after: float | None) -> RetryLater:

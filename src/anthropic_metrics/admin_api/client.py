@@ -45,6 +45,7 @@ _HEADERS = {
     "anthropic-version": "2023-06-01",
     "user-agent": f"anthropic-metrics/{__version__} (+https://github.com/anthropic-metrics/anthropic-metrics)",
 }
+_ORGANIZATION = "anthropic-organization-id"
 # A body may come slowly, but as requests are serial a trickle must not hold up all others for ever.
 _BODY_TIMEOUTS = 10
 # Longest hold (seconds) that one answer can impose, so that a nonsensical Retry-After passes in the end.
@@ -85,6 +86,8 @@ class AdminClient:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stats = Stats()
+        # What the answers' header says, None before the first that has it.
+        self.organization_id: str | None = None
         self._auth = KeyAuth(settings.secret())
         self._timeout = settings.timeout.total_seconds()
         self._clock = clock
@@ -99,6 +102,11 @@ class AdminClient:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    @property
+    def key_digest(self) -> str:
+        """Tells keys and servers apart without telling the key: no key can be found from its digest."""
+        return self._auth.digest(str(self._http.base_url))
 
     def close(self) -> None:
         """Give back the connection."""
@@ -175,6 +183,8 @@ class AdminClient:
 
     def _note(self, request: httpx.Request, answer: Answer | httpx.RequestError, took: float) -> None:
         status = str(answer.status) if isinstance(answer, Answer) else "error"
+        if isinstance(answer, Answer):
+            self.organization_id = answer.headers.get(_ORGANIZATION) or self.organization_id
         self.stats.requests += 1
         self.stats.by_status[status] += 1
         if self._on_request:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
-
-import structlog
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.pages import read_list
@@ -14,9 +12,10 @@ from anthropic_metrics.admin_api.replies import (
     ApiKey,
     Organization,
     Problems,
+    RateLimit,
     RateLimitGroup,
-    Reply,
     Workspace,
+    parse_row,
     parse_rows,
 )
 from anthropic_metrics.errors import BadRequest, BrokenContract
@@ -25,10 +24,6 @@ __all__ = ["api_keys", "organization", "organization_rate_limits", "workspace_ra
 
 _BASE = "/v1/organizations"
 _LARGEST_PAGE = ("limit", "1000")
-
-R = TypeVar("R", bound=Reply)
-
-log = structlog.get_logger(__name__)
 
 
 def organization(client: AdminClient) -> Organization:
@@ -41,31 +36,34 @@ def organization(client: AdminClient) -> Organization:
     return found[0]
 
 
-def workspaces(client: AdminClient, *, problems: Problems | None = None) -> list[Workspace]:
+def workspaces(client: AdminClient, *, problems: Problems) -> list[Workspace]:
     """All workspaces that can be listed, archived ones too, so that old usage keeps its name."""
     params = (("include_archived", "true"), _LARGEST_PAGE)
-    return _rows(Workspace, read_list(client, f"{_BASE}/workspaces", params), "workspaces", problems)
+    return parse_rows(Workspace, read_list(client, f"{_BASE}/workspaces", params), "workspaces", problems)
 
 
-def api_keys(client: AdminClient, *, problems: Problems | None = None) -> list[ApiKey]:
+def api_keys(client: AdminClient, *, problems: Problems) -> list[ApiKey]:
     """All API keys in whatever state; in the older shape, no `workspace_id` means the default workspace."""
-    return _rows(ApiKey, read_list(client, f"{_BASE}/api_keys", (_LARGEST_PAGE,)), "api_keys", problems)
+    return parse_rows(ApiKey, read_list(client, f"{_BASE}/api_keys", (_LARGEST_PAGE,)), "api_keys", problems)
 
 
-def organization_rate_limits(
-    client: AdminClient, *, problems: Problems | None = None
-) -> list[RateLimitGroup]:
+def organization_rate_limits(client: AdminClient, *, problems: Problems) -> list[RateLimitGroup]:
     """The organization's limits as they stand now, one entry per group."""
-    return _rows(RateLimitGroup, read_list(client, f"{_BASE}/rate_limits"), "rate_limits", problems)
+    return _groups(read_list(client, f"{_BASE}/rate_limits"), "rate_limits", problems)
 
 
 def workspace_rate_limits(
-    client: AdminClient, workspace_id: str, *, problems: Problems | None = None
+    client: AdminClient, workspace_id: str, *, problems: Problems
 ) -> list[RateLimitGroup]:
     """A workspace's limits, inherited ones too (`source` tells); none for a workspace that answers 404.
 
-    An archived workspace answers 404, which says nothing about the others.
+    An archived workspace answers 404, which says nothing about the others. Raises BrokenContract for an id
+    that would lead to another path.
     """
+    if workspace_id in (".", ".."):
+        raise BrokenContract(
+            f"The Admin API lists a workspace whose id cannot be asked for: {workspace_id!r}."
+        )
     path = f"{_BASE}/workspaces/{quote(workspace_id, safe='')}/rate_limits"
     try:
         entries = list(read_list(client, path, (("include_inherited", "true"),)))
@@ -75,12 +73,24 @@ def workspace_rate_limits(
         return []
     # The older shape does not repeat whose limits these are.
     owned = [{"workspace_id": workspace_id, **x} if isinstance(x, dict) else x for x in entries]
-    return _rows(RateLimitGroup, owned, f"rate_limits of {workspace_id}", problems)
+    return _groups(owned, f"rate_limits of {workspace_id}", problems)
 
 
-def _rows(model: type[R], entries: Iterable[Any], where: str, problems: Problems | None) -> list[R]:
-    found = problems or Problems()
-    rows = parse_rows(model, entries, where, found)
-    if problems is None and found.total:
-        log.warning("rows_refused", where=where, count=found.total, reasons=found.bad_rows[:3])
-    return rows
+def _groups(entries: Iterable[Any], where: str, problems: Problems) -> list[RateLimitGroup]:
+    """The groups; a limit that cannot be read costs itself, not its group."""
+    readable = [
+        _with_good_limits(entry, f"{where} row {number}", problems) for number, entry in enumerate(entries)
+    ]
+    return parse_rows(RateLimitGroup, readable, where, problems)
+
+
+def _with_good_limits(entry: Any, where: str, problems: Problems) -> Any:
+    limits = entry.get("limits") if isinstance(entry, dict) else None
+    if not isinstance(limits, list):
+        return entry
+    good = [
+        limit
+        for number, limit in enumerate(limits)
+        if parse_row(RateLimit, limit, f"{where} limit {number}", problems)
+    ]
+    return {**entry, "limits": good}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 import httpx
@@ -49,6 +50,10 @@ class KeyAuth(httpx.Auth):
     def reload(self) -> bool:
         """Read the key again from its source; True if it has changed."""
         return self._secret.reload()
+
+    def digest(self, server: str) -> str:
+        """64 bits of a digest of the key in use at `server`."""
+        return blake2b(self._key().encode(), digest_size=8, key=server.encode()[:64]).hexdigest()
 
     def hide(self, text: str) -> str:
         """`text` without the key, should a server send it back."""

@@ -22,6 +22,8 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 
@@ -62,6 +64,20 @@ def _amount_text(value: object) -> object:
 
 
 AmountText = Annotated[str, BeforeValidator(_amount_text)]
+
+
+def _or_nothing(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+# A field that is shown at most: another shape than the documented one costs the field, not its row.
+Passed = WrapValidator(_or_nothing)
+Text = Annotated[str | None, Passed]
+Moment = Annotated[AwareDatetime | None, Passed]
+Object = Annotated[dict[str, Any] | None, Passed]
 
 
 class Reply(BaseModel):
@@ -155,7 +171,7 @@ class LimitGroup(Reply):
 
     type: str
     id: str | None = None
-    display_name: str | None = None
+    display_name: Text = None
 
 
 class RateLimitGroup(Reply):
@@ -169,9 +185,9 @@ class RateLimitGroup(Reply):
     group: LimitGroup
     models: tuple[str, ...] = ()
     limits: tuple[RateLimit, ...]
-    rate_limit_id: str | None = None
+    rate_limit_id: Text = None
     workspace_id: str | None = None
-    type: str | None = None
+    type: Text = None
 
     @property
     def group_id(self) -> str | None:
@@ -208,19 +224,21 @@ class RateLimitGroup(Reply):
 
 
 class Workspace(Reply):
-    """A workspace; archived ones keep their name for the usage they had."""
+    """A workspace; archived ones keep their name for the usage they had. `tags` are as received."""
 
     id: str
     name: str
-    type: str | None = None
-    created_at: AwareDatetime | None = None
-    archived_at: AwareDatetime | None = None
-    display_color: str | None = None
-    tags: Annotated[dict[str, str], BeforeValidator(lambda value: {} if value is None else value)] = {}
-    data_residency: dict[str, Any] | None = None
-    compartment_id: str | None = None
-    external_key_id: str | None = None
-    user_profile_id: str | None = None
+    type: Text = None
+    created_at: Moment = None
+    archived_at: Moment = None
+    display_color: Text = None
+    tags: Annotated[
+        dict[str, Any], BeforeValidator(lambda value: value if isinstance(value, dict) else {})
+    ] = {}
+    data_residency: Object = None
+    compartment_id: Text = None
+    external_key_id: Text = None
+    user_profile_id: Text = None
 
 
 class ApiKey(Reply):
@@ -228,15 +246,15 @@ class ApiKey(Reply):
 
     id: str
     name: str
-    status: str | None = None
-    type: str | None = None
-    workspace_id: str | None = None
-    scope: dict[str, Any] | None = None
-    principal: dict[str, Any] | None = None
-    partial_key_hint: str | None = None
-    created_at: AwareDatetime | None = None
-    created_by: dict[str, Any] | None = None
-    expires_at: AwareDatetime | None = None
+    status: Text = None
+    type: Text = None
+    workspace_id: Text = None
+    scope: Object = None
+    principal: Object = None
+    partial_key_hint: Text = None
+    created_at: Moment = None
+    created_by: Object = None
+    expires_at: Moment = None
 
     @model_validator(mode="before")
     @classmethod
@@ -250,9 +268,9 @@ class ApiKey(Reply):
 class Organization(Reply):
     """The organization that the key belongs to."""
 
-    id: str
-    name: str
-    type: str | None = None
+    id: str = Field(min_length=1)
+    name: Text = None
+    type: Text = None
 
 
 class SpendLimit(Reply):
@@ -331,14 +349,20 @@ def parse_rows(model: type[R], rows: Iterable[Any], where: str, problems: Proble
     """The good rows as `model`, in order; bad ones are counted in `problems`, named by `where` and number."""
     good: list[R] = []
     for number, row in enumerate(rows):
-        try:
-            reply = model.model_validate(row)
-        except ValidationError as error:
-            problems.refuse(f"{where} row {number}", _reason(error))
-            continue
-        problems.unknown(reply.unknown_fields())
-        good.append(reply)
+        reply = parse_row(model, row, f"{where} row {number}", problems)
+        if reply is not None:
+            problems.unknown(reply.unknown_fields())
+            good.append(reply)
     return good
+
+
+def parse_row(model: type[R], row: Any, where: str, problems: Problems) -> R | None:
+    """The row as `model`; None, and counted in `problems` under the name `where`, if it is bad."""
+    try:
+        return model.model_validate(row)
+    except ValidationError as error:
+        problems.refuse(where, _reason(error))
+        return None
 
 
 def _reason(error: ValidationError) -> str:

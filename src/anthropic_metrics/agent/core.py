@@ -21,12 +21,13 @@ from anthropic_metrics.alerts.watch import Watch
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import ensure
-from anthropic_metrics.errors import AuthError, MetricsError, Stopped
+from anthropic_metrics.errors import AuthError, MetricsError, Stopped, WrongOrganization
 from anthropic_metrics.health import Health, Metrics
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
-from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import WRITTEN, Tally
 from anthropic_metrics.logs import Flip, get_logger
@@ -74,7 +75,11 @@ class Agent:
         )
         self.elasticsearch: Elasticsearch = connect(config.elasticsearch)
         self.streams = Streams(self.elasticsearch, stop=self.stop)
-        self.inventory = Inventory(self.client)
+        self.inventory = Inventory(
+            self.client,
+            organization_id=config.anthropic.organization_id,
+            memory=StreamMemory.of(self.elasticsearch, config.namespace, self.client.key_digest),
+        )
         self.pollers = Pollers(config, self.client, self.inventory, clock=clock)
         self.sink = Sink(self.streams, self._record_corrections, self.elasticsearch)
         self.jobs = [*self.pollers.scheduled(self.sink), *self._watch()]
@@ -124,7 +129,7 @@ class Agent:
             raise
         except MetricsError as error:
             tally.failures.append(str(error))
-            refused = isinstance(error, AuthError)
+            refused = isinstance(error, AuthError | WrongOrganization)
         except Exception:
             log.exception("poll_crashed", job=job.name)
             tally.failures.append("An unexpected error; its traceback is in the log.")
@@ -204,7 +209,9 @@ class Agent:
         """
         if not self._is_ready:
             return
-        document = poll_document(attempt, self.config.namespace, self.inventory.organization)
+        document = poll_document(
+            attempt, self.config.namespace, self.inventory.organization, self.client.key_digest
+        )
         key = f"{self._id} {attempt.job.name} {attempt.began.isoformat()}"
         identity = blake2b(key.encode(), digest_size=16).hexdigest()
         try:

@@ -15,7 +15,7 @@ from anthropic_metrics.consistency.grains import comparable, keep_check
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.headroom.poller import HeadroomPoller
 from anthropic_metrics.kernel.datasets import AGENT, HEADROOM, RATE_LIMIT, stream_name
-from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.plan import Rung, due_rungs, reach
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, ceil, floor
 from anthropic_metrics.kernel.tally import Tally

@@ -45,7 +45,9 @@ class Attempt:
         return {**self.tally.counts(), "requests": self.requests, "seconds": round(self.seconds, 3)}
 
 
-def poll_document(attempt: Attempt, namespace: str, organization: dict[str, Any] | None) -> AgentDocument:
+def poll_document(
+    attempt: Attempt, namespace: str, organization: dict[str, Any] | None, key_digest: str
+) -> AgentDocument:
     """The attempt as a document."""
     tally, failure = attempt.tally, attempt.failure
     counts = {name: count for name, count in tally.counts().items() if name in Poll.model_fields}
@@ -53,6 +55,7 @@ def poll_document(attempt: Attempt, namespace: str, organization: dict[str, Any]
     poll = {
         "poller": attempt.job.poller,
         "stream": attempt.job.stream,
+        "key_digest": key_digest,
         "window_start": attempt.window.start,
         "window_end": attempt.window.end,
         "seconds": round(attempt.seconds, 3),

@@ -19,7 +19,7 @@ from anthropic_metrics.cli.common import ConfigOption, OnlyOption, err, load, mo
 from anthropic_metrics.cli.summary import print_tallies
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.signals import until_asked

@@ -20,9 +20,10 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
-from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import Range
 
 _PAGE = 1000
@@ -56,8 +57,8 @@ def audit_command(
     config: ConfigOption = None,
     only: OnlyOption = None,
 ) -> None:
-    """Read the Admin API anew and compare it with the streams; writes nothing. Exit code 1 if they differ
-    or if a row of the API cannot be read."""
+    """Read the Admin API anew and compare it with the streams; writes nothing. Exit code 1 if they differ, if
+    a row of the API cannot be read, or if there are documents of an organization that no key polls."""
     settings, now = load(config), utc_now()
     end = moment(until, "--until") if until else now
     begin = _start(since, now) if since else None
@@ -66,7 +67,10 @@ def audit_command(
     settings.require_admin_key()
     settings.require_elasticsearch()
     with AdminClient(settings.anthropic) as client, connect(settings.elasticsearch) as es:
-        inventory = Inventory(client)
+        memory = StreamMemory.of(es, settings.namespace, client.key_digest)
+        shared_with = memory.organizations_of_other_keys()
+        expected = settings.anthropic.organization_id
+        inventory = Inventory(client, organization_id=expected, memory=memory)
         pollers = Pollers(settings, client, inventory, clock=utc_now)
         pollers.only([*(only or [])])
         results = []
@@ -74,7 +78,7 @@ def audit_command(
             whole = pollers.history(poller)
             asked = pollers.older_range(poller, Range(begin or whole.start, end if until else whole.end))
             if asked is not None:
-                results.append(audit(es, poller, inventory, asked, now))
+                results.append(audit(es, poller, inventory, asked, now, shared_with))
     _print_audit(results)
     raise typer.Exit(0 if all(result.equal for result in results) else 1)
 
@@ -146,6 +150,9 @@ def _print_audit(results: list[Audited]) -> None:
     for result in results:
         if result.refused:
             out.print(f"{result.stream}: {result.refused}", highlight=False, soft_wrap=True, markup=False)
+        for organization, count in result.strays.items():
+            stray = f"{count:,} documents of organization {organization}, which no key polls here"
+            out.print(f"{result.stream}: {stray}", highlight=False, soft_wrap=True, markup=False)
         for difference in result.differences:
             out.print(_line(difference), highlight=False, soft_wrap=True, markup=False)
 

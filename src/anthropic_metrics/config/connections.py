@@ -52,6 +52,11 @@ class AnthropicSettings(Section):
     admin_key_file: SecretFile = Field(
         None, description="File with the key instead; read again after a 401, so it can be rotated in place."
     )
+    organization_id: OptionalText = Field(
+        None,
+        description="The organization that the key must belong to; else the one that earlier polls with this "
+        "key were for.",
+    )
     requests_per_minute: int = Field(
         60, ge=1, description="Ceiling of our own; the organization's limit is shared with its other tools."
     )

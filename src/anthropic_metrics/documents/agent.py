@@ -28,6 +28,10 @@ class Poll(Part):
 
     poller: Keyword = Field(description="`usage`, `cost`, `rate_limits`, `headroom` or `alerts`.")
     stream: Keyword = Field(description="The data stream the poll keeps.")
+    key_digest: Keyword | None = Field(
+        None,
+        description="Digest of the Admin API key: the next poll with it must be for the same organization.",
+    )
     window_start: Date = Field(description="Start of the range read, inclusive.")
     window_end: Date = Field(description="End of the range read, exclusive.")
     windows: Count = Field(0, description="Windows read to their end and reconciled.")

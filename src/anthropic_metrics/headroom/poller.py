@@ -21,7 +21,7 @@ from anthropic_metrics.headroom.minutes import Minutes
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.windows import WINDOW, windows
 from anthropic_metrics.kernel.datasets import AGENT, HEADROOM, RATE_LIMIT, USAGE_1M, stream_name
-from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.snapshots import Scope, Snapshots

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Any
 
-import structlog
-
-from anthropic_metrics.admin_api import endpoints
-from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.replies import ApiKey, Workspace
-from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
 
-log = structlog.get_logger(__name__)
-
-REFRESH = timedelta(hours=1)
-# An id that nobody has heard of is asked for at once, but a deleted key must not cost a request every poll.
-REFRESH_FOR_UNKNOWN = timedelta(minutes=15)
-
-Item = TypeVar("Item")
+LONGEST_TAG = 256
 
 
 @dataclass(frozen=True)
@@ -37,13 +24,17 @@ class NamedWorkspace:
 
 @dataclass(frozen=True)
 class Names:
-    """The inventory at one moment. `digest` changes with anything that documents show of it."""
+    """The inventory at one moment. `digest` changes with anything that documents show of it.
+
+    `dropped_tags` has, by workspace, the tags that cannot be fields of a document.
+    """
 
     organization_id: str
     organization_name: str | None
     workspaces: Mapping[str, NamedWorkspace]
     api_keys: Mapping[str, str]
     digest: bytes = b""
+    dropped_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -52,18 +43,21 @@ class Names:
         name: str | None,
         workspaces: Iterable[Workspace],
         api_keys: Iterable[ApiKey],
+        *,
+        earlier_workspaces: Mapping[str, NamedWorkspace] | None = None,
+        earlier_api_keys: Mapping[str, str] | None = None,
     ) -> Names:
-        """Names from the inventory's replies."""
-        spaces = {
-            space.id: NamedWorkspace(
-                space.name, dict(sorted(space.tags.items())), space.archived_at is not None
-            )
-            for space in workspaces
-        }
-        keys = {key.id: key.name for key in api_keys if key.name}
+        """Names from the inventory's replies; the earlier ones stay for the ids that these leave out."""
+        spaces, dropped = dict(earlier_workspaces or {}), {}
+        for space in workspaces:
+            tags = usable_tags(space.tags)
+            spaces[space.id] = NamedWorkspace(space.name, tags, space.archived_at is not None)
+            if lost := tuple(sorted(space.tags.keys() - tags.keys())):
+                dropped[space.id] = lost
+        keys = {**(earlier_api_keys or {}), **{key.id: key.name for key in api_keys if key.name}}
         shown = [organization_id, name, {k: [v.name, dict(v.tags)] for k, v in spaces.items()}, keys]
         digest = blake2b(json.dumps(shown, sort_keys=True).encode(), digest_size=16).digest()
-        return cls(organization_id, name, spaces, keys, digest)
+        return cls(organization_id, name, spaces, keys, digest, dropped)
 
     @property
     def organization(self) -> dict[str, str | None]:
@@ -75,59 +69,15 @@ class Names:
         return all(w in self.workspaces for w in workspaces) and all(k in self.api_keys for k in api_keys)
 
 
-class Inventory:
-    """The last good inventory, read again every hour and when an unknown id turns up.
+def usable_tags(tags: Mapping[str, Any]) -> dict[str, str]:
+    """The tags that Elasticsearch takes as fields, by key.
 
-    A failure to renew keeps the names there are: documents never lose theirs because one request failed.
+    A key becomes a field name: it must not be blank, overlong, begin or end with a dot, or hold a character
+    that cannot be printed. A value is a text.
     """
+    return {key: value for key, value in sorted(tags.items()) if isinstance(value, str) and _names_field(key)}
 
-    def __init__(self, client: AdminClient) -> None:
-        self._client = client
-        self._names: Names | None = None
-        self._read_at: datetime | None = None
-        self._lock = threading.Lock()
 
-    @property
-    def organization(self) -> dict[str, str | None] | None:
-        """The organization's id and name, None until they were read once."""
-        return None if self._names is None else self._names.organization
-
-    def names(self, now: datetime, *, unknown: bool = False) -> Names:
-        """The names as of now; `unknown` says that an id without a name was seen.
-
-        Raises what the Admin API client raises, but only while there are no names at all.
-        """
-        with self._lock:
-            if self._names is None or self._stale(now, unknown):
-                self._renew(now)
-            assert self._names is not None
-            return self._names
-
-    def _stale(self, now: datetime, unknown: bool) -> bool:
-        assert self._read_at is not None
-        age = now - self._read_at
-        # An age below nothing: the clock was set back, and how old the names are is not known.
-        return age >= (REFRESH_FOR_UNKNOWN if unknown else REFRESH) or age < timedelta()
-
-    def _renew(self, now: datetime) -> None:
-        try:
-            organization = endpoints.organization(self._client)
-            spaces = self._optional("workspaces", endpoints.workspaces)
-            keys = self._optional("api_keys", endpoints.api_keys)
-        except MetricsError as error:
-            if self._names is None:
-                raise
-            log.warning("inventory_kept", reason=str(error))
-        else:
-            self._names = Names.of(organization.id, organization.name, spaces, keys)
-        self._read_at = now
-
-    def _optional(self, what: str, read: Callable[[AdminClient], list[Item]]) -> list[Item]:
-        """A list that this key may not be allowed to see, or that this organization does not have."""
-        try:
-            return read(self._client)
-        except (AuthError, BadRequest) as error:
-            if self._names is not None:
-                raise
-            log.warning("inventory_without_names", missing=what, reason=str(error))
-            return []
+def _names_field(key: str) -> bool:
+    parts = key.split(".")
+    return len(key) <= LONGEST_TAG and key.isprintable() and all(part.strip() for part in parts)

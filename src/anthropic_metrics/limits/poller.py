@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from elasticsearch import Elasticsearch
@@ -13,11 +15,14 @@ from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.replies import Problems, RateLimitGroup
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract
 from anthropic_metrics.kernel.datasets import RATE_LIMIT, stream_name
 from anthropic_metrics.kernel.frame import Frame
-from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ranges import Range, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.build import rate_limit_documents
@@ -29,6 +34,15 @@ log = structlog.get_logger(__name__)
 # Workspaces read at one poll. With more of them each poll reads its share in turn, so that five hundred
 # workspaces cost 20 requests a poll and none waits longer than 25 polls.
 WORKSPACES_PER_POLL = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The documents of one scope. `clean`: every limit of it could be read."""
+
+    scope: Scope
+    documents: list[Prepared]
+    clean: bool
 
 
 class RateLimitPoller:
@@ -59,9 +73,10 @@ class RateLimitPoller:
         """
         now = self._clock()
         slot = floor(now, self._settings.interval)
-        documents = list(self.documents(tally, every_workspace=every_workspace))
-        if not tally.bad_rows:  # a limit that could not be read has not been removed
-            record(self._changes(es, documents, slot, now))
+        read = list(self._read(tally, every_workspace))
+        documents = [document for each in read for document in each.documents]
+        # A limit that could not be read has not been removed.
+        record(self._changes(es, {each.scope: each.documents for each in read if each.clean}, slot, now))
         outcome = streams.reconcile(
             self.stream,
             Range(slot, slot + timedelta(milliseconds=1)),
@@ -77,13 +92,8 @@ class RateLimitPoller:
         tally.saw(slot)
 
     def _changes(
-        self, es: Elasticsearch, documents: Sequence[Prepared], slot: datetime, now: datetime
+        self, es: Elasticsearch, by_scope: Mapping[Scope, list[Prepared]], slot: datetime, now: datetime
     ) -> list[Prepared]:
-        by_scope: dict[Scope, list[Prepared]] = {}
-        for document in documents:
-            by_scope.setdefault(document.source["anthropic"]["rate_limit"].get("workspace_id"), []).append(
-                document
-            )
         refresh(es, self.stream)
         snapshots = Snapshots(es, self.stream, self._inventory.names(now).organization_id)
         changes: list[Prepared] = []
@@ -94,27 +104,40 @@ class RateLimitPoller:
         return changes
 
     def documents(self, tally: Tally, *, every_workspace: bool = True) -> Iterator[Prepared]:
-        """The documents of the current slot."""
+        """The documents of the current slot; a workspace whose limits are refused costs only its own."""
+        for read in self._read(tally, every_workspace):
+            yield from read.documents
+
+    def _read(self, tally: Tally, every_workspace: bool) -> Iterator[_Read]:
         now = self._clock()
         slot = floor(now, self._settings.interval)
-        names = self._inventory.names(now)
-        for groups in self._snapshots(now, tally, every_workspace):
+        frame = Frame(RATE_LIMIT, self._namespace, Range(slot, slot), self._inventory.names(now), now)
+        for scope, read in self._scopes(frame.names, now, every_workspace):
+            problems = Problems()
+            groups: list[RateLimitGroup] = []
+            try:
+                groups = read(self._client, problems=problems)
+            except (AuthError, BadRequest, BrokenContract) as error:
+                if scope is None or (isinstance(error, AuthError) and error.status == 401):
+                    raise
+                problems.refuse(f"rate_limits of {scope}", error.message)
+            types = {limit.type for group in groups for limit in group.limits}
+            problems.unknown(f"limits.{kind}" for kind in sorted(types - KNOWN_LIMITS))
             tally.rows += len(groups)
-            frame = Frame(RATE_LIMIT, self._namespace, Range(slot, slot), names, now)
-            yield from rate_limit_documents(frame, groups)
+            tally.problems(problems)
+            yield _Read(scope, rate_limit_documents(frame, groups), clean=not problems.total)
+        tally.problems(self._inventory.problems)
 
-    def _snapshots(
-        self, now: datetime, tally: Tally, every_workspace: bool
-    ) -> Iterator[list[RateLimitGroup]]:
-        problems = Problems()
-        yield endpoints.organization_rate_limits(self._client, problems=problems)
+    def _scopes(
+        self, names: Names, now: datetime, every_workspace: bool
+    ) -> Iterator[tuple[Scope, Callable[..., list[RateLimitGroup]]]]:
+        """The organization and the workspaces whose turn it is, each with how its limits are read."""
+        yield None, endpoints.organization_rate_limits
         if self._settings.workspaces:
-            named = self._inventory.names(now).workspaces
-            active = sorted(workspace for workspace, known in named.items() if not known.archived)
+            active = sorted(id_ for id_, known in names.workspaces.items() if not known.archived)
             turn = active if every_workspace else share(active, now, self._settings.interval)
             for workspace in turn:
-                yield endpoints.workspace_rate_limits(self._client, workspace, problems=problems)
-        tally.problems(problems)
+                yield workspace, partial(endpoints.workspace_rate_limits, workspace_id=workspace)
 
 
 def share(workspaces: list[str], now: datetime, interval: timedelta) -> list[str]:

@@ -16,7 +16,8 @@ from anthropic_metrics.admin_api.replies import Problems, parse_rows
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.reconcile import Change, Streams
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, DOCUMENTED_LAG
-from anthropic_metrics.kernel.names import Inventory, Names
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.plan import SPAN_ROWS, newest_window, next_density
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
@@ -93,6 +94,7 @@ class ViewPoller:
                     writer.run(partial(self._reconcile, built, streams, now, tally, record))
                 writer.then(partial(_finish, window, tally, progress))
             writer.settle()
+        tally.problems(self._inventory.problems)
         oldest = self.view.history(self._clock())
         for start in list(self._known):
             if start < oldest:
@@ -107,6 +109,7 @@ class ViewPoller:
             now = self._clock()
             for fresh in self._read(window, now, tally, Priority.LIVE, verify=True):
                 yield from self._build(fresh, now, tally).documents
+        tally.problems(self._inventory.problems)
 
     def _windows(self, whole: Range) -> Iterator[Range]:
         end = whole.end

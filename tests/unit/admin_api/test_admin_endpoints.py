@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 from admin_script import KEY, Make
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,49 +27,81 @@ def test_the_organization_is_read_from_me(scripted: Make) -> None:
     assert it.script.requests[0].url.path == "/v1/organizations/me"
 
 
-def test_a_nameless_organization_breaks_the_contract(scripted: Make) -> None:
-    with pytest.raises(BrokenContract, match="name"):
-        endpoints.organization(scripted(httpx.Response(200, json={"id": "org_1"})).client)
+@pytest.mark.parametrize("me", [{"name": "Acme"}, {"id": None}, {"id": ""}, {"id": 7}])
+def test_an_organization_without_an_id_breaks_the_contract(scripted: Make, me: dict[str, object]) -> None:
+    with pytest.raises(BrokenContract, match="id"):
+        endpoints.organization(scripted(httpx.Response(200, json=me)).client)
 
 
 def test_archived_workspaces_are_asked_for_too(scripted: Make) -> None:
     it = scripted(listed({"id": "w1", "name": "Old", "archived_at": "2026-01-02T03:04:05Z"}))
-    assert [found.name for found in endpoints.workspaces(it.client)] == ["Old"]
+    assert [found.name for found in endpoints.workspaces(it.client, problems=Problems())] == ["Old"]
     assert it.script.requests[0].url.params["include_archived"] == "true"
 
 
 def test_keys_of_any_state_are_listed(scripted: Make) -> None:
     it = scripted(listed({"id": "k1", "name": "CI", "status": "inactive", "workspace_id": None}))
-    assert [found.status for found in endpoints.api_keys(it.client)] == ["inactive"]
+    assert [found.status for found in endpoints.api_keys(it.client, problems=Problems())] == ["inactive"]
     assert "status" not in it.script.requests[0].url.params
 
 
 def test_a_workspaces_limits_come_with_the_inherited_ones_and_its_id(scripted: Make) -> None:
     limits = [{"type": "requests_per_minute", "value": 5}]
     it = scripted(listed({"type": "workspace_rate_limit", "group_type": "batch", "limits": limits}))
-    (group,) = endpoints.workspace_rate_limits(it.client, "wrkspc/1")
+    (group,) = endpoints.workspace_rate_limits(it.client, "wrkspc/1", problems=Problems())
     assert (group.workspace_id, group.limits[0].source) == ("wrkspc/1", "workspace")
     asked = it.script.requests[0].url
     assert asked.raw_path == b"/v1/organizations/workspaces/wrkspc%2F1/rate_limits?include_inherited=true"
 
 
 def test_an_archived_workspace_that_answers_404_has_no_limits(scripted: Make) -> None:
-    assert endpoints.workspace_rate_limits(scripted(httpx.Response(404)).client, "w1") == []
+    assert (
+        endpoints.workspace_rate_limits(scripted(httpx.Response(404)).client, "w1", problems=Problems()) == []
+    )
 
 
 def test_other_refusals_of_a_workspaces_limits_are_told(scripted: Make) -> None:
     with pytest.raises(BadRequest):
-        endpoints.workspace_rate_limits(scripted(httpx.Response(400)).client, "w1")
+        endpoints.workspace_rate_limits(scripted(httpx.Response(400)).client, "w1", problems=Problems())
 
 
-def test_a_bad_entry_is_counted_for_the_caller_or_else_logged(scripted: Make) -> None:
+def test_a_bad_entry_is_counted_and_its_neighbours_live(scripted: Make) -> None:
     it = scripted(listed({"id": "w1", "name": "Good"}, {"id": 7, "name": "Bad"}))
     problems = Problems()
-    assert len(endpoints.workspaces(it.client, problems=problems)) == 1
+    assert [found.id for found in endpoints.workspaces(it.client, problems=problems)] == ["w1"]
     assert problems.total == 1
-    with structlog.testing.capture_logs() as events:
-        endpoints.workspaces(it.client)
-    assert [event["event"] for event in events if event["log_level"] == "warning"] == ["rows_refused"]
+
+
+def test_shapes_of_fields_that_nobody_needs_are_passed_over(scripted: Make) -> None:
+    odd = {"display_color": 5, "created_at": "yesterday", "tags": [], "data_residency": "us", "type": {}}
+    it = scripted(listed({"id": "w1", "name": "Good", **odd}))
+    problems = Problems()
+    (workspace,) = endpoints.workspaces(it.client, problems=problems)
+    assert (workspace.name, workspace.tags, problems.total) == ("Good", {}, 0)
+    it = scripted(listed({"id": "k1", "name": "nightly", "created_by": "user_1", "scope": 1, "status": 2}))
+    (key,) = endpoints.api_keys(it.client, problems=problems)
+    assert (key.name, key.created_by, problems.total) == ("nightly", None, 0)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"type": "output_tokens_per_minute", "value": None}, {"value": 5}, "none", None]
+)
+def test_a_limit_that_cannot_be_read_costs_itself_not_its_group(scripted: Make, bad: object) -> None:
+    good = {"type": "requests_per_minute", "value": 50}
+    group = {"type": "rate_limit", "group_type": "model_group", "models": ["m"], "limits": [bad, good]}
+    problems = Problems()
+    (read,) = endpoints.organization_rate_limits(scripted(listed(group)).client, problems=problems)
+    assert [(limit.type, limit.value) for limit in read.limits] == [("requests_per_minute", 50)]
+    assert problems.bad_rows[0][0] == "rate_limits row 0 limit 0"
+    assert problems.total == 1
+
+
+@pytest.mark.parametrize("path", ["..", "."])
+def test_a_workspace_id_never_leads_to_another_path(scripted: Make, path: str) -> None:
+    it = scripted(listed())
+    with pytest.raises(BrokenContract, match="cannot be asked for"):
+        endpoints.workspace_rate_limits(it.client, path, problems=Problems())
+    assert it.script.requests == []
 
 
 anything = st.recursive(
@@ -91,10 +122,10 @@ def test_arbitrary_json_never_crashes_an_endpoint(body: object) -> None:
     settings = AnthropicSettings.model_validate({"admin_key": KEY})
     calls: list[Callable[[AdminClient], object]] = [
         endpoints.organization,
-        endpoints.workspaces,
-        endpoints.api_keys,
-        endpoints.organization_rate_limits,
-        lambda client: endpoints.workspace_rate_limits(client, "w"),
+        lambda client: endpoints.workspaces(client, problems=Problems()),
+        lambda client: endpoints.api_keys(client, problems=Problems()),
+        lambda client: endpoints.organization_rate_limits(client, problems=Problems()),
+        lambda client: endpoints.workspace_rate_limits(client, "w", problems=Problems()),
     ]
     with AdminClient(
         settings, transport=transport, sleep=lambda _: None, retry=RetryPolicy(attempts=1)

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.config import AnthropicSettings
-from anthropic_metrics.kernel.names import Inventory
+from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
 
 NOW = datetime(2026, 11, 21, 10, 42, 7, tzinfo=UTC)

@@ -1,0 +1,210 @@
+"""The last good inventory: whose the key is, and what the ids in the reports are called."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+import structlog
+
+from anthropic_metrics.admin_api import endpoints
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.replies import Organization, Problems
+from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, MetricsError, WrongOrganization
+from anthropic_metrics.kernel.names import Names
+
+log = structlog.get_logger(__name__)
+
+REFRESH = timedelta(hours=1)
+# An id that nobody has heard of is asked for at once, but a deleted key must not cost a request every poll.
+REFRESH_FOR_UNKNOWN = timedelta(minutes=15)
+# What could not be read is asked for again at the next poll, but not once per poller.
+REFRESH_FOR_PROBLEMS = timedelta(minutes=1)
+_NAMED = 5
+
+Item = TypeVar("Item", covariant=True)
+
+
+class Memory(Protocol):
+    """What earlier polls with the same key left behind."""
+
+    def organization(self) -> Organization | None:
+        """Whose they were; None where the key is new here."""
+
+    def names(self, organization_id: str) -> Names | None:
+        """What workspaces and keys were called."""
+
+
+class _Read(Protocol[Item]):
+    def __call__(self, client: AdminClient, *, problems: Problems) -> Sequence[Item]: ...
+
+
+class Inventory:
+    """Read again every hour and when an unknown id turns up. Thread-safe.
+
+    A failure to renew keeps the names there are: documents never lose theirs because one request failed, a
+    list came back empty or some of its entries could not be read.
+
+    The organization does not rest on one answer. It has to be `organization_id` where that is given, else the
+    one that this process has seen first, else the one that `memory` has for the key; a new key is believed.
+    """
+
+    def __init__(
+        self, client: AdminClient, *, organization_id: str | None = None, memory: Memory | None = None
+    ) -> None:
+        self._client = client
+        self._expected = organization_id
+        self._memory = memory
+        self._names: Names | None = None
+        self._organization_known: Organization | None = None
+        self._problems = Problems()
+        self._is_wrong = False
+        self._read_at: datetime | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def organization(self) -> dict[str, str | None] | None:
+        """The organization's id and name, None while nothing tells them."""
+        known = self._organization_known
+        return None if known is None else {"id": known.id, "name": known.name}
+
+    @property
+    def problems(self) -> Problems:
+        """What could not be read of the inventory when it was read last."""
+        return self._problems
+
+    def names(self, now: datetime, *, unknown: bool = False) -> Names:
+        """The names as of now; `unknown` says that an id without a name was seen.
+
+        Raises WrongOrganization while the Admin API names another organization than before, and what its
+        client raises, but the latter only while there are no names at all.
+        """
+        with self._lock:
+            if self._names is None or self._is_wrong or self._stale(now, unknown):
+                self._renew(now)
+            assert self._names is not None
+            return self._names
+
+    def _stale(self, now: datetime, unknown: bool) -> bool:
+        assert self._read_at is not None
+        age = now - self._read_at
+        patience = REFRESH_FOR_UNKNOWN if unknown else REFRESH
+        # An age below nothing: the clock was set back, and how old the names are is not known.
+        return age >= (REFRESH_FOR_PROBLEMS if self._problems.total else patience) or age < timedelta()
+
+    def _renew(self, now: datetime) -> None:
+        try:
+            names, problems = self._read()
+        except WrongOrganization:
+            self._is_wrong = True
+            raise
+        except MetricsError as error:
+            if self._names is None or self._is_wrong:
+                raise
+            log.warning("inventory_kept", reason=str(error))
+        else:
+            if names.dropped_tags and (self._names is None or names.dropped_tags != self._names.dropped_tags):
+                log.warning("tags_dropped", tags={k: list(v) for k, v in names.dropped_tags.items()})
+            self._names, self._problems, self._is_wrong = names, problems, False
+        self._read_at = now
+
+    def _read(self) -> tuple[Names, Problems]:
+        problems = Problems()
+        organization = self._organization_known = self._organization(problems)
+        spaces, all_spaces = self._list("workspaces", endpoints.workspaces, problems)
+        keys, all_keys = self._list("api_keys", endpoints.api_keys, problems)
+        earlier = None if all_spaces and all_keys else self._earlier(organization.id)
+        names = Names.of(
+            organization.id,
+            organization.name,
+            spaces,
+            keys,
+            earlier_workspaces=earlier.workspaces if earlier and not all_spaces else None,
+            earlier_api_keys=earlier.api_keys if earlier and not all_keys else None,
+        )
+        listed = {space.id for space in spaces} | {key.id for key in keys}
+        if earlier and (kept := _left_out(earlier, listed, names)):
+            log.warning("names_kept", count=len(kept), first=sorted(kept)[:_NAMED])
+        return names, problems
+
+    def _organization(self, problems: Problems) -> Organization:
+        known = self._known()
+        try:
+            said = endpoints.organization(self._client)
+        except (AuthError, BadRequest, BrokenContract) as error:
+            fallback = known or self._of_header()
+            if fallback is None or _refuses_key(error):
+                raise
+            problems.refuse("organization", error.message)
+            return fallback
+        if known is not None and said.id != known.id:
+            raise _wrong(said, known, configured=known.id == self._expected)
+        if said.name is None:
+            log.warning("organization_without_name", organization=said.id)
+            return known or said
+        return said
+
+    def _known(self) -> Organization | None:
+        """Whose the key is by all that came before."""
+        if self._names is not None:
+            return Organization(id=self._names.organization_id, name=self._names.organization_name)
+        known = self._memory.organization() if self._memory else None
+        if self._expected is not None and (known is None or known.id != self._expected):
+            known = Organization(id=self._expected)
+        self._organization_known = known
+        return known
+
+    def _of_header(self) -> Organization | None:
+        """What the header of the other answers says."""
+        if self._client.organization_id is None:
+            with suppress(AuthError, BadRequest, BrokenContract):
+                endpoints.workspaces(self._client, problems=Problems())
+        found = self._client.organization_id
+        return Organization(id=found) if found else None
+
+    def _earlier(self, organization_id: str) -> Names | None:
+        if self._names is not None:
+            return self._names
+        return self._memory.names(organization_id) if self._memory else None
+
+    def _list(self, what: str, read: _Read[Item], problems: Problems) -> tuple[Sequence[Item], bool]:
+        """The entries, and whether they are all there are. A key may not be allowed to see a list."""
+        own = Problems()
+        items: Sequence[Item] = ()
+        try:
+            items = read(self._client, problems=own)
+        except (AuthError, BadRequest, BrokenContract) as error:
+            if _refuses_key(error):
+                raise
+            log.warning("inventory_without_names", missing=what, reason=str(error))
+            if isinstance(error, BrokenContract):
+                own.refuse(what, error.message)
+        problems.add(own)
+        return items, bool(items) and not own.total
+
+
+def _left_out(earlier: Names, listed: set[str], names: Names) -> set[str]:
+    """Ids that have a name only because they had one before."""
+    had = earlier.workspaces.keys() | earlier.api_keys.keys()
+    return {id_ for id_ in had if id_ not in listed and (id_ in names.workspaces or id_ in names.api_keys)}
+
+
+def _refuses_key(error: MetricsError) -> bool:
+    return isinstance(error, AuthError) and error.status == 401
+
+
+def _wrong(said: Organization, known: Organization, *, configured: bool) -> WrongOrganization:
+    before = "anthropic.organization_id names" if configured else "its polls so far were for"
+    return WrongOrganization(
+        f"The Admin API says that the key belongs to organization {_shown(said)}, but {before} "
+        f"{_shown(known)}. Nothing is read or written until both are the same.",
+        cure=f"If {said.id} is right, set anthropic.organization_id to it; else check anthropic.base_url and "
+        "the proxy in between.",
+    )
+
+
+def _shown(organization: Organization) -> str:
+    return f"{organization.id} ({organization.name})" if organization.name else organization.id
