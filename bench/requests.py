@@ -18,6 +18,7 @@ from anthropic_metrics.agent.jobs import SWEEP_EVERY
 from anthropic_metrics.kernel.names import REFRESH
 from anthropic_metrics.kernel.plan import PAGE_MOST
 from anthropic_metrics.kernel.ranges import WIDTHS
+from anthropic_metrics.kernel.schedule import due, seconds_left
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
 from anthropic_metrics.simulator.requests import Request
 from bench.setting import DAYS, NOW, Figure, canned, configuration
@@ -50,17 +51,17 @@ def measure() -> list[Figure]:
 
 
 def _run_a_day(agent: Agent, clock: SettableClock) -> None:
-    """Every job at its interval, without the jitter, in the order of the day."""
-    start = clock.now()
-    turns = sorted(
-        (turn * job.interval, position)
-        for position, job in enumerate(agent.jobs)
-        for turn in range(1, DAY // job.interval + 1)
-    )
-    for after, position in turns:
-        clock.set(start + after)
-        tally = agent.attempt(agent.jobs[position])
-        assert not tally.failures, tally.failures
+    """Every job at its interval, as the daemon runs it, without the jitter."""
+    start, now = clock.now(), 0.0
+    last = {job.name: now for job in agent.jobs}
+    while (left := seconds_left(agent.jobs, last, now)) is not None and now + left <= DAY.total_seconds():
+        now += left
+        clock.set(start + timedelta(seconds=now))
+        for chain in due(agent.jobs, last, now):
+            last[chain[0].name] = now
+            for job in chain:
+                tally = agent.attempt(job)
+                assert not tally.failures, tally.failures
 
 
 def kinds(requests: Iterable[Request]) -> Counter[str]:

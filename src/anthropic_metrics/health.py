@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -85,27 +86,29 @@ class Metrics:
 
 @dataclass(frozen=True)
 class PollerState:
-    """How one poller stands. `paused`: it waits for a person, such as after a refused key."""
+    """How one poller stands. `paused`: it waits for a person, such as after a refused key.
+
+    `succeeded_at` is in seconds of the monotonic clock: setting the wall clock does not change its age.
+    """
 
     interval: timedelta
+    succeeded_at: float | None = None
     last_success: datetime | None = None
     last_failure: datetime | None = None
     reason: str = ""
     paused: bool = False
     facts: Mapping[str, Any] | None = None
 
-    def trouble(self, now: datetime) -> str:
-        """Why its data is not fresh; empty if it is."""
+    def trouble(self, now: float) -> str:
+        """Why its data is not fresh at `now`, in seconds of the monotonic clock; empty if it is."""
         if self.paused:
             return self.reason
-        if self.last_success is None:
+        if self.succeeded_at is None:
             return self.reason or "has not succeeded yet"
-        late = now - self.last_success
-        if late <= _FRESH_FOR * self.interval:
+        age = now - self.succeeded_at
+        if age <= _FRESH_FOR * self.interval.total_seconds():
             return ""
-        return f"last succeeded {late.total_seconds():.0f} seconds ago" + (
-            f": {self.reason}" if self.reason else ""
-        )
+        return f"last succeeded {age:.0f} seconds ago" + (f": {self.reason}" if self.reason else "")
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -121,8 +124,8 @@ class PollerState:
 class Health:
     """What the pollers report about themselves. Thread-safe.
 
-    `intervals` names the enabled pollers, `streams` the stream that each of them keeps. Each flip between
-    well and failing is logged once.
+    `intervals` names the enabled pollers, `streams` the stream that each of them keeps. `clock` gives the
+    times that are shown, `monotonic` the age of the data. Each flip between well and failing is logged once.
     """
 
     def __init__(
@@ -132,8 +135,10 @@ class Health:
         streams: Mapping[str, str] | None = None,
         metrics: Metrics | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lock = threading.Lock()
+        self._monotonic = monotonic
         self._pollers = {name: PollerState(interval) for name, interval in intervals.items()}
         self._metrics = metrics
         self._clock = clock
@@ -159,7 +164,14 @@ class Health:
         now = self._clock()
         with self._lock:
             state = self._pollers[name]
-            self._pollers[name] = replace(state, last_success=now, reason="", paused=False, facts=facts)
+            self._pollers[name] = replace(
+                state,
+                succeeded_at=self._monotonic(),
+                last_success=now,
+                reason="",
+                paused=False,
+                facts=facts,
+            )
         if self._metrics:
             self._metrics.last_success.labels(name).set(now.timestamp())
         self._flip.ok(name)
@@ -176,7 +188,7 @@ class Health:
 
     def troubles(self) -> dict[str, str]:
         """Each poller whose data is not fresh, with the reason; empty when all is well."""
-        now = self._clock()
+        now = self._monotonic()
         return {name: why for name, state in self.pollers.items() if (why := state.trouble(now))}
 
     def as_dict(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from anthropic_metrics import logs
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import Stopped
+from anthropic_metrics.kernel.schedule import due
 
 LOOK = 0.02  # seconds: how soon a new time is noticed
 
@@ -42,7 +43,7 @@ def main() -> int:
     with Agent(
         Config.model_validate(told["config"]), clock=now, stop=stop, monotonic=lambda: now().timestamp()
     ) as agent:
-        last: dict[str, datetime] = {}
+        last: dict[str, float] = {}
         polled = None
         while not stop.is_set():
             moment = now()
@@ -50,9 +51,9 @@ def main() -> int:
                 time.sleep(LOOK)
                 continue
             try:
-                for job in agent.jobs:
-                    if job.name not in last or moment - last[job.name] >= job.interval:
-                        last[job.name] = moment
+                for chain in due(agent.jobs, last, moment.timestamp()):
+                    last[chain[0].name] = moment.timestamp()
+                    for job in chain:
                         agent.attempt(job)
             except Stopped:
                 return 0

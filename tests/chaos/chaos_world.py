@@ -20,7 +20,6 @@ from pydantic import SecretStr
 from world import World
 
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.agent.jobs import Job
 from anthropic_metrics.config import (
     AnthropicSettings,
     Backfill,
@@ -29,6 +28,7 @@ from anthropic_metrics.config import (
     UsageSettings,
 )
 from anthropic_metrics.errors import Stopped
+from anthropic_metrics.kernel.schedule import due
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
 
 FIRST = datetime(2026, 11, 18, tzinfo=UTC)
@@ -53,7 +53,7 @@ class Runner:
 
     world: Chaos
     number: int
-    last: dict[str, datetime] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     agent: Agent = None  # type: ignore[assignment]  # there is one from the start on
 
@@ -96,18 +96,16 @@ class Runner:
         A killed or stopped agent is started anew afterwards.
         """
         self.failures.clear()
+        jobs = [job for job in self.agent.jobs if sweeps or not job.name.endswith("sweep")]
+        now = self.world.monotonic()
         try:
-            for job in self.agent.jobs:
-                if (everything or self.due(job)) and (sweeps or not job.name.endswith("sweep")):
-                    self.last[job.name] = self.world.clock.now()
+            for chain in due(jobs, {} if everything else self.last, now):
+                self.last[chain[0].name] = now
+                for job in chain:
                     self.failures += self.agent.attempt(job).failures
         except (Killed, Stopped) as end:
             self.failures.append(type(end).__name__)
             self.start()
-
-    def due(self, job: Job) -> bool:
-        last = self.last.get(job.name)
-        return last is None or self.world.clock.now() - last >= job.interval
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,26 @@ START = datetime(2026, 3, 10, tzinfo=UTC)
 
 
 class Clock:
+    """A wall clock, and the monotonic one beside it, which `set_back` leaves alone."""
+
     def __init__(self) -> None:
-        self.now = START
+        self.now, self.seconds = START, 0.0
 
     def __call__(self) -> datetime:
         return self.now
 
+    def monotonic(self) -> float:
+        return self.seconds
+
     def tick(self, **by: float) -> None:
         self.now += timedelta(**by)
+        self.seconds += timedelta(**by).total_seconds()
+
+    def set_forward(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+    def set_back(self, **by: float) -> None:
+        self.now -= timedelta(**by)
 
 
 @pytest.fixture
@@ -44,7 +56,8 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def health(clock: Clock, metrics: Metrics) -> Health:
-    return Health({"usage": timedelta(minutes=5), "cost": timedelta(hours=1)}, metrics=metrics, clock=clock)
+    intervals = {"usage": timedelta(minutes=5), "cost": timedelta(hours=1)}
+    return Health(intervals, metrics=metrics, clock=clock, monotonic=clock.monotonic)
 
 
 @pytest.fixture
@@ -85,6 +98,16 @@ def test_ready_for_three_intervals_after_the_last_success(
     }
     health.ok("usage")
     assert client.get("/readyz").status_code == 200
+
+
+def test_data_ages_as_much_when_the_clock_is_set_back_or_forward(health: Health, clock: Clock) -> None:
+    health.ok("usage")
+    health.ok("cost")
+    clock.set_forward(hours=5)
+    assert health.troubles() == {}
+    clock.set_back(hours=6)
+    clock.tick(minutes=16)
+    assert health.troubles() == {"usage": "last succeeded 960 seconds ago"}
 
 
 def test_a_failure_alone_does_not_end_readiness_but_a_pause_does_at_once(health: Health) -> None:
@@ -149,9 +172,8 @@ def test_prometheus_reads_every_metric(client: httpx.Client, health: Health, met
 def test_one_gauge_tells_of_each_stream_whether_its_data_is_fresh(clock: Clock, metrics: Metrics) -> None:
     minutes, day = timedelta(minutes=5), timedelta(days=1)
     streams = {"usage": "metrics-u", "usage sweep": "metrics-u", "cost": "metrics-c"}
-    health = Health(
-        {"usage": minutes, "usage sweep": day, "cost": minutes}, streams=streams, metrics=metrics, clock=clock
-    )
+    intervals = {"usage": minutes, "usage sweep": day, "cost": minutes}
+    health = Health(intervals, streams=streams, metrics=metrics, clock=clock, monotonic=clock.monotonic)
 
     def fresh() -> tuple[float | None, float | None]:
         ask = metrics.registry.get_sample_value

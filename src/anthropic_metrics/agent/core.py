@@ -46,8 +46,9 @@ def utc_now() -> datetime:
 class Agent:
     """Everything a command needs to poll and write. Close it, or use it as a context manager.
 
-    `clock` is the only source of time for what documents say, `monotonic` measures the patience that the
-    Admin API asked for; tests hand in simulated ones.
+    `clock` is the only source of time for what documents say. `monotonic` measures intervals, the age of the
+    data and the patience that the Admin API asked for, whatever happens to the clock; tests hand in simulated
+    ones.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Agent:
         config.require_elasticsearch()
         self.config = config
         self.clock = clock
+        self.monotonic = monotonic
         self.stop = stop or threading.Event()
         self.metrics = Metrics.create()
         self._count = RequestCount()
@@ -85,7 +87,9 @@ class Agent:
         self.jobs = [*self.pollers.scheduled(self.sink), *self._watch()]
         intervals = {job.name: job.interval for job in self.jobs}
         streams = {job.name: job.stream for job in self.jobs}
-        self.health = Health(intervals, streams=streams, metrics=self.metrics, clock=clock)
+        self.health = Health(
+            intervals, streams=streams, metrics=self.metrics, clock=clock, monotonic=monotonic
+        )
         self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
         self._ready = threading.Lock()

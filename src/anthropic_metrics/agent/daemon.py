@@ -1,20 +1,23 @@
-"""The daemon: APScheduler runs every job at its interval until SIGTERM or SIGINT."""
+"""The daemon: runs every job at its interval until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
 import os
+import random
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.triggers.date import DateTrigger
 
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.agent.jobs import SWEEP_EVERY, Job
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.health import HealthServer
+from anthropic_metrics.kernel.schedule import due, seconds_left
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.signals import until_asked
 
@@ -23,9 +26,14 @@ log = get_logger(__name__)
 # `docker stop` kills after ten seconds: leave before it, with a second to spare.
 GRACE = 8.0
 # People look at the live data first, and a sweep at the same time would write the same documents.
-SWEEP_DELAY = timedelta(minutes=1)
+SWEEP_DELAY = 60.0
 JITTER_SHARE = 0.1
 JITTER_MOST = 30.0
+# APScheduler compares times of the wall clock: this one has passed whatever that clock says.
+_AT_ONCE = DateTrigger(datetime(2000, 1, 1, tzinfo=UTC), timezone=UTC)
+
+Chain = tuple[Job, ...]
+"""A job and those that follow it, to be run one after the other."""
 
 
 def run(agent: Agent) -> int:
@@ -35,10 +43,15 @@ def run(agent: Agent) -> int:
     write is safe to cut off at any instant, the next start finds what is missing by comparison.
     """
     scheduler = _scheduler(agent)
-    with HealthServer(agent.config.health, agent.health, agent.metrics.registry), until_asked(agent.stop):
+
+    def start(chain: Chain) -> None:
+        scheduler.add_job(attempt, _AT_ONCE, args=(agent, chain), id=chain[0].name)
+
+    server = HealthServer(agent.config.health, agent.health, agent.metrics.registry)
+    with server, until_asked(agent.stop):
         scheduler.start()
         log.info("agent_started", pollers=sorted({job.poller for job in agent.jobs}))
-        agent.stop.wait()
+        take_turns(agent, start)
         log.info("agent_stopping")
         finished = _shut_down(scheduler)
     agent.close()
@@ -50,38 +63,51 @@ def run(agent: Agent) -> int:
     return 0
 
 
+def take_turns(agent: Agent, start: Callable[[Chain], object]) -> None:
+    """Start what is due, wait until something is due again, and so on until the agent is asked to stop.
+
+    All waits are by the agent's monotonic clock: setting the machine's clock delays and repeats nothing.
+    """
+    last = _before_first_turns(agent.jobs, agent.monotonic())
+    while not agent.stop.is_set():
+        now = agent.monotonic()
+        for chain in due(agent.jobs, last, now):
+            last[chain[0].name] = now + _jitter(chain[0])
+            start(chain)
+        agent.stop.wait(seconds_left(agent.jobs, last, agent.monotonic()))
+
+
+def attempt(agent: Agent, chain: Chain) -> None:
+    """The jobs one after the other, whatever each of them ends in, until the agent is asked to stop."""
+    for job in chain:
+        if agent.stop.is_set():
+            return
+        try:
+            agent.attempt(job)
+        except Stopped:
+            log.debug("poll_stopped", job=job.name)
+
+
+def _before_first_turns(jobs: Sequence[Job], now: float) -> dict[str, float]:
+    """Live jobs are due at once, sweeps a minute later."""
+    sweeps = (job for job in jobs if job.interval == SWEEP_EVERY)
+    return {job.name: now + SWEEP_DELAY - job.interval.total_seconds() for job in sweeps}
+
+
 def _scheduler(agent: Agent) -> BackgroundScheduler:
-    jobs = [job for job in agent.jobs if job.after is None]
-    scheduler = BackgroundScheduler(
+    """A thread for each chain. A turn that comes while the one before it still runs is skipped."""
+    chains = sum(job.after is None for job in agent.jobs)
+    return BackgroundScheduler(
         timezone=UTC,
-        executors={"default": ThreadPoolExecutor(max(len(jobs), 1))},
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        executors={"default": ThreadPoolExecutor(max(chains, 1))},
+        job_defaults={"max_instances": 1, "misfire_grace_time": None},
     )
-    now = datetime.now(UTC)
-    for position, job in enumerate(jobs):
-        seconds = job.interval.total_seconds()
-        delay = SWEEP_DELAY if job.interval == SWEEP_EVERY else timedelta()
-        first = now + delay + timedelta(milliseconds=position)
-        scheduler.add_job(
-            _attempt,
-            IntervalTrigger(seconds=seconds, timezone=UTC, jitter=min(seconds * JITTER_SHARE, JITTER_MOST)),
-            args=(agent, job),
-            id=job.name,
-            next_run_time=first,
-        )
-    return scheduler
 
 
-def _attempt(agent: Agent, job: Job) -> None:
-    """The job, then those that follow it."""
-    if agent.stop.is_set():
-        return
-    try:
-        agent.attempt(job)
-    except Stopped:
-        log.debug("poll_stopped", job=job.name)
-    for follower in (other for other in agent.jobs if other.after == job.name):
-        _attempt(agent, follower)
+def _jitter(job: Job) -> float:
+    """Several agents that started together do not poll together for good."""
+    most = min(job.interval.total_seconds() * JITTER_SHARE, JITTER_MOST)
+    return random.uniform(-most, most)  # noqa: S311  (nothing secret)
 
 
 def _shut_down(scheduler: BackgroundScheduler) -> bool:

@@ -65,10 +65,7 @@ class Watch:
         """
         now = self._clock()
         for rule in self._rules:
-            if (
-                now - self._last.get(rule.key, datetime.min.replace(tzinfo=now.tzinfo))
-                < rule.schedule - _SLACK
-            ):
+            if not self._due(rule, now):
                 continue
             try:
                 self._run(rule, now, tally)
@@ -79,6 +76,11 @@ class Watch:
             else:
                 self._last[rule.key] = now
         self._post(now, tally)
+
+    def _due(self, rule: Rule, now: datetime) -> bool:
+        """A last turn in the future means that the clock was set back: nobody knows how long ago it was."""
+        last = self._last.get(rule.key)
+        return last is None or not last <= now < last + rule.schedule - _SLACK
 
     def _run(self, rule: Rule, now: datetime, tally: Tally) -> None:
         try:

@@ -72,8 +72,9 @@ class HeadroomPoller:
         due = self._questions(es, now)
         usage_read_at, scopes = due.usage_read_at(), due.snapshots.scopes()
         seen = self._seen
-        # What was computed without a workspace's own limits is not what stands there with them.
-        if seen and now - seen.everything_at < EVERYTHING_EVERY and scopes == seen.scopes:
+        # What was computed without a workspace's own limits is not what stands there with them. After a clock
+        # that was set back, nobody knows what has been written since the last look.
+        if seen and seen.at <= now < seen.everything_at + EVERYTHING_EVERY and scopes == seen.scopes:
             starts = due.changed(whole, seen.at - OVERLAP, seen.usage_read_at, usage_read_at)
             everything_at = seen.everything_at
         else:

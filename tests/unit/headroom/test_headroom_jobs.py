@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from threading import Event
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from anthropic_metrics.agent import daemon
-from anthropic_metrics.agent.core import Agent, utc_now
+from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.agent.jobs import Pollers, Sink
 from anthropic_metrics.config import Config, RateLimitSettings, UsageSettings
 
@@ -43,21 +40,3 @@ def test_headroom_follows_usage_by_the_minute_and_the_comparison_follows_its_swe
 )
 def test_without_minutes_by_model_or_without_limits_there_is_no_headroom(config: Config) -> None:
     assert "anthropic_metrics.headroom" not in jobs(config)
-
-
-def test_the_daemon_runs_a_job_and_then_those_that_follow_it_until_it_is_asked_to_stop() -> None:
-    first, second, other = (
-        SimpleNamespace(name=name, after=after)
-        for name, after in (("first", None), ("second", "first"), ("other", None))
-    )
-    ran: list[str] = []
-    stop = Event()
-    agent = cast(
-        Agent,
-        SimpleNamespace(jobs=[first, second, other], stop=stop, attempt=lambda job: ran.append(job.name)),
-    )
-    daemon._attempt(agent, cast(Any, first))
-    assert ran == ["first", "second"]
-    stop.set()
-    daemon._attempt(agent, cast(Any, first))
-    assert ran == ["first", "second"]

@@ -1,0 +1,104 @@
+"""What is due when: by intervals of a clock that nobody sets, in chains, and for the loop of the daemon."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, cast
+
+from anthropic_metrics.agent import daemon
+from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.agent.jobs import SWEEP_EVERY, Job
+from anthropic_metrics.kernel.schedule import due, seconds_left
+
+MINUTE = timedelta(minutes=1)
+
+
+def job(name: str, every: timedelta = 5 * MINUTE, after: str | None = None) -> Job:
+    return Job(name, name, f"stream of {name}", every, lambda _tally: None, after)
+
+
+def names(chains: list[tuple[Job, ...]]) -> list[list[str]]:
+    return [[each.name for each in chain] for chain in chains]
+
+
+def test_a_job_is_due_when_it_never_ran_and_when_its_interval_has_passed() -> None:
+    jobs = [job("often"), job("seldom", 60 * MINUTE)]
+    assert names(due(jobs, {}, 1000.0)) == [["often"], ["seldom"]]
+    last = {"often": 1000.0, "seldom": 1000.0}
+    assert due(jobs, last, 1299.0) == []
+    assert names(due(jobs, last, 1300.0)) == [["often"]]
+    assert seconds_left(jobs, last, 1100.0) == 200.0
+    assert seconds_left(jobs, last, 1400.0) == 0.0
+    assert seconds_left([], {}, 0.0) is None
+
+
+def test_followers_come_with_the_job_they_follow_and_have_no_turn_of_their_own() -> None:
+    jobs = [job("first"), job("third", after="second"), job("other"), job("second", after="first")]
+    assert names(due(jobs, {"other": 0.0}, 1.0)) == [["first", "second", "third"]]
+    assert due(jobs, {"first": 0.0, "other": 0.0}, 1.0) == []
+
+
+def test_sweeps_have_their_first_turn_a_minute_after_the_start() -> None:
+    jobs = [job("live"), job("live sweep", SWEEP_EVERY)]
+    last = daemon._before_first_turns(jobs, 500.0)
+    assert names(due(jobs, last, 500.0)) == [["live"]]
+    assert names(due(jobs, last, 559.0)) == [["live"]]
+    assert names(due(jobs, last, 560.0)) == [["live"], ["live sweep"]]
+
+
+class Stop(threading.Event):
+    """Waiting moves the monotonic clock on; after so many waits it is set."""
+
+    def __init__(self, waits: int) -> None:
+        super().__init__()
+        self.now, self._left = 0.0, waits
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.now += timeout
+        self._left -= 1
+        if self._left == 0:
+            self.set()
+        return self.is_set()
+
+
+def agent_of(jobs: list[Job], stop: Stop, run: Callable[[Job], object] = lambda _: None) -> Agent:
+    fields: dict[str, Any] = {"jobs": jobs, "stop": stop, "monotonic": lambda: stop.now, "attempt": run}
+    return cast("Agent", SimpleNamespace(**fields))
+
+
+def test_the_loop_starts_each_job_about_every_interval_and_ends_when_asked_to() -> None:
+    stop = Stop(waits=20)
+    started: list[float] = []
+    daemon.take_turns(agent_of([job("live")], stop), lambda _: started.append(stop.now))
+    assert len(started) == 20
+    gaps = [after - before for before, after in pairwise(started)]
+    assert all(270 <= gap <= 330 for gap in gaps)
+
+
+def test_a_chain_is_run_in_order_until_the_agent_is_asked_to_stop() -> None:
+    stop, ran = Stop(waits=1), []
+    chain = (job("first"), job("second", after="first"), job("third", after="first"))
+
+    def run(each: Job) -> None:
+        ran.append(each.name)
+        if each.name == "second":
+            stop.set()
+
+    daemon.attempt(agent_of([], stop, run), chain)
+    assert ran == ["first", "second"]
+
+
+def test_the_scheduler_runs_what_is_added_at_once_whatever_the_clock_says() -> None:
+    agent, ran = agent_of([job("live")], Stop(waits=1)), threading.Event()
+    scheduler = daemon._scheduler(agent)
+    scheduler.start()
+    try:
+        scheduler.add_job(ran.set, daemon._AT_ONCE, id="live")
+        assert ran.wait(30)
+    finally:
+        scheduler.shutdown()
