@@ -10,6 +10,7 @@ from typing import Any, Literal
 import httpx
 
 from anthropic_metrics.config import AlertSettings
+from anthropic_metrics.deadline import limited, within
 from anthropic_metrics.errors import RetryLater, Stopped
 
 ATTEMPTS = 3
@@ -43,11 +44,17 @@ def webhooks(settings: AlertSettings) -> list[Webhook]:
 
 
 class Poster:
-    """Posts with a few quick retries; the rest is for the next evaluation. `stop` ends waits with Stopped."""
+    """Posts with a few quick retries; the rest is for the next evaluation.
 
-    def __init__(self, stop: threading.Event, *, waits: tuple[float, ...] = _WAITS) -> None:
+    `stop` ends waits with Stopped. A post may take `seconds` in all: a message is small, and others wait.
+    """
+
+    def __init__(
+        self, stop: threading.Event, *, waits: tuple[float, ...] = _WAITS, seconds: float = _TIMEOUT
+    ) -> None:
         self._stop = stop
         self._waits = waits
+        self._seconds = seconds
 
     def post(self, webhook: Webhook, message: dict[str, Any]) -> None:
         """Raises RetryLater when it was not taken; its message names neither host nor URL."""
@@ -55,7 +62,7 @@ class Poster:
         for attempt in range(ATTEMPTS):
             if attempt and self._stop.wait(self._waits[attempt - 1]):
                 raise Stopped
-            problem, again = _send(webhook.url, body)
+            problem, again = _send(webhook.url, body, self._seconds)
             if problem is None:
                 return
             if not again:
@@ -68,10 +75,11 @@ def _slack(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _send(url: str, body: dict[str, Any]) -> tuple[str | None, bool]:
+def _send(url: str, body: dict[str, Any], seconds: float) -> tuple[str | None, bool]:
     """What went wrong, if anything, and whether to try again at once."""
     try:
-        answer = httpx.post(url, json=body, timeout=_TIMEOUT)
+        with within(seconds), limited(httpx.Client(timeout=_TIMEOUT)) as client:
+            answer = client.post(url, json=body)
     except httpx.TimeoutException:
         return "no answer in time", True
     except httpx.HTTPError as error:

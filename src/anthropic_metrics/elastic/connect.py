@@ -14,6 +14,7 @@ from elasticsearch import ApiError, AuthenticationException, Elasticsearch
 
 from anthropic_metrics.certificates import authorities
 from anthropic_metrics.config import ElasticsearchSettings
+from anthropic_metrics.deadline import WHOLE, within
 from anthropic_metrics.elastic.failures import NO_PRODUCT, translated
 from anthropic_metrics.elastic.node import node_class
 from anthropic_metrics.secrets import Secret
@@ -34,8 +35,12 @@ class ServerVersion:
 
 
 class RotatingTransport(Transport):
-    """Signs each request; reads the secret again when the server refuses it, so that it can be rotated."""
+    """Signs each request; reads the secret again when the server refuses it, so that it can be rotated.
 
+    A request is over after `seconds`, with all that the client tries again in it.
+    """
+
+    seconds = 120.0
     _secret: Secret | None = None
     _header: Callable[[str], str]
 
@@ -44,6 +49,10 @@ class RotatingTransport(Transport):
         self._secret, self._header = secret, header
 
     def perform_request(self, method: str, target: str, **options: Any) -> TransportApiResponse:
+        with within(self.seconds):
+            return self._perform(method, target, options)
+
+    def _perform(self, method: str, target: str, options: dict[str, Any]) -> TransportApiResponse:
         if self._secret is None:
             return _object(super().perform_request(method, target, **options), method)
         answer = self._signed(self._secret.get(), method, target, options)
@@ -71,10 +80,11 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
         node_class=node_class(settings.proxy, authority_given=settings.ca_certs is not None),
         **_tls(settings),
     )
+    transport = es.transport
+    assert isinstance(transport, RotatingTransport)
+    transport.seconds = WHOLE * settings.timeout.total_seconds()
     if secret := settings.secret():
         secret.get()
-        transport = es.transport
-        assert isinstance(transport, RotatingTransport)
         transport.sign(secret, _header(settings.username))
     return es
 

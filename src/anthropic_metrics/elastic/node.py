@@ -12,6 +12,7 @@ from elastic_transport import ConnectionError as ConnectionLost
 from elastic_transport import NodeConfig, TransportError, Urllib3HttpNode
 
 from anthropic_metrics.certificates import authorities, tls_cure, unverified
+from anthropic_metrics.deadline import LimitedPool, LimitedTLSPool, limited_pool
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.proxies import proxy_for, without_user
 
@@ -20,7 +21,9 @@ _BROKEN_OFF = ("Connection aborted", "RemoteDisconnected", "BadStatusLine", "Inc
 
 
 class Node(Urllib3HttpNode):
-    """A node as the client uses it. A failure carries its cure as `cure`, where its words tell one.
+    """A node as the client uses it; its connections keep to the deadline of a request.
+
+    A failure carries its cure as `cure`, where its words tell one.
 
     `proxy` and `authority_given` come from the configuration by `node_class`.
     """
@@ -30,6 +33,7 @@ class Node(Urllib3HttpNode):
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
+        limited_pool(self.pool)
         if proxy := proxy_for(f"{config.scheme}://{config.host}:{config.port}", self.proxy):
             self.pool = _Proxied(config, proxy)
 
@@ -71,6 +75,7 @@ class _Proxied(urllib3.HTTPConnectionPool):
             block=True,
             ssl_context=_context(config) if config.scheme == "https" else None,
         )
+        self._manager.pool_classes_by_scheme = {"http": LimitedPool, "https": LimitedTLSPool}
 
     def urlopen(self, method: str, url: str, *arguments: Any, **options: Any) -> Any:
         """One request by the full address; a redirect is an answer like any other."""

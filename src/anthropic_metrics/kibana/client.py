@@ -11,6 +11,7 @@ import httpx
 
 from anthropic_metrics.certificates import authorities, tls_cure, unverified
 from anthropic_metrics.config import KibanaSettings
+from anthropic_metrics.deadline import WHOLE, limited, within
 from anthropic_metrics.errors import (
     AuthError,
     BadRequest,
@@ -33,10 +34,17 @@ SPACE_CURE = "Check `kibana.space`: it must be the space's identifier, not its t
 class KibanaClient:
     """Requests to one space of one Kibana. Close it, or use it as a context manager.
 
-    Raises ConfigError when no URL is configured or the key's file cannot be read. `transport` is for tests.
+    Raises ConfigError when no URL is configured or the key's file cannot be read. A request may take
+    `seconds` in all. `transport` is for tests.
     """
 
-    def __init__(self, settings: KibanaSettings, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        settings: KibanaSettings,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        seconds: float = WHOLE * TIMEOUT,
+    ) -> None:
         if not settings.url:
             raise ConfigError(
                 "kibana.url: there is no Kibana.",
@@ -50,9 +58,12 @@ class KibanaClient:
         base = settings.url.rstrip("/")
         self._server = base
         self._base = f"{base}/s/{settings.space}" if settings.space else base
-        self._http = httpx.Client(
-            timeout=TIMEOUT, transport=transport, follow_redirects=False, verify=_authorities(settings)
+        self._http = limited(
+            httpx.Client(
+                timeout=TIMEOUT, transport=transport, follow_redirects=False, verify=_authorities(settings)
+            )
         )
+        self._seconds = seconds
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +126,8 @@ class KibanaClient:
             headers["authorization"] = f"ApiKey {self._secret.get()}"
         given = {name: value for name, value in options.items() if value is not None}
         try:
-            return self._http.request(method, url, headers=headers, **given)
+            with within(self._seconds):
+                return self._http.request(method, url, headers=headers, **given)
         except httpx.TimeoutException:
             raise RetryLater(f"{method} {httpx.URL(url).path}: Kibana did not answer in time.") from None
         except httpx.HTTPError as error:
