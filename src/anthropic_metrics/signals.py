@@ -1,25 +1,100 @@
-"""SIGTERM and Ctrl-C as an event that every wait can end on."""
+"""SIGTERM and Ctrl-C: an event that every wait can end on, and an end within ten seconds in any case.
+
+A thread notices signals, over a socket that Python's own C handler writes to, so they are noticed while the
+main thread hangs in a system call or holds a lock. Stopping is safe anywhere: what was written stays, and the
+next pass finds the rest missing.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+# `docker stop` kills after ten seconds.
+LONGEST = 9.0
+_NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+Handler = Callable[[int, FrameType | None], None]
 
 
 @contextmanager
-def until_asked(stop: threading.Event | None = None) -> Iterator[threading.Event]:
+def until_asked(
+    stop: threading.Event | None = None, *, code: int | None = None, longest: float = LONGEST
+) -> Iterator[threading.Event]:
     """An event that SIGTERM and SIGINT set while the context lasts. For the main thread only.
 
-    Stopping is safe anywhere: what was written stays, the rest is found missing at the next pass.
+    A process that is still in the context `longest` seconds after the signal is ended, with `code` or else
+    128 and the signal's number.
     """
     stop = stop or threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    with _handled(_pass, stop.set, code, longest):
         yield stop
+
+
+@contextmanager
+def interrupting(*, longest: float = LONGEST) -> Iterator[None]:
+    """SIGTERM and SIGINT break off what is in the context: SystemExit with 143, KeyboardInterrupt.
+
+    A process that is still in the context `longest` seconds later is ended.
+    """
+    with _handled(_break_off, lambda: None, None, longest):
+        yield
+
+
+def exit_code() -> int:
+    """The exit code of a command that a signal has stopped: 130 after Ctrl-C, 143 after SIGTERM."""
+    return 128 + _last_number
+
+
+_last_number: int = signal.SIGINT
+
+
+def _pass(number: int, _frame: FrameType | None) -> None:
+    """Python's part of a handler; the thread does the rest."""
+    global _last_number
+    _last_number = number
+
+
+def _break_off(number: int, frame: FrameType | None) -> None:
+    _pass(number, frame)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(exit_code())
+
+
+@contextmanager
+def _handled(handler: Handler, ask: Callable[[], object], code: int | None, longest: float) -> Iterator[None]:
+    ours, written = socket.socketpair()
+    written.setblocking(False)
+    thread = threading.Thread(target=_listen, args=(ours, ask, code, longest), name="signals", daemon=True)
+    thread.start()
+    handlers = {number: signal.signal(number, handler) for number in _NUMBERS}
+    wakeup = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
+        for number, before in handlers.items():
+            signal.signal(number, before)
+        written.close()
+        thread.join()
+        ours.close()
+
+
+def _listen(ours: socket.socket, ask: Callable[[], object], code: int | None, longest: float) -> None:
+    """Wait for a signal; `ask` and end the process if the context does not end in time."""
+    number = ours.recv(1)
+    if not number:
+        return
+    ask()
+    ours.settimeout(longest)
+    try:
+        while ours.recv(1):  # further signals change nothing, the end of the context does
+            pass
+    except TimeoutError:
+        os._exit(128 + number[0] if code is None else code)

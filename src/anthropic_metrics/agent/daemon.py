@@ -48,7 +48,7 @@ def run(agent: Agent) -> int:
         scheduler.add_job(attempt, _AT_ONCE, args=(agent, chain), id=chain[0].name)
 
     server = HealthServer(agent.config.health, agent.health, agent.metrics.registry)
-    with server, until_asked(agent.stop):
+    with server, until_asked(agent.stop, code=0):
         scheduler.start()
         log.info("agent_started", pollers=sorted({job.poller for job in agent.jobs}))
         take_turns(agent, start)

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from anthropic_metrics import signals
 from anthropic_metrics.cli import (
     alerts,
     dashboards,
@@ -41,11 +42,12 @@ def main() -> None:
     streams.guard()
     catch_uncaught()
     try:
-        app()
+        with signals.interrupting():
+            app()
     except ConfigError as error:
         sys.exit(_complain(error, 2))
     except Stopped:
-        sys.exit(130)
+        sys.exit(signals.exit_code())
     except MetricsError as error:
         sys.exit(_complain(error, 1))
 

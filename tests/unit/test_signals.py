@@ -1,0 +1,62 @@
+"""Signals in real processes: the event, the exit code, and the end of one that hangs."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+# The interrupted context has a deadline of its own: a `finally` may hang, too.
+COMMAND = """
+import sys, time
+from anthropic_metrics.signals import exit_code, interrupting, until_asked
+with interrupting(longest=0.2):
+    {block}
+sys.exit(exit_code())
+"""
+ASKED = """with until_asked({options}) as stop:
+        print("ready", flush=True)
+        {wait}"""
+HANGING = """try:
+        print("ready", flush=True)
+        time.sleep(600)
+    finally:
+        time.sleep({seconds})"""
+BOTH = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+
+
+def ended(number: signal.Signals, block: str) -> int:
+    """The exit code of a process that gets the signal in the block."""
+    code = COMMAND.format(block=block)
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        return process.wait(60)
+
+
+@pytest.mark.parametrize(("number", "code"), BOTH)
+def test_a_signal_sets_the_event_and_the_code_is_128_and_its_number(
+    number: signal.Signals, code: int
+) -> None:
+    assert ended(number, ASKED.format(options="", wait="stop.wait()")) == code
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [("longest=0.2", 143), ("longest=0.2, code=0", 0)], ids=["command", "daemon"]
+)
+def test_a_process_that_hangs_in_spite_of_the_event_is_ended(options: str, code: int) -> None:
+    assert ended(signal.SIGTERM, ASKED.format(options=options, wait="time.sleep(600)")) == code
+
+
+@pytest.mark.parametrize(("number", "code"), BOTH)
+def test_a_command_without_an_event_is_broken_off_and_ended_when_its_end_hangs(
+    number: signal.Signals, code: int
+) -> None:
+    assert ended(number, HANGING.format(seconds=600)) == code
+    # Python itself ends after an interrupt by the signal.
+    assert ended(number, HANGING.format(seconds=0)) in (code, -number)
