@@ -141,9 +141,8 @@ def test_one_pass_with_default_settings_fills_the_table_and_the_what_if(
         monkeypatch.setenv("ELASTICSEARCH_URL", elasticsearch_url)
         monkeypatch.setenv("ANTHROPIC_METRICS_NAMESPACE", namespace)
         monkeypatch.setattr("anthropic_metrics.cli.headroom.utc_now", w.clock.now)
-        monkeypatch.setattr("anthropic_metrics.cli.common.out.width", 240)
         assert_table(truth.windows(MIDNIGHT, w.clock.now(), None), run("--since", "7h"))
-        staging = run("--since", "7h", "--workspace", "Staging")[2:]
+        staging = run("--since", "7h", "--workspace", "Staging")[1:]
         assert {row[0] for row in staging if len(row) > 8} == {"Staging"}
         assert_what_if(w, truth, run(*WHAT_IF))
         assert_grains_agree_until_somebody_changes_one(w)
@@ -158,7 +157,7 @@ def run(*arguments: str) -> list[list[str]]:
 
 def assert_table(truth: dict[Key, dict[str, Any]], rows: list[list[str]]) -> None:
     key, closest = max(truth.items(), key=lambda item: item[1]["peak_share"])
-    row = rows[2]  # after the title and the columns' names
+    row = rows[1]  # after the columns' names
     assert row[2:6] == [
         key[3],
         f"{closest['limit']:,}",

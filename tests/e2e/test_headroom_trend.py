@@ -39,7 +39,6 @@ def test_growth_is_that_of_the_busiest_minute_and_goes_on_to_the_limit(
         monkeypatch.setenv("ELASTICSEARCH_URL", elasticsearch_url)
         monkeypatch.setenv("ANTHROPIC_METRICS_NAMESPACE", namespace)
         monkeypatch.setattr("anthropic_metrics.cli.headroom.utc_now", w.clock.now)
-        monkeypatch.setattr("anthropic_metrics.cli.common.out.width", 240)
         result = CliRunner().invoke(app, ["headroom", "--since", "1h"])
         assert result.exit_code == 0, result.output
     rows = [re.split(r"  +", line.strip()) for line in result.stdout.splitlines()]

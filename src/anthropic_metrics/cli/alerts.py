@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,8 +19,8 @@ from anthropic_metrics.alerts.evaluation import evaluate as judge
 from anthropic_metrics.alerts.files import exported
 from anthropic_metrics.alerts.install import Change, apply, plan_install, plan_uninstall
 from anthropic_metrics.alerts.messages import subject
-from anthropic_metrics.cli.common import ConfigOption, err, load, moment, out
-from anthropic_metrics.cli.render import Answer, Column, Layout, answers, show
+from anthropic_metrics.cli.common import ConfigOption, load, moment
+from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kibana.client import KibanaClient
@@ -104,25 +105,27 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the requests
 
 
 @commands.command()
+@answers(CHANGES)
 def install(
     config: ConfigOption = None,
     dry_run: DryRun = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Also put back what was changed in Kibana.")
     ] = False,
-) -> None:
+) -> Answer:
     """Create or update the rules in Kibana; safe to repeat. What was changed there is kept."""
     settings = load(config)
     with KibanaClient(settings.kibana) as kibana:
-        _carry_out(kibana, plan_install(kibana, settings, overwrite=overwrite), dry_run=dry_run)
+        return _carry_out(kibana, plan_install(kibana, settings, overwrite=overwrite), dry_run=dry_run)
 
 
 @commands.command()
-def uninstall(config: ConfigOption = None, dry_run: DryRun = False) -> None:
+@answers(CHANGES)
+def uninstall(config: ConfigOption = None, dry_run: DryRun = False) -> Answer:
     """Remove the agent's rules of this namespace from Kibana, and no others."""
     settings = load(config)
     with KibanaClient(settings.kibana) as kibana:
-        _carry_out(kibana, plan_uninstall(kibana, settings), dry_run=dry_run)
+        return _carry_out(kibana, plan_uninstall(kibana, settings), dry_run=dry_run)
 
 
 @commands.command()
@@ -142,15 +145,15 @@ def export(
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from None
-    err.print(f"{len(files)} files in {folder}", highlight=False)
+    say(f"{len(files)} files in {folder}")
 
 
-def _carry_out(kibana: KibanaClient, changes: list[Change], *, dry_run: bool) -> None:
+def _carry_out(kibana: KibanaClient, changes: list[Change], *, dry_run: bool) -> Answer:
     if dry_run:
         for change in changes:
             if change.method:
                 request = {"method": change.method, "path": change.path, "body": change.body}
-                out.print(json.dumps(request), highlight=False, soft_wrap=True, markup=False)
-        return
+                sys.stdout.write(json.dumps(request) + "\n")
+        raise typer.Exit
     apply(kibana, changes)
-    show(Answer(CHANGES.table([(change.name, change.action, change.detail) for change in changes])))
+    return Answer(CHANGES.table([(change.name, change.action, change.detail) for change in changes]))

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
-from anthropic_metrics.cli.common import err
+from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config
 from anthropic_metrics.embedded import EmbeddedElasticsearch, cache_dir, download, is_downloaded
 from anthropic_metrics.proxies import DIRECT
@@ -34,8 +35,8 @@ def embedded_cluster(config: Config, *, data: Path | None) -> Iterator[Config]:
 
 def _download() -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    err.print("Fetching Elasticsearch, once; later starts need no network.")
-    with Progress(*columns, console=err, transient=True) as bar:
+    say("Fetching Elasticsearch, once; later starts need no network.")
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, TaskID] = {}
 
         def advance(name: str, done: int, total: int) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from anthropic_metrics import logs
 from anthropic_metrics.config import Config, load_config
@@ -45,11 +44,6 @@ OnlyOption = Annotated[
     typer.Option("--only", help="Only this poller; may be repeated.", show_default=False),
 ]
 
-# A pipe or a file has no width that lines would have to be broken for.
-WIDE = 240
-out = Console(width=None if sys.stdout.isatty() else WIDE)
-err = Console(stderr=True, width=None if sys.stderr.isatty() else WIDE)
-
 
 def load(path: Path | None) -> Config:
     """The configuration, with logging set up as it says and its cautions logged."""
@@ -75,15 +69,27 @@ def moment(text: str, option: str) -> datetime:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
+def check_workspace(given: str, known: Mapping[str, str]) -> None:
+    """ConfigError, with the nearest name, where `given` is no id or name in `known` (names by id)."""
+    if known and given not in known and given not in known.values():
+        near = get_close_matches(given.lower(), {name.lower(): name for name in known.values()}, n=1)
+        named = [name for name in known.values() if name.lower() in near]
+        hint = f"did you mean {named[0]}?" if named else f"known are {', '.join(sorted(known.values())[:10])}"
+        raise ConfigError(f"--workspace: there is no workspace {given!r} in the data; {hint}")
+
+
 @contextmanager
 def progress(ranges: list[Range]) -> Iterator[OnWindow | None]:
     """A bar over the days of `ranges` on a terminal; nothing elsewhere."""
-    if not err.is_terminal:
+    if not sys.stderr.isatty():
         yield None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     total = sum((whole.end - whole.start for whole in ranges), timedelta())
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("hours read", total=round(total / timedelta(hours=1)))
         done = timedelta()
 

@@ -12,7 +12,8 @@ import typer
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.cli.common import ConfigOption, err, load
+from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.render import say
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kibana.ask import ask, since
@@ -41,9 +42,9 @@ def render_page(
         page = draw(es, settings.namespace, utc_now())
     save(page, output)
     if page.missing:
-        err.print(no_stream(page.missing), highlight=False, soft_wrap=True, markup=False)
+        say(no_stream(page.missing))
     for failure in page.failures:
-        err.print(failure, style="red", highlight=False, soft_wrap=True, markup=False)
+        say(failure, style="red")
     raise typer.Exit(1 if page.failures else 0)
 
 
@@ -75,7 +76,7 @@ def draw(es: Elasticsearch, namespace: str, now: datetime) -> Page:
 def save(page: Page, path: Path) -> None:
     """Write the page and say where it is. Raises ConfigError."""
     _write(path, page.html)
-    err.print(f"Dashboards: {path.resolve().as_uri()}", highlight=False, soft_wrap=True)
+    say(f"Dashboards: {path.resolve().as_uri()}")
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,10 +13,11 @@ from anthropic_metrics import logs
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.cli.cluster import embedded_cluster
-from anthropic_metrics.cli.common import err, progress
+from anthropic_metrics.cli.common import progress
 from anthropic_metrics.cli.dashboards import draw, save
-from anthropic_metrics.cli.overview import print_overview
+from anthropic_metrics.cli.overview import overview
 from anthropic_metrics.cli.polling import attempt_all
+from anthropic_metrics.cli.render import say, show
 from anthropic_metrics.config import Backfill, BudgetSettings, Config
 from anthropic_metrics.embedded import cache_dir
 from anthropic_metrics.kernel.tally import Tally
@@ -45,7 +46,7 @@ def simulate(
 
 
 def _say_where(url: str) -> None:
-    err.print(f"Admin API at {url} for key {ADMIN_KEY}; Ctrl-C ends it.", highlight=False)
+    say(f"Admin API at {url} for key {ADMIN_KEY}; Ctrl-C ends it.")
 
 
 def demo(
@@ -67,25 +68,21 @@ def demo(
         config = stack.enter_context(embedded_cluster(_demo_config(server.url, days), data=None))
         stop = stack.enter_context(until_asked())  # from here on: a download may be broken off hard
         agent = stack.enter_context(Agent(config, clock=clock.now, stop=stop))
-        err.print(
-            f"Elasticsearch at {config.elasticsearch.hosts[0]}, Admin API at {server.url}", highlight=False
-        )
+        say(f"Elasticsearch at {config.elasticsearch.hosts[0]}, Admin API at {server.url}")
         tallies = _read_old_bill(agent)
         clock.catch_up()
         with progress([agent.pollers.history(poller) for poller in agent.pollers.views]) as advance:
             tallies += attempt_all(agent, agent.pollers.single(agent.sink, advance))
-        print_overview(agent.elasticsearch, config.namespace)
+        show(overview(agent.elasticsearch, config.namespace))
         save(draw(agent.elasticsearch, config.namespace, clock.now()), cache_dir() / "demo.html")
         if not all(tally.done for tally in tallies):
             raise typer.Exit(1)
         if not once:
-            err.print("Polling live; Ctrl-C ends the demo.")
+            say("Polling live; Ctrl-C ends the demo.")
             logs.configure("info")
             raise typer.Exit(daemon.run(agent))
         if keep:
-            err.print(
-                f"Elasticsearch stays at {config.elasticsearch.hosts[0]} until Ctrl-C.", highlight=False
-            )
+            say(f"Elasticsearch stays at {config.elasticsearch.hosts[0]} until Ctrl-C.")
             stop.wait()
 
 

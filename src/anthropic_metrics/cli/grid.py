@@ -34,19 +34,21 @@ def _size_of(stream: TextIO) -> int:
 
 def lines(table: Table, width: int | None) -> Iterator[Line]:
     """The table as lines no wider than `width`, unless a single word is."""
-    if table.title:
-        yield [(clean(table.title), "bold")]
     cells = table.cells()
-    if not cells and table.empty:
+    if not cells:
         yield [(clean(table.empty), "")]
         return
+    if table.title:
+        yield [(clean(table.title), "bold")]
     widths = _fitted(table, cells, width)
     yield from _columns(table, cells, widths) if widths else _blocks(table, cells, width or 80)
+    if rest := len(table.rows) - len(cells):
+        yield [(f"... and {rest:,} more", "dim")]
 
 
 def _fitted(table: Table, cells: Sequence[Sequence[str]], width: int | None) -> list[int] | None:
     """The columns' widths, texts made narrower as needed; None where that is not enough."""
-    columns = table.layout.columns
+    columns = table.layout.shown
     natural = [
         max(map(cell_len, (column.head, *(row[index] for row in cells))))
         for index, column in enumerate(columns)
@@ -74,7 +76,7 @@ def _longest_word(texts: Sequence[str]) -> int:
 
 
 def _columns(table: Table, cells: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[Line]:
-    columns = table.layout.columns
+    columns = table.layout.shown
     right = [column.kind in NUMBERS for column in columns]
     yield from _row([column.head for column in columns], ["bold"] * len(columns), widths, right)
     for row in cells:
@@ -115,7 +117,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 def _blocks(table: Table, cells: Sequence[Sequence[str]], width: int) -> Iterator[Line]:
     """One block a row: its leading texts as a heading, the rest as pairs of title and value."""
-    columns = table.layout.columns
+    columns = table.layout.shown
     leading = next((index for index, column in enumerate(columns) if column.kind != "text"), 1) or 1
     for row in cells:
         head = _GAP.join(row[:leading])

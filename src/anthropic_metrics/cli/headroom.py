@@ -11,20 +11,40 @@ import typer
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.cli.common import ConfigOption, load, moment, out
-from anthropic_metrics.cli.what_if import NO_SPEED, make_table, percent, print_what_if
+from anthropic_metrics.cli.common import ConfigOption, check_workspace, load, moment
+from anthropic_metrics.cli.render import Answer, Column, Layout, answers
+from anthropic_metrics.cli.what_if import NO_SPEED, WHAT_IF, what_if_answer
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.limits import MEASURED
-from anthropic_metrics.headroom.outlook import Line, lines, unmapped
+from anthropic_metrics.headroom.outlook import Line, lines, unmapped, workspaces
 from anthropic_metrics.kernel.datasets import HEADROOM, stream_name
 from anthropic_metrics.kernel.ranges import Range
 
 ROWS = 20
-NUMBERS = ("per minute", "peak", "at", "usual", "left", "> 80 %", "> 100 %", "week", "reached")
+NO_HEADROOM = "No headroom in this range: is usage by the minute (1m) collected, and has the agent run?"
+PEAKS = Layout(
+    "headroom",
+    Column("workspace", missing="(all)"),
+    Column("limit_group"),
+    Column("limit"),
+    Column("per_minute", "integer"),
+    Column("peak", "share"),
+    Column("peak_minute", "time", title="at", show=lambda at: f"{at:%m-%d %H:%M}"),
+    Column("peak_tokens", "integer", table=False),
+    Column("usual", "share"),
+    Column("left", "share"),
+    Column("minutes_above_80", "integer", title="> 80 %"),
+    Column("minutes_above_100", "integer", title="> 100 %"),
+    Column("week", "share", show=lambda trend: f"{trend:+.0%}"),
+    Column("reached", "time", show=lambda at: "now" if at <= utc_now() else f"{at:%Y-%m-%d}"),
+)
+UNMAPPED = Layout(
+    "unmapped", Column("model"), Column("tokens"), Column("peak_tokens", "integer", title="peak minute")
+)
 DAY, WEEK = "24h", "7d"
 CANNOT_BE_KNOWN = (
     "Not in the Admin API, so not here: requests (RPM), bursts within a minute (a few seconds may be refused "
@@ -36,6 +56,7 @@ def register(app: typer.Typer) -> None:
     app.command()(headroom)
 
 
+@answers(PEAKS, UNMAPPED, WHAT_IF)
 def headroom(
     since: Annotated[
         str | None,
@@ -52,7 +73,7 @@ def headroom(
         str | None, typer.Option(help="What if: a model of the limit group.", show_default=False)
     ] = None,
     config: ConfigOption = None,
-) -> None:
+) -> Answer:
     """How close each rate limit was: closest minute, trend, when growth reaches it."""
     wanted = _limits(limit or [], model)
     settings = load(config)
@@ -61,10 +82,8 @@ def headroom(
     span = Range(_start(since or (WEEK if wanted else DAY), now), now)
     with closing(connect(settings.elasticsearch)) as es:
         if wanted and model:
-            print_what_if(es, settings, span, wanted, model, workspace)
-        else:
-            _print_lines(es, settings, span, workspace)
-    out.print(CANNOT_BE_KNOWN, style="dim", highlight=False, soft_wrap=True)
+            return what_if_answer(es, settings, span, wanted, model, workspace)
+        return _closest(es, settings, span, workspace)
 
 
 def _limits(given: list[str], model: str | None) -> dict[str, int]:
@@ -90,54 +109,50 @@ def _start(text: str, now: datetime) -> datetime:
     return start
 
 
-def _print_lines(es: Elasticsearch, config: Config, span: Range, workspace: str | None) -> None:
+def _closest(es: Elasticsearch, config: Config, span: Range, workspace: str | None) -> Answer:
     stream = stream_name(HEADROOM, config.namespace)
     refresh(es, stream)
     found = lines(es, stream, span, workspace)
+    if not found and workspace:
+        check_workspace(workspace, workspaces(es, stream))
     title = f"Closest to the limit, {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"
-    table = make_table(title, ("workspace", "limit group", "limit"), NUMBERS)
-    for line in found[:ROWS]:
-        table.add_row(*_cells(line, span.end))
-    out.print(table)
-    if not found:
-        out.print("No headroom in this time: is usage by the minute (1m) collected, and has the agent run?")
-    if len(found) > ROWS:
-        out.print(f"{len(found) - ROWS} limits further from their ceiling are left out.", highlight=False)
-    _print_notes(found)
-    for each in unmapped(es, stream, span, workspace):
-        kind = "output" if each.limit_type.startswith("output") else "input"
-        out.print(
-            f"{each.model} is in no limit group: up to {each.peak_tokens:,} {kind} tokens a minute, no limit "
-            "known.",
-            highlight=False,
-            soft_wrap=True,
-        )
-
-
-def _cells(line: Line, now: datetime) -> Iterator[str]:
-    yield line.workspace or "(all)"
-    yield line.group
-    yield line.limit_type
-    yield f"{line.limit:,}"
-    yield percent(line.peak_share)
-    yield f"{line.peak_minute:%m-%d %H:%M}"
-    yield percent(line.usual_share)
-    yield percent(line.least_left)
-    yield f"{line.above_80:,}"
-    yield f"{line.above_100:,}"
-    yield "-" if line.trend is None else f"{line.trend:+.0%}"
-    reached = line.reached_at(now)
-    yield "-" if reached is None else "now" if reached <= now else f"{reached:%Y-%m-%d}"
-
-
-def _print_notes(found: list[Line]) -> None:
-    out.print(
-        "peak: the closest minute; usual: 95 of 100 five-minute peaks were below; left: the least that it or "
-        "the organization had left; week: busiest minute against the week before; reached: if it grows on.",
-        style="dim",
-        highlight=False,
-        soft_wrap=True,
+    return Answer(
+        PEAKS.table([_row(line, span.end) for line in found], title=title, empty=NO_HEADROOM, most=ROWS),
+        UNMAPPED.table(
+            [
+                (each.model, "output" if each.limit_type.startswith("output") else "input", each.peak_tokens)
+                for each in unmapped(es, stream, span, workspace)
+            ],
+            title="In no limit group, so no limit is known",
+        ),
+        notes=[*_notes(found), CANNOT_BE_KNOWN],
     )
+
+
+def _row(line: Line, now: datetime) -> tuple[object, ...]:
+    return (
+        line.workspace,
+        line.group,
+        line.limit_type,
+        line.limit,
+        line.peak_share,
+        line.peak_minute,
+        line.peak_tokens,
+        line.usual_share,
+        line.least_left,
+        line.above_80,
+        line.above_100,
+        line.trend,
+        line.reached_at(now),
+    )
+
+
+def _notes(found: list[Line]) -> Iterator[str]:
+    if found:
+        yield (
+            "peak: the peak minute; usual: 95 of 100 five-minute peaks were below; left: the least that it "
+            "or the organization had left; week: against the week before; reached: if it grows on."
+        )
     caveats = {caveat for line in found for caveat in line.caveats}
     notes = {
         "fast_included": NO_SPEED,
@@ -146,6 +161,4 @@ def _print_notes(found: list[Line]) -> None:
         "organization_unknown": "Only usage.workspace_ids are read: what the organization left is unknown.",
         "workspace_limits_unknown": "Some workspaces' own limits were not read: the organization's count.",
     }
-    for caveat, note in notes.items():
-        if caveat in caveats:
-            out.print(note, highlight=False, soft_wrap=True)
+    yield from (note for caveat, note in notes.items() if caveat in caveats)

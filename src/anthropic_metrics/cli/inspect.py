@@ -15,6 +15,7 @@ CHECKS = Layout(
     Column("what"),
     Column("result", styles={"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}),
     Column("details"),
+    Column("cure", table=False),
 )
 
 
@@ -29,7 +30,9 @@ def check(config: ConfigOption = None) -> Answer:
     mend the rest. Exit code 1 if anything failed; a warning or what is skipped fails nothing."""
     found = list(findings(load(config), utc_now()))
     return Answer(
-        CHECKS.table([(finding.what, finding.status.value, finding.details) for finding in found]),
+        CHECKS.table(
+            [(finding.what, finding.status.value, finding.details, finding.cure) for finding in found]
+        ),
         notes=[f"{finding.what}: {finding.cure}" for finding in found if finding.cure],
         code=1 if any(finding.status is Status.failed for finding in found) else 0,
     )

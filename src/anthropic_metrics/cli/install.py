@@ -39,6 +39,7 @@ STEPS = Layout(
         },
     ),
     Column("details"),
+    Column("cure", table=False),
 )
 
 
@@ -108,4 +109,6 @@ def _everything() -> list[Step]:
 
 
 def _table(steps: list[Step]) -> Table:
-    return STEPS.table([(step.kind, step.name, step.status or step.action, step.detail) for step in steps])
+    return STEPS.table(
+        [(step.kind, step.name, step.status or step.action, step.detail, step.cure) for step in steps]
+    )

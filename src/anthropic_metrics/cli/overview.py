@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from elasticsearch import Elasticsearch
-from rich.table import Table
 
-from anthropic_metrics.cli.common import out
+from anthropic_metrics.cli.render import Answer, Column, Layout
 from anthropic_metrics.kernel.datasets import all_streams
 
 ROWS = 8
@@ -16,8 +14,9 @@ ROWS = 8
 
 @dataclass(frozen=True)
 class Panel:
-    """A title, a query whose columns are the table's, and the formats of its numbers."""
+    """A name, a title, a query whose columns are the table's, and the formats of its numbers."""
 
+    name: str
     title: str
     query: str
     formats: dict[str, str]
@@ -25,18 +24,21 @@ class Panel:
 
 PANELS = (
     Panel(
+        "spend_by_workspace",
         "Spend by workspace, USD",
         "FROM metrics-anthropic_metrics.cost-{ns} | STATS usd = SUM(anthropic.cost.amount_usd) "
         "BY workspace = anthropic.workspace.name | SORT usd DESC",
         {"usd": "{:,.2f}"},
     ),
     Panel(
+        "spend_by_model",
         "Spend by model, USD",
         "FROM metrics-anthropic_metrics.cost-{ns} | STATS usd = SUM(anthropic.cost.amount_usd) "
         "BY model = anthropic.model | SORT usd DESC",
         {"usd": "{:,.2f}"},
     ),
     Panel(
+        "tokens_by_model",
         "Tokens by model",
         "FROM metrics-anthropic_metrics.usage-{ns} | STATS input = SUM(anthropic.usage.input_tokens), "
         "cached = SUM(anthropic.usage.cached_input_tokens), output = SUM(anthropic.usage.output_tokens) "
@@ -45,6 +47,7 @@ PANELS = (
         {"input": "{:,}", "output": "{:,}", "cache_hits": "{:.0%}"},
     ),
     Panel(
+        "rate_limits",
         "Rate limits of the organization, per minute",
         "FROM metrics-anthropic_metrics.rate_limit-{ns} "
         '| WHERE anthropic.rate_limit.scope == "organization" '
@@ -57,6 +60,7 @@ PANELS = (
         {"requests": "{:,}", "input": "{:,}", "output": "{:,}"},
     ),
     Panel(
+        "headroom",
         "Closest to a rate limit, minute by minute",
         "FROM metrics-anthropic_metrics.headroom-{ns} "
         '| WHERE anthropic.headroom.scope == "organization" AND NOT anthropic.headroom.unmapped '
@@ -67,6 +71,7 @@ PANELS = (
         {"peak": "{:.0%}", "minutes_above_80": "{:,}"},
     ),
     Panel(
+        "polls",
         "What the agent did",
         'FROM metrics-anthropic_metrics.agent-{ns} | WHERE event.action == "poll" '
         "| STATS requests = SUM(anthropic.poll.requests), rows = SUM(anthropic.poll.rows), "
@@ -77,27 +82,19 @@ PANELS = (
 )
 
 
-def print_overview(es: Elasticsearch, namespace: str) -> None:
-    """Print every panel as a table of at most eight rows."""
+def overview(es: Elasticsearch, namespace: str) -> Answer:
+    """Every panel as a table of at most eight rows."""
     es.indices.refresh(index=all_streams(namespace))
+    tables = []
     for panel in PANELS:
-        query = panel.query.replace("{ns}", namespace) + f" | LIMIT {ROWS + 1}"
-        answer = es.esql.query(query=query)
-        out.print(_table(panel, [column["name"] for column in answer["columns"]], answer["values"]))
+        answer = es.esql.query(query=panel.query.replace("{ns}", namespace) + " | LIMIT 1000")
+        layout = Layout(panel.name, *(_column(panel, column["name"]) for column in answer["columns"]))
+        tables.append(
+            layout.table(answer["values"], title=panel.title, empty=f"{panel.title}: none", most=ROWS)
+        )
+    return Answer(*tables)
 
 
-def _table(panel: Panel, columns: list[str], rows: list[list[Any]]) -> Table:
-    table = Table(title=panel.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in panel.formats else "left")
-    for row in rows[:ROWS]:
-        table.add_row(*(_cell(panel, name, value) for name, value in zip(columns, row, strict=True)))
-    if len(rows) > ROWS:
-        table.add_row("…")
-    return table
-
-
-def _cell(panel: Panel, column: str, value: Any) -> str:
-    if value is None:
-        return "-"
-    return panel.formats[column].format(value) if column in panel.formats else str(value)
+def _column(panel: Panel, name: str) -> Column:
+    form = panel.formats.get(name)
+    return Column(name, "number", show=form.format) if form else Column(name)

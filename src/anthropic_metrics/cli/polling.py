@@ -15,8 +15,9 @@ from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent, utc_now
 from anthropic_metrics.agent.jobs import Job, Pollers
 from anthropic_metrics.cli.cluster import embedded_cluster, own_data
-from anthropic_metrics.cli.common import ConfigOption, OnlyOption, err, load, moment, progress
-from anthropic_metrics.cli.summary import print_tallies
+from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment, progress
+from anthropic_metrics.cli.render import Answer, answers, say
+from anthropic_metrics.cli.summary import SUMMARY, summary
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.inventory import Inventory
@@ -46,7 +47,8 @@ def run(
         raise typer.Exit(daemon.run(Agent(settings)))
 
 
-def once(config: ConfigOption = None, only: OnlyOption = None) -> None:
+@answers(SUMMARY)
+def once(config: ConfigOption = None, only: OnlyOption = None) -> Answer:
     """One pass of every poller over its whole window, backfill included."""
     settings = load(config)
     with until_asked() as stop, Agent(settings, stop=stop) as agent:
@@ -54,16 +56,16 @@ def once(config: ConfigOption = None, only: OnlyOption = None) -> None:
         ranges = [agent.pollers.history(poller) for poller in agent.pollers.views]
         with progress(ranges) as advance:
             tallies = attempt_all(agent, agent.pollers.single(agent.sink, advance))
-    print_tallies(tallies)
-    raise typer.Exit(0 if all(tally.done for tally in tallies) else 1)
+    return summary(tallies)
 
 
+@answers(SUMMARY)
 def backfill(
     since: Annotated[str, typer.Option(help="First day, such as 2026-01-01.")],
     until: Annotated[str | None, typer.Option(help="End, exclusive; else now.", show_default=False)] = None,
     config: ConfigOption = None,
     only: OnlyOption = None,
-) -> None:
+) -> Answer:
     """Read an older range, newest first; minutes only as far back as usage.minute_backfill."""
     wanted = Range(moment(since, "--since"), moment(until, "--until") if until else utc_now())
     if wanted.start >= wanted.end:
@@ -76,8 +78,7 @@ def backfill(
         ranges = [agent.pollers.older_range(poller, wanted) for poller in agent.pollers.views]
         with progress([whole for whole in ranges if whole is not None]) as advance:
             tallies = attempt_all(agent, agent.pollers.older(agent.sink, wanted, advance))
-    print_tallies(tallies)
-    raise typer.Exit(0 if all(tally.done for tally in tallies) else 1)
+    return summary(tallies)
 
 
 def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
@@ -92,7 +93,7 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
             sys.stdout.write(json.dumps(document.source, ensure_ascii=False) + "\n")
     for tally in tallies:
         if tally.bad_rows:
-            err.print(f"{tally.stream}: {tally.answers}", style="red", soft_wrap=True, markup=False)
+            say(f"{tally.stream}: {tally.answers}", style="red")
     raise typer.Exit(0 if all(tally.done for tally in tallies) else 1)
 
 

@@ -58,7 +58,7 @@ class Column:
     """One column: its name in CSV and JSON, what its values are, and how a table shows them.
 
     `title` heads it in a table (else the name with blanks), `show` turns a value into its text there,
-    `styles` colours cells by that text.
+    `styles` colours cells by that text; `missing` stands for None. `table=False`: only in CSV and JSON.
     """
 
     name: str
@@ -66,6 +66,8 @@ class Column:
     title: str = ""
     show: Callable[[Any], str] | None = None
     styles: Mapping[str, str] = field(default_factory=dict)
+    missing: str = "-"
+    table: bool = True
 
     @property
     def head(self) -> str:
@@ -74,22 +76,33 @@ class Column:
     def cell(self, value: object) -> str:
         """The value as a table shows it."""
         if value is None:
-            return "-"
+            return self.missing
         return clean(self.show(value) if self.show else _shown(value, self.kind))
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a layout. `title` stands above them, `empty` in place of a table without rows."""
+    """Rows under a layout. `title` stands above them; without rows only `empty` is printed, if it is given.
+
+    A printed table leaves out the rows after the first `most` and counts them; CSV and JSON have them all.
+    """
 
     layout: Layout
     rows: Sequence[Sequence[Any]]
     title: str = ""
     empty: str = ""
+    most: int | None = None
 
     def cells(self) -> list[list[str]]:
-        columns = self.layout.columns
-        return [[column.cell(value) for column, value in zip(columns, row, strict=True)] for row in self.rows]
+        """The rows as a table has them: one text for each of the layout's `shown` columns."""
+        return [
+            [
+                column.cell(value)
+                for column, value in zip(self.layout.columns, row, strict=True)
+                if column.table
+            ]
+            for row in self.rows[: self.most]
+        ]
 
     def objects(self) -> list[dict[str, Any]]:
         """The rows as JSON has them."""
@@ -104,8 +117,15 @@ class Layout:
         self.name = name
         self.columns = columns
 
-    def table(self, rows: Sequence[Sequence[Any]], *, title: str = "", empty: str = "") -> Table:
-        return Table(self, rows, title, empty)
+    @property
+    def shown(self) -> tuple[Column, ...]:
+        """The columns of a printed table."""
+        return tuple(column for column in self.columns if column.table)
+
+    def table(
+        self, rows: Sequence[Sequence[Any]], *, title: str = "", empty: str = "", most: int | None = None
+    ) -> Table:
+        return Table(self, rows, title, empty, most)
 
 
 class Answer:
@@ -168,7 +188,7 @@ def _print_tables(answer: Answer) -> None:
     from anthropic_metrics.cli.grid import lines, width_of
 
     width = width_of(sys.stdout)
-    for number, table in enumerate(answer.tables):
+    for number, table in enumerate(table for table in answer.tables if table.rows or table.empty):
         if number:
             _write([[]])
         _write(list(lines(table, width)))
@@ -186,13 +206,15 @@ def _write(lines: Sequence[Sequence[tuple[str, str]]], *, stderr: bool = False) 
 
 
 def _csv(answer: Answer) -> str:
-    """Every table with a line of names; an empty line between two tables."""
+    """Every layout with a line of names; an empty line between two layouts."""
     out = io.StringIO()
-    for number, table in enumerate(answer.tables):
-        if number:
-            out.write("\n")
+    layout = None
+    for table in answer.tables:
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([column.name for column in table.layout.columns])
+        if table.layout is not layout:
+            out.write("\n" if layout else "")
+            writer.writerow([column.name for column in table.layout.columns])
+        layout = table.layout
         writer.writerows([[_field(value) for value in row] for row in table.rows])
     return out.getvalue()
 
@@ -212,7 +234,9 @@ def _field(value: object) -> str:
 
 def _json(answer: Answer) -> str:
     """One object: each table's rows under its name, then notes and problems."""
-    body: dict[str, Any] = {table.layout.name: table.objects() for table in answer.tables}
+    body: dict[str, Any] = {}
+    for table in answer.tables:
+        body.setdefault(table.layout.name, []).extend(table.objects())
     body["notes"] = list(map(clean, answer.notes))
     body["problems"] = list(map(clean, answer.problems))
     return json.dumps(body, indent=2, ensure_ascii=not _is_utf8(sys.stdout.encoding)) + "\n"

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
-from anthropic_metrics.cli.common import err
+from anthropic_metrics.cli.render import Answer, Column, Layout
 from anthropic_metrics.kernel.tally import Tally, merged
 
-COLUMNS = ("rows", "created", "replaced", "deleted", "marked", "kept")
+COUNTS = ("rows", "created", "replaced", "deleted", "marked", "kept")
+SUMMARY = Layout("streams", Column("stream"), *(Column(name, "integer") for name in COUNTS))
 
 
-def print_tallies(tallies: list[Tally]) -> None:
-    """One line per stream on stderr, and each failure in full, once."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("stream")
-    for column in COLUMNS:
-        table.add_column(column, justify="right")
-    for stream, tally in merged(tallies).items():
-        table.add_row(stream, *(f"{getattr(tally, column):,}" for column in COLUMNS))
-    err.print(table)
+def summary(tallies: list[Tally]) -> Answer:
+    """One row per stream, and each failure in full, once; exit code 1 when something was not done."""
     failed: dict[str, list[str]] = {}
     for tally in tallies:
         for failure in tally.failures:
             failed.setdefault(failure, []).append(tally.stream)
-    for failure, streams in failed.items():
-        message = f"{', '.join(streams)}: {failure}"
-        err.print(message, style="red", highlight=False, soft_wrap=True, markup=False)
+    return Answer(
+        SUMMARY.table(
+            [
+                (stream, *(getattr(tally, name) for name in COUNTS))
+                for stream, tally in merged(tallies).items()
+            ]
+        ),
+        problems=[f"{', '.join(streams)}: {failure}" for failure, streams in failed.items()],
+        code=0 if all(tally.done for tally in tallies) else 1,
+    )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from elasticsearch import Elasticsearch, NotFoundError
-from rich.table import Table
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.agent.jobs import Pollers
 from anthropic_metrics.audit import Audited, Difference, audit
-from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment, out
+from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
@@ -28,6 +27,33 @@ from anthropic_metrics.kernel.ranges import Range
 
 _PAGE = 1000
 
+KINDS = {
+    "missing": "is not in the stream",
+    "extra": "is not in the API",
+    "double": "is in the stream twice",
+    "changed": "differs",
+}
+AUDIT = Layout(
+    "audit",
+    Column("stream"),
+    Column("from", "time"),
+    Column("to", "time"),
+    Column("documents", "integer"),
+    Column("documents_in_api", "integer", title="in the API"),
+    Column("total", "decimal"),
+    Column("total_in_api", "decimal", title="in the API"),
+    Column("differences", "integer"),
+    Column("unit", title="of"),
+)
+DIFFERENCES = Layout(
+    "differences",
+    Column("stream"),
+    Column("bucket"),
+    Column("kind", title="what", show=lambda kind: KINDS[kind]),
+    Column("dimensions", title="of"),
+    Column("fields"),
+    Column("document_id", table=False),
+)
 CORRECTIONS = Layout(
     "corrections",
     Column("noticed", "time"),
@@ -48,6 +74,7 @@ def register(app: typer.Typer) -> None:
     app.command()(corrections)
 
 
+@answers(AUDIT, DIFFERENCES)
 def audit_command(
     since: Annotated[
         str | None,
@@ -56,7 +83,7 @@ def audit_command(
     until: Annotated[str | None, typer.Option(help="End, exclusive; else now.", show_default=False)] = None,
     config: ConfigOption = None,
     only: OnlyOption = None,
-) -> None:
+) -> Answer:
     """Read the Admin API anew and compare it with the streams; writes nothing. Exit code 1 if they differ, if
     a row of the API cannot be read, or if there are documents of an organization that no key polls."""
     settings, now = load(config), utc_now()
@@ -79,8 +106,7 @@ def audit_command(
             asked = pollers.older_range(poller, Range(begin or whole.start, end if until else whole.end))
             if asked is not None:
                 results.append(audit(es, poller, inventory, asked, now, shared_with))
-    _print_audit(results)
-    raise typer.Exit(0 if all(result.equal for result in results) else 1)
+    return _audited(results)
 
 
 @answers(CORRECTIONS)
@@ -129,44 +155,50 @@ def _start(text: str, now: datetime) -> datetime:
         return moment(text, "--since")
 
 
-def _print_audit(results: list[Audited]) -> None:
-    table = Table("stream", "from", "to", box=None, pad_edge=False)
-    for title in ("documents", "in the API", "total", "in the API", "differences"):
-        table.add_column(title, justify="right")
-    table.add_column("of")
-    for result in results:
-        table.add_row(
+def _audited(results: list[Audited]) -> Answer:
+    found = [difference for result in results for difference in result.differences]
+    streams = [
+        (
             result.stream,
-            f"{result.window.start:%Y-%m-%dT%H:%MZ}",
-            f"{result.window.end:%Y-%m-%dT%H:%MZ}",
-            f"{result.documents_here:,}",
-            f"{result.documents_there:,}",
-            f"{result.total_here:,}",
-            f"{result.total_there:,}",
-            f"{len(result.differences):,}",
+            result.window.start,
+            result.window.end,
+            result.documents_here,
+            result.documents_there,
+            result.total_here,
+            result.total_there,
+            len(result.differences),
             result.unit,
         )
-    out.print(table)
-    for result in results:
-        if result.refused:
-            out.print(f"{result.stream}: {result.refused}", highlight=False, soft_wrap=True, markup=False)
-        for organization, count in result.strays.items():
-            stray = f"{count:,} documents of organization {organization}, which no key polls here"
-            out.print(f"{result.stream}: {stray}", highlight=False, soft_wrap=True, markup=False)
-        for difference in result.differences:
-            out.print(_line(difference), highlight=False, soft_wrap=True, markup=False)
+        for result in results
+    ]
+    differences = [
+        (
+            difference.stream,
+            difference.bucket,
+            difference.kind,
+            difference.dimensions,
+            _fields(difference),
+            difference.document_id,
+        )
+        for difference in found
+    ]
+    return Answer(
+        AUDIT.table(streams),
+        DIFFERENCES.table(differences),
+        problems=[problem for result in results for problem in _problems(result)],
+        code=0 if all(result.equal for result in results) else 1,
+    )
 
 
-def _line(difference: Difference) -> str:
-    words = {
-        "missing": "is not in the stream",
-        "extra": "is not in the API",
-        "double": "is in the stream twice",
-        "changed": "differs:",
-    }
-    fields = "; ".join(f"{name} {here} (API: {there})" for name, (here, there) in difference.fields.items())
-    where = f"{difference.stream} {difference.bucket} {difference.dimensions}"
-    return f"{where} {words[difference.kind]} {fields}".rstrip()
+def _problems(result: Audited) -> Iterator[str]:
+    if result.refused:
+        yield f"{result.stream}: {result.refused}"
+    for organization, count in result.strays.items():
+        yield f"{result.stream}: {count:,} documents of organization {organization}, which no key polls here"
+
+
+def _fields(difference: Difference) -> str:
+    return "; ".join(f"{name} {here} (API: {there})" for name, (here, there) in difference.fields.items())
 
 
 def _correction(source: dict[str, Any]) -> tuple[object, ...]:

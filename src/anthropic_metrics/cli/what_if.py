@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from elasticsearch import Elasticsearch
-from rich.table import Table
 
-from anthropic_metrics.cli.common import out
+from anthropic_metrics.cli.common import check_workspace
+from anthropic_metrics.cli.render import Answer, Column, Kind, Layout, Table
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.errors import ConfigError
@@ -22,6 +22,23 @@ from anthropic_metrics.kernel.datasets import RATE_LIMIT, USAGE_1M, stream_name
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.limits.snapshots import Snapshots
 
+_OUTCOME: tuple[tuple[str, Kind, str], ...] = (
+    ("limit_value", "integer", "limit"),
+    ("peak", "share", "peak"),
+    ("p95", "share", "95 %"),
+    ("minutes_above_80", "integer", "> 80 %"),
+    ("minutes_above_100", "integer", "> 100 %"),
+)
+WHAT_IF = Layout(
+    "what_if",
+    Column("organization", table=False),
+    Column("workspace", missing="(all)"),
+    Column("limit"),
+    Column("peak_tokens", "integer"),
+    *(Column(name, kind, title) for name, kind, title in _OUTCOME),
+    *(Column(f"if_{name}", kind, f"if: {title}") for name, kind, title in _OUTCOME),
+)
+MANY = 1000  # workspaces to name the nearest of
 WORKSPACES = 10  # the largest ones, beside the organization
 NO_MINUTES = "There is no usage by the minute yet: a what-if needs the stream usage_1m."
 NO_SPEED = (
@@ -30,20 +47,22 @@ NO_SPEED = (
 )
 
 
-def print_what_if(
+def what_if_answer(
     es: Elasticsearch,
     config: Config,
     span: Range,
     wanted: dict[str, int],
     model: str,
     workspace: str | None,
-) -> None:
-    """Print the organization and its largest workspaces, or one of them, as they were and would have been."""
+) -> Answer:
+    """The organization and its largest workspaces, or one of them, as they were and would have been."""
     stream = stream_name(USAGE_1M, config.namespace)
     refresh(es, stream)
     owners = organizations(es, stream)
     if not owners:
         raise ConfigError(NO_MINUTES)
+    tables: list[Table] = []
+    notes: list[str] = []
     for organization in owners:
         minutes = Minutes.of(es, config, organization)
         first = minutes.first()
@@ -58,7 +77,10 @@ def print_what_if(
         limits = _limits(snapshots, held, names)
         uses = _uses(minutes, group, held, names, whole=workspace is None)
         length = round((held.end - held.start) / timedelta(minutes=1))
-        _print(what_if(uses, limits, group, wanted, length), names, group, held)
+        cases = what_if(uses, limits, group, wanted, length)
+        tables.append(_table(cases, names, group, held, organization))
+        notes += map(_note, cases[:1])
+    return Answer(*tables, notes=notes)
 
 
 def _limits(snapshots: Snapshots, span: Range, workspaces: Collection[str]) -> Limits:
@@ -84,7 +106,8 @@ def _workspaces(minutes: Minutes, group: Group, span: Range, workspace: str | No
     if workspace is None:
         return minutes.largest(span.start, span.end, sorted(group.models), WORKSPACES)
     if not (named := minutes.named(workspace)):
-        raise ConfigError(f"--workspace: no usage of a workspace with the id or name {workspace!r}")
+        check_workspace(workspace, minutes.largest(span.start, span.end, sorted(group.models), MANY))
+        raise ConfigError(f"--workspace: there is no usage of {workspace!r} in this range")
     return named
 
 
@@ -100,42 +123,34 @@ def _uses(
     return uses
 
 
-def _print(cases: Sequence[Case], workspaces: Mapping[str, str], group: Group, span: Range) -> None:
+def _table(
+    cases: Sequence[Case], workspaces: Mapping[str, str], group: Group, span: Range, organization: str
+) -> Table:
     title = f"{group.name}: {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC, and what if"
-    columns = ("peak tokens", "limit", "peak", "95 %", "> 80 %", "> 100 %")
-    table = make_table(title, ("workspace", "limit"), (*columns, *(f"if: {name}" for name in columns[1:])))
-    for case in cases:
-        whose = workspaces.get(case.workspace, case.workspace) if case.workspace else "(all)"
-        names = (whose, case.limit_type, f"{case.peak_tokens:,}")
-        table.add_row(*names, *_cells(case.was), *_cells(case.would_be))
-    out.print(table)
-    if cases:
-        closest = moment(cases[0].would_be.peak_minute)
-        out.print(
-            f"The closest minute began at {closest:%Y-%m-%d %H:%M} UTC. A workspace is held against the new "
-            "limit as if it were its own alone.",
-            highlight=False,
-            soft_wrap=True,
+    rows = [
+        (
+            organization,
+            workspaces.get(case.workspace, case.workspace) if case.workspace else None,
+            case.limit_type,
+            case.peak_tokens,
+            *_outcome(case.was),
+            *_outcome(case.would_be),
         )
+        for case in cases
+    ]
+    return WHAT_IF.table(rows, title=title, empty=f"{group.name}: no traffic in this range.")
 
 
-def _cells(outcome: Outcome | None) -> tuple[str, ...]:
+def _outcome(outcome: Outcome | None) -> tuple[object, ...]:
     if outcome is None:
-        return ("-",) * 5
-    shares = percent(outcome.peak_share), percent(outcome.p95_share)
-    return f"{outcome.limit:,}", *shares, f"{outcome.above_80:,}", f"{outcome.above_100:,}"
+        return (None,) * len(_OUTCOME)
+    shares = outcome.peak_share, outcome.p95_share
+    return outcome.limit, *shares, outcome.above_80, outcome.above_100
 
 
-def make_table(title: str, texts: Sequence[str], numbers: Sequence[str]) -> Table:
-    """An empty table with columns of text, then of numbers."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in texts:
-        table.add_column(column)
-    for column in numbers:
-        table.add_column(column, justify="right")
-    return table
-
-
-def percent(share: float) -> str:
-    """A share as whole per cent, with a decimal where it is small."""
-    return f"{share:.0%}" if abs(share) >= 0.1 or not share else f"{share:.1%}"
+def _note(case: Case) -> str:
+    closest = moment(case.would_be.peak_minute)
+    return (
+        f"The peak minute began at {closest:%Y-%m-%d %H:%M} UTC. A workspace is held against the new limit "
+        "as if it were its own alone."
+    )

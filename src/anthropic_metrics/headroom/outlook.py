@@ -101,6 +101,16 @@ def unmapped(es: Elasticsearch, stream: str, span: Range, workspace: str | None 
     ]
 
 
+def workspaces(es: Elasticsearch, stream: str) -> dict[str, str]:
+    """Ids and names of the workspaces that the stream has headroom of."""
+    sources = [
+        {"id": {"terms": {"field": "anthropic.workspace.id"}}},
+        {"name": {"terms": {"field": "anthropic.workspace.name"}}},
+    ]
+    buckets = query.composite(es, stream, {"match_all": {}}, sources, {})
+    return {str(bucket["key"]["id"]): str(bucket["key"]["name"]) for bucket in buckets}
+
+
 def _busiest(
     es: Elasticsearch, stream: str, span: Range, workspace: str | None, *, details: bool = False
 ) -> Iterator[tuple[tuple[str, ...], int, Body]]:
