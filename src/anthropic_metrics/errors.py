@@ -16,14 +16,20 @@ A single bad row is no exception: it is counted and named (`admin_api.replies.Pr
 
 from __future__ import annotations
 
+from anthropic_metrics.redaction import redact
+
 
 class MetricsError(Exception):
-    """Base of all. `message` is one readable sentence; `cure` says what the reader can do about it."""
+    """Base of all. `message` is one readable sentence; `cure` says what the reader can do about it.
+
+    Secrets are taken out of both here, whatever a server has put into its answer: an error is shown on
+    terminals and pages, and written to logs and documents.
+    """
 
     def __init__(self, message: str, *, cure: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.cure = cure
+        self.message = redact.scrub(message)
+        self.cure = redact.scrub(cure)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         if not self.cure:

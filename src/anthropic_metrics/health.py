@@ -276,10 +276,10 @@ def _handler(health: Health, registry: CollectorRegistry) -> type[BaseHTTPReques
                     self._json(404, {"paths": ["/healthz", "/readyz", "/metrics"]})
 
         def _json(self, status: int, body: Mapping[str, Any]) -> None:
-            text = redact.scrub(json.dumps(body, default=str))
-            self._answer(status, "application/json", text.encode())
+            self._answer(status, "application/json", json.dumps(body, default=str).encode())
 
         def _answer(self, status: int, kind: str, body: bytes) -> None:
+            body = redact.scrub(body.decode()).encode()
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))

@@ -12,7 +12,10 @@ import threading
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from html import escape
+from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+
+from pydantic_core import to_json
 
 MARK = "[redacted]"
 _SHORTEST = 4  # A shorter secret would blank out ordinary words, and protects nothing.
@@ -62,6 +65,20 @@ class Redaction:
     def scrub(self, text: str) -> str:
         """`text` with each known secret, and anything that looks like an issued key, replaced by MARK."""
         return self._pattern.sub(MARK, text) if self.holds(text) else text
+
+    def scrub_all(self, value: Any) -> Any:
+        """A JSON value with each text in it scrubbed; the value itself where none holds a secret."""
+        return self._scrubbed(value) if self.holds(to_json(value).decode()) else value
+
+    def _scrubbed(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.scrub(value)
+            case dict():
+                return {self.scrub(name): self._scrubbed(item) for name, item in value.items()}
+            case list():
+                return [self._scrubbed(item) for item in value]
+        return value
 
     def holds(self, text: str) -> bool:
         """Whether `text` may hold a secret; quick, for large texts."""

@@ -94,7 +94,7 @@ def read(answer: Answer, hide: Callable[[str], str]) -> Refusal:
     body = body if isinstance(body, dict) else {}
     error = body.get("error")
     error = error if isinstance(error, dict) else {}
-    message = error.get("message") or answer.body[: 4 * _LONGEST_TEXT].decode("utf-8", "replace")
+    message = error.get("message") or answer.body.decode("utf-8", "replace")
 
     def text(value: object, length: int) -> str:
         return _line(hide(value), length) if isinstance(value, str) else ""

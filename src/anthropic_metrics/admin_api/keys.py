@@ -10,6 +10,7 @@ import httpx
 import structlog
 
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.redaction import MARK, redact
 
 if TYPE_CHECKING:
     from anthropic_metrics.secrets import Secret
@@ -57,7 +58,7 @@ class KeyAuth(httpx.Auth):
 
     def hide(self, text: str) -> str:
         """`text` without the key, should a server send it back."""
-        return text.replace(self._key(), "***")
+        return redact.scrub(text.replace(self._key(), MARK))
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """For httpx: put the key on the request and take it off again when the answer is there."""

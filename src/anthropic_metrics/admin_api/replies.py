@@ -27,6 +27,8 @@ from pydantic import (
     model_validator,
 )
 
+from anthropic_metrics.redaction import excerpt
+
 __all__ = [
     "ApiKey",
     "CacheCreation",
@@ -313,7 +315,7 @@ class Problems:
     def unknown(self, names: Iterable[str]) -> None:
         """Count fields that this version does not know, by name within bounds."""
         for name in names:
-            self._count(name[:_LONGEST_REASON], 1)
+            self._count(name, 1)
 
     def refuse(self, where: str, reason: str) -> None:
         """Count a bad row and remember where and why, within bounds."""
@@ -369,5 +371,5 @@ def _reason(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     name = ".".join(map(str, first["loc"])) or "row"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    got = repr(first["input"])[:40] if first["type"] != "missing" else "nothing"
-    return f"{name}: {first['msg']}, got {got}{more}"[:_LONGEST_REASON]
+    got = excerpt(repr(first["input"]), 40) if first["type"] != "missing" else "nothing"
+    return excerpt(f"{name}: {first['msg']}, got {got}{more}", _LONGEST_REASON)

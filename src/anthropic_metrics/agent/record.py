@@ -11,6 +11,7 @@ from anthropic_metrics.agent.jobs import Job
 from anthropic_metrics.documents.agent import AgentDocument, Poll, agent_document
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.redaction import excerpt
 
 MESSAGE_LENGTH = 1000
 
@@ -73,5 +74,5 @@ def poll_document(
         organization=organization,
         anthropic={"poll": poll},
         event={"outcome": "failure" if failure else "success"},
-        failure=failure and failure[:MESSAGE_LENGTH],
+        failure=failure and excerpt(failure, MESSAGE_LENGTH),
     )

@@ -12,6 +12,7 @@ import httpx
 from anthropic_metrics.config import AlertSettings
 from anthropic_metrics.deadline import limited, within
 from anthropic_metrics.errors import RetryLater, Stopped
+from anthropic_metrics.redaction import redact
 
 ATTEMPTS = 3
 _WAITS = (1.0, 3.0)
@@ -79,7 +80,7 @@ def _send(url: str, body: dict[str, Any], seconds: float) -> tuple[str | None, b
     """What went wrong, if anything, and whether to try again at once."""
     try:
         with within(seconds), limited(httpx.Client(timeout=_TIMEOUT)) as client:
-            answer = client.post(url, json=body)
+            answer = client.post(url, json=redact.scrub_all(body))
     except httpx.TimeoutException:
         return "no answer in time", True
     except httpx.HTTPError as error:

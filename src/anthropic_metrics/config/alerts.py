@@ -50,7 +50,7 @@ def _webhooks(value: object) -> tuple[SecretStr, ...]:
     for place, url in enumerate(found, 1):
         if not url.lower().startswith(("http://", "https://")):
             raise ValueError("must be a list of URLs that begin with https:// or http://")
-        redact.add(url)
+        redact.add_url(url)
         if not _can_be_posted_to(url):
             raise ValueError(f"entry {place} cannot be read as a URL: check its host and port")
     return tuple(SecretStr(url) for url in found)

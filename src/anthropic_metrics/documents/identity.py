@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from anthropic_metrics.documents.base import Document
+from anthropic_metrics.redaction import redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,10 @@ def prepare(document_id: str, document: Document) -> Prepared:
     """The document's source with its `event.hash`.
 
     The hash leaves out when it was read and by which version of the agent: neither changes what it says.
+    No document holds a secret: a text that a server has put one into is redacted before it is hashed.
     It reads the fields in their model's order: changing that order replaces every document once.
     """
-    source = document.model_dump(mode="json", by_alias=True, exclude_none=True)
+    source = redact.scrub_all(document.model_dump(mode="json", by_alias=True, exclude_none=True))
     event = source["event"]
     said = {name: value for name, value in source.items() if name != "agent"}
     said["event"] = {name: value for name, value in event.items() if name != "created"}

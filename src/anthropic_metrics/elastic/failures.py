@@ -11,6 +11,7 @@ from elastic_transport import ConnectionTimeout, SerializationError, TlsError, T
 from elasticsearch import ApiError, UnsupportedProductError
 
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, RetryLater, SinkError
+from anthropic_metrics.redaction import excerpt
 
 SETUP_CURE = "Run `anthropic-metrics setup` with a user who may manage index templates and pipelines."
 ODD_CURE = "Check that `elasticsearch.hosts` names Elasticsearch itself, and what a proxy before it answers."
@@ -75,12 +76,12 @@ def reason(body: Any) -> str:
 def item_reason(error: Any) -> str:
     """The reason of an `error` object, and its cause where that says more."""
     if not isinstance(error, dict):
-        return str(error)[:500]
+        return excerpt(str(error), 500)
     why = str(error.get("reason") or error.get("type") or error)
     cause = error.get("caused_by")
     if isinstance(cause, dict) and cause.get("reason") and str(cause["reason"]) not in why:
         why = f"{why} ({cause['reason']})"
-    return why[:1000]
+    return excerpt(why, 1000)
 
 
 def _from_transport(error: TransportError, doing: str) -> MetricsError:

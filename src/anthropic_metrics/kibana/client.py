@@ -20,6 +20,7 @@ from anthropic_metrics.errors import (
     MetricsError,
     RetryLater,
 )
+from anthropic_metrics.redaction import excerpt
 
 TIMEOUT = 60.0  # an import of many saved objects takes Kibana a while
 _URL_CURE = "Check `kibana.url` and that Kibana can be reached from this machine."
@@ -156,8 +157,8 @@ def _words(answer: httpx.Response) -> str:
     try:
         body = answer.json()
     except ValueError:
-        return answer.text[:300]
-    return str(_member(body, "message") or body)[:1000]
+        return excerpt(answer.text, 300)
+    return excerpt(str(_member(body, "message") or body), 1000)
 
 
 def _member(body: Any, *names: str) -> Any:

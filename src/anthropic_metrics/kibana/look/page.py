@@ -24,6 +24,7 @@ from anthropic_metrics.kibana.definitions import (
 )
 from anthropic_metrics.kibana.look.figures import Drawing, Palette, chart, heatmap
 from anthropic_metrics.kibana.look.numbers import shown
+from anthropic_metrics.redaction import redact
 
 FOLDER = Path(__file__).parent
 ROW_PIXELS = 23  # of a unit of height in Kibana's grid
@@ -73,7 +74,7 @@ def render(bundle: Bundle, ask: Ask, *, now: datetime, subtitle: str) -> Page:
         library=library,
         script=_file("page.js"),
     )
-    return Page(html, failures, sorted(missing))
+    return Page(redact.scrub(html), failures, sorted(missing))
 
 
 def _libraries() -> tuple[str, Callable[[str], str]]:
