@@ -85,6 +85,8 @@ def audit(
     tally = Tally(view.poller, view.stream)
     wanted = {document.id: document for document in poller.documents(window, tally)}
     result.refused = str(tally.answers)
+    if tally.read_from is not None:  # the API tells nothing of what is older
+        result.window = window = Range(max(window.start, tally.read_from), window.end)
     organization = inventory.names(now).organization_id
     others = other_organizations(es, view.stream, organization)
     result.strays = {id_: count for id_, count in others.items() if id_ not in shared_with}

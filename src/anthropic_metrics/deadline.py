@@ -9,6 +9,7 @@ connections that keep to it.
 from __future__ import annotations
 
 import io
+import math
 import socket
 import threading
 import time
@@ -21,26 +22,37 @@ import httpx
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from anthropic_metrics.errors import Stopped
+
 # A whole request may take so many times as long as a server may stay silent in it.
 WHOLE = 4
 _PIECE = 16_384
+_LOOK = 0.5  # seconds: how soon a read that waits notices that the agent is stopping
 
 _present = threading.local()
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
+def within(seconds: float, stop: threading.Event | None = None) -> Iterator[None]:
     """Everything that this thread does on a limited connection in the block must be done by then.
 
-    What is not ends as a timeout of the library. A shorter deadline around the block stays in force.
+    What is not ends as a timeout of the library. A shorter deadline around the block stays in force. `stop`
+    ends reading on a connection of httpx with Stopped.
     """
     before: float | None = getattr(_present, "until", None)
+    stop_before = _stop()
     until = time.monotonic() + seconds
     _present.until = until if before is None else min(before, until)
+    _present.stop = stop or stop_before
     try:
         yield
     finally:
-        _present.until = before
+        _present.until, _present.stop = before, stop_before
+
+
+def _stop() -> threading.Event | None:
+    stop: threading.Event | None = getattr(_present, "stop", None)
+    return stop
 
 
 def left(timeout: float | None) -> float | None:
@@ -104,7 +116,19 @@ class _Stream(httpcore.NetworkStream):
             timeout = left(timeout)
         except TimeoutError as error:
             raise httpcore.ReadTimeout(str(error)) from error
-        return self._inner.read(max_bytes, timeout)
+        stop = _stop()
+        if stop is None:
+            return self._inner.read(max_bytes, timeout)
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        while True:
+            if stop.is_set():
+                raise Stopped
+            rest = until - time.monotonic()
+            try:
+                return self._inner.read(max_bytes, max(0.001, min(rest, _LOOK)))
+            except httpcore.ReadTimeout:
+                if rest <= _LOOK:
+                    raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), _PIECE):

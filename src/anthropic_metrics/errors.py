@@ -2,8 +2,8 @@
 
 MetricsError
 ├── ConfigError       fix the configuration; the command ends with exit code 2
-├── AuthError         a server refused the key or its rights: pause this poller, probe again at its interval
-├── BadRequest        a server refused the query itself: log it, pause this poller, keep the others
+├── AuthError         a server refused the key or its rights: not ready at once, ask again at the next poll
+├── BadRequest        a server refused the query itself: this poll failed, the others go on, ask at the next
 │   └── NoData        the query names a stream or field that was never written: there is nothing to judge yet
 ├── RetryLater        a server is away or overloaded: keep what was planned and try again at the next poll
 ├── WrongOrganization the key belongs to another organization than before: read and write nothing, ask again
@@ -72,6 +72,10 @@ class WrongOrganization(MetricsError):
 
 class BrokenContract(MetricsError):
     """Paging that cannot end, buckets outside the asked range or out of order, a body of another shape."""
+
+
+class AnswerTooLarge(BrokenContract):
+    """An answer, or all pages of a list together, has more bytes than the configuration allows."""
 
 
 class SinkError(MetricsError):

@@ -56,11 +56,12 @@ class Secret:
         if self._file is None:
             raise ConfigError(f"{self._key}: no value and no file")
         try:
-            found = self._file.read_text(encoding="utf-8").strip()
+            # Editors on Windows put a byte-order mark before the text.
+            found = self._file.read_text(encoding="utf-8-sig").strip()
         except OSError as error:
             raise ConfigError(f"{self._key}: cannot read {self._file}: {error.strerror or error}") from None
         except UnicodeDecodeError:
-            raise ConfigError(f"{self._key}: {self._file} is not text") from None
+            raise ConfigError(f"{self._key}: {self._file} is not text in UTF-8") from None
         # A key travels in a header, a password only as part of one that is encoded.
         fits = found.isprintable() and (self._username is not None or (found.isascii() and " " not in found))
         if not found or not fits:

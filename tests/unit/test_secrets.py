@@ -66,7 +66,7 @@ def test_a_rotation_half_done_keeps_the_old_secret_and_says_so(tmp_path: Path, d
         (b"one\ntwo", "must hold the secret and nothing else"),
         (b"one two", "must hold the secret and nothing else"),
         ("schlüssel".encode(), "must hold the secret and nothing else"),
-        (b"\xff\xfe", "is not text"),
+        (b"\xff\xfe", "is not text in UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_the_secret_is_named(
@@ -78,6 +78,11 @@ def test_a_file_that_cannot_be_the_secret_is_named(
     with pytest.raises(ConfigError, match=rf"anthropic\.admin_key_file: .*{reason}") as caught:
         Secret(KEY, file=file).get()
     assert "two" not in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_secret(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbfsecret\r\n")
+    assert Secret(KEY, file=tmp_path / "key").get() == "secret"
 
 
 def test_a_password_may_hold_spaces_and_any_letter(tmp_path: Path) -> None:

@@ -11,9 +11,19 @@ import httpx
 import pydantic_core
 
 from anthropic_metrics.admin_api.keys import KeyKind
-from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, RetryLater
+from anthropic_metrics.errors import AnswerTooLarge, AuthError, BadRequest, MetricsError, RetryLater
 
-__all__ = ["Answer", "Refusal", "held", "is_certificate", "not_json", "query", "read", "unreachable"]
+__all__ = [
+    "Answer",
+    "Refusal",
+    "held",
+    "is_certificate",
+    "not_json",
+    "query",
+    "read",
+    "too_large",
+    "unreachable",
+]
 
 _LONGEST_TEXT = 300
 _LONGEST_NAME = 80
@@ -36,7 +46,7 @@ class Answer:
 
     status: int
     headers: httpx.Headers = field(repr=False)
-    body: bytes = field(repr=False)
+    body: bytes | bytearray = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +144,14 @@ def not_json(request: httpx.Request, answer: Answer, reason: str) -> RetryLater:
         f"The Admin API's answer to {_asked(request)} is no JSON ({kind}; {len(answer.body)} bytes; "
         f"{_line(reason, _LONGEST_TEXT)}).",
         cure="A page of a proxy or portal in between looks like this too.",
+    )
+
+
+def too_large(request: httpx.Request, limit: int) -> AnswerTooLarge:
+    """What to raise when there is more than may be read."""
+    return AnswerTooLarge(
+        f"The Admin API's answer to {_asked(request)} is larger than {limit:,} bytes.",
+        cure="Raise anthropic.max_answer_bytes if it is genuine.",
     )
 
 

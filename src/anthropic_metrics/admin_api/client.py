@@ -20,6 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from anthropic_metrics import __version__
 from anthropic_metrics.admin_api import answers
 from anthropic_metrics.admin_api.answers import Answer
+from anthropic_metrics.admin_api.body import Allowance, TooLarge, read_body
 from anthropic_metrics.admin_api.keys import KeyAuth
 from anthropic_metrics.admin_api.pacing import Pacer, Priority
 from anthropic_metrics.admin_api.retry import (
@@ -30,6 +31,7 @@ from anthropic_metrics.admin_api.retry import (
     is_transient,
     limited_wait,
 )
+from anthropic_metrics.deadline import WHOLE, limited, within
 from anthropic_metrics.errors import AuthError, BrokenContract, ConfigError
 
 if TYPE_CHECKING:
@@ -46,8 +48,6 @@ _HEADERS = {
     "user-agent": f"anthropic-metrics/{__version__} (+https://github.com/anthropic-metrics/anthropic-metrics)",
 }
 _ORGANIZATION = "anthropic-organization-id"
-# A body may come slowly, but as requests are serial a trickle must not hold up all others for ever.
-_BODY_TIMEOUTS = 10
 # Longest hold (seconds) that one answer can impose, so that a nonsensical Retry-After passes in the end.
 _LONGEST_HOLD = 3600.0
 
@@ -90,6 +90,8 @@ class AdminClient:
         self.organization_id: str | None = None
         self._auth = KeyAuth(settings.secret())
         self._timeout = settings.timeout.total_seconds()
+        self._stop = stop
+        self._most = settings.max_answer_bytes
         self._clock = clock
         self._on_request = on_request
         self._on_retry = on_retry
@@ -119,23 +121,28 @@ class AdminClient:
         *,
         headers: Mapping[str, str] | None = None,
         priority: Priority = Priority.LIVE,
+        allowance: Allowance | None = None,
     ) -> Any:
         """The parsed JSON object at `path` (`/v1/...`); texts stay texts, decimals among them.
 
         Raises AuthError (401, 403), BadRequest (any other refusal, with its status), RetryLater (429, 5xx,
-        no or no whole answer, after this call's own retries), BrokenContract (no JSON object), Stopped.
+        no or no whole answer, after this call's own retries), BrokenContract (no JSON object),
+        AnswerTooLarge (more bytes than the `allowance`, which calls may share), Stopped.
         A refused key is read again from where it came, and the request repeated once if it has changed.
         """
         request = self._http.build_request("GET", path, params=tuple(params), headers=headers)
+        allowed = allowance or Allowance()
+        if allowed.left is None:
+            allowed.left = self._most
         try:
-            return self._patiently(request, priority)
+            return self._patiently(request, priority, allowed)
         except AuthError:
             if not self._auth.reload():
                 raise
         log.info("admin_key_reloaded")
-        return self._patiently(request, priority)
+        return self._patiently(request, priority, allowed)
 
-    def _patiently(self, request: httpx.Request, priority: Priority) -> Any:
+    def _patiently(self, request: httpx.Request, priority: Priority, allowance: Allowance) -> Any:
         retrying = Retrying(
             retry=retry_if_exception_type(TryAgain),
             wait=self._policy.wait,
@@ -145,41 +152,40 @@ class AdminClient:
             reraise=True,
         )
         try:
-            return retrying(self._attempt, request, priority)
+            return retrying(self._attempt, request, priority, allowance)
         except TryAgain as failure:
             error = failure.error
         # Raised out here, so that no traceback chains back to an exception that holds the request.
         raise error
 
-    def _attempt(self, request: httpx.Request, priority: Priority) -> Any:
+    def _attempt(self, request: httpx.Request, priority: Priority, allowance: Allowance) -> Any:
         held = self._pacer.held()
         if held > self._policy.longest_wait.total_seconds():
             raise answers.held(held)
         with self._pacer.turn(priority):
             started = time.monotonic()
-            answer = self._send(request)
+            answer = self._send(request, allowance)
             self._note(request, answer, time.monotonic() - started)
             if isinstance(answer, Answer) and answer.status == 200:
                 return self._parsed(request, answer)
             raise self._failure(request, answer)
 
-    def _send(self, request: httpx.Request) -> Answer | httpx.RequestError:
-        """The whole answer, or the reason that there is none."""
-        deadline = time.monotonic() + self._timeout * _BODY_TIMEOUTS
-        body = []
+    def _send(self, request: httpx.Request, allowance: Allowance) -> Answer | httpx.RequestError:
+        """The whole answer, or the reason that there is none. Raises AnswerTooLarge."""
+        assert allowance.left is not None
         try:
-            response = self._http.send(request, stream=True)
-            try:
-                for chunk in response.iter_bytes():
-                    self._pacer.check_stop()
-                    if time.monotonic() > deadline:
-                        return httpx.ReadTimeout("the body came too slowly")
-                    body.append(chunk)
-            finally:
-                response.close()
+            with within(WHOLE * self._timeout, self._stop):
+                response = self._http.send(request, stream=True)
+                try:
+                    body = read_body(response, allowance.left, self._pacer.check_stop)
+                finally:
+                    response.close()
         except httpx.RequestError as error:
             return error
-        return Answer(response.status_code, response.headers, b"".join(body))
+        except TooLarge:
+            raise answers.too_large(request, self._most) from None
+        allowance.left -= len(body)
+        return Answer(response.status_code, response.headers, body)
 
     def _note(self, request: httpx.Request, answer: Answer | httpx.RequestError, took: float) -> None:
         status = str(answer.status) if isinstance(answer, Answer) else "error"
@@ -234,10 +240,11 @@ def _open(
 ) -> httpx.Client:
     context = _tls(settings.ca_file)
     try:
-        url = httpx.URL(settings.base_url)
+        # Every path begins with the version; who copies an address often takes it along.
+        url = httpx.URL(settings.base_url.rstrip("/").removesuffix("/v1"))
         if url.scheme not in ("http", "https") or not url.host:
             raise ValueError("no address")
-        return httpx.Client(
+        client = httpx.Client(
             base_url=url,
             auth=auth,
             headers=_HEADERS,
@@ -247,6 +254,7 @@ def _open(
             follow_redirects=False,
             limits=httpx.Limits(max_connections=1),
         )
+        return limited(client)
     except (ValueError, ImportError, httpx.InvalidURL):
         pass  # their words may hold the proxy's password
     raise ConfigError(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from anthropic_metrics.admin_api.body import Allowance
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.pacing import Priority
 from anthropic_metrics.errors import BadRequest, BrokenContract, RetryLater
@@ -20,6 +21,8 @@ Params = tuple[tuple[str, str], ...]
 
 # More empty pages in a row than any answer has reason for: paging that would never end.
 _MOST_EMPTY_PAGES = 100
+# More pages than any list has reason for: each may hold a thousand entries, each report a window of buckets.
+_MOST_PAGES = 2_000
 
 # "ending date must be after starting date": how the API says that a range holds no whole bucket yet.
 _NOTHING_YET = re.compile(r"\bend\w*[ _]\w+ (must|should|has to) be (after|later|greater)", re.IGNORECASE)
@@ -115,13 +118,17 @@ def _entries(
     on_page: Callable[[], object] | None = None,
 ) -> Iterator[Any]:
     seen: set[Params] = set()
+    allowance = Allowance()
     following: Params = ()
     empty = 0
     while True:
-        body = _get(client, path, params, following, headers, priority)
+        if len(seen) >= _MOST_PAGES:
+            raise _broken(path, f"more than {_MOST_PAGES:,} pages")
+        body = _get(client, path, params + following, headers, priority, allowance, is_first=not following)
         if on_page:
             on_page()
-        data = body.get("data")
+        data = body.get("data", ())
+        data = [] if data is None else data  # null is empty
         if not isinstance(data, list):
             raise _broken(path, "a page without a list `data`")
         following = _next(body, path)
@@ -136,12 +143,19 @@ def _entries(
 
 
 def _get(
-    client: AdminClient, path: str, params: Params, following: Params, headers: Params, priority: Priority
+    client: AdminClient,
+    path: str,
+    params: Params,
+    headers: Params,
+    priority: Priority,
+    allowance: Allowance,
+    *,
+    is_first: bool,
 ) -> Any:
     try:
-        return client.get(path, params + following, headers=dict(headers), priority=priority)
+        return client.get(path, params, headers=dict(headers), priority=priority, allowance=allowance)
     except BadRequest as refusal:
-        if refusal.status != 400 or not following:
+        if refusal.status != 400 or is_first:
             raise
         # The same query was good a page ago: only its token can have expired.
         message = f"Reading {path} has to start again, its page token was refused. {refusal.message}"
@@ -168,6 +182,7 @@ def _next(body: dict[str, Any], path: str) -> Params:
 def _bucket(entry: Any, path: str) -> Bucket:
     try:
         start, end, rows = entry["starting_at"], entry["ending_at"], entry["results"]
+        rows = [] if rows is None else rows  # null is empty
         if isinstance(rows, list):
             return Bucket(_instant(start), _instant(end), rows)
     except (KeyError, TypeError, ValueError, OverflowError):

@@ -45,7 +45,9 @@ __all__ = [
     "parse_rows",
 ]
 
-_LARGEST = 2**60  # the sum of a row's counts still fits into Elasticsearch's long
+# 35 million million tokens in a row are a mistake, and panels add up in Elasticsearch's long: the sum over
+# 50,000 such rows still fits.
+_LARGEST = 2**45
 _AMOUNT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _MOST_NAMED = 20
 _MOST_UNKNOWN = 200
@@ -103,6 +105,15 @@ class CacheCreation(Reply):
 
     ephemeral_5m_input_tokens: Count
     ephemeral_1h_input_tokens: Count
+
+    @property
+    def other_input_tokens(self) -> int:
+        """Tokens of lifetimes that this version does not know, by the names of their fields."""
+        return sum(
+            value
+            for name, value in (self.__pydantic_extra__ or {}).items()
+            if name.endswith("_input_tokens") and type(value) is int and 0 <= value <= _LARGEST
+        )
 
 
 class ServerToolUse(Reply):

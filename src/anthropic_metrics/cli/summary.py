@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from anthropic_metrics.cli.render import Answer, Column, Layout
 from anthropic_metrics.kernel.tally import Tally, merged
 
@@ -10,11 +12,7 @@ SUMMARY = Layout("streams", Column("stream"), *(Column(name, "integer") for name
 
 
 def summary(tallies: list[Tally]) -> Answer:
-    """One row per stream, and each failure in full, once; exit code 1 when something was not done."""
-    failed: dict[str, list[str]] = {}
-    for tally in tallies:
-        for failure in tally.failures:
-            failed.setdefault(failure, []).append(tally.stream)
+    """One row per stream, each note and failure in full, once; exit code 1 when something was not done."""
     return Answer(
         SUMMARY.table(
             [
@@ -22,6 +20,16 @@ def summary(tallies: list[Tally]) -> Answer:
                 for stream, tally in merged(tallies).items()
             ]
         ),
-        problems=[f"{', '.join(streams)}: {failure}" for failure, streams in failed.items()],
+        notes=_by_text((tally.stream, tally.notes) for tally in tallies),
+        problems=_by_text((tally.stream, tally.failures) for tally in tallies),
         code=0 if all(tally.done for tally in tallies) else 1,
     )
+
+
+def _by_text(said: Iterable[tuple[str, list[str]]]) -> list[str]:
+    """Each text once, after the streams that it is about."""
+    streams: dict[str, list[str]] = {}
+    for stream, texts in said:
+        for text in texts:
+            streams.setdefault(text, []).append(stream)
+    return [f"{', '.join(names)}: {text}" for text, names in streams.items()]

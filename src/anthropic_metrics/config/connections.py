@@ -60,6 +60,11 @@ class AnthropicSettings(Section):
     requests_per_minute: int = Field(
         60, ge=1, description="Ceiling of our own; the organization's limit is shared with its other tools."
     )
+    max_answer_bytes: int = Field(
+        64 * 2**20,
+        ge=2**20,
+        description="Largest answer that is read, decompressed; of a list, all its pages together.",
+    )
     ca_file: CertificateFile = Field(
         None, description="PEM file of the authority that signs a TLS proxy's answers."
     )

@@ -72,6 +72,9 @@ class Correction(Part):
         None, description="The figure that replaced it; absent where the row vanished."
     )
     delta: Double = Field(description="New minus old; minus old where the row vanished.")
+    old_exact: Keyword | None = Field(None, description="Of money: `old` as a decimal text.")
+    new_exact: Keyword | None = Field(None, description="Of money: `new` as a decimal text.")
+    delta_exact: Keyword | None = Field(None, description="Of money: `delta` as a decimal text.")
     why: Keyword = Field(description="`late` (grew), `revised` (shrank) or `vanished`.")
 
 

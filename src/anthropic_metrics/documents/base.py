@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from anthropic_metrics import __version__
 from anthropic_metrics.versions import ECS_VERSION
@@ -35,6 +36,10 @@ Dates = Annotated[list[datetime], Mapped("date")]
 _BY_COLUMN = ("index", False)
 Count = Annotated[int, Field(ge=0), Mapped("long", (_BY_COLUMN,))]
 Double = Annotated[float, Mapped("double", (_BY_COLUMN,))]
+# Exact until Elasticsearch needs a number.
+Money = Annotated[
+    Decimal, PlainSerializer(float, return_type=float, when_used="json"), Mapped("double", (_BY_COLUMN,))
+]
 Digest = Annotated[str, Mapped("keyword", (_BY_COLUMN, ("ignore_above", 1024)))]
 Flag = Annotated[bool, Mapped("boolean")]
 # Keys that users choose: each value becomes a keyword by the template's dynamic rule.

@@ -7,9 +7,9 @@ from pydantic import Field
 from anthropic_metrics.documents.base import (
     Date,
     Document,
-    Double,
     GenAi,
     Keyword,
+    Money,
     Part,
     Shared,
 )
@@ -20,8 +20,8 @@ class CostFields(Part):
 
     bucket_start_time: Date = Field(description="The UTC day's start.")
     bucket_end_time: Date = Field(description="The UTC day's end, exclusive.")
-    amount: Double = Field(description="The amount in cents, as Elastic's integration has it.")
-    amount_usd: Double | None = Field(
+    amount: Money = Field(description="The amount in cents, as Elastic's integration has it.")
+    amount_usd: Money | None = Field(
         None, description="The amount in US dollars; absent for other currencies."
     )
     amount_exact: Keyword = Field(description="The amount in cents as received, a decimal text.")

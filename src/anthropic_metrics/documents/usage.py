@@ -48,7 +48,7 @@ class UsageFields(Part):
     uncached_input_tokens: Count = Field(description="Input tokens that no cache held.")
     cached_input_tokens: Count = Field(description="Input tokens read from the cache.")
     cache_creation_input_tokens: Count = Field(
-        description="Input tokens written to the cache (5m + 1h).",
+        description="Input tokens written to the cache (5m + 1h, and lifetimes not known yet).",
     )
     cache_creation: CacheCreation
     output_tokens: Count = Field(description="Output tokens.")

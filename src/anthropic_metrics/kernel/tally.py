@@ -17,7 +17,8 @@ class Tally(Counts):
     """Counts of one pass over one stream.
 
     `differing` buckets of two grains, None: none were compared. `answers` names what the Admin API's answers
-    had wrong (`bad_rows` counts it) or new (`unknown_fields`).
+    had wrong (`bad_rows` counts it) or new (`unknown_fields`). `notes` are no failures, but tell what
+    to do. `read_from` is set where the API answers nothing older.
     """
 
     poller: str
@@ -31,7 +32,9 @@ class Tally(Counts):
     unknown_fields: int = 0
     differing: int | None = None
     newest_data: datetime | None = None
+    read_from: datetime | None = None
     failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     answers: Problems = field(default_factory=Problems)
 
     def add(self, outcome: Counts) -> None:
@@ -72,6 +75,7 @@ def merged(tallies: Iterable[Tally]) -> dict[str, Tally]:
         for name, value in tally.counts().items():
             setattr(total, name, (getattr(total, name) or 0) + value)
         total.failures += tally.failures
+        total.notes += tally.notes
         if tally.newest_data is not None:
             total.saw(tally.newest_data)
     return by_stream

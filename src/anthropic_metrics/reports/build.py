@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context
 from typing import Any
 
 from anthropic_metrics.admin_api.replies import CostRow, UsageRow
@@ -20,6 +20,8 @@ USAGE_NUMBERS = (
     "anthropic.usage.output_tokens",
     "anthropic.usage.server_tool_use.web_search_requests",
 )
+# More digits than an amount can have: dividing it by a hundred rounds nothing.
+EXACT = Context(prec=80)
 COST_NUMBERS = ("anthropic.cost.amount",)
 # The parts of a description that the API parses out; they tell line items apart with it.
 COST_DIMENSIONS = (
@@ -70,8 +72,8 @@ def cost_documents(frame: Frame, rows: Sequence[CostRow]) -> list[Prepared]:
             "cost": {
                 "bucket_start_time": frame.bucket.start,
                 "bucket_end_time": frame.bucket.end,
-                "amount": float(row.amount),
-                "amount_usd": float(row.amount / Decimal(100)) if row.currency == "USD" else None,
+                "amount": row.amount,
+                "amount_usd": row.amount.scaleb(-2, EXACT) if row.currency == "USD" else None,
                 "amount_exact": row.amount_text,
                 **dimensions,
             }
@@ -85,11 +87,13 @@ def cost_documents(frame: Frame, rows: Sequence[CostRow]) -> list[Prepared]:
 def _usage_numbers(row: UsageRow) -> dict[str, Any]:
     short = row.cache_creation.ephemeral_5m_input_tokens
     long = row.cache_creation.ephemeral_1h_input_tokens
-    given = row.uncached_input_tokens + row.cache_read_input_tokens + short + long
+    # Lifetimes that this version does not know count in the sums all the same.
+    created = short + long + row.cache_creation.other_input_tokens
+    given = row.uncached_input_tokens + row.cache_read_input_tokens + created
     return {
         "uncached_input_tokens": row.uncached_input_tokens,
         "cached_input_tokens": row.cache_read_input_tokens,
-        "cache_creation_input_tokens": short + long,
+        "cache_creation_input_tokens": created,
         "cache_creation": {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long},
         "output_tokens": row.output_tokens,
         "server_tool_use": {"web_search_requests": row.server_tool_use.web_search_requests},

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic.reconcile import Change
+
+# Numbers that a document also has as the text that was received.
+_EXACT = {"anthropic.cost.amount": "anthropic.cost.amount_exact"}
 
 
 def value_at(source: dict[str, Any] | None, dotted: str) -> Any:
@@ -36,16 +40,31 @@ def corrections(
         if value_at(before, "anthropic.usage.bucket_complete") is False:
             continue
         for number in numbers:
-            old, new = value_at(before, number), value_at(change.after, number)
+            old, new = _figure(before, number), _figure(change.after, number)
             if old is None or (old == new if change.after else old == 0):
                 continue
-            yield _correction(change, before, stream, number, float(old), new, now)
+            yield _correction(change, before, stream, number, old, new, now)
+
+
+def _figure(source: dict[str, Any] | None, number: str) -> Decimal | None:
+    """The exact figure: the text as received where there is one, else the number."""
+    exact = value_at(source, _EXACT[number]) if number in _EXACT else None
+    value = value_at(source, number) if exact is None else exact
+    return None if value is None else Decimal(str(value))
 
 
 def _correction(
-    change: Change, before: dict[str, Any], stream: str, number: str, old: float, new: Any, now: datetime
+    change: Change,
+    before: dict[str, Any],
+    stream: str,
+    number: str,
+    old: Decimal,
+    new: Decimal | None,
+    now: datetime,
 ) -> Prepared:
     shipped = before["anthropic"]
+    delta = (new or Decimal(0)) - old
+    exact = {"old_exact": old, "new_exact": new, "delta_exact": delta} if number in _EXACT else {}
     fields = shipped.get("usage") or shipped.get("cost") or {}
     anthropic = {name: shipped[name] for name in ("model", "workspace", "api_key") if shipped.get(name)} | {
         "correction": {
@@ -55,9 +74,10 @@ def _correction(
             "dimensions": [f"{k}={v}" for k, v in fields.items() if isinstance(v, str) and _dimension(k)],
             "field": number,
             "old": old,
-            "new": None if new is None else float(new),
-            "delta": float(new or 0) - old,
-            "why": "vanished" if change.after is None else "late" if float(new or 0) > old else "revised",
+            "new": new,
+            "delta": delta,
+            **{name: format(figure, "f") for name, figure in exact.items() if figure is not None},
+            "why": "vanished" if change.after is None else "late" if delta > 0 else "revised",
         }
     }
     document = agent_document(
@@ -68,7 +88,7 @@ def _correction(
         organization=before.get("organization"),
         anthropic=anthropic,
     )
-    revision = [stream, change.id, change.index, change.seq_no, number, new]
+    revision = [stream, change.id, change.index, change.seq_no, number, value_at(change.after, number)]
     digest = blake2b(json.dumps(revision).encode(), digest_size=16).hexdigest()
     return prepare(digest, document)
 

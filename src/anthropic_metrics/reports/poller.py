@@ -15,14 +15,16 @@ from anthropic_metrics.admin_api.pages import Bucket, read_buckets
 from anthropic_metrics.admin_api.replies import Problems, parse_rows
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.reconcile import Change, Streams
+from anthropic_metrics.errors import AnswerTooLarge, BadRequest
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, DOCUMENTED_LAG
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.plan import SPAN_ROWS, newest_window, next_density
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.plan import SPAN_ROWS, WINDOW_ROWS, newest_window, next_density
+from anthropic_metrics.kernel.ranges import WIDTHS, Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.behind import Behind
 from anthropic_metrics.reports.corrections import corrections
+from anthropic_metrics.reports.reach import Reach
 from anthropic_metrics.reports.views import View
 
 Progress = Callable[[Range], None]
@@ -68,6 +70,7 @@ class ViewPoller:
         # costs one look-up a window.
         self._known: dict[datetime, int] = {}
         self._writing = threading.Lock()
+        self._reach = Reach(view, self._answers)
         self._density: float | None = None  # rows per bucket that the next window is sized for
 
     def keep(
@@ -87,9 +90,8 @@ class ViewPoller:
         Raises what the client and Elasticsearch raise; windows finished by then stay finished.
         """
         with Behind() as writer:
-            for window in self._windows(whole):
-                now = self._clock()
-                for span in _spans(self._read(window, now, tally, priority, verify)):
+            for window, now, read in self._windows(whole, tally, priority, verify):
+                for span in _spans(read):
                     built = [self._build(fresh, now, tally) for fresh in span]
                     writer.run(partial(self._reconcile, built, streams, now, tally, record))
                 writer.then(partial(_finish, window, tally, progress))
@@ -105,18 +107,43 @@ class ViewPoller:
 
         `tally` counts what was read, rows that make no document among it.
         """
-        for window in self._windows(whole):
-            now = self._clock()
-            for fresh in self._read(window, now, tally, Priority.LIVE, verify=True):
+        for _, now, read in self._windows(whole, tally, Priority.LIVE, verify=True):
+            for fresh in read:
                 yield from self._build(fresh, now, tally).documents
         tally.problems(self._inventory.problems)
 
-    def _windows(self, whole: Range) -> Iterator[Range]:
-        end = whole.end
-        while whole.start < end:
-            window = newest_window(Range(whole.start, end), self.view.width, self._density)
-            yield window
+    def _windows(
+        self, whole: Range, tally: Tally, priority: Priority, verify: bool
+    ) -> Iterator[tuple[Range, datetime, list[Fresh]]]:
+        """Each window, the newest first, with when it was asked for and its buckets whose answer is new."""
+        width, end = self.view.width, whole.end
+        start = whole.start if verify else self._reach.start(whole, self._clock())
+        while start < end:
+            window = newest_window(Range(start, end), width, self._density)
+            now = self._clock()
+            try:
+                read = self._read(window, now, tally, priority, verify)
+            except AnswerTooLarge:
+                buckets = (window.end - window.start) // WIDTHS[width]
+                if buckets == 1:
+                    raise
+                self._density = 4 * WINDOW_ROWS / buckets
+                continue
+            except BadRequest as refusal:
+                start = self._reach.find(window, refusal, now, tally, is_newest=end == whole.end)
+                continue
+            yield window, now, read
             end = window.start
+
+    def _answers(self, window: Range) -> bool:
+        """Whether the API answers a question about the window, by its first page."""
+        try:
+            next(read_buckets(self._client, self.view.query(window)), None)
+        except BadRequest as refusal:
+            if refusal.status != 400:
+                raise
+            return False
+        return True
 
     def _read(
         self, window: Range, now: datetime, tally: Tally, priority: Priority, verify: bool

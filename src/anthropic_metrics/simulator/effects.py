@@ -183,6 +183,21 @@ def missing_field(field: str) -> Effect:
     )
 
 
+def refuses_older(age: timedelta) -> Effect:
+    """A range that begins longer ago than this is refused."""
+
+    def effect(exchange: Exchange) -> Answer:
+        start = exchange.request.get("starting_at")
+        if start is not None and datetime.fromisoformat(start) < exchange.request.at - age:
+            days = age / timedelta(days=1)
+            return error_answer(
+                Refusal(400, f"starting_at must be within the last {days:g} days"), "req_fault"
+            )
+        return exchange.proceed()
+
+    return effect
+
+
 def every_row(change: Callable[[dict[str, Any]], Any]) -> Effect:
     """Each row of the page changed, such as by a new name for one of its fields."""
 

@@ -16,9 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
+from anthropic_metrics.admin_api.pages import read_list
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.errors import (
+    AnswerTooLarge,
     ConfigError,
     MetricsError,
     RetryLater,
@@ -205,18 +207,39 @@ def test_a_stop_ends_a_body_in_transit(scripted: Make) -> None:
         it.client.get(ME)
 
 
-def test_a_body_that_trickles_does_not_hold_up_the_line_for_ever(scripted: Make) -> None:
+def test_lists_without_end_and_answers_without_end_stop_at_the_limit(scripted: Make) -> None:
     class Endless(httpx.SyncByteStream):
         def __iter__(self):  # type: ignore[no-untyped-def]
             while True:
-                yield b" "
+                yield b" " * 65_536
 
-    settings = AnthropicSettings.model_validate({"admin_key": KEY})
-    settings = settings.model_copy(update={"timeout": timedelta(milliseconds=1)})
-    body = httpx.Response(200, stream=Endless())
-    it = scripted(lambda _: body, settings=settings, retry=RetryPolicy(attempts=1))
-    with pytest.raises(RetryLater, match="too slowly"):
+    it = scripted(lambda _: httpx.Response(200, stream=Endless()), settings=small())
+    with pytest.raises(AnswerTooLarge, match=r"larger than 1,048,576 bytes.*max_answer_bytes"):
         it.client.get(ME)
+    numbers = iter(range(10_000))
+    it = scripted(
+        lambda _: httpx.Response(
+            200, json={"data": ["x" * 100_000], "has_more": True, "last_id": f"id{next(numbers)}"}
+        ),
+        settings=small(),
+    )
+    with pytest.raises(AnswerTooLarge):
+        list(read_list(it.client, "/v1/organizations/workspaces"))
+    assert len(it.script.requests) == 11
+
+
+def small() -> AnthropicSettings:
+    return AnthropicSettings.model_validate({"admin_key": KEY, "max_answer_bytes": 2**20})
+
+
+def test_a_base_url_with_the_version_is_cured(scripted: Make) -> None:
+    for address in ("https://api.test/v1", "https://api.test/v1/", "https://api.test/gateway/v1"):
+        settings = AnthropicSettings.model_validate({"admin_key": KEY, "base_url": address})
+        it = scripted(GOOD, settings=settings)
+        it.client.get(ME)
+        (request,) = it.script.requests
+        assert str(request.url).count("/v1/") == 1
+        assert str(request.url).endswith(ME)
 
 
 # Settings

@@ -8,9 +8,13 @@ import socket
 import ssl
 import struct
 import threading
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import trustme
@@ -19,7 +23,8 @@ from admin_script import KEY
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.config import AnthropicSettings
-from anthropic_metrics.errors import BadRequest, ConfigError, RetryLater
+from anthropic_metrics.errors import AnswerTooLarge, BadRequest, ConfigError, RetryLater, Stopped
+from tests.servers.drip import DripServer, Part
 
 ME = "/v1/organizations/me"
 GOOD = json.dumps({"id": "org_1", "filler": "x" * 20_000}).encode()
@@ -91,6 +96,28 @@ def hung_up(handler: BaseHTTPRequestHandler) -> None:
 def no_http(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n")
     handler.close_connection = True
+
+
+def bomb(handler: BaseHTTPRequestHandler) -> None:
+    """A gigabyte in a megabyte."""
+    squeeze = zlib.compressobj(9, wbits=31)
+    piece = squeeze.compress(b" " * 2**20)
+    handler.send_response(200)
+    handler.send_header("content-encoding", "gzip")
+    handler.send_header("connection", "close")
+    handler.end_headers()
+    for _ in range(1023):
+        handler.wfile.write(piece)
+        piece = squeeze.compress(b" " * 2**20)
+    handler.wfile.write(piece + squeeze.flush())
+
+
+def gigabyte(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("content-length", str(2**30))
+    handler.end_headers()
+    for _ in range(1024):
+        handler.wfile.write(b" " * 2**20)
 
 
 class Server:
@@ -333,3 +360,47 @@ def test_one_connection_serves_many_requests(serve: Callable[..., Server]) -> No
         for _ in range(3):
             admin.get(ME)
     assert len(set(ports)) == 1
+
+
+@pytest.mark.parametrize("reply", [bomb, gigabyte])
+def test_an_answer_beyond_the_limit_is_refused_with_little_memory(
+    serve: Callable[..., Server], reply: Reply
+) -> None:
+    server = serve(reply)
+    settings = AnthropicSettings.model_validate(
+        {"admin_key": KEY, "base_url": f"http://127.0.0.1:{server.port}", "max_answer_bytes": 4 * 2**20}
+    )
+    with AdminClient(settings) as admin:
+        tracemalloc.start()
+        try:
+            with pytest.raises(AnswerTooLarge):
+                admin.get(ME)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 32 * 2**20
+    assert len(server.lines) == 1
+
+
+@pytest.mark.parametrize("part", get_args(Part))
+def test_a_request_must_be_answered_whole_by_the_deadline(part: Part) -> None:
+    with DripServer(part) as drip:
+        settings = AnthropicSettings.model_validate({"admin_key": KEY, "base_url": drip.url})
+        settings = settings.model_copy(update={"timeout": timedelta(milliseconds=100)})
+        with (
+            AdminClient(settings, retry=RetryPolicy(attempts=1)) as admin,
+            pytest.raises(RetryLater, match="Timeout"),
+        ):
+            admin.get(ME)
+
+
+@pytest.mark.parametrize("part", get_args(Part))
+def test_a_stop_ends_an_answer_that_drips(part: Part) -> None:
+    stop = threading.Event()
+    with DripServer(part, pause=3600) as drip:
+        settings = AnthropicSettings.model_validate({"admin_key": KEY, "base_url": drip.url})
+        asker = threading.Thread(target=lambda: drip.reached.wait() and stop.set())
+        asker.start()
+        with AdminClient(settings, stop=stop) as admin, pytest.raises(Stopped):
+            admin.get(ME)
+        asker.join()

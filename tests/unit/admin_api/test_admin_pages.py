@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import httpx
@@ -167,6 +168,21 @@ def test_the_open_bucket_at_the_end_of_the_range_may_be_cut_off_at_the_present(s
         (START + 4 * HOUR, START + 5 * HOUR),
         (START + 5 * HOUR, START + 6 * HOUR),
     ]
+
+
+def test_null_is_empty(scripted: Make) -> None:
+    (found,) = read_buckets(scripted(page(bucket(0) | {"results": None})).client, QUERY)
+    assert found.rows == []
+    nothing = httpx.Response(200, json={"data": None, "has_more": False, "next_page": None})
+    assert list(read_buckets(scripted(nothing).client, QUERY)) == []
+    assert list(read_list(scripted(nothing).client, "/v1/organizations/workspaces")) == []
+
+
+def test_pages_without_end_break_the_contract(scripted: Make) -> None:
+    numbers = count()
+    it = scripted(lambda _: httpx.Response(200, json={"data": [1], "next_page": f"p{next(numbers)}"}))
+    with pytest.raises(BrokenContract, match="more than 2,000 pages"):
+        list(read_list(it.client, "/v1/organizations/rate_limits"))
 
 
 # Broken contracts

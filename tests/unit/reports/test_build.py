@@ -21,6 +21,21 @@ from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.reports.build import cost_documents, usage_documents
 
 
+def test_tokens_of_a_cache_lifetime_nobody_knows_are_in_the_sums() -> None:
+    known = {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4}
+    odd = {
+        "ephemeral_24h_input_tokens": 77,
+        "a_input_tokens": "x",
+        "b_input_tokens": -1,
+        "c_input_tokens": 2**63,
+    }
+    [document] = usage_documents(frame(), [usage_row(cache_creation=known | odd)])
+    usage = document.source["anthropic"]["usage"]
+    assert usage["cache_creation"] == known
+    assert usage["cache_creation_input_tokens"] == 84
+    assert (usage["input_tokens"], usage["total_tokens"]) == (204, 254)
+
+
 def test_a_usage_row_becomes_the_fields_that_elastics_package_has_and_more() -> None:
     [document] = usage_documents(frame(), [usage_row()])
     source = document.source

@@ -75,6 +75,31 @@ def test_a_cost_is_corrected_in_cents() -> None:
     assert (entry["field"], entry["old"], entry["new"]) == ("anthropic.cost.amount", 100, 95.5)
 
 
+def costs(*amounts: str) -> list[dict[str, Any]]:
+    return [
+        cost_documents(frame("cost", COST_DAY), [cost_row(amount=amount)])[0].source for amount in amounts
+    ]
+
+
+def test_money_is_subtracted_as_text() -> None:
+    [entry] = logged(*costs("0.1", "0.3"), COST_NUMBERS)
+    assert (entry["delta"], entry["delta_exact"]) == (0.2, "0.2")
+    assert (entry["old_exact"], entry["new_exact"]) == ("0.1", "0.3")
+    [gone] = logged(costs("0.30")[0], None, COST_NUMBERS)
+    assert (gone["delta"], gone["delta_exact"], "new_exact" in gone) == (-0.3, "-0.30", False)
+
+
+def test_a_revision_below_double_precision_is_a_correction() -> None:
+    before, after = costs("123456789.00000000000000000001", "123456789.00000000000000000002")
+    assert before["anthropic"]["cost"]["amount"] == after["anthropic"]["cost"]["amount"]
+    [entry] = logged(before, after, COST_NUMBERS)
+    assert (entry["delta_exact"], entry["why"]) == ("0.00000000000000000001", "late")
+
+
+def test_the_same_amount_written_otherwise_is_no_correction() -> None:
+    assert logged(*costs("0.3", "0.30"), COST_NUMBERS) == []
+
+
 def test_the_same_revision_logged_twice_has_one_identity() -> None:
     change = Change(
         id="a", index=".ds-1", seq_no=4, before=usage_source(), after=usage_source(output_tokens=9)

@@ -7,7 +7,7 @@ from harness.report_samples import usage_row, view
 
 from anthropic_metrics.admin_api.client import Priority
 from anthropic_metrics.elastic.reconcile import Outcome
-from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.errors import AnswerTooLarge, BadRequest, RetryLater
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
@@ -25,9 +25,7 @@ class Api:
     def __init__(self, rows: int) -> None:
         self.rows = [usage_row(model=f"m{number}").model_dump() for number in range(rows)]
 
-    def get(
-        self, path: str, params: Sequence[tuple[str, str]] = (), *, headers: Any = None, priority: Any = None
-    ) -> Mapping[str, Any]:
+    def get(self, path: str, params: Sequence[tuple[str, str]] = (), **_: Any) -> Mapping[str, Any]:
         if path.endswith("/me"):
             return {"id": "org-1", "name": "Acme"}
         if not path.endswith("/messages"):
@@ -63,6 +61,24 @@ class Streams:
         return Outcome(created=len(documents), marked=self.marked)
 
 
+class Limited(Api):
+    """Answers nothing that begins before `first`, and no more than `most` buckets at a time."""
+
+    def __init__(self, *, first: datetime = START, most: int = 12) -> None:
+        super().__init__(rows=1)
+        self.first, self.most, self.asked = first, most, 0
+
+    def get(self, path: str, params: Sequence[tuple[str, str]] = (), **more: Any) -> Mapping[str, Any]:
+        if path.endswith("/messages"):
+            self.asked += 1
+            start, end = (datetime.fromisoformat(dict(params)[name]) for name in ("starting_at", "ending_at"))
+            if start < self.first:
+                raise BadRequest("The Admin API answered 400 (starting_at is too long ago).")
+            if (end - start) // HOUR > self.most:
+                raise AnswerTooLarge("too large")
+        return super().get(path, params, **more)
+
+
 def poller(api: Any) -> ViewPoller:
     return ViewPoller(view("usage"), api, Inventory(api), clock=lambda: NOW)
 
@@ -85,6 +101,34 @@ def test_spans_hold_no_more_rows_than_fit_in_memory_and_cover_every_bucket_once(
     assert [start for start, _, _ in covered] == [START, *(end for _, end, _ in covered[:-1])]
     assert covered[-1][1] == END
     assert (tally.created, tally.rows, tally.buckets) == (36, 36, 12)
+
+
+def test_what_the_api_answers_is_read_and_its_limit_named_with_the_setting() -> None:
+    api, streams = Limited(first=START + 5 * HOUR), Streams()
+    kept = poller(api)
+    tally = keep(kept, streams)
+    assert (tally.done, tally.created) == (True, 7)
+    assert min(start for start, _, _ in streams.seen) == tally.read_from == START + 5 * HOUR
+    (note,) = tally.notes
+    assert "answers nothing before 2026-11-20T05:00Z: set `backfill` to 0.292 days or less" in note
+    assert "starting_at is too long ago" in note
+    # The age is remembered: the next poll does not search again.
+    api.asked = 0
+    assert keep(kept, streams).notes == []
+    assert api.asked <= 2
+
+
+@pytest.mark.parametrize("first", [END + HOUR, END])
+def test_a_refusal_that_age_does_not_explain_fails_the_poll(first: datetime) -> None:
+    with pytest.raises(BadRequest):
+        keep(poller(Limited(first=first)), Streams())
+
+
+def test_a_window_whose_answer_is_too_large_is_read_in_smaller_ones() -> None:
+    streams = Streams()
+    assert keep(poller(Limited(most=1)), streams).created == 12
+    with pytest.raises(AnswerTooLarge):
+        keep(poller(Limited(most=0)), streams)
 
 
 def test_a_bucket_with_more_rows_than_a_span_goes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
