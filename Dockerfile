@@ -24,7 +24,7 @@ ENV PATH=/app/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     ANTHROPIC_METRICS_HEALTH__HOST=0.0.0.0
 EXPOSE 9321
-HEALTHCHECK --interval=30s --timeout=10s --start-period=15s CMD ["anthropic-metrics", "healthcheck"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=15s CMD ["python", "-m", "anthropic_metrics.healthcheck"]
 # Exec form: SIGTERM reaches the agent, which ends within ten seconds.
 ENTRYPOINT ["anthropic-metrics"]
 CMD ["run"]

@@ -1,39 +1,38 @@
-"""Is the agent well? The state of its pollers, its counters, and the endpoint that shows both.
-
-`/healthz` answers 200 while the process works, `/readyz` 200 while the data is fresh, `/metrics` speaks to
-Prometheus.
-"""
+"""Is the agent well? The state of its pollers, and its counters; `health_server` shows both."""
 
 from __future__ import annotations
 
-import json
-import socket
+import platform
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Self
 
-import httpx
-from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.exposition import choose_encoder
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
-from anthropic_metrics.config import HealthSettings
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics import __version__
 from anthropic_metrics.logs import Flip, get_logger
 from anthropic_metrics.redaction import redact
 
 _FRESH_FOR = 3  # intervals: one poll may fail and one be late before anybody is told
-_PROBE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """The counters and gauges of one agent, in a registry of their own."""
+    """The counters and gauges of one agent, in a registry of their own, with those of its process.
+
+    docs/operations.md lists them.
+    """
 
     registry: CollectorRegistry
     documents: Counter
@@ -47,7 +46,11 @@ class Metrics:
 
     @classmethod
     def create(cls) -> Self:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter
         registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        build = Info("anthropic_metrics_build", "Version of the agent and of Python.", registry=registry)
+        build.info({"version": __version__, "python": platform.python_version()})
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"anthropic_metrics_{name}", text, labels, registry=registry)
@@ -66,7 +69,7 @@ class Metrics:
                 "rows_refused_total", "Rows of the Admin API that made no document.", "stream"
             ),
             last_success=gauge(
-                "last_success_timestamp_seconds", "When the poller last ended well, as Unix time.", "poller"
+                "last_success_timestamp_seconds", "When the poller last succeeded, as Unix time.", "poller"
             ),
             newest_data=gauge(
                 "newest_data_timestamp_seconds",
@@ -74,7 +77,7 @@ class Metrics:
                 "stream",
             ),
             fresh=gauge(
-                "fresh", "Whether every poller of the stream ended well in time (1) or not (0).", "stream"
+                "fresh", "Whether every poller of the stream succeeded in time (1) or not (0).", "stream"
             ),
             differing=gauge(
                 "grains_differing_buckets",
@@ -86,12 +89,15 @@ class Metrics:
 
 @dataclass(frozen=True)
 class PollerState:
-    """How one poller stands. `paused`: it waits for a person, such as after a refused key.
+    """How one poller stands.
+
+    `later`: it has no turn at the start. `paused`: it waits for a person, such as after a refused key.
 
     `succeeded_at` is in seconds of the monotonic clock: setting the wall clock does not change its age.
     """
 
     interval: timedelta
+    later: bool = False
     succeeded_at: float | None = None
     last_success: datetime | None = None
     last_failure: datetime | None = None
@@ -104,7 +110,7 @@ class PollerState:
         if self.paused:
             return self.reason
         if self.succeeded_at is None:
-            return self.reason or "has not succeeded yet"
+            return self.reason or ("" if self.later else "has not succeeded yet")
         age = now - self.succeeded_at
         if age <= _FRESH_FOR * self.interval.total_seconds():
             return ""
@@ -121,11 +127,18 @@ class PollerState:
         }
 
 
+def label(job: str) -> str:
+    """A job's name as the value of a Prometheus label: `usage_1m`, `usage_1m_sweep`, `usage_1m_vs_usage`."""
+    short = job.replace("anthropic_metrics.", "").replace(" adds up to ", " vs ")
+    return short.replace(" ", "_")
+
+
 class Health:
     """What the pollers report about themselves. Thread-safe.
 
-    `intervals` names the enabled pollers, `streams` the stream that each of them keeps. `clock` gives the
-    times that are shown, `monotonic` the age of the data. Each flip between well and failing is logged once.
+    `intervals` names the enabled pollers, `streams` the stream that each of them keeps. Data can be fresh
+    before the first turn of those in `later`, the daily sweeps. `clock` gives the times that are shown,
+    `monotonic` the age of the data. Each flip between well and failing is logged once.
     """
 
     def __init__(
@@ -134,12 +147,16 @@ class Health:
         *,
         streams: Mapping[str, str] | None = None,
         metrics: Metrics | None = None,
+        later: Iterable[str] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lock = threading.Lock()
         self._monotonic = monotonic
-        self._pollers = {name: PollerState(interval) for name, interval in intervals.items()}
+        later = frozenset(later)
+        self._pollers = {
+            name: PollerState(interval, later=name in later) for name, interval in intervals.items()
+        }
         self._metrics = metrics
         self._clock = clock
         self._flip = Flip(get_logger(__name__), clock=clock)
@@ -173,7 +190,7 @@ class Health:
                 facts=facts,
             )
         if self._metrics:
-            self._metrics.last_success.labels(name).set(now.timestamp())
+            self._metrics.last_success.labels(label(name)).set(now.timestamp())
         self._flip.ok(name)
 
     def failed(
@@ -199,110 +216,3 @@ class Health:
             "troubles": troubles,
             "pollers": {name: state.as_dict() for name, state in self.pollers.items()},
         }
-
-
-class HealthServer:
-    """Serves the endpoint from threads of its own, from `start` (or `with`) to `stop`."""
-
-    def __init__(self, settings: HealthSettings, health: Health, registry: CollectorRegistry) -> None:
-        self._settings = settings
-        self._handler = _handler(health, registry)
-        self._server: ThreadingHTTPServer | None = None
-
-    def start(self) -> str:
-        """Listen; the base URL. ConfigError if the address cannot be had."""
-        address = (self._settings.host, self._settings.port)
-        try:
-            self._server = _Server(address, self._handler)
-        except OSError as error:
-            raise ConfigError(
-                f"health.host, health.port: cannot listen on {address[0]}:{address[1]}: {error.strerror}.",
-                cure="Another agent may be running; choose another port (0 takes any free one).",
-            ) from None
-        # The interval is how long `stop` may take.
-        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="health", daemon=True).start()
-        return self.url
-
-    @property
-    def url(self) -> str:
-        """Where this machine reaches it."""
-        if self._server is None:
-            raise RuntimeError("the health endpoint was not started")
-        return base_url(HealthSettings(host=self._settings.host, port=self._server.server_address[1]))
-
-    def stop(self) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        super().__init__(address, handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        get_logger(__name__).debug("health_request_failed", exc_info=True)
-
-
-def _handler(health: Health, registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 10  # A client that sends nothing must not hold a thread for ever.
-        server_version = "anthropic-metrics"
-        sys_version = ""
-
-        def do_GET(self) -> None:
-            match self.path.partition("?")[0]:
-                case "/healthz":
-                    self._json(200, {"status": "alive"})
-                case "/readyz":
-                    self._json(503 if health.troubles() else 200, health.as_dict())
-                case "/metrics":
-                    encode, kind = choose_encoder(self.headers.get("Accept", ""))
-                    self._answer(200, kind, encode(registry))
-                case _:
-                    self._json(404, {"paths": ["/healthz", "/readyz", "/metrics"]})
-
-        def _json(self, status: int, body: Mapping[str, Any]) -> None:
-            self._answer(status, "application/json", json.dumps(body, default=str).encode())
-
-        def _answer(self, status: int, kind: str, body: bytes) -> None:
-            body = redact.scrub(body.decode()).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Probes every few seconds are not worth a line."""
-
-    return Handler
-
-
-def base_url(settings: HealthSettings) -> str:
-    """Where an agent with these settings is reached from its own machine."""
-    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared with, not bound to)
-    host = local.get(settings.host, settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-
-
-def probe(url: str) -> bool:
-    """Whether `url` answers 200 within five seconds; asked directly, whatever proxy the environment names."""
-    try:
-        with httpx.Client(trust_env=False, timeout=_PROBE_SECONDS) as client:
-            return client.get(url).status_code == 200
-    except (httpx.HTTPError, httpx.InvalidURL):
-        return False

@@ -18,7 +18,7 @@ import trustme
 from command_line import COMMAND, environment, run
 from elasticsearch import Elasticsearch
 
-from anthropic_metrics.health import probe
+from anthropic_metrics.healthcheck import trouble
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer, effects
 
 WRONG_KEY = "sk-ant-admin01-not-this-one"
@@ -251,16 +251,16 @@ def test_sigterm_in_the_middle_of_a_window_ends_the_daemon_cleanly(
 ) -> None:
     entered, release = threading.Event(), threading.Event()
     server.faults.add(effects.slow(release, entered), "*/messages", times=None)
-    health = f"http://127.0.0.1:{settings['ANTHROPIC_METRICS_HEALTH__PORT']}"
     with subprocess.Popen(
         [*COMMAND, "run"], cwd=tmp_path, env=environment(**settings), stderr=subprocess.PIPE, text=True
     ) as daemon:
         assert entered.wait(60)
-        assert probe(f"{health}/healthz")
+        assert trouble("127.0.0.1", int(settings["ANTHROPIC_METRICS_HEALTH__PORT"])) == ""
         assert run(tmp_path, "healthcheck", **settings).returncode == 0
         daemon.send_signal(signal.SIGTERM)
         _, logged = daemon.communicate(timeout=10)
     assert daemon.returncode == 0
     assert "agent_stopped" in logged
     assert "Traceback" not in logged
-    assert run(tmp_path, "healthcheck", **settings).returncode == 1
+    done = run(tmp_path, "healthcheck", **settings)
+    assert (done.returncode, "nobody listens at http://127.0.0.1:" in done.stderr) == (1, True)

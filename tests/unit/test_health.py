@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,8 +13,8 @@ import pytest
 
 from anthropic_metrics import logs
 from anthropic_metrics.config import HealthSettings
-from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.health import Health, HealthServer, Metrics, base_url, probe
+from anthropic_metrics.health import Health, Metrics, label
+from anthropic_metrics.health_server import HealthServer
 from anthropic_metrics.redaction import redact
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
@@ -166,7 +165,9 @@ def test_prometheus_reads_every_metric(client: httpx.Client, health: Health, met
         'anthropic_metrics_newest_data_timestamp_seconds{stream="metrics-x-default"} 1.77',
     ):
         assert line in answer.text
-    assert "python_info" not in answer.text
+    assert 'anthropic_metrics_build_info{python="3.' in answer.text
+    assert "process_resident_memory_bytes" in answer.text
+    assert "_created" not in answer.text
 
 
 def test_one_gauge_tells_of_each_stream_whether_its_data_is_fresh(clock: Clock, metrics: Metrics) -> None:
@@ -204,50 +205,25 @@ def test_other_paths_name_those_that_exist(client: httpx.Client) -> None:
     assert (answer.status_code, answer.json()["paths"]) == (404, ["/healthz", "/readyz", "/metrics"])
 
 
-def test_a_probe_is_true_only_for_200(client: httpx.Client, health: Health) -> None:
-    url = str(client.base_url)
-    assert probe(f"{url}/healthz")
-    assert not probe(f"{url}/readyz")
-    assert not probe("http://127.0.0.1:1/healthz")
-    assert not probe("no url")
-
-
-def test_a_probe_goes_past_the_proxy_of_the_environment(
-    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    assert probe(f"{client.base_url}/healthz")
-
-
-def test_an_address_that_is_taken_is_a_configuration_problem(health: Health, metrics: Metrics) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(
-            ConfigError, match=rf"health\.port: cannot listen on 127\.0\.0\.1:{port}: Address"
-        ):
-            HealthServer(HealthSettings(port=port), health, metrics.registry).start()
-
-
-def test_stopping_frees_the_port_and_may_be_repeated(health: Health, metrics: Metrics) -> None:
-    server = HealthServer(HealthSettings(port=0), health, metrics.registry)
-    url = server.start()
-    server.stop()
-    server.stop()
-    assert not probe(f"{url}/healthz")
-    with HealthServer(HealthSettings(port=int(url.rpartition(":")[2])), health, metrics.registry):
-        assert probe(f"{url}/healthz")
-
-
 @pytest.mark.parametrize(
-    ("host", "expected"),
+    ("job", "value"),
     [
-        ("0.0.0.0", "http://127.0.0.1:9321"),
-        ("::", "http://[::1]:9321"),
-        ("localhost", "http://localhost:9321"),
+        ("anthropic_metrics.usage_1m", "usage_1m"),
+        ("anthropic_metrics.usage_1m sweep", "usage_1m_sweep"),
+        ("anthropic_metrics.usage_1m adds up to anthropic_metrics.usage", "usage_1m_vs_usage"),
     ],
 )
-def test_an_agent_that_listens_everywhere_is_asked_on_its_own_machine(host: str, expected: str) -> None:
-    assert base_url(HealthSettings(host=host)) == expected
+def test_label_values_are_short_words(job: str, value: str) -> None:
+    assert label(job) == value
+
+
+def test_data_is_fresh_before_the_first_turn_of_a_sweep_but_not_after_one_that_failed(clock: Clock) -> None:
+    intervals = {"usage": timedelta(minutes=5), "usage sweep": timedelta(days=1)}
+    health = Health(intervals, later=["usage sweep"], clock=clock, monotonic=clock.monotonic)
+    health.ok("usage")
+    assert health.troubles() == {}
+    health.failed("usage sweep", "503")
+    assert health.troubles() == {"usage sweep": "503"}
 
 
 def test_many_threads_may_report_at_once(health: Health, metrics: Metrics) -> None:

@@ -136,7 +136,7 @@ def test_the_image_runs_our_command_as_its_first_process_and_as_nobody_in_partic
 
 def test_the_image_tells_its_health_where_it_listens() -> None:
     (healthcheck,) = instructions("HEALTHCHECK")
-    assert json.loads(healthcheck.split("CMD ")[1]) == ["anthropic-metrics", "healthcheck"]
+    assert json.loads(healthcheck.split("CMD ")[1]) == ["python", "-m", "anthropic_metrics.healthcheck"]
     environ = dict(pair.split("=", 1) for line in instructions("ENV") for pair in line.split())
     health = load_config(None, environ).health
     assert (health.host, instructions("EXPOSE")) == ("0.0.0.0", [str(health.port)])

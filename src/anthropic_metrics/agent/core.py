@@ -15,7 +15,7 @@ from uuid import uuid4
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.agent.jobs import Job, Pollers, Sink
+from anthropic_metrics.agent.jobs import SWEEP_EVERY, Job, Pollers, Sink
 from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
 from anthropic_metrics.alerts.watch import Watch
 from anthropic_metrics.config import Config
@@ -25,7 +25,7 @@ from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import AuthError, MetricsError, Stopped, WrongOrganization
-from anthropic_metrics.health import Health, Metrics
+from anthropic_metrics.health import Health, Metrics, label
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import Range
@@ -88,7 +88,12 @@ class Agent:
         intervals = {job.name: job.interval for job in self.jobs}
         streams = {job.name: job.stream for job in self.jobs}
         self.health = Health(
-            intervals, streams=streams, metrics=self.metrics, clock=clock, monotonic=monotonic
+            intervals,
+            streams=streams,
+            metrics=self.metrics,
+            later=[job.name for job in self.jobs if job.interval == SWEEP_EVERY],
+            clock=clock,
+            monotonic=monotonic,
         )
         self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
@@ -204,7 +209,7 @@ class Agent:
         if tally.newest_data is not None:
             self.metrics.newest_data.labels(stream).set(tally.newest_data.timestamp())
         if tally.differing is not None:
-            self.metrics.differing.labels(attempt.job.name).set(tally.differing)
+            self.metrics.differing.labels(label(attempt.job.name)).set(tally.differing)
 
     def _append_poll(self, attempt: Attempt) -> None:
         """One agent document for the attempt. That it cannot be written must not fail the job itself.

@@ -16,7 +16,7 @@ from apscheduler.triggers.date import DateTrigger
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.agent.jobs import SWEEP_EVERY, Job
 from anthropic_metrics.errors import Stopped
-from anthropic_metrics.health import HealthServer
+from anthropic_metrics.health_server import HealthServer
 from anthropic_metrics.kernel.schedule import due, seconds_left
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.signals import until_asked

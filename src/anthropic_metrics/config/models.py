@@ -138,7 +138,9 @@ class RetentionSettings(Section):
 
 
 class HealthSettings(Section):
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 lets other machines ask.")
+    host: Annotated[str, BeforeValidator(lambda host: host or "127.0.0.1")] = Field(
+        "127.0.0.1", description="Address to listen on; 0.0.0.0 lets other machines ask."
+    )
     port: int = Field(9321, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
 
 

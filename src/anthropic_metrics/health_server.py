@@ -1,0 +1,222 @@
+"""The endpoint that shows the agent's health: one thread that sleeps until somebody asks.
+
+`/healthz` answers 200 while the process works, `/readyz` 200 while the data is fresh, `/metrics` is for
+Prometheus. Clients cannot starve the agent: few connections are open at a time, each has a deadline as a
+whole, and when all are taken the oldest makes room.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from anthropic_metrics.config import HealthSettings
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.health import Health
+from anthropic_metrics.healthcheck import address
+from anthropic_metrics.logs import get_logger
+from anthropic_metrics.redaction import redact
+
+CONNECTIONS = 8  # an honest one lasts for milliseconds
+SECONDS = 5.0  # for a whole request and its answer
+_LONGEST_HEAD = 16_384
+_CHUNK = 65_536
+_PAUSE = 0.1  # seconds
+_PATHS = ("/healthz", "/readyz", "/metrics")
+_REASONS = {
+    200: "OK",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    503: "Service Unavailable",
+}
+
+log = get_logger(__name__)
+
+
+@dataclass(eq=False)
+class _Connection:
+    """One client: what it has sent so far, and what is left to send to it."""
+
+    sock: socket.socket
+    deadline: float
+    received: bytes = b""
+    answer: memoryview | None = None
+
+
+class HealthServer:
+    """Serves the endpoint from a thread of its own, from `start` (or `with`) to `stop`."""
+
+    def __init__(
+        self,
+        settings: HealthSettings,
+        health: Health,
+        registry: CollectorRegistry,
+        *,
+        seconds: float = SECONDS,
+    ) -> None:
+        self._settings = settings
+        self._health = health
+        self._registry = registry
+        self._seconds = seconds
+        self._listener: socket.socket | None = None
+        self._open: list[_Connection] = []  # the oldest first
+
+    def start(self) -> str:
+        """Listen; the base URL. ConfigError if the address cannot be had."""
+        host, port = self._settings.host, self._settings.port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        both = host == "::" and socket.has_dualstack_ipv6()
+        try:
+            self._listener = socket.create_server((host, port), family=family, dualstack_ipv6=both)
+        except OSError as error:
+            raise ConfigError(
+                f"health.host, health.port: cannot listen on {host}:{port}: {error.strerror}.",
+                cure="Another agent may be running; choose another port (0 takes any free one).",
+            ) from None
+        self._listener.setblocking(False)
+        self._woken, self._waker = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, name="health", daemon=True)
+        self._thread.start()
+        return self.url
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches it."""
+        if self._listener is None:
+            raise RuntimeError("the health endpoint was not started")
+        return address(self._settings.host, self._listener.getsockname()[1])
+
+    def stop(self) -> None:
+        if self._listener is not None:
+            self._waker.close()
+            self._thread.join()
+            self._listener.close()
+            self._listener = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _serve(self) -> None:
+        assert self._listener is not None
+        with selectors.DefaultSelector() as selector, self._woken:
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
+            stopping = False
+            while not stopping:
+                for key, _ in selector.select(self._patience()):
+                    if key.fileobj is self._woken:
+                        stopping = True
+                    elif key.data is None:
+                        self._accept(selector)
+                    else:
+                        self._go_on(selector, key.data)
+                now = time.monotonic()
+                for connection in [each for each in self._open if each.deadline <= now]:
+                    self._close(selector, connection)
+            for connection in list(self._open):
+                self._close(selector, connection)
+
+    def _patience(self) -> float | None:
+        """Until the first deadline; without a connection there is nothing to wake up for."""
+        return max(0.0, self._open[0].deadline - time.monotonic()) if self._open else None
+
+    def _accept(self, selector: selectors.BaseSelector) -> None:
+        assert self._listener is not None
+        if len(self._open) >= CONNECTIONS:
+            self._close(selector, self._open[0])
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:  # the client is gone already, or the process has no descriptor left for a while
+            time.sleep(_PAUSE)
+            return
+        sock.setblocking(False)
+        connection = _Connection(sock, time.monotonic() + self._seconds)
+        self._open.append(connection)
+        selector.register(sock, selectors.EVENT_READ, connection)
+
+    def _go_on(self, selector: selectors.BaseSelector, connection: _Connection) -> None:
+        if connection not in self._open:
+            return  # it made room within this round
+        try:
+            done = self._read(selector, connection) if connection.answer is None else _write(connection)
+        except BlockingIOError:
+            return
+        except OSError:
+            done = True
+        if done:
+            self._close(selector, connection)
+
+    def _read(self, selector: selectors.BaseSelector, connection: _Connection) -> bool:
+        """Read on; True when there is nothing to answer. The answer is sent from the next round on."""
+        arrived = connection.sock.recv(_CHUNK)
+        connection.received += arrived
+        if not arrived or len(connection.received) > _LONGEST_HEAD:
+            return True
+        if b"\r\n\r\n" in connection.received:
+            connection.answer = memoryview(self._answer(connection.received))
+            selector.modify(connection.sock, selectors.EVENT_WRITE, connection)
+        return False
+
+    def _close(self, selector: selectors.BaseSelector, connection: _Connection) -> None:
+        self._open.remove(connection)
+        selector.unregister(connection.sock)
+        connection.sock.close()
+
+    def _answer(self, request: bytes) -> bytes:
+        first, *lines = request.decode("latin-1").split("\r\n")
+        try:
+            status, kind, body = self._answered(first, lines)
+        except Exception:
+            log.exception("health_request_failed")
+            status, kind, body = 503, "text/plain", b"The answer could not be made; the log says why."
+        body = redact.scrub(body.decode()).encode()
+        head = (
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+            "Server: anthropic-metrics\r\nConnection: close\r\n\r\n"
+        )
+        return head.encode() + body
+
+    def _answered(self, first: str, lines: list[str]) -> tuple[int, str, bytes]:
+        """Status, content type and body."""
+        method, _, rest = first.partition(" ")
+        path = rest.partition(" ")[0].partition("?")[0]
+        if method != "GET":
+            return _json(405, {"methods": ["GET"]})
+        match path:
+            case "/healthz":
+                return _json(200, {"status": "alive"})
+            case "/readyz":
+                return _json(503 if self._health.troubles() else 200, self._health.as_dict())
+            case "/metrics":
+                named = (line.partition(":") for line in lines)
+                accept = next((value for name, _, value in named if name.lower() == "accept"), "")
+                encode, kind = choose_encoder(accept)
+                return 200, kind, encode(self._registry)
+        return _json(404, {"paths": _PATHS})
+
+
+def _write(connection: _Connection) -> bool:
+    """Send on; True when all is sent."""
+    assert connection.answer is not None
+    connection.answer = connection.answer[connection.sock.send(connection.answer) :]
+    return not connection.answer
+
+
+def _json(status: int, body: Mapping[str, Any]) -> tuple[int, str, bytes]:
+    return status, "application/json", json.dumps(body, default=str).encode()
