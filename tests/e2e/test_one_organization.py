@@ -10,8 +10,9 @@ from elasticsearch import Elasticsearch
 from world import World, world
 
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.audit import Audited, audit
+from anthropic_metrics.audit import Asked, Report, audit_all
 from anthropic_metrics.config import UsageSettings
+from anthropic_metrics.elastic.contents import Share
 from anthropic_metrics.simulator import effects
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
@@ -26,12 +27,9 @@ def small(es: Elasticsearch, elasticsearch_url: str, namespace: str) -> Iterator
         yield w
 
 
-def audited(world: World, agent: Agent) -> list[Audited]:
-    pollers = agent.pollers
-    return [
-        audit(world.es, poller, agent.inventory, pollers.history(poller), world.clock.now())
-        for poller in pollers.views
-    ]
+def audited(world: World, agent: Agent) -> Report:
+    asked = Asked(None, world.clock.now() + timedelta(hours=1))
+    return audit_all(world.es, world.config, agent.pollers, agent.inventory, asked, world.clock.now())
 
 
 def test_another_organizations_id_stops_a_new_process_too_and_writes_nothing(small: World) -> None:
@@ -51,7 +49,7 @@ def test_another_organizations_id_stops_a_new_process_too_and_writes_nothing(sma
     # The next answer is right again, and so are the polls.
     assert [tally.failures for tally in others] == [[]] * len(others)
     with small.agent() as agent:
-        assert all(result.equal for result in audited(small, agent))
+        assert audited(small, agent).equal
     for dataset in ("usage", "cost", "rate_limit", "agent"):
         assert {source["organization"]["id"] for source in small.sources(dataset)} == {true}
 
@@ -63,9 +61,9 @@ def test_audit_counts_documents_of_an_organization_that_no_key_polls(small: Worl
     stray["organization"] = {"id": OTHER["id"]}
     small.es.index(index=stream, document=stray, op_type="create", refresh=True)
     with small.agent() as agent:
-        results = {result.stream: result for result in audited(small, agent)}
-    assert results[stream].strays == {OTHER["id"]: 1}
-    assert not results[stream].equal
+        report = audited(small, agent)
+    assert report.strays == {stream: (Share(OTHER["id"], 1),)}
+    assert not report.equal
 
 
 def test_an_empty_inventory_of_a_new_process_leaves_the_names_in_the_stream(small: World) -> None:

@@ -59,6 +59,7 @@ class Pollers:
         self, config: Config, client: AdminClient, inventory: Inventory, *, clock: Callable[[], datetime]
     ) -> None:
         self._clock = clock
+        self.all = True  # none was left out by name
         self.views = [ViewPoller(view, client, inventory, clock=clock) for view in views(config)]
         limits = config.rate_limits
         self.limits = RateLimitPoller(config, client, inventory, clock=clock) if limits.enabled else None
@@ -73,6 +74,7 @@ class Pollers:
 
     def only(self, names: list[str]) -> None:
         """Keep the pollers of these names; no names keep all."""
+        self.all = not names
         if names:
             self.views = [poller for poller in self.views if poller.view.poller in names]
             self.limits = self.limits if "rate_limits" in names else None
@@ -119,6 +121,14 @@ class Pollers:
         """The view's whole window as of now, the open bucket included."""
         now, step = self._clock(), WIDTHS[poller.view.width]
         return Range(floor(poller.view.history(now), step), ceil(now, step))
+
+    def minutes_range(self) -> Range:
+        """What headroom is computed from."""
+        return self.history(self._by_minute())
+
+    def minutes_stream(self) -> str:
+        """The stream of usage by the minute."""
+        return self._by_minute().view.stream
 
     def _live(self, poller: ViewPoller, sink: Sink) -> Job:
         view = poller.view

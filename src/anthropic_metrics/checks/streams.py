@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from elasticsearch import Elasticsearch
@@ -11,28 +10,16 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.checks.finding import Finding, Status
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.mapping import DATASETS
-from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.contents import Contents, Share, contents
+from anthropic_metrics.elastic.polls import LastPoll, last_polls
 from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 
-# `once` from a daily CronJob is allowed to be late by two hours.
-SILENT_AFTER = timedelta(hours=26)
 FOREIGN_CURE = (
-    "Stop the other shipper (Elastic's integration?) or give the agent a namespace of its own; "
-    "docs/migration.md says how to delete its documents."
+    "Stop the other shipper (Elastic's integration, most likely); docs/migration.md says how, and how to "
+    "delete its documents."
 )
 _NEVER_CURE = "Run `anthropic-metrics once`, or start `anthropic-metrics run`."
-_STREAMS = 100
-
-
-@dataclass(frozen=True)
-class LastPoll:
-    """The last poll of a stream, as the agent stream has it."""
-
-    at: datetime
-    failure: str
-    bad_rows: int
 
 
 def streams(
@@ -40,7 +27,7 @@ def streams(
 ) -> Iterator[Finding]:
     """A finding per stream that holds documents or was ever polled; one if the namespace is empty."""
     try:
-        polls = _last_polls(es, stream_name(AGENT, config.namespace))
+        polls = last_polls(es, stream_name(AGENT, config.namespace))
     except MetricsError as error:
         yield Finding("Streams", Status.failed, error.message, error.cure)
         return
@@ -93,33 +80,9 @@ def _troubles(held: Contents, poll: LastPoll | None, now: datetime) -> Iterator[
         yield f"{poll.bad_rows:,} rows of the API refused at the last poll", cure
     if poll.failure:
         yield f"the last poll failed: {poll.failure}", "Read the agent's log around that time."
-    if now - poll.at > SILENT_AFTER:
+    elif poll.is_silent(now):
         yield f"the last poll was {age(now - poll.at)} ago", "Start `anthropic-metrics run`, or the CronJob."
 
 
 def _listed(shares: tuple[Share, ...]) -> str:
     return ", ".join(f"{share.name} ({share.documents:,})" for share in shares)
-
-
-def _last_polls(es: Elasticsearch, stream: str) -> dict[str, LastPoll]:
-    """The last poll of each stream."""
-    latest = {
-        "size": 1,
-        "sort": [{"@timestamp": "desc"}],
-        "_source": ["@timestamp", "anthropic.poll", "error"],
-    }
-    by = {
-        "terms": {"field": "anthropic.poll.stream", "size": _STREAMS},
-        "aggs": {"last": {"top_hits": latest}},
-    }
-    answer = query.aggregate(es, stream, {"term": {"event.action": "poll"}}, {"by": by})
-    return {
-        bucket["key"]: _poll(bucket["last"]["hits"]["hits"][0]["_source"])
-        for bucket in answer.get("by", {}).get("buckets", ())
-    }
-
-
-def _poll(source: query.Body) -> LastPoll:
-    failure = (source.get("error") or {}).get("message", "")
-    rows = source["anthropic"]["poll"].get("bad_rows", 0)
-    return LastPoll(datetime.fromisoformat(source["@timestamp"]), failure, rows)

@@ -2,58 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from elasticsearch import Elasticsearch, NotFoundError
+from elasticsearch import Elasticsearch
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.agent.jobs import Pollers
-from anthropic_metrics.audit import Audited, Difference, audit
+from anthropic_metrics.audit import Asked, audit_all
+from anthropic_metrics.cli.audited import AUDIT, DIFFERENCES, MONTHS, OTHERS, audit_answer
 from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
+from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.connect import connect
-from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.inventory import Inventory
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import iso
 
-_PAGE = 1000
+SETTLED = "settled"
 
-KINDS = {
-    "missing": "is not in the stream",
-    "extra": "is not in the API",
-    "double": "is in the stream twice",
-    "changed": "differs",
-}
-AUDIT = Layout(
-    "audit",
-    Column("stream"),
-    Column("from", "time"),
-    Column("to", "time"),
-    Column("documents", "integer"),
-    Column("documents_in_api", "integer", title="in the API"),
-    Column("total", "decimal"),
-    Column("total_in_api", "decimal", title="in the API"),
-    Column("differences", "integer"),
-    Column("unit", title="of"),
-)
-DIFFERENCES = Layout(
-    "differences",
-    Column("stream"),
-    Column("bucket"),
-    Column("kind", title="what", show=lambda kind: KINDS[kind]),
-    Column("dimensions", title="of"),
-    Column("fields"),
-    Column("document_id", table=False),
-)
 CORRECTIONS = Layout(
     "corrections",
     Column("noticed", "time"),
@@ -74,23 +47,25 @@ def register(app: typer.Typer) -> None:
     app.command()(corrections)
 
 
-@answers(AUDIT, DIFFERENCES)
+@answers(AUDIT, MONTHS, DIFFERENCES, OTHERS)
 def audit_command(
     since: Annotated[
         str | None,
         typer.Option(help="First day, or a length such as 7d; else all of `backfill`.", show_default=False),
     ] = None,
-    until: Annotated[str | None, typer.Option(help="End, exclusive; else now.", show_default=False)] = None,
+    until: Annotated[
+        str,
+        typer.Option(help="End, exclusive: `settled` (closed, and read by a poll since), `now` or a time."),
+    ] = SETTLED,
     config: ConfigOption = None,
     only: OnlyOption = None,
 ) -> Answer:
-    """Read the Admin API anew and compare it with the streams; writes nothing. Exit code 1 if they differ, if
-    a row of the API cannot be read, or if there are documents of an organization that no key polls."""
+    """Read the Admin API anew and compare it with the streams; writes nothing.
+
+    Exit code 1 if they differ, if a row of the API cannot be read, if somebody else writes to the streams,
+    or if nothing could be compared."""
     settings, now = load(config), utc_now()
-    end = moment(until, "--until") if until else now
-    begin = _start(since, now) if since else None
-    if begin is not None and begin >= end:
-        raise ConfigError(f"--since: {since} is not before the end of the range, {end:%Y-%m-%dT%H:%MZ}")
+    asked = _asked(since, until, now)
     settings.require_admin_key()
     settings.require_elasticsearch()
     with AdminClient(settings.anthropic) as client, connect(settings.elasticsearch) as es:
@@ -100,13 +75,8 @@ def audit_command(
         inventory = Inventory(client, organization_id=expected, memory=memory)
         pollers = Pollers(settings, client, inventory, clock=utc_now)
         pollers.only([*(only or [])])
-        results = []
-        for poller in pollers.views:
-            whole = pollers.history(poller)
-            asked = pollers.older_range(poller, Range(begin or whole.start, end if until else whole.end))
-            if asked is not None:
-                results.append(audit(es, poller, inventory, asked, now, shared_with))
-    return _audited(results)
+        report = audit_all(es, settings, pollers, inventory, asked, now, shared_with)
+    return audit_answer(report)
 
 
 @answers(CORRECTIONS)
@@ -120,32 +90,27 @@ def corrections(since: SinceOption = "7d", config: ConfigOption = None) -> Answe
 
 
 def corrections_since(es: Elasticsearch, config: Config, since: datetime) -> list[dict[str, Any]]:
-    """The corrections noticed since then, newest first; none where there is no agent stream yet."""
-    stream = stream_name(AGENT, config.namespace)
+    """The corrections noticed since then, newest first; none where there is no agent stream yet.
+
+    Read as of one point in time. Raises RetryLater when shards did not answer.
+    """
     wanted = [
         {"term": {"event.action": "correction"}},
-        {"range": {"@timestamp": {"gte": since.isoformat()}}},
+        {"range": {"@timestamp": {"gte": iso(since)}}},
     ]
-    sort: list[str | Mapping[str, Any]] = [
-        {"@timestamp": "desc"},
-        "anthropic.correction.document_id",
-        "anthropic.correction.field",
-    ]
-    found: list[dict[str, Any]] = []
-    after: dict[str, Any] = {}
-    while True:
-        with translated(f"Reading {stream}"):
-            try:
-                answer = es.search(
-                    index=stream, query={"bool": {"filter": wanted}}, sort=sort, size=_PAGE, **after
-                )
-            except NotFoundError:
-                return found
-        hits = answer["hits"]["hits"]
-        found += [hit["_source"] for hit in hits]
-        if len(hits) < _PAGE:
-            return found
-        after = {"search_after": hits[-1]["sort"]}
+    stream, fields = stream_name(AGENT, config.namespace), ("@timestamp", "anthropic.correction")
+    found = list(query.sources(es, stream, {"bool": {"filter": wanted}}, fields))
+    return sorted(found, key=lambda source: datetime.fromisoformat(source["@timestamp"]), reverse=True)
+
+
+def _asked(since: str | None, until: str, now: datetime) -> Asked:
+    end = {SETTLED: None, "now": now}[until] if until in (SETTLED, "now") else moment(until, "--until")
+    begin = _start(since, now) if since else None
+    if begin is not None and begin >= (end or now):
+        raise ConfigError(
+            f"--since: {since} is not before the end of the range, {end or now:%Y-%m-%dT%H:%MZ}"
+        )
+    return Asked(begin, end)
 
 
 def _start(text: str, now: datetime) -> datetime:
@@ -153,52 +118,6 @@ def _start(text: str, now: datetime) -> datetime:
         return now - parse_duration(text)
     except ValueError:
         return moment(text, "--since")
-
-
-def _audited(results: list[Audited]) -> Answer:
-    found = [difference for result in results for difference in result.differences]
-    streams = [
-        (
-            result.stream,
-            result.window.start,
-            result.window.end,
-            result.documents_here,
-            result.documents_there,
-            result.total_here,
-            result.total_there,
-            len(result.differences),
-            result.unit,
-        )
-        for result in results
-    ]
-    differences = [
-        (
-            difference.stream,
-            difference.bucket,
-            difference.kind,
-            difference.dimensions,
-            _fields(difference),
-            difference.document_id,
-        )
-        for difference in found
-    ]
-    return Answer(
-        AUDIT.table(streams),
-        DIFFERENCES.table(differences),
-        problems=[problem for result in results for problem in _problems(result)],
-        code=0 if all(result.equal for result in results) else 1,
-    )
-
-
-def _problems(result: Audited) -> Iterator[str]:
-    if result.refused:
-        yield f"{result.stream}: {result.refused}"
-    for organization, count in result.strays.items():
-        yield f"{result.stream}: {count:,} documents of organization {organization}, which no key polls here"
-
-
-def _fields(difference: Difference) -> str:
-    return "; ".join(f"{name} {here} (API: {there})" for name, (here, there) in difference.fields.items())
 
 
 def _correction(source: dict[str, Any]) -> tuple[object, ...]:

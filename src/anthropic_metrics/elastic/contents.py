@@ -53,9 +53,7 @@ def contents(
 
     `organizations` are those other than `organization_id`. Raises what a search raises.
     """
-    bounds = {"gte": since, "lt": until}
-    span = {name: moment.isoformat() for name, moment in bounds.items() if moment is not None}
-    within: Body = {"range": {"@timestamp": span}} if span else {"match_all": {}}
+    within = _within(since, until)
     answer = query.aggregate(es, stream, within, {"own": _own(organization_id), "foreign": _foreign()})
     if not answer:
         return Contents()
@@ -73,8 +71,19 @@ def contents(
     )
 
 
+def _within(since: datetime | None, until: datetime | None) -> Body:
+    bounds = {"gte": since, "lt": until}
+    span = {name: moment.isoformat() for name, moment in bounds.items() if moment is not None}
+    return {"range": {"@timestamp": span}} if span else {"match_all": {}}
+
+
 def _own(organization_id: str | None) -> Body:
-    others: Body = {"bool": {"must_not": [{"term": {"organization.id": organization_id or ""}}]}}
+    others: Body = {
+        "bool": {
+            "filter": [{"exists": {"field": "organization.id"}}],
+            "must_not": [{"term": {"organization.id": organization_id or ""}}],
+        }
+    }
     if organization_id is None:
         others = {"match_none": {}}
     return {

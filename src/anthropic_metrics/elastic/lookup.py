@@ -10,7 +10,7 @@ from elasticsearch import Elasticsearch, NotFoundError
 from anthropic_metrics.elastic.diff import Held
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.query import PAGE, all_hits, hits_of, whole
-from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.errors import AuthError, RetryLater
 from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
 
 _HIT = ("_id", "_index", "_seq_no", "_primary_term", "fields", "sort")
@@ -27,14 +27,21 @@ _SEARCH: dict[str, Any] = {
 
 
 def held(
-    es: Elasticsearch, stream: str, window: Range, terms: Mapping[str, Sequence[str]], *, page: int = PAGE
+    es: Elasticsearch,
+    stream: str,
+    window: Range,
+    terms: Mapping[str, Sequence[str]],
+    *,
+    page: int = PAGE,
+    may_refresh: bool = True,
 ) -> list[Held]:
     """Every copy of every document with `start <= @timestamp < end` whose fields have one of `terms`' values.
 
-    Sees all that was acknowledged before the call. A stream that does not exist holds nothing. Raises
+    Sees all that was acknowledged before the call; with `may_refresh` off, for users who only read, what was
+    before the last refresh. A stream that does not exist holds nothing. Raises
     RetryLater when shards did not answer: half an answer would look like vanished documents.
     """
-    if not refresh(es, stream):
+    if not (refresh(es, stream) if may_refresh else refresh_if_allowed(es, stream)):
         return []
     query = window_query(window, terms)
     with translated(f"Looking up {stream}"):
@@ -67,6 +74,16 @@ def refresh(es: Elasticsearch, stream: str) -> bool:
     if answer.get("_shards", {}).get("failed", 0):
         raise RetryLater(f"Refreshing {stream}: some shards failed.")
     return True
+
+
+def refresh_if_allowed(es: Elasticsearch, stream: str) -> bool:
+    """Like `refresh`; a user without the privilege maintenance reads what the last refresh made visible."""
+    try:
+        return refresh(es, stream)
+    except AuthError as error:
+        if error.status != 403:
+            raise
+        return True
 
 
 def window_query(window: Range, terms: Mapping[str, Iterable[str]]) -> dict[str, Any]:

@@ -100,17 +100,5 @@ class StreamMemory:
         return [bucket["newest"]["hits"]["hits"][0]["_source"]["anthropic"][what] for bucket in found]
 
 
-def other_organizations(es: Elasticsearch, stream: str, organization_id: str) -> dict[str, int]:
-    """Documents of the agent's that the stream holds under other organization ids, by id."""
-    other: Body = {
-        "bool": {
-            "filter": [{"term": {"event.module": "anthropic_metrics"}}],
-            "must_not": [{"term": {"organization.id": organization_id}}],
-        }
-    }
-    found = query.aggregate(es, stream, other, {"ids": {"terms": {"field": "organization.id", "size": 100}}})
-    return {bucket["key"]: bucket["doc_count"] for bucket in found.get("ids", {}).get("buckets", ())}
-
-
 def _all(*filters: Body) -> Body:
     return {"bool": {"filter": list(filters)}}

@@ -6,15 +6,17 @@ and revised usage, a killed agent and two agents all end in the same documents.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
-from anthropic_metrics.elastic.lookup import refresh
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.lookup import refresh, refresh_if_allowed
 from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.errors import BadRequest
 from anthropic_metrics.headroom.build import headroom_documents, moment
 from anthropic_metrics.headroom.due import OVERLAP, Due, spans
 from anthropic_metrics.headroom.minutes import Minutes
@@ -89,7 +91,24 @@ class HeadroomPoller:
         due = self._questions(es, now)
         self._compute(due.held(whole), due, streams, tally, now, due.usage_read_at())
 
-    def _questions(self, es: Elasticsearch, now: datetime) -> Due:
+    def documents(self, whole: Range, es: Elasticsearch) -> Iterator[Prepared]:
+        """The documents that should exist for `whole`, computed afresh; nothing is written.
+
+        Raises BadRequest while there is no snapshot of the limits.
+        """
+        now = self._clock()
+        due = self._questions(es, now, refresh_if_allowed)
+        names, read_at = self._inventory.names(now), due.usage_read_at()
+        for span in spans(due.held(whole)):
+            limits = read_limits(due.snapshots, span.start, span.end)
+            if limits is None:
+                raise BadRequest(NO_LIMITS)
+            found = windows(due.minutes.uses(span.start, span.end), limits, due.minutes.asked)
+            yield from headroom_documents(found, names, self._config.namespace, now, read_at)
+
+    def _questions(
+        self, es: Elasticsearch, now: datetime, refresh: Callable[[Elasticsearch, str], bool] = refresh
+    ) -> Due:
         """All that was acknowledged is visible to them."""
         names = {
             dataset: stream_name(dataset, self._config.namespace)

@@ -1,8 +1,8 @@
-"""Do the streams say what the Admin API says? Reads both, writes neither."""
+"""One stream against what the Admin API says, document by document."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +13,6 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import held
-from anthropic_metrics.elastic.memory import other_organizations
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
@@ -24,7 +23,9 @@ TOTALS = {
     "usage": ("anthropic.usage.total_tokens", "tokens"),
     "cost": ("anthropic.cost.amount_exact", "cents"),
 }
+_ROWS = ("usage", "cost", "headroom", "rate_limit")
 _BATCH = 500
+_CENTS = 100
 
 
 @dataclass(frozen=True)
@@ -42,36 +43,45 @@ class Difference:
 
 @dataclass
 class Audited:
-    """One stream against the API over `window`; totals are exact, in `unit`.
+    """One stream against the API over `window`; totals are exact, in `unit`, empty where nothing is added up.
 
-    `refused` says how many rows of the API could not be read, and why; empty if none. `strays` are documents
-    that the agent wrote for other organizations, by their ids, where no other key of the namespace has them.
+    `months` has the dollars of the stream and of the API by calendar month, for costs. `refused` says how
+    many rows of the API could not be read, and why; empty if none.
     """
 
     stream: str
     window: Range
-    unit: str
+    unit: str = ""
     documents_here: int = 0
     documents_there: int = 0
     total_here: Decimal = Decimal(0)
     total_there: Decimal = Decimal(0)
     differences: list[Difference] = field(default_factory=list)
+    months: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     refused: str = ""
-    strays: dict[str, int] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
-        """Whether the stream holds what the API says, every row of it, and nothing else."""
-        return not (self.differences or self.refused or self.strays)
+        """Whether the stream holds what the API says, every row of it."""
+        return not (self.differences or self.refused)
+
+    def count(self, source: dict[str, Any], number: str, *, here: bool) -> None:
+        """Add a document of the stream (`here`) or of the API to the totals."""
+        value = Decimal(str(value_at(source, number) or 0)) if number else Decimal(0)
+        if here:
+            self.documents_here += 1
+            self.total_here += value
+        else:
+            self.documents_there += 1
+            self.total_there += value
+        if self.unit == "cents":
+            mine, theirs = self.months.get(month := str(source["@timestamp"])[:7], (Decimal(0), Decimal(0)))
+            usd = value / _CENTS
+            self.months[month] = (mine + usd, theirs) if here else (mine, theirs + usd)
 
 
 def audit(
-    es: Elasticsearch,
-    poller: ViewPoller,
-    inventory: Inventory,
-    window: Range,
-    now: datetime,
-    shared_with: Collection[str] = (),
+    es: Elasticsearch, poller: ViewPoller, inventory: Inventory, window: Range, now: datetime
 ) -> Audited:
     """Compare the stream of one view with the API over whole buckets, and add up both.
 
@@ -83,28 +93,35 @@ def audit(
     number, unit = TOTALS[view.poller]
     result = Audited(view.stream, window, unit)
     tally = Tally(view.poller, view.stream)
-    wanted = {document.id: document for document in poller.documents(window, tally)}
+    wanted = list(poller.documents(window, tally))
     result.refused = str(tally.answers)
     if tally.read_from is not None:  # the API tells nothing of what is older
         result.window = window = Range(max(window.start, tally.read_from), window.end)
     organization = inventory.names(now).organization_id
-    others = other_organizations(es, view.stream, organization)
-    result.strays = {id_: count for id_, count in others.items() if id_ not in shared_with}
-    everything = {"organization.id": [organization], **view.terms}
-    seen: set[str] = set()
-    copies = held(es, view.stream, window, everything)
-    for copy, source in _with_sources(es, view.stream, [(copy.index, copy.id) for copy in copies]):
-        document = wanted.get(copy)
-        result.documents_here += 1
-        result.total_here += Decimal(str(value_at(source, number) or 0))
-        result.differences += _compared(view.stream, copy, source, document, double=copy in seen)
-        seen.add(copy)
-    for document in wanted.values():
-        result.documents_there += 1
-        result.total_there += Decimal(str(value_at(document.source, number) or 0))
-        if document.id not in seen:
-            result.differences.append(_difference("missing", view.stream, document.id, document.source))
+    compare(es, result, wanted, {"organization.id": [organization], **view.terms}, number)
     return result
+
+
+def compare(
+    es: Elasticsearch,
+    result: Audited,
+    wanted: Iterable[Prepared],
+    terms: Mapping[str, Sequence[str]],
+    number: str = "",
+) -> None:
+    """Enter into `result` how the stream differs from `wanted`, over its window; `number` is added up."""
+    by_id = {document.id: document for document in wanted}
+    seen: set[str] = set()
+    copies = held(es, result.stream, result.window, terms, may_refresh=False)
+    for copy, source in _with_sources(es, result.stream, [(copy.index, copy.id) for copy in copies]):
+        result.count(source, number, here=True)
+        document = by_id.get(copy)
+        result.differences += _compared(result.stream, copy, source, document, double=copy in seen)
+        seen.add(copy)
+    for document in by_id.values():
+        result.count(document.source, number, here=False)
+        if document.id not in seen:
+            result.differences.append(_difference("missing", result.stream, document.id, document.source))
 
 
 def _compared(
@@ -137,13 +154,14 @@ def _leaves(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 def _difference(
     kind: str, stream: str, id_: str, source: dict[str, Any], fields: dict[str, tuple[Any, Any]] | None = None
 ) -> Difference:
-    row = source["anthropic"].get("usage") or source["anthropic"].get("cost") or {}
+    own = source.get("anthropic") or {}
+    row: dict[str, Any] = next((own[name] for name in _ROWS if isinstance(own.get(name), dict)), {})
     texts = (f"{name}={value}" for name, value in row.items() if isinstance(value, str) and _dimension(name))
     return Difference(kind, stream, id_, str(source["@timestamp"]), " ".join(texts), fields or {})
 
 
 def _dimension(name: str) -> bool:
-    return not name.startswith(("bucket_", "amount", "currency"))
+    return not name.startswith(("bucket_", "window_", "peak_", "amount", "currency"))
 
 
 def _with_sources(

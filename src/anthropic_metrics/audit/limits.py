@@ -1,0 +1,65 @@
+"""The limits in force in the API against the last snapshot in the stream."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.audit.compare import Audited, Difference
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.lookup import refresh_if_allowed
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.limits.changes import limit_changes
+from anthropic_metrics.limits.poller import RateLimitPoller
+from anthropic_metrics.limits.snapshots import Scope, Snapshots
+
+
+def audit_limits(
+    es: Elasticsearch, poller: RateLimitPoller, inventory: Inventory, now: datetime
+) -> Audited | None:
+    """The last snapshot of each scope against the API now; None while the stream holds none.
+
+    The rate limits have no past in the API, so no range can be asked for. Raises what reading raises.
+    """
+    refresh_if_allowed(es, poller.stream)
+    tally = Tally("rate_limits", poller.stream)
+    by_scope: dict[Scope, list[Prepared]] = {}
+    for document in poller.documents(tally):
+        scope = document.source["anthropic"]["rate_limit"].get("workspace_id")
+        by_scope.setdefault(scope, []).append(document)
+    snapshots = Snapshots(es, poller.stream, inventory.names(now).organization_id)
+    stored = snapshots.before(now + timedelta(seconds=1), by_scope.keys())
+    if not stored:
+        return None
+    oldest = datetime.fromtimestamp(min(at for at, _ in stored.values()), UTC)
+    result = Audited(poller.stream, Range(oldest, now), refused=str(tally.answers))
+    for scope, documents in by_scope.items():
+        result.documents_there += len(documents)
+        if scope not in stored:
+            result.differences += [_missing(poller.stream, document) for document in documents]
+            continue
+        at, rows = stored[scope]
+        result.documents_here += len(rows)
+        changes = limit_changes(rows, at, documents, now)
+        result.differences += [_changed(poller.stream, at, change) for change in changes]
+    return result
+
+
+def _missing(stream: str, document: Prepared) -> Difference:
+    row = document.source["anthropic"]["rate_limit"]
+    return Difference("missing", stream, document.id, str(document.source["@timestamp"]), _of(row))
+
+
+def _changed(stream: str, at: int, change: Prepared) -> Difference:
+    told = change.source["anthropic"]["limit_change"]
+    fields = {told["limit_type"]: (told.get("old"), told.get("new"))}
+    bucket = datetime.fromtimestamp(at, UTC).isoformat()
+    return Difference("changed", stream, change.id, bucket, _of(told), fields)
+
+
+def _of(row: dict[str, object]) -> str:
+    names = ("scope", "workspace_id", "group_name")
+    return " ".join(f"{name}={row[name]}" for name in names if row.get(name))

@@ -1,0 +1,118 @@
+"""How `audit` shows what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from anthropic_metrics.audit import Difference, Report
+from anthropic_metrics.cli.render import Answer, Column, Layout
+
+KINDS = {
+    "missing": "is not in the stream",
+    "extra": "is not in the API",
+    "double": "is in the stream twice",
+    "changed": "differs",
+}
+AUDIT = Layout(
+    "audit",
+    Column("stream"),
+    Column("from", "time"),
+    Column("to", "time"),
+    Column("documents", "integer"),
+    Column("documents_in_api", "integer", title="in the API"),
+    Column("total", "decimal"),
+    Column("total_in_api", "decimal", title="in the API"),
+    Column("differences", "integer"),
+    Column("unit", title="of"),
+)
+MONTHS = Layout(
+    "months",
+    Column("month"),
+    Column("stream"),
+    Column("usd", "decimal", title="US dollars"),
+    Column("usd_in_api", "decimal", title="in the API"),
+    Column("difference", "decimal"),
+)
+DIFFERENCES = Layout(
+    "differences",
+    Column("stream"),
+    Column("bucket"),
+    Column("kind", title="what", show=lambda kind: KINDS[kind]),
+    Column("dimensions", title="of"),
+    Column("fields"),
+    Column("document_id", table=False),
+)
+OTHERS = Layout("others", Column("stream"), Column("kind"), Column("owner"), Column("documents", "integer"))
+LISTED = 50  # the first say what is wrong; the rest are counted
+
+
+def audit_answer(report: Report) -> Answer:
+    """Tables of what was compared, by month, what differs and who else writes; exit code 1 unless equal."""
+    found = [each for result in report.compared for each in result.differences]
+    tables = [AUDIT.table(list(_streams(report)))]
+    if months := list(_months(report)):
+        tables.append(MONTHS.table(months, title="Costs by month"))
+    if found:
+        tables.append(DIFFERENCES.table([_row(each) for each in found[:LISTED]], title="Differences"))
+    if others := list(_others(report)):
+        tables.append(OTHERS.table(others, title="Written by others"))
+    notes = [f"{stream} was not compared: {why}." for stream, why in report.not_compared.items()]
+    if len(found) > LISTED:
+        notes.insert(0, f"{len(found) - LISTED:,} more differences are not listed.")
+    return Answer(*tables, notes=notes, problems=list(_problems(report)), code=0 if report.equal else 1)
+
+
+def _streams(report: Report) -> Iterator[tuple[object, ...]]:
+    for result in report.compared:
+        totals = (result.total_here, result.total_there) if result.unit else (None, None)
+        yield (
+            result.stream,
+            result.window.start,
+            result.window.end,
+            result.documents_here,
+            result.documents_there,
+            *totals,
+            len(result.differences),
+            result.unit or None,
+        )
+
+
+def _months(report: Report) -> Iterator[tuple[object, ...]]:
+    for result in report.compared:
+        for month, (here, there) in sorted(result.months.items()):
+            yield month, result.stream, here, there, here - there or Decimal(0)
+
+
+def _row(each: Difference) -> tuple[object, ...]:
+    fields = "; ".join(f"{name} {here} (API: {there})" for name, (here, there) in each.fields.items())
+    return each.stream, each.bucket, each.kind, each.dimensions, fields, each.document_id
+
+
+def _others(report: Report) -> Iterator[tuple[object, ...]]:
+    for stream, held in report.others.items():
+        for share in held.foreign:
+            yield stream, "another shipper", share.name, share.documents
+        for share in held.organizations:
+            yield stream, "another organization", share.name, share.documents
+
+
+def _problems(report: Report) -> Iterator[str]:
+    for result in report.compared:
+        if result.refused:
+            yield f"{result.stream}: {result.refused}"
+    for stream, held in report.others.items():
+        if held.foreign:
+            owners = ", ".join(share.name for share in held.foreign)
+            yield (
+                f"{stream} holds {held.foreign_documents:,} documents of {owners}: stop that shipper "
+                "(docs/migration.md says how, and how to delete them)."
+            )
+    for stream, strays in report.strays.items():
+        for share in strays:
+            whose = f"of organization {share.name}, which no key polls here"
+            yield f"{stream}: {share.documents:,} documents {whose}."
+    for stream, why in report.silent.items():
+        yield f"{stream} is no longer read ({why}): start `anthropic-metrics run`."
+    if not report.compared:
+        yield "Nothing was compared."

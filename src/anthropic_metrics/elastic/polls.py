@@ -1,0 +1,71 @@
+"""The agent's own record of its polls: what the last one of each stream did, and when one succeeded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.query import Body
+
+# `once` from a daily CronJob is allowed to be late by two hours.
+SILENT_AFTER = timedelta(hours=26)
+_STREAMS = 100
+_READ = ["@timestamp", "anthropic.poll", "error"]
+
+
+@dataclass(frozen=True)
+class LastPoll:
+    """The last poll of a stream, and when the last one that succeeded read up to the present.
+
+    `read_at` is when that one began, `read_to` the end of the range it read; None if none did.
+    """
+
+    at: datetime
+    failure: str = ""
+    bad_rows: int = 0
+    read_at: datetime | None = None
+    read_to: datetime | None = None
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether no poll has succeeded for longer than any schedule allows."""
+        return self.read_at is None or now - self.read_at > SILENT_AFTER
+
+
+def last_polls(es: Elasticsearch, stream: str) -> dict[str, LastPoll]:
+    """The last poll of each stream by its name, from the agent stream. Raises what a search raises."""
+    newest: Body = {"top_hits": {"size": 1, "sort": [{"@timestamp": "desc"}], "_source": _READ}}
+    furthest = [{"anthropic.poll.window_end": "desc"}, {"@timestamp": "desc"}]
+    by: Body = {
+        "terms": {"field": "anthropic.poll.stream", "size": _STREAMS},
+        "aggs": {
+            "last": newest,
+            "good": {
+                "filter": {"term": {"event.outcome": "success"}},
+                "aggs": {"last": {"top_hits": {"size": 1, "sort": furthest, "_source": _READ}}},
+            },
+        },
+    }
+    answer = query.aggregate(es, stream, {"term": {"event.action": "poll"}}, {"by": by})
+    return {bucket["key"]: _poll(bucket) for bucket in answer.get("by", {}).get("buckets", ())}
+
+
+def _poll(bucket: Mapping[str, Any]) -> LastPoll:
+    (last,) = _sources(bucket["last"])
+    good = _sources(bucket["good"]["last"])
+    poll = last["anthropic"]["poll"]
+    return LastPoll(
+        datetime.fromisoformat(last["@timestamp"]),
+        (last.get("error") or {}).get("message", ""),
+        poll.get("bad_rows", 0),
+        datetime.fromisoformat(good[0]["@timestamp"]) if good else None,
+        datetime.fromisoformat(good[0]["anthropic"]["poll"]["window_end"]) if good else None,
+    )
+
+
+def _sources(hits: Mapping[str, Any]) -> list[Body]:
+    return [hit["_source"] for hit in hits["hits"]["hits"]]
