@@ -16,10 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.assets import VERSION
 from anthropic_metrics.kernel.datasets import template_name
 from anthropic_metrics.kernel.ranges import WIDTHS
+from anthropic_metrics.streams.registry import BY_DATASET
 
 MODELS = tuple(f"claude-model-{number}" for number in range(6))
 WORKSPACES = tuple(f"wrkspc_{number:024d}" for number in range(8))
@@ -85,7 +85,7 @@ TEMPLATES = json.dumps(
     {
         "index_templates": [
             {"name": template_name(dataset), "index_template": {"_meta": {"version": VERSION}}}
-            for dataset in DATASETS
+            for dataset in BY_DATASET
         ]
     }
 ).encode()

@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
         )
         began = time.monotonic()
         with Agent(config, clock=clock.now) as agent:
-            for job in agent.pollers.single(agent.sink):
+            for job in agent.organization.whole(agent.sink):
                 agent.attempt(job)
         es = Elasticsearch(cluster.url, request_timeout=120)
         es.indices.refresh(index="metrics-*")

@@ -26,16 +26,16 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics import logs
 from anthropic_metrics.config import Config, ElasticsearchSettings, UsageSettings
 from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.headroom.build import headroom_documents
-from anthropic_metrics.headroom.minutes import Minutes
+from anthropic_metrics.headroom.derivation import asked
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.windows import windows
-from anthropic_metrics.kernel.datasets import HEADROOM, RATE_LIMIT, stream_name
+from anthropic_metrics.kernel.datasets import HEADROOM, RATE_LIMIT, USAGE_1M, stream_name
 from anthropic_metrics.kernel.plan import Rung, due_rungs, newest_window, reach
 from anthropic_metrics.kernel.ranges import Range
-from anthropic_metrics.limits.snapshots import Snapshots
 from anthropic_metrics.reports.views import View, views
 from bench import headroom_asks, headroom_load
 from bench.headroom_sample import BLOCK, END, IN_A_MINUTE, Sample, Sizes
@@ -128,9 +128,10 @@ def roll(
 def newest(es: Elasticsearch, config: Config, sample: Sample) -> list[Prepared]:
     """The headroom documents of the newest block, built by the agent's own code."""
     start = END - BLOCK
-    snapshots = Snapshots(es, stream_name(RATE_LIMIT, config.namespace), sample.names.organization_id)
-    minutes = Minutes.of(es, config, sample.names.organization_id)
-    limits = read_limits(snapshots, start, END)
+    ask, organization = ElasticQuestions(es), sample.names.organization_id
+    history = ask.limit_history(stream_name(RATE_LIMIT, config.namespace), organization)
+    minutes = ask.minutes(stream_name(USAGE_1M, config.namespace), organization, asked(config))
+    limits = read_limits(history, start, END)
     assert limits is not None
     found = windows(minutes.uses(start, END), limits, minutes.asked)
     return list(headroom_documents(found, sample.names, config.namespace, END + DAY, END + DAY))

@@ -16,18 +16,19 @@ from anthropic_metrics.alerts.execute import run
 from anthropic_metrics.cli.common import out
 from anthropic_metrics.cli.what_if import print_what_if
 from anthropic_metrics.config import Config
+from anthropic_metrics.derived.due import OVERLAP, Due
+from anthropic_metrics.derived.poller import DerivedPoller
+from anthropic_metrics.elastic.outlook import lines, unmapped
+from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.elastic.reconcile import Streams
-from anthropic_metrics.headroom.due import OVERLAP, Due
-from anthropic_metrics.headroom.minutes import Minutes
-from anthropic_metrics.headroom.outlook import lines, unmapped
-from anthropic_metrics.headroom.poller import HeadroomPoller
+from anthropic_metrics.headroom.derivation import Headroom
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.kernel.datasets import AGENT, RATE_LIMIT, USAGE_1M, stream_name
+from anthropic_metrics.kernel.ports import Sink
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.kibana.ask import ask
 from anthropic_metrics.kibana.definitions import load_bundle
-from anthropic_metrics.limits.snapshots import Snapshots
 from bench.headroom_load import LAG
 from bench.headroom_sample import BLOCK, END, OUTPUT, Known, Sample
 
@@ -48,36 +49,37 @@ def measure(es: Elasticsearch, config: Config, sample: Sample) -> None:
 
 def poller(es: Elasticsearch, config: Config, sample: Sample) -> None:
     """What the agent itself does and asks."""
-    _usage_was_read(es, config)
-    keeper = HeadroomPoller(config, Known(sample.names), clock=lambda: NOW)  # type: ignore[arg-type]
-    streams, tally = Streams(es), Tally("headroom", keeper.stream)
+    _usage_was_read(es, config, sample.names.organization_id)
+    headroom = Headroom.of(config)
+    assert headroom is not None
+    keeper = DerivedPoller(headroom, Known(sample.names), clock=lambda: NOW)
+    ask = ElasticQuestions(es)
+    sink, tally = Sink(Streams(es), lambda _: None, ask), Tally("headroom", keeper.stream)
     block, day = Range(END - BLOCK, END), Range(NOW - DAY, NOW)
-    timed(
-        es, "poller: 4 h of windows computed and written", lambda: keeper.keep(block, es, streams, tally), 1
-    )
+    timed(es, "poller: 4 h of windows computed and written", lambda: keeper.keep(block, sink, tally), 1)
     print(f"  {tally.created:,} documents")
     hour = Range(END - HOUR, END)
-    timed(
-        es, "poller: 1 h of windows computed and compared", lambda: keeper.keep_all(hour, es, streams, tally)
-    )
-    timed(es, "poller: a live pass", lambda: keeper.keep(day, es, streams, tally))
+    timed(es, "poller: 1 h of windows computed and compared", lambda: keeper.keep_all(hour, sink, tally))
+    timed(es, "poller: a live pass", lambda: keeper.keep(day, sink, tally))
     assert not tally.failures, tally
     assert tally.changed == tally.created, "a pass over what is right changes nothing"
-    minutes = Minutes.of(es, config, sample.names.organization_id)
-    snapshots = Snapshots(es, _stream(RATE_LIMIT, config), sample.names.organization_id)
-    due = Due(minutes, snapshots, headroom=keeper.stream, agent=_stream(AGENT, config))
+    organization = sample.names.organization_id
+    minutes = ask.minutes(_stream(USAGE_1M, config), organization, headroom.asked)
+    snapshots = ask.limit_history(_stream(RATE_LIMIT, config), organization)
+    due = Due(headroom, ask, organization)
     timed(es, "poller: windows changed in 24 h", lambda: due.changed(day, NOW - OVERLAP, NOW, NOW))
-    timed(es, "poller: windows held in 24 h", lambda: due.held(day))
+    timed(es, "poller: windows filled in 24 h", lambda: due.filled(day))
     timed(es, "poller: limits of 1 h", lambda: read_limits(snapshots, hour.start, hour.end))
     timed(es, "poller: minutes of 1 h", lambda: list(minutes.uses(hour.start, hour.end)))
     timed(es, "poller: minutes of 10 min", lambda: list(minutes.uses(END - OVERLAP, END)))
 
 
-def _usage_was_read(es: Elasticsearch, config: Config) -> None:
+def _usage_was_read(es: Elasticsearch, config: Config, organization: str) -> None:
     """The record of the poll of usage that just ended, so that windows are complete."""
     poll = {
         "@timestamp": NOW.isoformat(),
         "event": {"action": "poll", "outcome": "success"},
+        "organization": {"id": organization},
         "anthropic": {"poll": {"stream": _stream(USAGE_1M, config)}},
     }
     es.index(index=_stream(AGENT, config), op_type="create", document=poll, refresh=True)

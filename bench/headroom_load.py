@@ -19,7 +19,7 @@ from elasticsearch import Elasticsearch
 from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.headroom.due import STEP
+from anthropic_metrics.headroom.derivation import STEP
 from anthropic_metrics.kernel.ranges import WIDTHS, Range
 from anthropic_metrics.reports.build import usage_documents
 from anthropic_metrics.reports.views import View

@@ -16,6 +16,7 @@ from anthropic_metrics.admin_api.replies import RateLimitGroup, UsageRow, Worksp
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.datasets import RATE_LIMIT
 from anthropic_metrics.kernel.frame import Frame
+from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.limits.build import rate_limit_documents
@@ -119,7 +120,7 @@ class Sample:
         }
 
 
-class Known:
+class Known(Inventory):
     """The inventory, known beforehand."""
 
     def __init__(self, names: Names) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from chaos_truth import held_row, true_row
 from memory_streams import MemoryStreams, Store, Wire
@@ -13,12 +13,14 @@ from pydantic import SecretStr
 from world import GROUPED
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.agent.jobs import Pollers, Sink
+from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.config import AnthropicSettings, Backfill, Config, RateLimitSettings, UsageSettings
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Held
 from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.ports import Sink
+from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation
@@ -69,12 +71,13 @@ class Bench:
         client = AdminClient(
             config.anthropic, transport=wire.transport(), sleep=lambda _: None, clock=self.clock.now
         )
-        self.pollers = Pollers(config, client, Inventory(client), clock=self.clock.now)
-        self.pollers.only(["cost"] if width == "cost" else ["usage"])
+        only = ["cost" if width == "cost" else "usage"]
+        organization = Organization(config, client, Inventory(client), clock=self.clock.now, only=only)
         self.streams = MemoryStreams(Indexed())
         self.failures: list[str] = []
-        sink = Sink(self.streams, lambda _: None, None)
-        self.live = self.pollers.scheduled(sink)[0]
+        # A view asks the streams nothing.
+        sink = Sink(self.streams, lambda _: None, cast(Questions, None))
+        self.live = organization.scheduled(sink)[0]
 
     def poll_until(self, end: datetime, every: timedelta) -> None:
         """The live job at every turn; the daily sweep, which would mend what it missed, never."""

@@ -14,11 +14,12 @@ from datetime import timedelta
 
 from anthropic_metrics import logs
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.agent.jobs import SWEEP_EVERY
-from anthropic_metrics.kernel.names import REFRESH
+from anthropic_metrics.kernel.inventory import REFRESH
+from anthropic_metrics.kernel.jobs import SWEEP_EVERY
 from anthropic_metrics.kernel.plan import PAGE_MOST
 from anthropic_metrics.kernel.ranges import WIDTHS
 from anthropic_metrics.kernel.schedule import due, seconds_left
+from anthropic_metrics.reports.poller import ViewPoller
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
 from anthropic_metrics.simulator.requests import Request
 from bench.setting import DAYS, NOW, Figure, canned, configuration
@@ -78,12 +79,14 @@ def _kind(request: Request) -> str:
 
 def least_possible(agent: Agent) -> dict[str, int]:
     """The least for each kind of request, at the agent's intervals."""
-    names = agent.inventory.names(agent.clock())
+    names = agent.organization.inventory.names(agent.clock())
     active = sum(not workspace.archived for workspace in names.workspaces.values())
     limits = next(job for job in agent.jobs if job.poller == "rate_limits")
     least = {}
-    for poller in agent.pollers.views:
-        view, whole = poller.view, agent.pollers.history(poller)
+    for poller in agent.organization.pollers:
+        if not isinstance(poller, ViewPoller):
+            continue
+        view, whole = poller.view, poller.view.whole(agent.clock())
         buckets = (whole.end - whole.start) // WIDTHS[view.width]
         sweep = -(-buckets // PAGE_MOST[view.width]) * (DAY // SWEEP_EVERY)
         kind = f"usage {view.width}" if view.poller == "usage" else view.poller

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from anthropic_metrics import logs
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.agent.jobs import Job
 from anthropic_metrics.config import AnthropicSettings, Backfill, Config, ElasticsearchSettings
+from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.reports.poller import ViewPoller
 
 NOW = datetime(2026, 11, 20, 15, 42, 10, tzinfo=UTC)
@@ -69,9 +69,14 @@ def agent_at(api: str, elasticsearch: str, namespace: str = "bench") -> Iterator
 
 def hourly(agent: Agent) -> ViewPoller:
     """The poller of usage by the hour."""
-    return next(poller for poller in agent.pollers.views if poller.view.dataset == USAGE)
+    return next(poller for poller in view_pollers(agent) if poller.view.dataset == USAGE)
+
+
+def view_pollers(agent: Agent) -> list[ViewPoller]:
+    """The pollers of the reports by buckets."""
+    return [poller for poller in agent.organization.pollers if isinstance(poller, ViewPoller)]
 
 
 def backfill(agent: Agent) -> Job:
     """The job that `once` runs for usage by the hour."""
-    return next(job for job in agent.pollers.single(agent.sink) if job.name == USAGE)
+    return next(job for job in agent.organization.whole(agent.sink) if job.name == USAGE)

@@ -28,7 +28,7 @@ def measure() -> list[Figure]:
     with canned("api", ROWS) as api, EmbeddedElasticsearch(heap="1g") as server:
         with agent_at(api, server.url) as agent:
             poller = hourly(agent)
-            ready = list(poller.documents(agent.pollers.history(poller), Tally("", "")))
+            ready = list(poller.documents(poller.view.whole(agent.clock()), Tally("", "")))
         for round_ in range(WARM_UP + ROUNDS):
             if round_ % 2:
                 helper = _bulk_helper(server.url, f"n{next(numbers)}", ready)

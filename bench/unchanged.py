@@ -19,7 +19,7 @@ from anthropic_metrics.kernel.plan import reach
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.poller import ViewPoller
-from bench.setting import NOW, Figure, agent_at, canned
+from bench.setting import NOW, Figure, agent_at, canned, view_pollers
 
 SIZES = (2, 20, 100)  # rows in each bucket
 ROUNDS = 31
@@ -63,7 +63,7 @@ def _measured(rows: int) -> Figure:
 
 def _live(agent: Agent) -> Sequence[Part]:
     """The usage views with what each of them reads at every poll."""
-    pollers = [poller for poller in agent.pollers.views if poller.view.poller == "usage"]
+    pollers = [poller for poller in view_pollers(agent) if poller.only == "usage"]
     return [(poller, _fresh(poller)) for poller in pollers]
 
 
@@ -78,7 +78,7 @@ def _poll(agent: Agent, parts: Sequence[Part]) -> list[Tally]:
     tallies = []
     for poller, whole in parts:
         tally = Tally("usage", poller.view.stream)
-        poller.keep(whole, agent.streams, tally, record=agent.sink.record, priority=Priority.LIVE)
+        poller.keep(whole, agent.runtime.store, tally, record=agent.sink.record, priority=Priority.LIVE)
         tallies.append(tally)
     return tallies
 

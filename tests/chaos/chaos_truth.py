@@ -12,7 +12,8 @@ from chaos_world import MINUTES, Chaos, Turn
 from world import COST_FIELDS, GROUPED, NULLS, WIDTHS
 
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.reports.build import COST_NUMBERS, USAGE_NUMBERS
+from anthropic_metrics.documents.cost import NUMBERS as COST_NUMBERS
+from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
 from anthropic_metrics.reports.corrections import value_at
 
 NUMBERS = {"usage": USAGE_NUMBERS, "usage_1m": USAGE_NUMBERS, "cost": COST_NUMBERS}
@@ -225,7 +226,7 @@ def check_headroom(world: Chaos) -> None:
     What it should be for given minutes and limits is the end-to-end tests' affair.
     """
     with Agent(world.config, clock=world.clock.now) as agent:
-        (job,) = (each for each in agent.pollers.single(agent.sink) if each.poller == "headroom")
+        (job,) = (each for each in agent.organization.whole(agent.sink) if each.poller == "headroom")
         tally = agent.attempt(job)
     if tally.failures or tally.changed or not (tally.kept or tally.rows == 0):
         raise Wrong(f"headroom: computed afresh it changes: {tally.counts()}, {tally.failures}")

@@ -28,6 +28,7 @@ from anthropic_metrics.config import (
     UsageSettings,
 )
 from anthropic_metrics.errors import Stopped
+from anthropic_metrics.kernel.jobs import Kind
 from anthropic_metrics.kernel.schedule import due
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
 
@@ -72,7 +73,7 @@ class Runner:
 
     def crash_at(self, request: int, *, after: bool, stop: bool) -> None:
         """Kill (or ask to stop) at the agent's n-th request to Elasticsearch, before it or after it."""
-        transport = self.agent.elasticsearch.transport
+        transport = self.agent.runtime.elasticsearch.transport
         send, counted = transport.perform_request, 0
 
         def counting(*args: Any, **options: Any) -> Any:
@@ -96,7 +97,7 @@ class Runner:
         A killed or stopped agent is started anew afterwards.
         """
         self.failures.clear()
-        jobs = [job for job in self.agent.jobs if sweeps or not job.name.endswith("sweep")]
+        jobs = [job for job in self.agent.jobs if sweeps or job.kind is Kind.live]
         now = self.world.monotonic()
         try:
             for chain in due(jobs, {} if everything else self.last, now):

@@ -14,6 +14,7 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.kernel.jobs import Kind
 
 MINUTE = 60.0
 END = 100 * MINUTE
@@ -66,7 +67,7 @@ def test_the_daemon_polls_on_time_and_says_so_whatever_is_done_to_the_clock(
 
             daemon.take_turns(agent, start)
             stop.clear()
-            live = [job for job in agent.jobs if not job.name.endswith("sweep")]
+            live = [job for job in agent.jobs if job.kind is Kind.live]
             assert [agent.attempt(job).failures for job in live] == [[]] * len(live)
         assert not any(stale)
         for name, times in turns.items():

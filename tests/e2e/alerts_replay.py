@@ -19,7 +19,6 @@ from servers.kibana_ids import FORMS, Form, alert_ids, id_columns
 from world import World, world
 
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.agent.jobs import Job
 from anthropic_metrics.alerts.bodies import Body, Version, create_body
 from anthropic_metrics.alerts.execute import alerts, rows, run, turn
 from anthropic_metrics.alerts.rule import Rule
@@ -31,6 +30,7 @@ from anthropic_metrics.config import (
     RateLimitSettings,
     UsageSettings,
 )
+from anthropic_metrics.kernel.jobs import Job, Kind
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEP = timedelta(minutes=5)
@@ -130,7 +130,7 @@ class Replay:
                     self.w.es.indices.refresh(index=job.stream)
 
     def _jobs(self) -> list[Job]:
-        return [job for job in self.agent.jobs if not job.name.endswith("sweep")]
+        return [job for job in self.agent.jobs if job.kind is Kind.live]
 
     def _evaluate(self, watched: Watched, now: datetime) -> None:
         self.ticks[watched.key] += 1
@@ -219,8 +219,8 @@ def replay(
 
 def _fill(w: World, *pollers: str) -> None:
     with w.agent() as agent:
-        agent.pollers.only(list(pollers))
-        for job in agent.pollers.single(agent.sink):
+        agent.organization.only(list(pollers))
+        for job in agent.organization.whole(agent.sink):
             assert agent.attempt(job).done
 
 

@@ -81,7 +81,7 @@ def filled_world(es: Elasticsearch, url: str) -> Iterator[World]:
                 if name.lower().endswith("_proxy"):
                     patch.delenv(name)
             with w.agent() as agent:
-                jobs = agent.pollers.single(agent.sink)
+                jobs = agent.organization.whole(agent.sink)
                 attempt(agent, [job for job in jobs if job.poller == "cost"])
             w.config = w.config.model_copy(update={"backfill": Backfill(USAGE_DAYS), "budgets": BUDGETS})
             w.clock.advance(LOOKED_BEFORE)

@@ -10,6 +10,7 @@ from world import attempt, world
 
 from anthropic_metrics.alerts.catalog import every_rule
 from anthropic_metrics.config import UsageSettings
+from anthropic_metrics.kernel.jobs import Kind
 
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
 FABLE = "claude-fable-5-2"
@@ -39,7 +40,7 @@ def test_a_minute_near_its_limit_is_heard_once_and_ends(
             active: set[str] = set()
             w.simulation.edits.add_usage(burst, {"model": FABLE}, tokens)
             while (now := w.clock.now()) < MIDNIGHT + timedelta(hours=2):
-                attempt(agent, [job for job in agent.jobs if not job.name.endswith("sweep")])
+                attempt(agent, [job for job in agent.jobs if job.kind is Kind.live])
                 es.indices.refresh(index=w.stream("headroom"))
                 if now.minute % 15 == 0:
                     active, news = heard_by(es, rule, now, active)

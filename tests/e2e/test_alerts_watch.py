@@ -252,7 +252,7 @@ def test_the_daemon_has_the_evaluation_among_its_jobs_only_where_it_is_on(
         alerts = AlertSettings(evaluate=True, rules=("daily_cost",), slack_webhooks=(f"{inbox.url}/slack",))
         w.config = w.config.model_copy(update={"alerts": alerts})
         with w.agent() as agent:
-            attempt(agent, agent.pollers.single(agent.sink))
+            attempt(agent, agent.organization.whole(agent.sink))
             es.indices.refresh(index=w.stream("cost"))
             attempt(agent, [job for job in agent.jobs if job.name == "alerts"])
         assert len(inbox.texts("/slack")) == 3

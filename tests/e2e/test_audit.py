@@ -12,13 +12,13 @@ from elasticsearch import Elasticsearch
 from world import World, world
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.agent.jobs import Pollers
+from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit import Asked, Report, audit_all
 from anthropic_metrics.cli.audited import LISTED, audit_answer
 from anthropic_metrics.config import UsageSettings
-from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.streams.registry import BY_DATASET
 
 NOW = datetime(2026, 11, 20, 9, 42, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -43,10 +43,9 @@ def audited(
     """The report, and all that the command would say of it."""
     with AdminClient(w.config.anthropic, clock=w.clock.now) as client:
         inventory = Inventory(client)
-        pollers = Pollers(w.config, client, inventory, clock=w.clock.now)
-        pollers.only([*only])
+        organization = Organization(w.config, client, inventory, clock=w.clock.now, only=only)
         asked = Asked(since, until)
-        report = audit_all(w.es, w.config, pollers, inventory, asked, w.clock.now(), shared_with)
+        report = audit_all(w.es, organization, asked, w.clock.now(), shared_with)
     answer = audit_answer(report)
     assert answer.code == (0 if report.equal else 1)
     cells = [cell for table in answer.tables for row in table.cells() for cell in row]
@@ -110,7 +109,7 @@ def test_a_stream_that_no_poll_reads_any_more_is_not_called_equal(filled: World)
         filled.clock.advance(timedelta(days=-2))
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", BY_DATASET)
 def test_a_foreign_document_in_each_stream_is_counted_with_its_owners_name(
     filled: World, dataset: str
 ) -> None:

@@ -18,8 +18,8 @@ def _poll(w: World, *, days: float = 0, **budgets: object) -> list[tuple[str, st
     w.clock.advance(timedelta(days=days))
     settings = BudgetSettings.model_validate(budgets)
     with replace(w, config=w.config.model_copy(update={"budgets": settings})).agent() as agent:
-        agent.pollers.only(["cost"])
-        for job in agent.pollers.single(agent.sink):
+        agent.organization.only(["cost"])
+        for job in agent.organization.whole(agent.sink):
             assert agent.attempt(job).failures == []
     sources = w.sources("agent")
     held = [source for source in sources if source["event"]["action"] == "budget"]

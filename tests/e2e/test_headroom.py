@@ -14,6 +14,7 @@ from world import World, attempt, world
 
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import UsageSettings
+from anthropic_metrics.kernel.jobs import Kind
 
 # Traffic begins at midnight, the agent half an hour later: there is little to read.
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -74,7 +75,7 @@ def test_every_window_has_the_exact_peak_95th_percentile_and_share(
         script(w)
         truth = Truth(w.simulation, shape, START - timedelta(seconds=10), speeds=True)
         with w.agent() as agent:
-            live = [job for job in agent.jobs if not job.name.endswith("sweep")]
+            live = [job for job in agent.jobs if job.kind is Kind.live]
             # Late rows come after ten minutes and after three hours.
             for minutes in (15, 15, 15, 15, 195):
                 attempt(agent, live)
@@ -86,7 +87,7 @@ def test_every_window_has_the_exact_peak_95th_percentile_and_share(
             again = attempt(agent, live)
         with w.agent() as another:
             whole = attempt(
-                another, [job for job in another.pollers.single(another.sink) if job.name == HEADROOM]
+                another, [job for job in another.organization.whole(another.sink) if job.name == HEADROOM]
             )
         assert (again["headroom"].changed, whole["headroom"].changed) == (0, 0)
         assert whole["headroom"].kept == len(w.sources("headroom"))

@@ -32,8 +32,8 @@ def test_growth_is_that_of_the_busiest_minute_and_goes_on_to_the_limit(
             w.simulation.edits.add_usage(now - HOUR / 2, science, {"output_tokens": output})
             w.clock.advance(now - w.clock.now())
             with w.agent() as agent:
-                agent.pollers.only(["usage", "rate_limits", "headroom"])
-                attempt(agent, agent.pollers.single(agent.sink))
+                agent.organization.only(["usage", "rate_limits", "headroom"])
+                attempt(agent, agent.organization.whole(agent.sink))
         truth = Truth(w.simulation, "new", NOW, speeds=False)
         busiest = [_busiest(truth, end) for end in (NOW, NOW + WEEK)]
         monkeypatch.setenv("ELASTICSEARCH_URL", elasticsearch_url)

@@ -29,7 +29,7 @@ def small(es: Elasticsearch, elasticsearch_url: str, namespace: str) -> Iterator
 
 def audited(world: World, agent: Agent) -> Report:
     asked = Asked(None, world.clock.now() + timedelta(hours=1))
-    return audit_all(world.es, world.config, agent.pollers, agent.inventory, asked, world.clock.now())
+    return audit_all(world.es, agent.organization, asked, world.clock.now())
 
 
 def test_another_organizations_id_stops_a_new_process_too_and_writes_nothing(small: World) -> None:

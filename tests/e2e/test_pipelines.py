@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.assets import load_assets
 from anthropic_metrics.kernel.datasets import template_name
+from anthropic_metrics.streams.registry import BY_DATASET
 
 GENERAL = "metrics-anthropic_metrics@custom"
 FAILING: dict[str, Any] = {"rename": {"field": "no.such.field", "target_field": "x"}}
@@ -22,7 +22,7 @@ BROKEN: list[dict[str, Any]] = [
     {"tags": {"a": 1}, "error": "text"},
 ]
 
-datasets = pytest.mark.parametrize("dataset", list(DATASETS))
+datasets = pytest.mark.parametrize("dataset", list(BY_DATASET))
 
 
 @pytest.fixture

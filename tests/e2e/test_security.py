@@ -192,7 +192,13 @@ def test_no_key_is_in_any_place_where_people_look(installed: str, admin_api: Sim
                 settings,
                 settings.anthropic,
             ]
-            shown += [settings.anthropic.secret(), agent.client.__dict__, agent.elasticsearch, vars(agent)]
+            shown += [
+                settings.anthropic.secret(),
+                agent.client.__dict__,
+                vars(agent.runtime),
+                vars(agent.organization),
+                vars(agent),
+            ]
         with user(installed, "root") as root:
             w = World(admin_api.simulation, admin_api, clock, settings, root)
             documents = w.sources("agent")

@@ -11,7 +11,6 @@ from command_line import run
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
-from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic import assets, setup
 from anthropic_metrics.elastic.connect import connect, server_version
 from anthropic_metrics.elastic.setup import Step, apply, ensure, plan_setup
@@ -20,6 +19,7 @@ from anthropic_metrics.embedded import EmbeddedElasticsearch, Users
 from anthropic_metrics.errors import AuthError, MetricsError, RetryLater, SinkError
 from anthropic_metrics.kernel.datasets import stream_name, template_name
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer
+from anthropic_metrics.streams.registry import BY_DATASET
 
 USAGE = "anthropic_metrics.usage"
 PACKAGE = f"/_component_template/{template_name(USAGE)}@package"
@@ -82,7 +82,7 @@ def test_a_repeated_setup_changes_nothing(es: Elasticsearch, settings: Config) -
     again = apply(es, plan_setup(es, settings))
     assert set(by_status(again)) <= {"unchanged", "skipped"}
     assert {step.name for step in again if step.kind == "index template"} == {
-        template_name(d) for d in DATASETS
+        template_name(d) for d in BY_DATASET
     }
 
 
@@ -245,7 +245,7 @@ def test_a_server_without_processors_gets_empty_pipelines_and_is_told_so(
 ) -> None:
     processors = es.nodes.info(metric="ingest", filter_path="nodes.*.ingest.processors.type")
     steps = [step for step in plan_setup(es, settings) if step.kind == "ingest pipeline"]
-    assert len(steps) == len(DATASETS)
+    assert len(steps) == len(BY_DATASET)
     for step in steps:
         assert ("no ingest processors" in step.detail) is ("'set'" not in str(processors))
 
@@ -336,7 +336,7 @@ def test_an_agent_that_may_only_write_goes_on_once_setup_was_run_by_another(secu
     installer, agent = as_user(secured, "installer"), as_user(secured, name)
     with connect(installer.elasticsearch) as es:
         assert "failed" not in by_status(apply(es, plan_setup(es, installer)))
-    with connect(agent.elasticsearch) as es:
+    with connect(agent.runtime.elasticsearch) as es:
         assert ensure(es, agent) == []
         write(es, stream_name(USAGE, "default"), event={"hash": "x"})
         assert ensure(es, agent) == []

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
+from anthropic_metrics.derived.due import Due
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import prepare
+from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import ensure
-from anthropic_metrics.headroom.due import Due
-from anthropic_metrics.headroom.minutes import Minutes
-from anthropic_metrics.kernel.datasets import AGENT, stream_name
-from anthropic_metrics.limits.snapshots import Snapshots
+from anthropic_metrics.headroom.derivation import Headroom
+from anthropic_metrics.kernel.datasets import AGENT, USAGE_1M, stream_name
 
 NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
 OURS, THEIRS = "org-1", "org-2"
@@ -25,11 +25,13 @@ def test_a_poll_of_another_organization_does_not_make_headroom_complete(
 ) -> None:
     config = Config(namespace=namespace)
     ensure(es, config)
-    minutes = Minutes.of(es, config, OURS)
+    headroom = Headroom.of(config)
+    assert headroom is not None
+    minutes = stream_name(USAGE_1M, namespace)
     agent = stream_name(AGENT, namespace)
     polls = [(OURS, NINE), (THEIRS, NINE + timedelta(hours=1))]
     for organization, at in polls:
-        poll = {"poller": "usage", "stream": minutes.stream, "window_start": at, "window_end": at}
+        poll = {"poller": "usage", "stream": minutes, "window_start": at, "window_end": at}
         document = agent_document(
             "poll",
             at=at,
@@ -41,5 +43,4 @@ def test_a_poll_of_another_organization_does_not_make_headroom_complete(
         )
         Streams(es).append(agent, [prepare(organization, document)])
     es.indices.refresh(index=agent)
-    due = Due(minutes, Snapshots(es, "unused", OURS), headroom="unused", agent=agent)
-    assert due.usage_read_at() == NINE
+    assert Due(headroom, ElasticQuestions(es), OURS).read_at() == NINE

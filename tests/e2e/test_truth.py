@@ -11,7 +11,7 @@ from elasticsearch import Elasticsearch
 from world import World, attempt, world
 
 from anthropic_metrics.config import UsageSettings
-from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.kernel.jobs import Kind
 
 NOW = datetime(2026, 11, 20, 15, 42, 10, tzinfo=UTC)
 FIRST_DAY = datetime(2026, 10, 21, tzinfo=UTC)
@@ -76,16 +76,7 @@ def test_preview_prints_the_documents_that_once_writes(
     with world(es, elasticsearch_url, namespace, now=NOW, days=2, usage=ALL_GRAINS) as w:
         w.once()
         with w.agent() as agent:
-            pollers = agent.pollers
-            assert pollers.limits is not None
-            previewed = [
-                *pollers.limits.documents(Tally("rate_limits", "")),
-                *(
-                    document
-                    for poller in pollers.views
-                    for document in poller.documents(pollers.history(poller), Tally("", ""))
-                ),
-            ]
+            previewed = list(agent.organization.documents([]))
         for dataset in ("usage", "usage_1m", "cost", "rate_limit"):
             own = [doc.source for doc in previewed if doc.source["event"]["dataset"].endswith(f".{dataset}")]
             assert sorted(map(canonical, own)) == sorted(map(canonical, w.sources(dataset)))
@@ -114,7 +105,7 @@ def test_days_of_late_and_revised_data_end_equal_to_the_truth_over_a_rollover(
         w.server.behaviour.open_bucket = open_bucket  # type: ignore[assignment]
         with w.agent() as agent:
             # What is made of the usage has tests of its own, and comes along at the end.
-            live = [job for job in agent.jobs if not job.name.endswith("sweep") and job.after is None]
+            live = [job for job in agent.jobs if job.kind is Kind.live and job.after is None]
             for poll, minutes in enumerate(POLLS):
                 if poll == len(POLLS) // 2:
                     es.indices.rollover(alias=w.stream("usage"))

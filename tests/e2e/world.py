@@ -17,7 +17,6 @@ from elasticsearch.helpers import scan
 from pydantic import SecretStr
 
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.agent.jobs import Job
 from anthropic_metrics.config import (
     AnthropicSettings,
     Backfill,
@@ -25,6 +24,7 @@ from anthropic_metrics.config import (
     ElasticsearchSettings,
     UsageSettings,
 )
+from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
 
@@ -65,7 +65,7 @@ class World:
     def once(self) -> dict[str, Tally]:
         """A fresh agent's single pass over everything; every window must be done."""
         with self.agent() as agent:
-            return attempt(agent, agent.pollers.single(agent.sink))
+            return attempt(agent, agent.organization.whole(agent.sink))
 
     def stream(self, dataset: str) -> str:
         return f"metrics-anthropic_metrics.{dataset}-{self.config.namespace}"

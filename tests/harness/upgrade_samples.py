@@ -13,19 +13,21 @@ from anthropic_metrics.config import BudgetSettings, Config, UsageSettings
 from anthropic_metrics.consistency.grains import Comparison, check_document
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.alert import AlertDocument
+from anthropic_metrics.documents.cost import NUMBERS as COST_NUMBERS
 from anthropic_metrics.documents.identity import Prepared, prepare
-from anthropic_metrics.elastic.reconcile import Change
 from anthropic_metrics.headroom.build import headroom_documents
 from anthropic_metrics.headroom.limits import Group, Limits, Snapshot, Timeline
-from anthropic_metrics.headroom.windows import Asked, Use, windows
+from anthropic_metrics.headroom.windows import windows
 from anthropic_metrics.kernel.datasets import ALERT, RATE_LIMIT
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.outcome import Change
+from anthropic_metrics.kernel.questions import Asked, Use
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
 from anthropic_metrics.reports.budgets import budget_documents
-from anthropic_metrics.reports.build import COST_NUMBERS, cost_documents, usage_documents
+from anthropic_metrics.reports.build import cost_documents, usage_documents
 from anthropic_metrics.reports.corrections import corrections
 from anthropic_metrics.reports.views import View, views
 

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff, milliseconds
-from anthropic_metrics.elastic.reconcile import Outcome
+from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.simulator import ADMIN_KEY, Request, SettableClock, Simulation
 from anthropic_metrics.simulator.api import AdminApi

@@ -12,22 +12,20 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from elasticsearch import Elasticsearch
-
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.agent.jobs import SWEEP_EVERY, Job, Pollers, Sink
+from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
+from anthropic_metrics.agent.runtime import Runtime
 from anthropic_metrics.alerts.watch import Watch
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared, prepare
-from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.memory import StreamMemory
-from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import AuthError, MetricsError, Stopped, WrongOrganization
 from anthropic_metrics.health import Health, Metrics, label
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import WRITTEN, Tally
 from anthropic_metrics.logs import Flip, get_logger
@@ -65,7 +63,7 @@ class Agent:
         self.clock = clock
         self.monotonic = monotonic
         self.stop = stop or threading.Event()
-        self.metrics = Metrics.create()
+        self.runtime = Runtime(config, clock=clock, monotonic=monotonic, stop=self.stop)
         self._count = RequestCount()
         self.client = AdminClient(
             config.anthropic,
@@ -75,32 +73,36 @@ class Agent:
             on_request=self._on_request,
             on_retry=self._on_retry,
         )
-        self.elasticsearch: Elasticsearch = connect(config.elasticsearch)
-        self.streams = Streams(self.elasticsearch, stop=self.stop)
-        self.inventory = Inventory(
+        elasticsearch = self.runtime.elasticsearch
+        inventory = Inventory(
             self.client,
             organization_id=config.anthropic.organization_id,
-            memory=StreamMemory.of(self.elasticsearch, config.namespace, self.client.key_digest),
+            memory=StreamMemory.of(elasticsearch, config.namespace, self.client.key_digest),
         )
-        self.pollers = Pollers(config, self.client, self.inventory, clock=clock)
-        self.sink = Sink(self.streams, self._record_corrections, self.elasticsearch)
-        self.jobs = [*self.pollers.scheduled(self.sink), *self._watch()]
-        intervals = {job.name: job.interval for job in self.jobs}
-        streams = {job.name: job.stream for job in self.jobs}
-        self.health = Health(
-            intervals,
-            streams=streams,
-            metrics=self.metrics,
-            later=[job.name for job in self.jobs if job.interval == SWEEP_EVERY],
-            clock=clock,
-            monotonic=monotonic,
-        )
+        self.organization = Organization(config, self.client, inventory, clock=clock)
+        self.sink = self.runtime.sink(self._record_corrections)
+        self.runtime.schedule([*self.organization.scheduled(self.sink), *self._watch()])
         self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
         self._ready = threading.Lock()
         self._is_ready = False
         self._flip = Flip(log)
         self._unknown: set[tuple[str, str]] = set()
+
+    @property
+    def jobs(self) -> list[Job]:
+        """What the daemon runs."""
+        return self.runtime.jobs
+
+    @property
+    def health(self) -> Health:
+        """How the jobs do."""
+        return self.runtime.health
+
+    @property
+    def metrics(self) -> Metrics:
+        """The counters of the metrics page."""
+        return self.runtime.metrics
 
     def __enter__(self) -> Self:
         return self
@@ -113,13 +115,13 @@ class Agent:
     def close(self) -> None:
         """Release the connections."""
         self.client.close()
-        self.elasticsearch.close()
+        self.runtime.close()
 
     def _watch(self) -> list[Job]:
         """The evaluation of the alert rules, where the agent is to do it."""
         if not self.config.alerts.evaluate:
             return []
-        watch = Watch(self.config, self.elasticsearch, clock=self.clock, stop=self.stop)
+        watch = Watch(self.config, self.runtime.elasticsearch, clock=self.clock, stop=self.stop)
         return [Job("alerts", "alerts", watch.stream, watch.interval, watch.evaluate)]
 
     def attempt(self, job: Job) -> Tally:
@@ -163,14 +165,14 @@ class Agent:
         """Templates and pipelines stand before the first document."""
         with self._ready:
             if not self._is_ready:
-                ensure(self.elasticsearch, self.config)
+                ensure(self.runtime.elasticsearch, self.config)
                 self._is_ready = True
 
     def _record_corrections(self, corrections: Sequence[Prepared]) -> None:
         """Try again while that brings more of them in; one that stays refused holds no number up."""
         open_, before = len(corrections), len(corrections) + 1
         while 0 < open_ < before:
-            outcome = self.streams.append(self._agent_stream, corrections)
+            outcome = self.runtime.store.append(self._agent_stream, corrections)
             before, open_ = open_, outcome.refused + outcome.diverted
         if open_:
             log.error("corrections_not_recorded", count=open_, stream=self._agent_stream)
@@ -219,12 +221,12 @@ class Agent:
         if not self._is_ready:
             return
         document = poll_document(
-            attempt, self.config.namespace, self.inventory.organization, self.client.key_digest
+            attempt, self.config.namespace, self.organization.inventory.organization, self.client.key_digest
         )
         key = f"{self._id} {attempt.job.name} {attempt.began.isoformat()}"
         identity = blake2b(key.encode(), digest_size=16).hexdigest()
         try:
-            self.streams.append(self._agent_stream, [prepare(identity, document)], new=True)
+            self.runtime.store.append(self._agent_stream, [prepare(identity, document)], new=True)
         except Stopped:
             raise
         except MetricsError as error:

@@ -14,9 +14,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.agent.jobs import SWEEP_EVERY, Job
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.health_server import HealthServer
+from anthropic_metrics.kernel.jobs import Job, Kind
 from anthropic_metrics.kernel.schedule import due, seconds_left
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.signals import until_asked
@@ -90,7 +90,7 @@ def attempt(agent: Agent, chain: Chain) -> None:
 
 def _before_first_turns(jobs: Sequence[Job], now: float) -> dict[str, float]:
     """Live jobs are due at once, sweeps a minute later."""
-    sweeps = (job for job in jobs if job.interval == SWEEP_EVERY)
+    sweeps = (job for job in jobs if job.kind is Kind.sweep)
     return {job.name: now + SWEEP_DELAY - job.interval.total_seconds() for job in sweeps}
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from anthropic_metrics.agent.jobs import Job
 from anthropic_metrics.documents.agent import AgentDocument, Poll, agent_document
+from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.redaction import excerpt

@@ -9,7 +9,7 @@ from anthropic_metrics.alerts.budgets import budget_rules
 from anthropic_metrics.alerts.further import FURTHER
 from anthropic_metrics.alerts.rule import Definition, Rule
 from anthropic_metrics.config import Config
-from anthropic_metrics.headroom.poller import HeadroomPoller
+from anthropic_metrics.headroom.derivation import Headroom
 from anthropic_metrics.kernel.datasets import COST, HEADROOM, RATE_LIMIT, USAGE
 
 DEFINITIONS: tuple[Definition, ...] = (*ANNOUNCED, *FURTHER)
@@ -58,6 +58,6 @@ def _not_collected(dataset: str, config: Config) -> str:
         return "rate_limits.enabled is false"
     if dataset == RATE_LIMIT and not limits.workspaces:
         return "rate_limits.workspaces is false"
-    if dataset == HEADROOM and not HeadroomPoller.enabled(config):
+    if dataset == HEADROOM and not Headroom.of(config) is not None:
         return "headroom takes usage by the minute and by model"
     return ""

@@ -9,7 +9,7 @@ from typing import Any
 from anthropic_metrics.alerts.announced import DAY, HOURLY, MONTH_AND_GRACE, QUARTERLY, WORKSPACE
 from anthropic_metrics.alerts.rule import Definition, Limit, Values, number, text
 from anthropic_metrics.config import Config
-from anthropic_metrics.headroom.poller import HeadroomPoller
+from anthropic_metrics.headroom.derivation import Headroom
 from anthropic_metrics.kernel.datasets import AGENT, COST, HEADROOM, RATE_LIMIT, USAGE, stream_name
 from anthropic_metrics.reports.views import views
 
@@ -32,7 +32,7 @@ def _patience(config: Config) -> dict[str, float]:
     intervals = {view.stream: view.interval for view in views(config)}
     if config.rate_limits.enabled:
         intervals[stream_name(RATE_LIMIT, config.namespace)] = config.rate_limits.interval
-    if HeadroomPoller.enabled(config):
+    if Headroom.of(config) is not None:
         intervals[stream_name(HEADROOM, config.namespace)] = config.usage.interval
     return {name: _INTERVALS * every.total_seconds() / 60 for name, every in sorted(intervals.items())}
 

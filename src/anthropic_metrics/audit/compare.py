@@ -14,15 +14,12 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import held
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.ports import Poller
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.corrections import value_at
-from anthropic_metrics.reports.poller import ViewPoller
+from anthropic_metrics.streams.stream import Total
 
-TOTALS = {
-    "usage": ("anthropic.usage.total_tokens", "tokens"),
-    "cost": ("anthropic.cost.amount_exact", "cents"),
-}
 _ROWS = ("usage", "cost", "headroom", "rate_limit")
 _BATCH = 500
 _CENTS = 100
@@ -81,24 +78,27 @@ class Audited:
 
 
 def audit(
-    es: Elasticsearch, poller: ViewPoller, inventory: Inventory, window: Range, now: datetime
+    es: Elasticsearch,
+    poller: Poller,
+    total: Total,
+    inventory: Inventory,
+    window: Range,
+    now: datetime,
 ) -> Audited:
-    """Compare the stream of one view with the API over whole buckets, and add up both.
+    """Compare the stream of one poller with the API over whole buckets, and add up both.
 
     `shared_with` are organizations whose documents may stand in the stream too.
     The API is read first: what it changes in between shows as a difference, and is gone at the next run.
     Raises what reading the API and Elasticsearch raises.
     """
-    view = poller.view
-    number, unit = TOTALS[view.poller]
-    result = Audited(view.stream, window, unit)
-    tally = Tally(view.poller, view.stream)
+    result = Audited(poller.stream, window, total.unit)
+    tally = Tally(poller.only, poller.stream)
     wanted = list(poller.documents(window, tally))
     result.refused = str(tally.answers)
     if tally.read_from is not None:  # the API tells nothing of what is older
         result.window = window = Range(max(window.start, tally.read_from), window.end)
     organization = inventory.names(now).organization_id
-    compare(es, result, wanted, {"organization.id": [organization], **view.terms}, number)
+    compare(es, result, wanted, {"organization.id": [organization], **poller.terms}, total.field)
     return result
 
 

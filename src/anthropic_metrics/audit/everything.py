@@ -8,20 +8,24 @@ from datetime import datetime, timedelta
 
 from elasticsearch import Elasticsearch
 
-from anthropic_metrics.agent.jobs import Pollers
+from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit.compare import Audited, audit, compare
 from anthropic_metrics.audit.limits import audit_limits
-from anthropic_metrics.config import Config
+from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.contents import Contents, Share, contents
 from anthropic_metrics.elastic.polls import LastPoll, last_polls
-from anthropic_metrics.headroom.windows import WINDOW
+from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.frame import DOCUMENTED_LAG
 from anthropic_metrics.kernel.inventory import Inventory
-from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
+from anthropic_metrics.kernel.ports import Poller
+from anthropic_metrics.kernel.questions import Questions
+from anthropic_metrics.kernel.ranges import WIDTHS, Range, Width, floor
+from anthropic_metrics.limits.poller import RateLimitPoller
 from anthropic_metrics.reports.poller import ViewPoller
+from anthropic_metrics.streams.registry import BY_DATASET, STREAMS
+from anthropic_metrics.streams.stream import Total
 
 
 @dataclass
@@ -53,29 +57,30 @@ class Asked:
 
 def audit_all(
     es: Elasticsearch,
-    config: Config,
-    pollers: Pollers,
-    inventory: Inventory,
+    organization: Organization,
     asked: Asked,
     now: datetime,
     shared_with: Collection[str] = (),
 ) -> Report:
-    """Compare what `pollers` keep with the API. `shared_with` are the organizations that other keys poll.
+    """Compare what the pollers keep with the API. `shared_with` are the organizations that other keys poll.
 
     Raises what reading the API and Elasticsearch raises.
     """
-    report = Report()
-    polls = last_polls(es, stream_name(AGENT, config.namespace))
-    for poller in pollers.views:
-        _audit_view(es, pollers, poller, inventory, asked, polls.get(poller.view.stream), now, report)
-    if pollers.limits is not None:
-        result = audit_limits(es, pollers.limits, inventory, now)
-        if result is None:
-            report.not_compared[pollers.limits.stream] = "there is no snapshot of the limits yet"
-        else:
-            report.compared.append(result)
-    _audit_headroom(es, config, pollers, inventory, asked, polls, now, report)
-    _look_for_others(es, _streams(config, pollers), inventory, asked, now, shared_with, report)
+    report, inventory = Report(), organization.inventory
+    polls = last_polls(es, stream_name(AGENT, organization.config.namespace))
+    ask = ElasticQuestions(es, must_refresh=False)
+    for poller in organization.pollers:
+        if isinstance(poller, RateLimitPoller):
+            result = audit_limits(ask, poller, inventory, now)
+            if result is None:
+                report.not_compared[poller.stream] = "there is no snapshot of the limits yet"
+            else:
+                report.compared.append(result)
+        elif isinstance(poller, DerivedPoller):
+            _audit_derived(es, ask, poller, inventory, asked, polls, now, report)
+        elif (total := BY_DATASET[poller.dataset].total) is not None:
+            _audit_report(es, poller, total, inventory, asked, polls.get(poller.stream), now, report)
+    _look_for_others(es, _streams(organization), inventory, asked, now, shared_with, report)
     return report
 
 
@@ -87,63 +92,63 @@ def settled(poll: LastPoll | None, now: datetime, step: timedelta) -> datetime:
     return floor(read_at - DOCUMENTED_LAG, step)
 
 
-def _audit_view(
+def _audit_report(
     es: Elasticsearch,
-    pollers: Pollers,
-    poller: ViewPoller,
+    poller: Poller,
+    total: Total,
     inventory: Inventory,
     asked: Asked,
     poll: LastPoll | None,
     now: datetime,
     report: Report,
 ) -> None:
-    view, step = poller.view, WIDTHS[poller.view.width]
-    begin = asked.since or pollers.history(poller).start
-    end = asked.until or settled(poll, now, step)
-    window = pollers.older_range(poller, Range(begin, end)) if begin < end else None
+    width: Width = poller.view.width if isinstance(poller, ViewPoller) else "1d"
+    whole = poller.range()
+    begin = asked.since or (whole.start if whole else now)
+    end = asked.until or settled(poll, now, WIDTHS[width])
+    window = poller.range(Range(begin, end)) if begin < end else None
     if window is None:
-        report.not_compared[view.stream] = f"no bucket of {view.width} is settled in this range"
+        report.not_compared[poller.stream] = f"no bucket of {width} is settled in this range"
         return
-    report.compared.append(audit(es, poller, inventory, window, now))
+    report.compared.append(audit(es, poller, total, inventory, window, now))
     if asked.until is None and poll is not None and poll.is_silent(now):
         at = (
             "no poll has succeeded"
             if poll.read_at is None
             else f"last read at {poll.read_at:%Y-%m-%d %H:%MZ}"
         )
-        report.silent[view.stream] = at
+        report.silent[poller.stream] = at
 
 
-def _audit_headroom(
+def _audit_derived(
     es: Elasticsearch,
-    config: Config,
-    pollers: Pollers,
+    ask: Questions,
+    poller: DerivedPoller,
     inventory: Inventory,
     asked: Asked,
     polls: dict[str, LastPoll],
     now: datetime,
     report: Report,
 ) -> None:
-    """Headroom computed afresh from the minutes and the limits, as of the last poll of the minutes."""
-    poller, step = pollers.headroom, timedelta(seconds=WINDOW)
-    if poller is None:
-        return
-    whole = pollers.minutes_range()
-    ends = [settled(polls.get(stream), now, step) for stream in (pollers.minutes_stream(), poller.stream)]
+    """Computed afresh from its inputs, as of the last poll of them."""
+    derivation, step = poller.derivation, poller.derivation.window
+    whole, source = derivation.history(now), derivation.completed_by
+    streams = [poller.stream, *([stream_name(source, derivation.namespace)] if source else [])]
     window = Range(
         floor(max(whole.start, asked.since or whole.start), step),
-        min(whole.end, floor(asked.until, step) if asked.until else min(ends)),
+        min(
+            whole.end,
+            floor(asked.until, step)
+            if asked.until
+            else min(settled(polls.get(stream), now, step) for stream in streams),
+        ),
     )
     if window.start >= window.end:
         report.not_compared[poller.stream] = "no window is settled in this range"
         return
     result = Audited(poller.stream, window)
-    workspaces = config.usage.workspace_ids
-    terms = {
-        "organization.id": [inventory.names(now).organization_id],
-        **({"anthropic.workspace.id": workspaces} if workspaces else {}),
-    }
-    wanted = (document for document in poller.documents(window, es) if _within(document, window))
+    terms = {"organization.id": [inventory.names(now).organization_id], **poller.terms}
+    wanted = (document for document in poller.computed(window, ask) if _within(document, window))
     compare(es, result, wanted, terms)
     if result.documents_here or result.documents_there:
         report.compared.append(result)
@@ -155,14 +160,12 @@ def _within(document: Prepared, window: Range) -> bool:
     return window.start <= datetime.fromisoformat(str(document.source["@timestamp"])) < window.end
 
 
-def _streams(config: Config, pollers: Pollers) -> Iterator[str]:
+def _streams(organization: Organization) -> Iterator[str]:
     """Whose contents to look at: every stream of the namespace, or those of the pollers that were named."""
-    kept = [poller.view.stream for poller in pollers.views]
-    kept += [each.stream for each in (pollers.limits, pollers.headroom) if each is not None]
-    if pollers.all:
-        yield from (stream_name(dataset, config.namespace) for dataset in DATASETS)
+    if organization.everything:
+        yield from (stream.name(organization.config.namespace) for stream in STREAMS)
     else:
-        yield from kept
+        yield from (poller.stream for poller in organization.pollers)
 
 
 def _look_for_others(

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from elasticsearch import Elasticsearch
-
 from anthropic_metrics.audit.compare import Audited, Difference
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.lookup import refresh_if_allowed
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.questions import Questions, Scope
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.changes import limit_changes
 from anthropic_metrics.limits.poller import RateLimitPoller
-from anthropic_metrics.limits.snapshots import Scope, Snapshots
 
 
 def audit_limits(
-    es: Elasticsearch, poller: RateLimitPoller, inventory: Inventory, now: datetime
+    ask: Questions, poller: RateLimitPoller, inventory: Inventory, now: datetime
 ) -> Audited | None:
     """The last snapshot of each scope against the API now; None while the stream holds none.
 
     The rate limits have no past in the API, so no range can be asked for. Raises what reading raises.
     """
-    refresh_if_allowed(es, poller.stream)
+    ask.refresh(poller.stream)
     tally = Tally("rate_limits", poller.stream)
     by_scope: dict[Scope, list[Prepared]] = {}
-    for document in poller.documents(tally):
+    for document in poller.documents(Range(now, now), tally):
         scope = document.source["anthropic"]["rate_limit"].get("workspace_id")
         by_scope.setdefault(scope, []).append(document)
-    snapshots = Snapshots(es, poller.stream, inventory.names(now).organization_id)
-    stored = snapshots.before(now + timedelta(seconds=1), by_scope.keys())
+    history = ask.limit_history(poller.stream, inventory.names(now).organization_id)
+    stored = history.before(now + timedelta(seconds=1), by_scope.keys())
     if not stored:
         return None
     oldest = datetime.fromtimestamp(min(at for at, _ in stored.values()), UTC)

@@ -12,12 +12,12 @@ from anthropic_metrics.checks.admin import AdminFacts
 from anthropic_metrics.checks.finding import Finding, Status, attempt
 from anthropic_metrics.checks.streams import streams
 from anthropic_metrics.config import Config
-from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.connect import connect, server_version
 from anthropic_metrics.elastic.failures import SETUP_CURE, translated
 from anthropic_metrics.elastic.owners import Applying, applying, index_templates
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
 from anthropic_metrics.kernel.datasets import stream_name, template_name
+from anthropic_metrics.streams.registry import BY_DATASET
 from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 
 # The least rights to poll; `setup` needs the cluster privileges besides.
@@ -67,7 +67,7 @@ def _version(es: Elasticsearch) -> str:
 
 def _rights(es: Elasticsearch, namespace: str) -> tuple[Finding, bool]:
     """The rights, and whether they are enough to read the streams."""
-    names = [stream_name(dataset, namespace) for dataset in DATASETS]
+    names = [stream_name(dataset, namespace) for dataset in BY_DATASET]
     try:
         with translated("Asking for this user's rights"):
             answer = es.security.has_privileges(
@@ -111,9 +111,9 @@ def _templates(es: Elasticsearch, namespace: str) -> list[Finding]:
     foreign = [each for each in found if each.template and not each.ours and _in_the_way(each)]
     if foreign:
         return [Finding(TEMPLATES, Status.failed, _applies(each), each.cure) for each in foreign]
-    there = [dataset for dataset in DATASETS if template_name(dataset) in stored.bodies]
-    if len(there) < len(DATASETS):
-        details = f"{len(there)} of {len(DATASETS)} installed"
+    there = [dataset for dataset in BY_DATASET if template_name(dataset) in stored.bodies]
+    if len(there) < len(BY_DATASET):
+        details = f"{len(there)} of {len(BY_DATASET)} installed"
         cure = (
             f"{SETUP_CURE.rstrip('.')} (cluster privileges {', '.join(SETUP_PRIVILEGES)}); `run` and `once` "
             "install them too if they may."
@@ -124,7 +124,7 @@ def _templates(es: Elasticsearch, namespace: str) -> list[Finding]:
 
 def _in_the_way(found: Applying) -> bool:
     """Not the built-in template that applies only as long as ours is not installed."""
-    own = {template_name(dataset) for dataset in DATASETS}
+    own = {template_name(dataset) for dataset in BY_DATASET}
     return found.template in own or found.outranks_ours
 
 

@@ -9,11 +9,11 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.checks.finding import Finding, Status
 from anthropic_metrics.config import Config
-from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.contents import Contents, Share, contents
 from anthropic_metrics.elastic.polls import LastPoll, last_polls
 from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.streams.registry import BY_DATASET
 
 FOREIGN_CURE = (
     "Stop the other shipper (Elastic's integration, most likely); docs/migration.md says how, and how to "
@@ -32,7 +32,7 @@ def streams(
         yield Finding("Streams", Status.failed, error.message, error.cure)
         return
     empty = True
-    for dataset in DATASETS:
+    for dataset in BY_DATASET:
         stream = stream_name(dataset, config.namespace)
         try:
             held = contents(es, stream, organization_id)

@@ -16,8 +16,9 @@ import typer
 from anthropic_metrics import logs
 from anthropic_metrics.config import Config, load_config
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.kernel.ports import Progress as OnWindow
 from anthropic_metrics.kernel.ranges import Range
-from anthropic_metrics.reports.poller import Progress as OnWindow
+from anthropic_metrics.streams.registry import ONLY
 
 ConfigOption = Annotated[
     Path | None,
@@ -30,13 +31,7 @@ ConfigOption = Annotated[
 ]
 
 
-class PollerName(StrEnum):
-    """The pollers, as `--only` names them."""
-
-    usage = "usage"
-    cost = "cost"
-    rate_limits = "rate_limits"
-    headroom = "headroom"
+PollerName = StrEnum("PollerName", {name: name for name in ONLY})  # type: ignore[misc] # made from the registry
 
 
 OnlyOption = Annotated[

@@ -71,10 +71,10 @@ def demo(
         say(f"Elasticsearch at {config.elasticsearch.hosts[0]}, Admin API at {server.url}")
         tallies = _read_old_bill(agent)
         clock.catch_up()
-        with progress([agent.pollers.history(poller) for poller in agent.pollers.views]) as advance:
-            tallies += attempt_all(agent, agent.pollers.single(agent.sink, advance))
-        show(overview(agent.elasticsearch, config.namespace))
-        save(draw(agent.elasticsearch, config.namespace, clock.now()), cache_dir() / "demo.html")
+        with progress(agent.organization.ranges()) as advance:
+            tallies += attempt_all(agent, agent.organization.whole(agent.sink, advance))
+        show(overview(agent.runtime.elasticsearch, config.namespace))
+        save(draw(agent.runtime.elasticsearch, config.namespace, clock.now()), cache_dir() / "demo.html")
         if not all(tally.done for tally in tallies):
             raise typer.Exit(1)
         if not once:
@@ -111,7 +111,7 @@ def _use_committed_capacity(simulation: Simulation) -> None:
 
 def _read_old_bill(agent: Agent) -> list[Tally]:
     """The costs as they stood two days ago: what was revised since then makes corrections to show."""
-    return attempt_all(agent, [job for job in agent.pollers.single(agent.sink) if job.poller == "cost"])
+    return attempt_all(agent, [job for job in agent.organization.whole(agent.sink) if job.poller == "cost"])
 
 
 def _demo_config(url: str, days: int) -> Config:

@@ -18,9 +18,9 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.lookup import refresh
+from anthropic_metrics.elastic.outlook import Line, lines, unmapped, workspaces
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.limits import MEASURED
-from anthropic_metrics.headroom.outlook import Line, lines, unmapped, workspaces
 from anthropic_metrics.kernel.datasets import HEADROOM, stream_name
 from anthropic_metrics.kernel.ranges import Range
 

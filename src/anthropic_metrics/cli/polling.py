@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Annotated
 
@@ -13,14 +12,14 @@ import typer
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent, utc_now
-from anthropic_metrics.agent.jobs import Job, Pollers
+from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.cli.cluster import embedded_cluster, own_data
 from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment, progress
 from anthropic_metrics.cli.render import Answer, answers, say
 from anthropic_metrics.cli.summary import SUMMARY, summary
-from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.signals import until_asked
@@ -52,10 +51,9 @@ def once(config: ConfigOption = None, only: OnlyOption = None) -> Answer:
     """One pass of every poller over its whole window, backfill included."""
     settings = load(config)
     with until_asked() as stop, Agent(settings, stop=stop) as agent:
-        agent.pollers.only([*(only or [])])
-        ranges = [agent.pollers.history(poller) for poller in agent.pollers.views]
-        with progress(ranges) as advance:
-            tallies = attempt_all(agent, agent.pollers.single(agent.sink, advance))
+        agent.organization.only([*(only or [])])
+        with progress(agent.organization.ranges()) as advance:
+            tallies = attempt_all(agent, agent.organization.whole(agent.sink, advance))
     return summary(tallies)
 
 
@@ -74,10 +72,9 @@ def backfill(
         )
     settings = load(config)
     with until_asked() as stop, Agent(settings, stop=stop) as agent:
-        agent.pollers.only([*(only or [])])
-        ranges = [agent.pollers.older_range(poller, wanted) for poller in agent.pollers.views]
-        with progress([whole for whole in ranges if whole is not None]) as advance:
-            tallies = attempt_all(agent, agent.pollers.older(agent.sink, wanted, advance))
+        agent.organization.only([*(only or [])])
+        with progress(agent.organization.ranges(wanted)) as advance:
+            tallies = attempt_all(agent, agent.organization.older(agent.sink, wanted, advance))
     return summary(tallies)
 
 
@@ -86,10 +83,9 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
     settings = load(config)
     settings.require_admin_key()
     with until_asked() as stop, AdminClient(settings.anthropic, stop=stop) as client:
-        pollers = Pollers(settings, client, Inventory(client), clock=utc_now)
-        pollers.only([*(only or [])])
+        organization = Organization(settings, client, Inventory(client), clock=utc_now, only=[*(only or [])])
         tallies: list[Tally] = []
-        for document in _documents(pollers, tallies):
+        for document in organization.documents(tallies):
             sys.stdout.write(json.dumps(document.source, ensure_ascii=False) + "\n")
     for tally in tallies:
         if tally.bad_rows:
@@ -100,13 +96,3 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
 def attempt_all(agent: Agent, jobs: list[Job]) -> list[Tally]:
     """Every job once, one after the other; a failing one does not keep the next from its turn."""
     return [agent.attempt(job) for job in jobs]
-
-
-def _documents(pollers: Pollers, tallies: list[Tally]) -> Iterator[Prepared]:
-    """The documents of every poller; `tallies` gets what was read for each."""
-    if pollers.limits is not None:
-        tallies.append(Tally("rate_limits", pollers.limits.stream))
-        yield from pollers.limits.documents(tallies[-1])
-    for poller in pollers.views:
-        tallies.append(Tally(poller.view.poller, poller.view.stream))
-        yield from poller.documents(pollers.history(poller), tallies[-1])

@@ -10,7 +10,7 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.agent.jobs import Pollers
+from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit import Asked, audit_all
 from anthropic_metrics.cli.audited import AUDIT, DIFFERENCES, MONTHS, OTHERS, audit_answer
 from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment
@@ -73,9 +73,8 @@ def audit_command(
         shared_with = memory.organizations_of_other_keys()
         expected = settings.anthropic.organization_id
         inventory = Inventory(client, organization_id=expected, memory=memory)
-        pollers = Pollers(settings, client, inventory, clock=utc_now)
-        pollers.only([*(only or [])])
-        report = audit_all(es, settings, pollers, inventory, asked, now, shared_with)
+        organization = Organization(settings, client, inventory, clock=utc_now, only=[*(only or [])])
+        report = audit_all(es, organization, asked, now, shared_with)
     return audit_answer(report)
 
 

@@ -10,17 +10,16 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.cli.common import check_workspace
 from anthropic_metrics.cli.render import Answer, Column, Kind, Layout, Table
 from anthropic_metrics.config import Config
-from anthropic_metrics.elastic.lookup import refresh
+from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.build import moment
+from anthropic_metrics.headroom.derivation import asked
 from anthropic_metrics.headroom.limits import FAST_LIMITS, Group, Limits
-from anthropic_metrics.headroom.minutes import Minutes, organizations
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.whatif import Case, Outcome, what_if
-from anthropic_metrics.headroom.windows import Use
 from anthropic_metrics.kernel.datasets import RATE_LIMIT, USAGE_1M, stream_name
+from anthropic_metrics.kernel.questions import LimitHistory, MinuteUse, Use
 from anthropic_metrics.kernel.ranges import Range
-from anthropic_metrics.limits.snapshots import Snapshots
 
 _OUTCOME: tuple[tuple[str, Kind, str], ...] = (
     ("limit_value", "integer", "limit"),
@@ -57,24 +56,25 @@ def what_if_answer(
 ) -> Answer:
     """The organization and its largest workspaces, or one of them, as they were and would have been."""
     stream = stream_name(USAGE_1M, config.namespace)
-    refresh(es, stream)
-    owners = organizations(es, stream)
+    ask = ElasticQuestions(es)
+    ask.refresh(stream)
+    owners = ask.organizations(stream)
     if not owners:
         raise ConfigError(NO_MINUTES)
     tables: list[Table] = []
     notes: list[str] = []
     for organization in owners:
-        minutes = Minutes.of(es, config, organization)
+        minutes = ask.minutes(stream, organization, asked(config), tuple(config.usage.workspace_ids))
         first = minutes.first()
         if first is None:
             raise ConfigError(NO_MINUTES)
         if any(kind in FAST_LIMITS for kind in wanted) and not minutes.asked.speeds:
             raise ConfigError(f"--limit: {NO_SPEED}")
         held = Range(max(span.start, first), span.end)
-        snapshots = Snapshots(es, stream_name(RATE_LIMIT, config.namespace), organization)
-        group = _group(model, _limits(snapshots, Range(held.end, held.end), ()), held.end)
+        history = ask.limit_history(stream_name(RATE_LIMIT, config.namespace), organization)
+        group = _group(model, _limits(history, Range(held.end, held.end), ()), held.end)
         names = _workspaces(minutes, group, held, workspace)
-        limits = _limits(snapshots, held, names)
+        limits = _limits(history, held, names)
         uses = _uses(minutes, group, held, names, whole=workspace is None)
         length = round((held.end - held.start) / timedelta(minutes=1))
         cases = what_if(uses, limits, group, wanted, length)
@@ -83,9 +83,9 @@ def what_if_answer(
     return Answer(*tables, notes=notes)
 
 
-def _limits(snapshots: Snapshots, span: Range, workspaces: Collection[str]) -> Limits:
+def _limits(history: LimitHistory, span: Range, workspaces: Collection[str]) -> Limits:
     """The organization's limits that hold in `span`, and those of `workspaces`."""
-    limits = read_limits(snapshots, span.start, span.end, workspaces)
+    limits = read_limits(history, span.start, span.end, workspaces)
     if limits is None:
         raise ConfigError("There is no snapshot of the rate limits yet: the agent takes the first one.")
     return limits
@@ -101,7 +101,7 @@ def _group(model: str, limits: Limits, now: datetime) -> Group:
     return groups[0]
 
 
-def _workspaces(minutes: Minutes, group: Group, span: Range, workspace: str | None) -> dict[str, str]:
+def _workspaces(minutes: MinuteUse, group: Group, span: Range, workspace: str | None) -> dict[str, str]:
     """Ids and names of the workspaces to show."""
     if workspace is None:
         return minutes.largest(span.start, span.end, sorted(group.models), WORKSPACES)
@@ -112,7 +112,7 @@ def _workspaces(minutes: Minutes, group: Group, span: Range, workspace: str | No
 
 
 def _uses(
-    minutes: Minutes, group: Group, span: Range, workspaces: Mapping[str, str], *, whole: bool
+    minutes: MinuteUse, group: Group, span: Range, workspaces: Mapping[str, str], *, whole: bool
 ) -> list[Use]:
     models = sorted(group.models)
     uses: list[Use] = []

@@ -11,9 +11,9 @@ from anthropic_metrics.config.models import (
     HealthSettings,
     LogSettings,
     RateLimitSettings,
-    RetentionSettings,
     UsageSettings,
 )
+from anthropic_metrics.config.retention import RetentionSettings
 from anthropic_metrics.config.values import Backfill, format_duration, parse_backfill, parse_duration
 
 __all__ = [

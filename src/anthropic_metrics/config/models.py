@@ -21,12 +21,12 @@ from anthropic_metrics.config.connections import (
     KibanaSettings,
     Section,
 )
+from anthropic_metrics.config.retention import RetentionSettings
 from anthropic_metrics.config.values import (
     Backfill,
     BackfillValue,
     Duration,
     Namespace,
-    Retention,
     WorkspaceIds,
     format_duration,
     lower,
@@ -50,10 +50,6 @@ Dimension = Literal[
 ]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 MOST_DIMENSIONS = 5  # The Admin API's own limit.
-
-# What is read again later; a stream that forgets sooner would get the same documents anew.
-USAGE_REREAD = timedelta(days=7)
-COST_REREAD = timedelta(days=31)
 
 Enabled = Annotated[bool, Field(description="Whether to collect it at all.")]
 
@@ -109,34 +105,6 @@ class RateLimitSettings(Section):
     workspaces: bool = Field(True, description="Each workspace's limits too: one more request per workspace.")
 
 
-def _kept(stream: str) -> str:
-    return f"How long {stream} stay; `none` is for ever."
-
-
-class RetentionSettings(Section):
-    usage: Retention = Field(timedelta(days=400), description=_kept("hourly usage documents"))
-    usage_1m: Retention = Field(timedelta(days=30), description=_kept("usage documents by the minute"))
-    usage_1d: Retention = Field(None, description=_kept("daily usage documents"))
-    cost: Retention = Field(None, description=_kept("cost documents"))
-    rate_limit: Retention = Field(timedelta(days=90), description=_kept("rate limits"))
-    headroom: Retention = Field(timedelta(days=90), description=_kept("headroom documents"))
-    agent: Retention = Field(timedelta(days=90), description=_kept("the agent's own polls and corrections"))
-    alert: Retention = Field(timedelta(days=400), description=_kept("alerts that the agent itself raised"))
-    spend: Retention = Field(None, description=_kept("spend documents"))
-    usage_by_api_key: Retention = Field(None, description=_kept("usage documents by API key"))
-
-    @field_validator("usage", "usage_1d", "cost")
-    @classmethod
-    def _outlives_reread(cls, value: timedelta | None, info: ValidationInfo) -> timedelta | None:
-        least = COST_REREAD if info.field_name == "cost" else USAGE_REREAD
-        if value is not None and value < least:
-            raise ValueError(
-                f"must be at least {format_duration(least)}, or none to keep for ever: the agent reads that "
-                f"far back again, for corrections; you gave {format_duration(value)}"
-            )
-        return value
-
-
 class HealthSettings(Section):
     host: Annotated[str, BeforeValidator(lambda host: host or "127.0.0.1")] = Field(
         "127.0.0.1", description="Address to listen on; 0.0.0.0 lets other machines ask."
@@ -180,7 +148,7 @@ class Config(Section):
     @classmethod
     def _minutes_outlive_backfill(cls, value: RetentionSettings, info: ValidationInfo) -> RetentionSettings:
         usage: UsageSettings | None = info.data.get("usage")
-        for key, kept in (("usage_1m", value.usage_1m), ("headroom", value.headroom)):
+        for key, kept in ((key, getattr(value, key)) for key in ("usage_1m", "headroom")):
             if usage and kept is not None and kept < usage.minute_backfill:
                 raise PydanticCustomError(
                     "at_key",

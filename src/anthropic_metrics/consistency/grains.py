@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
 import structlog
-from elasticsearch import Elasticsearch
 
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
-from anthropic_metrics.elastic import query
-from anthropic_metrics.elastic.lookup import refresh, window_query
+from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor, from_milliseconds
+from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
+from anthropic_metrics.kernel.questions import Questions
+from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
 from anthropic_metrics.kernel.tally import Tally
-from anthropic_metrics.reports.build import USAGE_NUMBERS
 from anthropic_metrics.reports.views import View
 
 log = structlog.get_logger(__name__)
-
-Record = Callable[[Sequence[Prepared]], None]
 
 # The latest rows seen so far came three hours late, and minutes so old are read once an hour.
 SETTLED = timedelta(hours=5)
@@ -74,10 +74,15 @@ def comparable(fine: View, coarse: View, now: datetime) -> Range | None:
     return Range(start, end) if start < end else None
 
 
-def compare(es: Elasticsearch, fine: View, coarse: View, organization_id: str, span: Range) -> Comparison:
+def compare(ask: Questions, fine: View, coarse: View, organization_id: str, span: Range) -> Comparison:
     """Add both streams up by the buckets of the coarse one."""
-    sums = [_sums(es, view, coarse, organization_id, span) for view in (fine, coarse)]
-    buckets = (span.end - span.start) // WIDTHS[coarse.width]
+    step = WIDTHS[coarse.width]
+    ask.refresh(fine.stream, coarse.stream)
+    sums = [
+        ask.sums(view.stream, organization_id, span, step, USAGE_NUMBERS, terms=view.terms)
+        for view in (fine, coarse)
+    ]
+    buckets = (span.end - span.start) // step
     return Comparison(fine.stream, coarse.stream, span, buckets, compared(*sums))
 
 
@@ -109,50 +114,64 @@ def check_document(found: Comparison, names: Names, namespace: str, now: datetim
     return prepare(identity, document)
 
 
-def keep_check(
-    es: Elasticsearch,
-    views: tuple[View, View],
-    span: Range,
-    names: Names,
-    now: datetime,
-    record: Record,
-    tally: Tally,
-) -> None:
-    """Compare the fine with the coarse view over `span` and record what was found; a difference is logged."""
-    fine, coarse = views
-    found = compare(es, fine, coarse, names.organization_id, span)
-    if found.differing:
-        log.warning(
-            "grains_differ",
-            fine=found.fine,
-            coarse=found.coarse,
-            buckets=len(found.differing),
-            first=min(found.differing).isoformat(),
-            difference=found.difference,
-            fields=found.fields,
-        )
-    record([check_document(found, names, fine.namespace, now)])
-    tally.windows += 1
-    tally.buckets += found.buckets
-    tally.differing = len(found.differing)
+class GrainCheck:
+    """Compares two widths of usage after each sweep of the finer one, and records what it finds."""
 
+    def __init__(
+        self, fine: View, coarse: View, inventory: Inventory, *, clock: Callable[[], datetime]
+    ) -> None:
+        self.only, self.dataset, self.terms = fine.poller, AGENT, NO_TERMS
+        self.stream = stream_name(AGENT, fine.namespace)
+        self._views = fine, coarse
+        self._inventory = inventory
+        self._clock = clock
 
-def _sums(
-    es: Elasticsearch, view: View, coarse: View, organization_id: str, span: Range
-) -> dict[datetime, Sums]:
-    refresh(es, view.stream)
-    wanted = window_query(span, {"organization.id": [organization_id], **view.terms})
-    step = WIDTHS[coarse.width]
-    histogram = {
-        "date_histogram": {
-            "field": "@timestamp",
-            "fixed_interval": f"{step.total_seconds():.0f}s",
-            "min_doc_count": 1,
-        },
-        "aggregations": {name: {"sum": {"field": name}} for name in USAGE_NUMBERS},
-    }
-    found = query.aggregate(es, view.stream, wanted, {"buckets": histogram})
-    return {
-        from_milliseconds(bucket["key"]): {name: int(bucket[name]["value"]) for name in USAGE_NUMBERS}
-        for bucket in found.get("buckets", {}).get("buckets", ())
-    }
+    def live(self, sink: Sink) -> list[Job]:
+        return []
+
+    def sweep(self, sink: Sink) -> list[Job]:
+        return [self._job(sink)]
+
+    def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
+        return [self._job(sink)]
+
+    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
+        return []
+
+    def range(self, wanted: Range | None = None) -> Range | None:
+        return None
+
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
+        return iter(())
+
+    def _job(self, sink: Sink) -> Job:
+        fine, coarse = self._views
+
+        def run(tally: Tally) -> Range | None:
+            now = self._clock()
+            span = comparable(fine, coarse, now)
+            if span is not None:
+                self._check(sink, span, now, tally)
+            return span
+
+        name = f"{fine.dataset} adds up to {coarse.dataset}"
+        after = f"{fine.dataset} sweep"
+        return Job(name, self.only, self.stream, SWEEP_EVERY, run, Kind.sweep, after)
+
+    def _check(self, sink: Sink, span: Range, now: datetime, tally: Tally) -> None:
+        (fine, coarse), names = self._views, self._inventory.names(now)
+        found = compare(sink.ask, fine, coarse, names.organization_id, span)
+        if found.differing:
+            log.warning(
+                "grains_differ",
+                fine=found.fine,
+                coarse=found.coarse,
+                buckets=len(found.differing),
+                first=min(found.differing).isoformat(),
+                difference=found.difference,
+                fields=found.fields,
+            )
+        sink.record([check_document(found, names, fine.namespace, now)])
+        tally.windows += 1
+        tally.buckets += found.buckets
+        tally.differing = len(found.differing)

@@ -14,6 +14,9 @@ from anthropic_metrics.documents.base import (
     Shared,
 )
 
+# The report's own number.
+NUMBERS = ("anthropic.cost.amount",)
+
 
 class CostFields(Part):
     """The report's row: pre-tax, before credits, without Priority Tier."""

@@ -10,39 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from anthropic_metrics.documents.agent import AgentDocument
-from anthropic_metrics.documents.alert import AlertDocument
 from anthropic_metrics.documents.base import Document, Mapped
-from anthropic_metrics.documents.cost import CostDocument
-from anthropic_metrics.documents.headroom import HeadroomDocument
-from anthropic_metrics.documents.rate_limit import RateLimitDocument
-from anthropic_metrics.documents.usage import UsageDocument
-from anthropic_metrics.kernel.datasets import AGENT
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """A dataset: its document model, and its name in `retention` of the configuration."""
-
-    dataset: str
-    model: type[Document]
-    retention_key: str
-    title: str
-
-
-DATASETS = {
-    info.dataset: info
-    for info in (
-        DatasetInfo("anthropic_metrics.usage", UsageDocument, "usage", "Messages usage by the hour"),
-        DatasetInfo("anthropic_metrics.usage_1m", UsageDocument, "usage_1m", "Messages usage by the minute"),
-        DatasetInfo("anthropic_metrics.usage_1d", UsageDocument, "usage_1d", "Messages usage by the day"),
-        DatasetInfo("anthropic_metrics.cost", CostDocument, "cost", "Cost by the day and line item"),
-        DatasetInfo("anthropic_metrics.rate_limit", RateLimitDocument, "rate_limit", "Rate limits"),
-        DatasetInfo("anthropic_metrics.headroom", HeadroomDocument, "headroom", "Headroom below each limit"),
-        DatasetInfo(AGENT, AgentDocument, "agent", "What the agent did"),
-        DatasetInfo("anthropic_metrics.alert", AlertDocument, "alert", "Alerts that the agent raised"),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -67,10 +35,10 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[MappedField]:
             raise TypeError(f"{model.__name__}.{name} has no Elasticsearch type")
 
 
-def mapping(dataset: str) -> dict[str, Any]:
-    """The `properties` of a dataset's index mapping."""
+def mapping(model: type[Document]) -> dict[str, Any]:
+    """The `properties` of the index mapping of a document model."""
     properties: dict[str, Any] = {}
-    for leaf in fields(DATASETS[dataset].model):
+    for leaf in fields(model):
         *parents, last = leaf.name.split(".")
         level = properties
         for parent in parents:

@@ -1,19 +1,25 @@
-"""The field reference in the docs: `python -m anthropic_metrics.documents.reference --write | --check`."""
+"""The field reference and the table of streams: `python -m anthropic_metrics.documents.reference --write`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from anthropic_metrics.documents.mapping import DATASETS, MappedField, fields
+from anthropic_metrics.config.values import format_duration
+from anthropic_metrics.documents.mapping import MappedField, fields
+from anthropic_metrics.streams.registry import STREAMS
 
-TARGET = Path(__file__).parents[3] / "docs" / "fields.md"
+_ROOT = Path(__file__).parents[3]
+FIELDS = _ROOT / "docs" / "fields.md"
+README = _ROOT / "README.md"
+BEGIN = "<!-- streams: written by scripts/docs -->"
+END = "<!-- end of streams -->"
 
 
 def render() -> str:
     """One table for what all datasets share, then one for each family of datasets."""
-    by_dataset = {name: list(fields(info.model)) for name, info in DATASETS.items()}
-    everywhere = set.intersection(*(set(_rows(leaves)) for leaves in by_dataset.values()))
+    by_stream = {stream.key: list(fields(stream.document)) for stream in STREAMS}
+    everywhere = set.intersection(*(set(_rows(leaves)) for leaves in by_stream.values()))
     lines = [
         "# Fields",
         "",
@@ -24,35 +30,59 @@ def render() -> str:
         "",
         "## All data streams",
         "",
-        *_table([row for row in _rows(next(iter(by_dataset.values()))) if row in everywhere]),
+        *_lines([row for row in _rows(next(iter(by_stream.values()))) if row in everywhere]),
     ]
     shown: set[type] = set()
-    for name, info in DATASETS.items():
-        if info.model in shown:
+    for stream in STREAMS:
+        if stream.document in shown:
             continue
-        shown.add(info.model)
-        names = [f"`metrics-{other.dataset}-*`" for other in DATASETS.values() if other.model is info.model]
-        rows = [row for row in _rows(by_dataset[name]) if row not in everywhere]
-        lines += ["", f"## {', '.join(names)}", "", *_table(rows)]
+        shown.add(stream.document)
+        alike = [other for other in STREAMS if other.document is stream.document]
+        names = [f"`{other.name('*')}`" for other in alike]
+        rows = [row for row in _rows(by_stream[stream.key]) if row not in everywhere]
+        lines += ["", f"## {', '.join(names)}", "", *_lines(rows)]
     return "\n".join(lines) + "\n"
+
+
+def table() -> str:
+    """The table of data streams."""
+    lines = [
+        "| data stream `metrics-<dataset>-<namespace>` | one document is | polled | kept |",
+        "|---|---|---|---|",
+    ]
+    for stream in STREAMS:
+        kept = format_duration(stream.retention) if stream.retention else "no limit"
+        lines.append(f"| `{stream.dataset}` | {stream.about} | {stream.polled} | {kept} |")
+    return "\n".join(lines) + "\n"
+
+
+def readme(text: str) -> str:
+    """README with the present table between its two marks."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table()}{END}{after}"
 
 
 def _rows(leaves: list[MappedField]) -> list[str]:
     return [f"| `{leaf.name}` | {leaf.mapped.type} | {leaf.description} |" for leaf in leaves]
 
 
-def _table(rows: list[str]) -> list[str]:
+def _lines(rows: list[str]) -> list[str]:
     return ["| field | type | meaning |", "|---|---|---|", *rows]
 
 
 def main(arguments: list[str]) -> int:
+    wanted = {FIELDS: render(), README: readme(README.read_text(encoding="utf-8"))}
+    stale = [
+        path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     if arguments == ["--write"]:
-        TARGET.write_text(render(), encoding="utf-8")
+        for path in stale:
+            path.write_text(wanted[path], encoding="utf-8")
         return 0
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == render():
-        return 0
-    sys.stderr.write(f"{TARGET.name} is not what the document models say: run scripts/docs\n")
-    return 1
+    for path in stale:
+        sys.stderr.write(f"{path.name} is not what the streams say: run scripts/docs\n")
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -15,6 +15,16 @@ from anthropic_metrics.documents.base import (
     Shared,
 )
 
+# The report's own numbers; the others are sums of them.
+NUMBERS = (
+    "anthropic.usage.uncached_input_tokens",
+    "anthropic.usage.cached_input_tokens",
+    "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+    "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+    "anthropic.usage.output_tokens",
+    "anthropic.usage.server_tool_use.web_search_requests",
+)
+
 
 class CacheCreation(Part):
     ephemeral_5m_input_tokens: Count = Field(description="Tokens written to the cache for five minutes.")

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anthropic_metrics.documents.mapping import DATASETS, mapping
-from anthropic_metrics.kernel.datasets import template_name
+from anthropic_metrics.documents.mapping import mapping
+from anthropic_metrics.streams.registry import STREAMS
+from anthropic_metrics.streams.stream import Stream
 
 VERSION = 2  # of the assets; `setup` never replaces a higher one
 PRIORITY = 250  # above the templates of Elasticsearch (100) and of Fleet's packages (200)
@@ -60,16 +61,15 @@ def assets_root() -> Path:
     return installed if installed.is_dir() else package.parents[1]
 
 
-def component_template(dataset: str) -> Body:
-    """Settings and mappings of a dataset. Shards and replicas are left to the cluster."""
-    title = DATASETS[dataset].title
+def component_template(stream: Stream) -> Body:
+    """Settings and mappings of a stream. Shards and replicas are left to the cluster."""
     return {
         "template": {
             "settings": {
                 "index": {
                     "mode": "standard",
                     "codec": "best_compression",
-                    "default_pipeline": template_name(dataset),
+                    "default_pipeline": stream.template,
                     # A user with very many tags or labels loses their mapping, never the document.
                     "mapping": {"total_fields": {"ignore_dynamic_beyond_limit": "true"}},
                 }
@@ -79,32 +79,32 @@ def component_template(dataset: str) -> Body:
                 "dynamic": False,
                 "date_detection": False,
                 "dynamic_templates": [_as_keyword(path) for path in _USER_KEYS],
-                "properties": _with_flat_keys(mapping(dataset)),
+                "properties": _with_flat_keys(mapping(stream.document)),
             },
             "lifecycle": {"enabled": True},
         },
-        "_meta": {"description": f"{title}: settings and mappings.", **_META},
+        "_meta": {"description": f"{stream.title}: settings and mappings.", **_META},
     }
 
 
-def index_template(dataset: str) -> Body:
+def index_template(stream: Stream) -> Body:
     """The data stream's template: our component, then the user's `@custom` if there is one."""
-    name = template_name(dataset)
+    name = stream.template
     return {
         "index_patterns": [f"{name}-*"],
         "priority": PRIORITY,
         "data_stream": {},
         "composed_of": [f"{name}@package", f"{name}@custom"],
         "ignore_missing_component_templates": [f"{name}@custom"],
-        "_meta": {"description": f"{DATASETS[dataset].title}.", **_META},
+        "_meta": {"description": f"{stream.title}.", **_META},
     }
 
 
-def pipeline(dataset: str) -> Body:
+def pipeline(stream: Stream) -> Body:
     """Stamps the time of arrival, calls the user's pipelines, keeps a document that one of them fails on."""
-    name = template_name(dataset)
+    name = stream.template
     return {
-        "description": f"{DATASETS[dataset].title}: stamps event.ingested and calls your own pipelines.",
+        "description": f"{stream.title}: stamps event.ingested and calls your own pipelines.",
         "processors": [
             {"set": {"tag": "stamp", "field": "event.ingested", "value": "{{{_ingest.timestamp}}}"}},
             _call(f"{name}@custom"),
@@ -119,10 +119,10 @@ def pipeline(dataset: str) -> Body:
     }
 
 
-def empty_pipeline(dataset: str) -> Body:
+def empty_pipeline(stream: Stream) -> Body:
     """Does nothing: for a server without ingest processors, whose templates still need the name."""
     return {
-        "description": f"{DATASETS[dataset].title}: empty, the server has no ingest processors.",
+        "description": f"{stream.title}: empty, the server has no ingest processors.",
         "processors": [],
         "_meta": {**_META, "empty": True},
     }
@@ -162,12 +162,12 @@ def _with_flat_keys(properties: Body) -> Body:
 
 def files() -> Iterator[tuple[str, str]]:
     """Path below the root and text of every asset file, as they should be."""
-    for dataset in DATASETS:
-        name = template_name(dataset)
+    for stream in STREAMS:
+        name = stream.template
         bodies = {
-            "component_template": (f"{name}@package", component_template(dataset)),
-            "index_template": (name, index_template(dataset)),
-            "pipeline": (name, pipeline(dataset)),
+            "component_template": (f"{name}@package", component_template(stream)),
+            "index_template": (name, index_template(stream)),
+            "pipeline": (name, pipeline(stream)),
         }
         for kind, (file, body) in bodies.items():
             yield f"{FOLDERS[kind]}/{file}.json", json.dumps(body, indent=2) + "\n"

@@ -13,12 +13,12 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.assets import PRIORITY, Body
 from anthropic_metrics.elastic.failures import SETUP_CURE
 from anthropic_metrics.elastic.steps import OURS, TAKE_OVER_CURE, get, lacks_api, owner, quoted
 from anthropic_metrics.errors import AuthError, BadRequest, SinkError
 from anthropic_metrics.kernel.datasets import stream_name, template_name
+from anthropic_metrics.streams.registry import BY_DATASET
 
 _READ = "index_templates.name," + ",".join(
     f"index_templates.index_template.{name}"
@@ -71,7 +71,7 @@ class Applying:
     @property
     def cure(self) -> str:
         """What to do where it is not ours."""
-        if self.template in {template_name(dataset) for dataset in DATASETS}:
+        if self.template in {template_name(dataset) for dataset in BY_DATASET}:
             return TAKE_OVER_CURE
         return (
             f"Exclude metrics-anthropic_metrics.* from the index patterns of {self.template}, or lower its "
@@ -95,7 +95,7 @@ def winner(stream: str, templates: Templates, *, others_only: bool = False) -> A
 
     `others_only`: as if none of our names were there.
     """
-    own = {template_name(dataset) for dataset in DATASETS} if others_only else set()
+    own = {template_name(dataset) for dataset in BY_DATASET} if others_only else set()
     matching = [
         (int(body.get("priority") or 0), name)
         for name, body in templates.bodies.items()
@@ -113,7 +113,7 @@ def applying(es: Elasticsearch, namespace: str, templates: Templates) -> Iterato
     Elasticsearch itself is asked (`_simulate_index`) what it would make; a user without the right to is
     answered from the list of templates.
     """
-    for dataset in DATASETS:
+    for dataset in BY_DATASET:
         found = winner(stream_name(dataset, namespace), templates)
         made = _simulated(es, found.stream)
         if made is None:
@@ -125,7 +125,7 @@ def applying(es: Elasticsearch, namespace: str, templates: Templates) -> Iterato
 
 def blocking(namespace: str, templates: Templates) -> list[Applying]:
     """Templates of others that would keep ours from applying once ours are installed."""
-    streams = (stream_name(dataset, namespace) for dataset in DATASETS)
+    streams = (stream_name(dataset, namespace) for dataset in BY_DATASET)
     found = (winner(stream, templates, others_only=True) for stream in streams)
     return [each for each in found if each.template and not each.ours and each.outranks_ours]
 

@@ -22,6 +22,7 @@ from anthropic_metrics.elastic.diff import Diff, Held, diff
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import held, present, refresh
 from anthropic_metrics.elastic.write import BulkWriter, Operation, Sleep, Written, create, overwrite, remove
+from anthropic_metrics.kernel.outcome import Change, Outcome
 from anthropic_metrics.kernel.ranges import Range, iso
 from anthropic_metrics.logs import get_logger
 
@@ -34,73 +35,7 @@ _T = TypeVar("_T")
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A document that is about to be replaced (`after` is its new source) or deleted (`after` is None)."""
-
-    id: str
-    index: str
-    seq_no: int
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-
-
 Record = Callable[[list[Change]], None]
-
-
-@dataclass(kw_only=True)
-class Counts:
-    """What became of documents.
-
-    `marked` vanished upstream in this pass, `waiting` in an earlier one; both wait for the second look.
-    `conflicts` counts every write that another writer was faster at, `unsettled` those still open after
-    the last comparison. `deleted` includes extra copies. `dropped` were dropped by a pipeline of the user's.
-    """
-
-    created: int = 0
-    replaced: int = 0
-    deleted: int = 0
-    marked: int = 0
-    kept: int = 0
-    waiting: int = 0
-    conflicts: int = 0
-    unsettled: int = 0
-    refused: int = 0
-    diverted: int = 0
-    dropped: int = 0
-
-    @property
-    def done(self) -> bool:
-        """Whether every wanted document arrived."""
-        return not (self.unsettled or self.refused or self.diverted)
-
-    @property
-    def changed(self) -> int:
-        """Documents written or removed."""
-        return self.created + self.replaced + self.deleted + self.marked
-
-
-@dataclass(kw_only=True)
-class Outcome(Counts):
-    """What one pass over a window did, and the first of the documents that were refused, with the reason."""
-
-    refusals: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def settled(self) -> bool:
-        """Whether the window equals the answer and needs no second look."""
-        return self.done and not (self.marked or self.waiting)
-
-    def _enter(self, written: Written) -> None:
-        done = written.done
-        self.created += done["create"]
-        self.replaced += done["replace"]
-        self.marked += done["mark"]
-        self.deleted += done["delete"] + done["extra"]
-        self.refused += len(written.refused)
-        self.diverted += len(written.diverted)
-        self.dropped += len(written.dropped)
-        self.refusals = (self.refusals + written.refused)[:_NAMED]
 
 
 @dataclass(slots=True)
@@ -180,7 +115,7 @@ class Streams:
             here = set() if new else present(self._es, stream, [entry.id for entry in batch])
             absent = (create(entry.id, entry.body) for entry in batch if entry.id not in here)
             written = self._writer.write(stream, absent)
-            outcome._enter(written)
+            _enter(outcome, written)
             outcome.kept += len(here) + len(written.conflicts)
             _report(stream, written)
         return outcome
@@ -189,7 +124,7 @@ class Streams:
         """Write a difference; returns how many of its writes met a conflict."""
         state.moved = 0
         written = self._writer.write(state.stream, self._operations(difference, state))
-        state.outcome._enter(written)
+        _enter(state.outcome, written)
         state.given_up.update((id_ for id_, _ in written.refused), written.diverted, written.dropped)
         _report(state.stream, written)
         conflicts = len(written.conflicts) + state.moved
@@ -243,6 +178,18 @@ class Streams:
         sources = {id_: source for id_, source in found.items() if source is not None}
         state.moved += len(copies) - len(sources)
         return sources
+
+
+def _enter(outcome: Outcome, written: Written) -> None:
+    done = written.done
+    outcome.created += done["create"]
+    outcome.replaced += done["replace"]
+    outcome.marked += done["mark"]
+    outcome.deleted += done["delete"] + done["extra"]
+    outcome.refused += len(written.refused)
+    outcome.diverted += len(written.diverted)
+    outcome.dropped += len(written.dropped)
+    outcome.refusals = (outcome.refusals + written.refused)[:_NAMED]
 
 
 def _rewrite(new: Prepared | None, copy: Held) -> Operation:

@@ -9,7 +9,6 @@ from elasticsearch import ApiError, Elasticsearch
 
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import format_duration
-from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.assets import (
     PRIORITY,
     VERSION,
@@ -33,6 +32,7 @@ from anthropic_metrics.elastic.upgrade import ALL, plan_streams
 from anthropic_metrics.errors import AuthError, SinkError
 from anthropic_metrics.kernel.datasets import stream_name, template_name
 from anthropic_metrics.logs import get_logger
+from anthropic_metrics.streams.registry import BY_DATASET
 
 __all__ = ["Step", "apply", "ensure", "plan_setup"]
 
@@ -76,7 +76,7 @@ def ensure(es: Elasticsearch, config: Config) -> list[Step]:
     _refuse_foreign(config.namespace, stored)
     steps = []
     current = {name: _version(body) for name, body in stored.bodies.items() if owner(body) == OURS}
-    if not all(current.get(template_name(dataset), 0) >= VERSION for dataset in DATASETS):
+    if not all(current.get(template_name(dataset), 0) >= VERSION for dataset in BY_DATASET):
         steps = _install(es, config, current)
         stored = index_templates(es)
     require_ours(es, config.namespace, stored)
@@ -89,7 +89,7 @@ def _refuse_foreign(namespace: str, stored: Templates) -> None:
     blocked = blocking(namespace, stored)
     blocked += [
         Applying(stream_name(dataset, namespace), name, int(stored.bodies[name].get("priority") or 0), whose)
-        for dataset in DATASETS
+        for dataset in BY_DATASET
         if (name := template_name(dataset)) in stored.bodies and (whose := stored.owner(name)) != OURS
     ]
     if blocked:
@@ -106,7 +106,7 @@ def _install(es: Elasticsearch, config: Config, current: dict[str, int]) -> list
         if not failed:
             return steps
         reason, cure = f"{failed[0].kind} {failed[0].name}: {failed[0].detail}", failed[0].cure or SETUP_CURE
-    if all(template_name(dataset) in current for dataset in DATASETS):
+    if all(template_name(dataset) in current for dataset in BY_DATASET):
         _log.warning("assets_not_upgraded", reason=reason, cure=cure)
         return steps
     raise SinkError(f"The index templates could not be installed: {reason}", cure=cure)
@@ -122,7 +122,7 @@ def _check_streams(es: Elasticsearch, namespace: str) -> bool:
 
     Needs only the right to read.
     """
-    streams = [stream_name(dataset, namespace) for dataset in DATASETS]
+    streams = [stream_name(dataset, namespace) for dataset in BY_DATASET]
     with translated(f"Looking at {ALL}-{namespace}"):
         answer = es.field_caps(
             index=streams, fields="event.hash", include_unmapped=True, ignore_unavailable=True
@@ -157,9 +157,9 @@ def _blocked_steps(namespace: str, stored: Templates) -> Iterator[Step]:
 def _component_bodies(assets: Assets, config: Config, *, failure_store: bool) -> dict[str, Body]:
     """Component templates by dataset, with what depends on configuration and server."""
     bodies = {}
-    for dataset, info in DATASETS.items():
+    for dataset in BY_DATASET:
         body = deepcopy(assets.component_templates[f"{template_name(dataset)}@package"])
-        kept = getattr(config.retention, info.retention_key)
+        kept = config.retention.of(dataset)
         body["template"]["lifecycle"]["data_retention"] = format_duration(kept) if kept else None
         if failure_store:
             body["template"]["data_stream_options"] = {"failure_store": {"enabled": True}}
@@ -170,9 +170,9 @@ def _component_bodies(assets: Assets, config: Config, *, failure_store: bool) ->
 def _pipeline_steps(es: Elasticsearch, assets: Assets, *, take_over: bool) -> Iterator[Step]:
     stored = get(es, f"/_ingest/pipeline/{quoted(ALL)}")
     works = _has_processors(es)
-    for dataset in DATASETS:
+    for dataset in BY_DATASET:
         name = template_name(dataset)
-        wanted = assets.pipelines[name] if works else empty_pipeline(dataset)
+        wanted = assets.pipelines[name] if works else empty_pipeline(BY_DATASET[dataset])
         note = "" if works else _NO_PROCESSORS
         path = f"/_ingest/pipeline/{quoted(name)}"
         yield compared("ingest pipeline", name, path, stored.get(name), wanted, note, take_over=take_over)

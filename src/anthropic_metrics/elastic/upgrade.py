@@ -7,7 +7,6 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic.assets import Body
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.steps import (
@@ -23,13 +22,14 @@ from anthropic_metrics.elastic.steps import (
 )
 from anthropic_metrics.errors import BadRequest, SinkError
 from anthropic_metrics.kernel.datasets import stream_name
+from anthropic_metrics.streams.registry import BY_DATASET
 
 ALL = "metrics-anthropic_metrics.*"
 
 
 def existing_streams(es: Elasticsearch, namespace: str) -> Iterator[tuple[str, str]]:
     """Dataset and name of each data stream of a namespace."""
-    wanted = {stream_name(dataset, namespace): dataset for dataset in DATASETS}
+    wanted = {stream_name(dataset, namespace): dataset for dataset in BY_DATASET}
     with translated("Looking for data streams"):
         found = es.indices.resolve_index(name=f"{ALL}-{namespace}").get("data_streams", [])
     for name in sorted(stream["name"] for stream in found):

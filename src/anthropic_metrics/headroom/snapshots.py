@@ -6,14 +6,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from anthropic_metrics.headroom.limits import MEASURED, Group, Limits, Snapshot, Timeline
-from anthropic_metrics.limits.snapshots import Body, Snapshots, group_key, own_limits
+from anthropic_metrics.kernel.questions import LimitHistory, Row
+from anthropic_metrics.limits.groups import group_key, own_limits
 
 # Batch requests wait in a queue with limits of its own, whatever models its group may list.
 BATCH = "batch"
 
 
 def read_limits(
-    snapshots: Snapshots, start: datetime, end: datetime, workspaces: Collection[str] | None = None
+    snapshots: LimitHistory, start: datetime, end: datetime, workspaces: Collection[str] | None = None
 ) -> Limits | None:
     """The limits that hold in [start, end); None while the organization's have never been seen.
 
@@ -29,7 +30,7 @@ def read_limits(
     return Limits(organization, {scope: line for scope, line in found.items() if scope is not None})
 
 
-def _snapshots(found: Mapping[int, Iterable[Body]]) -> Iterator[Snapshot]:
+def _snapshots(found: Mapping[int, Iterable[Row]]) -> Iterator[Snapshot]:
     """Snapshots in order; of a run that says the same only the first."""
     last: tuple[Group, ...] | None = None
     for at in sorted(found):
@@ -41,7 +42,7 @@ def _snapshots(found: Mapping[int, Iterable[Body]]) -> Iterator[Snapshot]:
         last = groups
 
 
-def _groups(rows: Iterable[Body]) -> Iterator[Group]:
+def _groups(rows: Iterable[Row]) -> Iterator[Group]:
     for row in rows:
         models = row.get("models") or ()
         if models and row["group_type"] != BATCH:

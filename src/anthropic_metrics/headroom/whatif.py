@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from anthropic_metrics.headroom.limits import FAST_LIMITS, Group, Limits
-from anthropic_metrics.headroom.windows import Tokens, Use, percentile_95, share_of
+from anthropic_metrics.headroom.windows import Tokens, percentile_95, share_of
+from anthropic_metrics.kernel.questions import Use
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from anthropic_metrics.headroom.limits import FAST_LIMITS, MEASURED, Ceiling, Group, Limits
+from anthropic_metrics.kernel.questions import Asked, Use
 
 MINUTE = 60
 WINDOW = 300
@@ -21,32 +21,6 @@ WORKSPACE_LIMITS_UNKNOWN = "workspace_limits_unknown"
 BATCH_INCLUDED = "batch_included"
 FAST_INCLUDED = "fast_included"
 ORGANIZATION_UNKNOWN = "organization_unknown"
-
-
-class Use(NamedTuple):
-    """Tokens of one model in one minute, without the batch tier. `fast`: in fast mode."""
-
-    minute: int
-    workspace: str | None
-    model: str
-    fast: bool
-    uncached: int
-    cached: int
-    created: int
-    output: int
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What usage is split by, and so what can be told apart.
-
-    `whole`: usage of every workspace is collected, so that the organization's use is known.
-    """
-
-    workspaces: bool = True
-    tiers: bool = True
-    speeds: bool = False
-    whole: bool = True
 
 
 class Tokens:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from anthropic_metrics.admin_api.replies import Problems
-from anthropic_metrics.elastic.reconcile import Counts
+from anthropic_metrics.kernel.outcome import Counts
 
 WRITTEN = tuple(item.name for item in fields(Counts))
 

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from anthropic_metrics.kernel import datasets
+from anthropic_metrics.kernel.datasets import template_name
 from anthropic_metrics.kibana.definitions import (
     WIDTH,
     Bundle,
@@ -28,7 +30,7 @@ from anthropic_metrics.kibana.lens import lens_state, text_state
 
 FILE = "dashboards.ndjson"
 DATA_VIEW = "anthropic-metrics"
-PATTERN = "metrics-anthropic_metrics.*"
+PATTERN = template_name(f"{datasets.PREFIX}.*")
 PREFIX = "[Anthropic Metrics] "
 NAVIGATION = "navigation"
 NAVIGATION_HEIGHT = 3

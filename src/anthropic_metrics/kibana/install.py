@@ -14,17 +14,15 @@ from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.steps import Kind, Step, lacks_api
 from anthropic_metrics.elastic.upgrade import existing_streams
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, MetricsError
-from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kibana.bundle import FILE
 from anthropic_metrics.kibana.client import KibanaClient
 from anthropic_metrics.kibana.definitions import kibana_folder
+from anthropic_metrics.streams.registry import STREAMS
 from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 
 PATH = "/api/saved_objects/_import"
 EXPORT = "/api/saved_objects/_export"
 KINDS: dict[str, Kind] = {"dashboard": "dashboard", "index-pattern": "data view"}
-# What the panels read. A panel over a stream that does not exist shows an error, over an empty one zero.
-READ = tuple(f"anthropic_metrics.{name}" for name in ("usage", "cost", "rate_limit", "headroom", "agent"))
 _OWN_CURE = "Save what you changed under another name, or remove the object, and run setup again."
 
 
@@ -140,9 +138,12 @@ def _all_failed(objects: list[SavedObject], error: MetricsError) -> list[Step]:
 
 
 def missing_streams(es: Elasticsearch, namespace: str) -> list[Step]:
-    """Streams that the panels read and that no document has made yet."""
+    """Streams that the panels read and that no document has made yet.
+
+    A panel over a stream that does not exist shows an error, over an empty one zero.
+    """
     there = {name for _, name in existing_streams(es, namespace)}
-    names = [stream_name(dataset, namespace) for dataset in READ]
+    names = [stream.name(namespace) for stream in STREAMS if stream.panels]
     return [Step("data stream", name, "create", "empty") for name in names if name not in there]
 
 

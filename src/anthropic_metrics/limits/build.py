@@ -8,7 +8,7 @@ from anthropic_metrics.admin_api.replies import RateLimitGroup
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS, RateLimitDocument
 from anthropic_metrics.kernel.frame import Frame, workspace_fields
-from anthropic_metrics.limits.snapshots import group_key
+from anthropic_metrics.limits.groups import group_key
 
 
 def rate_limit_documents(frame: Frame, groups: Iterable[RateLimitGroup]) -> list[Prepared]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
-from anthropic_metrics.limits.snapshots import group_key, own_limits
+from anthropic_metrics.limits.groups import group_key, own_limits
 
 Row = Mapping[str, Any]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from elasticsearch import Elasticsearch
 
 from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
@@ -16,18 +15,18 @@ from anthropic_metrics.admin_api.replies import Problems, RateLimitGroup
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS
-from anthropic_metrics.elastic.lookup import refresh
-from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract
 from anthropic_metrics.kernel.datasets import RATE_LIMIT, stream_name
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
+from anthropic_metrics.kernel.questions import Questions, Scope
 from anthropic_metrics.kernel.ranges import Range, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
-from anthropic_metrics.limits.snapshots import Scope, Snapshots
 
 log = structlog.get_logger(__name__)
 
@@ -54,30 +53,59 @@ class RateLimitPoller:
         self._settings = config.rate_limits
         self._namespace = config.namespace
         self.stream = stream_name(RATE_LIMIT, config.namespace)
+        self.only, self.dataset, self.terms = "rate_limits", RATE_LIMIT, NO_TERMS
         self._client = client
         self._inventory = inventory
         self._clock = clock
 
-    def keep(
-        self,
-        es: Elasticsearch,
-        streams: Streams,
-        tally: Tally,
-        *,
-        record: Callable[[Sequence[Prepared]], None],
-        every_workspace: bool = False,
-    ) -> None:
+    def live(self, sink: Sink) -> list[Job]:
+        """A snapshot of the organization's limits, and of the workspaces whose turn it is."""
+        return [self._job(sink, every_workspace=False)]
+
+    def sweep(self, sink: Sink) -> list[Job]:
+        """None: a snapshot of the past cannot be taken again."""
+        return []
+
+    def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
+        """A snapshot of everything."""
+        return [self._job(sink, progress, every_workspace=True)]
+
+    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
+        """None: the rate limits have no past."""
+        return []
+
+    def range(self, wanted: Range | None = None) -> Range | None:
+        """The present slot; None for an older range."""
+        return self._slot(self._clock()) if wanted is None else None
+
+    def _job(self, sink: Sink, progress: Progress | None = None, *, every_workspace: bool) -> Job:
+        def run(tally: Tally) -> Range:
+            self.keep(sink, tally, every_workspace=every_workspace)
+            slot = self._slot(self._clock())
+            if progress:
+                progress(slot)
+            return slot
+
+        return Job(RATE_LIMIT, self.only, self.stream, self._settings.interval, run)
+
+    def _slot(self, now: datetime) -> Range:
+        start = floor(now, self._settings.interval)
+        return Range(start, start + self._settings.interval)
+
+    def keep(self, sink: Sink, tally: Tally, *, every_workspace: bool = False) -> None:
         """Write one document per group for the current slot of the interval.
 
-        `record` gets the changes since each scope's previous snapshot, before the new one is written.
+        The changes since each scope's previous snapshot are recorded before the new one is written.
         """
         now = self._clock()
         slot = floor(now, self._settings.interval)
-        read = list(self._read(tally, every_workspace))
+        read = list(self._read(tally, every_workspace=every_workspace))
         documents = [document for each in read for document in each.documents]
         # A limit that could not be read has not been removed.
-        record(self._changes(es, {each.scope: each.documents for each in read if each.clean}, slot, now))
-        outcome = streams.reconcile(
+        sink.record(
+            self._changes(sink.ask, {each.scope: each.documents for each in read if each.clean}, slot, now)
+        )
+        outcome = sink.store.reconcile(
             self.stream,
             Range(slot, slot + timedelta(milliseconds=1)),
             documents,
@@ -92,23 +120,23 @@ class RateLimitPoller:
         tally.saw(slot)
 
     def _changes(
-        self, es: Elasticsearch, by_scope: Mapping[Scope, list[Prepared]], slot: datetime, now: datetime
+        self, ask: Questions, by_scope: Mapping[Scope, list[Prepared]], slot: datetime, now: datetime
     ) -> list[Prepared]:
-        refresh(es, self.stream)
-        snapshots = Snapshots(es, self.stream, self._inventory.names(now).organization_id)
+        ask.refresh(self.stream)
+        history = ask.limit_history(self.stream, self._inventory.names(now).organization_id)
         changes: list[Prepared] = []
-        for scope, (at, rows) in snapshots.before(slot, by_scope.keys()).items():
+        for scope, (at, rows) in history.before(slot, by_scope.keys()).items():
             changes += limit_changes(rows, at, by_scope[scope], now)
         if changes:
             log.info("limits_changed", count=len(changes))
         return changes
 
-    def documents(self, tally: Tally, *, every_workspace: bool = True) -> Iterator[Prepared]:
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
         """The documents of the current slot; a workspace whose limits are refused costs only its own."""
-        for read in self._read(tally, every_workspace):
+        for read in self._read(tally, every_workspace=True):
             yield from read.documents
 
-    def _read(self, tally: Tally, every_workspace: bool) -> Iterator[_Read]:
+    def _read(self, tally: Tally, *, every_workspace: bool) -> Iterator[_Read]:
         now = self._clock()
         slot = floor(now, self._settings.interval)
         frame = Frame(RATE_LIMIT, self._namespace, Range(slot, slot), self._inventory.names(now), now)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from anthropic_metrics.config import BudgetSettings
+from anthropic_metrics.config import BudgetSettings, Config
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, document_id, prepare
-from anthropic_metrics.kernel.datasets import AGENT
+from anthropic_metrics.kernel.datasets import AGENT, COST, stream_name
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, workspace_fields
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ports import Progress, Sink, Terms
 from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.tally import Tally
 
 ACTION = "budget"
 _ORGANIZATION = "organization"
@@ -46,6 +50,57 @@ def budget_documents(
         )
         dimensions: dict[str, str | None] = {"action": ACTION, "scope": scope, "name": name}
         yield prepare(document_id(names.organization_id, AGENT, start, dimensions), document)
+
+
+class BudgetPoller:
+    """Keeps this month's budgets in the agent stream as they are configured, after each poll of costs."""
+
+    def __init__(self, config: Config, inventory: Inventory, *, clock: Callable[[], datetime]) -> None:
+        self.only, self.dataset = "cost", AGENT
+        self.stream = stream_name(AGENT, config.namespace)
+        self.terms: Terms = {"event.action": [ACTION]}
+        self._config = config
+        self._inventory = inventory
+        self._clock = clock
+
+    def live(self, sink: Sink) -> list[Job]:
+        return [self._job(sink)]
+
+    def sweep(self, sink: Sink) -> list[Job]:
+        return []
+
+    def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
+        return [self._job(sink)]
+
+    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
+        """None: nobody knows what the configuration said."""
+        return []
+
+    def range(self, wanted: Range | None = None) -> Range | None:
+        return None
+
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
+        return iter(())
+
+    def _job(self, sink: Sink) -> Job:
+        config = self._config
+
+        def run(tally: Tally) -> Range:
+            now = self._clock()
+            month, names = month_of(now), self._inventory.names(now)
+            outcome = sink.store.reconcile(
+                self.stream,
+                month,
+                budget_documents(config.budgets, names, config.namespace, now),
+                organization_id=names.organization_id,
+                terms=self.terms,
+                now=now,
+                confirm_after=config.cost.interval,
+            )
+            tally.add(outcome)
+            return month
+
+        return Job("budgets", self.only, self.stream, config.cost.interval, run, after=COST)
 
 
 def _workspace(name: str, names: Names) -> dict[str, object]:

@@ -12,17 +12,8 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.usage import UsageDocument
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, MEANING_OF_NULL, Frame, shared_fields
 
-USAGE_NUMBERS = (
-    "anthropic.usage.uncached_input_tokens",
-    "anthropic.usage.cached_input_tokens",
-    "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
-    "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
-    "anthropic.usage.output_tokens",
-    "anthropic.usage.server_tool_use.web_search_requests",
-)
 # More digits than an amount can have: dividing it by a hundred rounds nothing.
 EXACT = Context(prec=80)
-COST_NUMBERS = ("anthropic.cost.amount",)
 # The parts of a description that the API parses out; they tell line items apart with it.
 COST_DIMENSIONS = (
     "workspace_id",

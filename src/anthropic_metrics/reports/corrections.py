@@ -11,7 +11,7 @@ from typing import Any
 
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
-from anthropic_metrics.elastic.reconcile import Change
+from anthropic_metrics.kernel.outcome import Change
 
 # Numbers that a document also has as the text that was received.
 _EXACT = {"anthropic.cost.amount": "anthropic.cost.amount_exact"}

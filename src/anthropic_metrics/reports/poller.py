@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,21 +14,28 @@ from anthropic_metrics.admin_api.client import AdminClient, Priority
 from anthropic_metrics.admin_api.pages import Bucket, read_buckets
 from anthropic_metrics.admin_api.replies import Problems, parse_rows
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.reconcile import Change, Streams
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, DOCUMENTED_LAG
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.plan import SPAN_ROWS, WINDOW_ROWS, newest_window, next_density
+from anthropic_metrics.kernel.outcome import Change
+from anthropic_metrics.kernel.plan import (
+    SPAN_ROWS,
+    WINDOW_ROWS,
+    Rung,
+    due_rungs,
+    newest_window,
+    next_density,
+    reach,
+)
+from anthropic_metrics.kernel.ports import Progress, Record, Sink, Store
 from anthropic_metrics.kernel.ranges import WIDTHS, Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.behind import Behind
 from anthropic_metrics.reports.corrections import corrections
 from anthropic_metrics.reports.reach import Reach
 from anthropic_metrics.reports.views import View
-
-Progress = Callable[[Range], None]
-Record = Callable[[Sequence[Prepared]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class ViewPoller:
         clock: Callable[[], datetime],
     ) -> None:
         self.view = view
+        self.only, self.dataset, self.stream, self.terms = view.poller, view.dataset, view.stream, view.terms
         self._client = client
         self._inventory = inventory
         self._clock = clock
@@ -73,10 +81,58 @@ class ViewPoller:
         self._reach = Reach(view, self._answers)
         self._density: float | None = None  # rows per bucket that the next window is sized for
 
+    def live(self, sink: Sink) -> list[Job]:
+        """The rungs that are due, read in one request where their range fits a page."""
+        view = self.view
+        last: dict[Rung, datetime] = {}
+
+        def run(tally: Tally) -> Range | None:
+            now = self._clock()
+            due = due_rungs(view.rungs, last, now)
+            whole = reach(due, now, view.width, view.history(now))
+            if whole is not None:
+                self.keep(whole, sink.store, tally, record=sink.record, priority=Priority.LIVE)
+                last.update(dict.fromkeys(due, now))
+            return whole
+
+        return [Job(view.dataset, view.poller, view.stream, view.interval, run)]
+
+    def sweep(self, sink: Sink) -> list[Job]:
+        """The whole history, compared with the stream whether or not the answers changed."""
+        view = self.view
+
+        def run(tally: Tally) -> Range:
+            whole = view.whole(self._clock())
+            self.keep(whole, sink.store, tally, record=sink.record, priority=Priority.BACKFILL, verify=True)
+            return whole
+
+        return [Job(f"{view.dataset} sweep", view.poller, view.stream, SWEEP_EVERY, run, Kind.sweep)]
+
+    def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
+        """The whole history, ahead of everything else."""
+        return [self._over(self.view.whole(self._clock()), sink, progress)]
+
+    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
+        """An older range, as far as the stream keeps it."""
+        whole = self.range(wanted)
+        return [] if whole is None else [self._over(whole, sink, progress)]
+
+    def range(self, wanted: Range | None = None) -> Range | None:
+        """The buckets that are read for `wanted`, else for the whole history."""
+        now = self._clock()
+        return self.view.whole(now) if wanted is None else self.view.older(wanted, now)
+
+    def _over(self, whole: Range, sink: Sink, progress: Progress | None) -> Job:
+        def run(tally: Tally) -> Range:
+            self.keep(whole, sink.store, tally, record=sink.record, priority=Priority.LIVE, progress=progress)
+            return whole
+
+        return Job(self.view.dataset, self.view.poller, self.view.stream, self.view.interval, run)
+
     def keep(
         self,
         whole: Range,
-        streams: Streams,
+        store: Store,
         tally: Tally,
         *,
         record: Record,
@@ -93,7 +149,7 @@ class ViewPoller:
             for window, now, read in self._windows(whole, tally, priority, verify):
                 for span in _spans(read):
                     built = [self._build(fresh, now, tally) for fresh in span]
-                    writer.run(partial(self._reconcile, built, streams, now, tally, record))
+                    writer.run(partial(self._reconcile, built, store, now, tally, record))
                 writer.then(partial(_finish, window, tally, progress))
             writer.settle()
         tally.problems(self._inventory.problems)
@@ -184,7 +240,7 @@ class ViewPoller:
         )
 
     def _reconcile(
-        self, span: list[Built], streams: Streams, now: datetime, tally: Tally, record: Record
+        self, span: list[Built], store: Store, now: datetime, tally: Tally, record: Record
     ) -> None:
         view = self.view
 
@@ -195,7 +251,7 @@ class ViewPoller:
             # From the first write on the old answer no longer stands there, and may yet come back.
             for built in span:
                 self._known.pop(built.start, None)
-            outcome = streams.reconcile(
+            outcome = store.reconcile(
                 view.stream,
                 Range(span[0].start, span[-1].end),
                 [document for built in span for document in built.documents],

@@ -19,8 +19,9 @@ from anthropic_metrics.kernel.datasets import COST, USAGE, USAGE_1D, USAGE_1M, s
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, Frame
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.plan import PAGE_MOST, Rung
-from anthropic_metrics.kernel.ranges import EPOCH, WIDTHS, Range, Width, floor
+from anthropic_metrics.kernel.ranges import EPOCH, WIDTHS, Range, Width, ceil, floor
 from anthropic_metrics.reports import build
+from anthropic_metrics.streams.registry import BY_DATASET
 
 USAGE_PATH = "/v1/organizations/usage_report/messages"
 COST_PATH = "/v1/organizations/cost_report"
@@ -69,6 +70,18 @@ class View:
         """What the documents of a bucket, read at `now`, have in common."""
         return Frame(self.dataset, self.namespace, bucket, names, now, self.width, self.group_by)
 
+    def whole(self, now: datetime) -> Range:
+        """The whole history that is kept true as of `now`, the open bucket included."""
+        step = WIDTHS[self.width]
+        return Range(floor(self.history(now), step), ceil(now, step))
+
+    def older(self, wanted: Range, now: datetime) -> Range | None:
+        """`wanted` in whole buckets, from the oldest it may hold; None if that leaves nothing."""
+        step = WIDTHS[self.width]
+        end = wanted.end if floor(wanted.end, step) == wanted.end else ceil(wanted.end, step)
+        start = max(floor(wanted.start, step), self.oldest(now))
+        return Range(start, end) if start < end else None
+
     def query(self, window: Range) -> BucketQuery:
         """The request for a window: one page holds it whole."""
         buckets = (window.end - window.start) // WIDTHS[self.width]
@@ -86,20 +99,18 @@ class View:
 
 def views(config: Config) -> list[View]:
     """The views that the configuration enables, cheapest to keep first."""
-    found: list[View] = []
-    if config.cost.enabled:
-        found.append(_cost_view(config))
-    if config.usage.enabled:
-        order: tuple[Width, ...] = ("1d", "1h", "1m")
-        found += [_usage_view(config, width) for width in order if width in config.usage.granularities]
-    return found
+    order: tuple[Width, ...] = ("1d", "1h", "1m")
+    found = [cost_view(config), *(usage_view(config, width) for width in order)]
+    return [view for view in found if view is not None]
 
 
-def _usage_view(config: Config, width: Width) -> View:
+def usage_view(config: Config, width: Width) -> View | None:
+    """The Messages usage report at one width; None where the configuration does not ask for it."""
     usage = config.usage
+    if not usage.enabled or width not in usage.granularities:
+        return None
     dataset = USAGE_DATASETS[width]
-    kept_for: timedelta | None = getattr(config.retention, dataset.rpartition(".")[2])
-
+    kept_for = config.retention.of(dataset)
     if width == "1m":
         # Its pages are the most expensive ones, so it never reaches further back than it is told to.
         kept_for = min(kept_for or usage.minute_backfill, usage.minute_backfill)
@@ -122,7 +133,7 @@ def _usage_view(config: Config, width: Width) -> View:
         headers=(SPEED_BETA,) if "speed" in usage.group_by else (),
         filters=_workspace_filters(usage.workspace_ids),
         terms={"anthropic.workspace.id": tuple(usage.workspace_ids)} if usage.workspace_ids else {},
-        corrected=build.USAGE_NUMBERS,
+        corrected=BY_DATASET[dataset].corrected,
     )
 
 
@@ -153,8 +164,11 @@ def _workspace_filters(workspace_ids: Sequence[str]) -> tuple[tuple[str, str], .
     return tuple(("workspace_ids[]", workspace) for workspace in workspace_ids)
 
 
-def _cost_view(config: Config) -> View:
-    history, oldest = _reach(config, config.retention.cost, "1d", COST_RUNGS)
+def cost_view(config: Config) -> View | None:
+    """The cost report; None where the configuration does not ask for it."""
+    if not config.cost.enabled:
+        return None
+    history, oldest = _reach(config, config.retention.of(COST), "1d", COST_RUNGS)
     return View(
         poller="cost",
         dataset=COST,
@@ -169,5 +183,5 @@ def _cost_view(config: Config) -> View:
         rungs=COST_RUNGS,
         history=history,
         oldest=oldest,
-        corrected=build.COST_NUMBERS,
+        corrected=BY_DATASET[COST].corrected,
     )

@@ -12,7 +12,8 @@ from elasticsearch import Elasticsearch
 from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.reconcile import Outcome, Streams
+from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ranges import Range
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

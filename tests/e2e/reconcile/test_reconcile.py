@@ -6,7 +6,8 @@ from elasticsearch import Elasticsearch
 from reconcile_samples import HOUR, NOW, WINDOW, backing, document, documents, plain, put, reconcile, rows
 
 from anthropic_metrics.elastic.lookup import held
-from anthropic_metrics.elastic.reconcile import Change, Outcome, Streams
+from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.kernel.outcome import Change, Outcome
 from anthropic_metrics.kernel.ranges import iso
 
 

@@ -28,8 +28,9 @@ from reconcile_samples import (
 
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.lookup import held
-from anthropic_metrics.elastic.reconcile import ROUNDS, Change, Outcome, Streams
+from anthropic_metrics.elastic.reconcile import ROUNDS, Streams
 from anthropic_metrics.errors import RetryLater, SinkError, Stopped
+from anthropic_metrics.kernel.outcome import Change, Outcome
 
 
 def test_when_recording_fails_nothing_is_written(es: Elasticsearch, streams: Streams, stream: str) -> None:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from harness.report_samples import DAY, HOUR, NAMES, view
 
 from anthropic_metrics.consistency.grains import Comparison, check_document, comparable, compared
+from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
 from anthropic_metrics.kernel.ranges import Range
-from anthropic_metrics.reports.build import USAGE_NUMBERS
 
 OUTPUT = "anthropic.usage.output_tokens"
 SAME = dict.fromkeys(USAGE_NUMBERS, 5)

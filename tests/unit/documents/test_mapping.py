@@ -1,4 +1,7 @@
-from anthropic_metrics.documents.mapping import DATASETS, fields, mapping
+from anthropic_metrics.documents.cost import CostDocument
+from anthropic_metrics.documents.mapping import fields, mapping
+from anthropic_metrics.documents.usage import UsageDocument
+from anthropic_metrics.streams.registry import BY_DATASET
 
 # Fields that Elastic's own dashboards and rules for these three streams read.
 ELASTIC = {
@@ -15,7 +18,7 @@ ELASTIC = {
 def test_every_field_of_elastics_package_is_mapped_under_its_name() -> None:
     for dataset, names in ELASTIC.items():
         part = dataset.rpartition(".")[2]
-        mapped = {leaf.name for leaf in fields(DATASETS[dataset].model)}
+        mapped = {leaf.name for leaf in fields(BY_DATASET[dataset].document)}
         assert {f"anthropic.{part}.{name}" for name in names.split()} <= mapped
 
 
@@ -27,26 +30,26 @@ def test_every_stream_has_the_fields_that_dashboard_controls_filter_by() -> None
         "anthropic.api_key.id",
         "anthropic.api_key.name",
     }
-    for info in DATASETS.values():
-        assert shared <= {leaf.name for leaf in fields(info.model)}
+    for info in BY_DATASET.values():
+        assert shared <= {leaf.name for leaf in fields(info.document)}
 
 
 def test_counts_are_longs_money_is_double_and_its_exact_text_a_keyword() -> None:
-    usage = mapping("anthropic_metrics.usage")["anthropic"]["properties"]["usage"]["properties"]
-    cost = mapping("anthropic_metrics.cost")["anthropic"]["properties"]["cost"]["properties"]
+    usage = mapping(UsageDocument)["anthropic"]["properties"]["usage"]["properties"]
+    cost = mapping(CostDocument)["anthropic"]["properties"]["cost"]["properties"]
     assert usage["cache_creation"]["properties"]["ephemeral_1h_input_tokens"]["type"] == "long"
     assert (cost["amount"]["type"], cost["amount_exact"]["type"]) == ("double", "keyword")
 
 
 def test_only_figures_and_the_digest_have_no_index_of_their_own() -> None:
-    for info in DATASETS.values():
-        for leaf in fields(info.model):
+    for info in BY_DATASET.values():
+        for leaf in fields(info.document):
             by_column = leaf.mapped.type in ("long", "double") or leaf.name == "event.hash"
             assert (("index", False) in leaf.mapped.parameters) == by_column, leaf.name
 
 
 def test_every_field_says_what_it_means() -> None:
     unexplained = [
-        leaf.name for info in DATASETS.values() for leaf in fields(info.model) if not leaf.description
+        leaf.name for info in BY_DATASET.values() for leaf in fields(info.document) if not leaf.description
     ]
     assert unexplained == []

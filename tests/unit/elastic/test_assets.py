@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from anthropic_metrics.documents.mapping import DATASETS
 from anthropic_metrics.elastic import assets
 from anthropic_metrics.elastic.assets import assets_root, drift, load_assets, main, write
 from anthropic_metrics.kernel.datasets import stream_name
+from anthropic_metrics.streams.registry import BY_DATASET
 
 
 def test_the_files_are_up_to_date() -> None:
@@ -19,7 +19,7 @@ def test_the_files_are_up_to_date() -> None:
 
 def test_each_dataset_has_a_template_a_component_and_a_pipeline_that_name_each_other() -> None:
     loaded = load_assets()
-    for dataset in DATASETS:
+    for dataset in BY_DATASET:
         name = f"metrics-{dataset}"
         template = loaded.index_templates[name]
         settings = loaded.component_templates[f"{name}@package"]["template"]["settings"]["index"]
@@ -28,7 +28,7 @@ def test_each_dataset_has_a_template_a_component_and_a_pipeline_that_name_each_o
         assert template["priority"] > 200  # Fleet's packages use 200
         assert settings["default_pipeline"] == name
         assert name in loaded.pipelines
-    assert len(loaded.index_templates) == len(loaded.component_templates) == len(DATASETS)
+    assert len(loaded.index_templates) == len(loaded.component_templates) == len(BY_DATASET)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from anthropic_metrics.headroom.limits import Group, Limits, Snapshot, Timeline
-from anthropic_metrics.headroom.windows import Asked, Use, Window, windows
+from anthropic_metrics.headroom.windows import Window, windows
+from anthropic_metrics.kernel.questions import Asked, Use
 
 NINE = 1_795_165_200  # 2026-11-20T09:00:00Z
 AWARE, PLAIN, OUTPUT = (

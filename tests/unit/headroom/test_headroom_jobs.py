@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pytest
+from harness.memory_ports import scheduled
 
-from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.agent.jobs import Pollers, Sink
 from anthropic_metrics.config import Config, RateLimitSettings, UsageSettings
-
-NOTHING = cast(Any, None)
 
 
 def jobs(config: Config) -> dict[str, str | None]:
     """The daemon's jobs by name, and which job each of them follows."""
-    pollers = Pollers(config, NOTHING, NOTHING, clock=utc_now)
-    return {job.name: job.after for job in pollers.scheduled(Sink(NOTHING, NOTHING, NOTHING))}
+    return {job.name: job.after for job in scheduled(config)}
 
 
 def test_headroom_follows_usage_by_the_minute_and_the_comparison_follows_its_sweep() -> None:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from headroom_samples import AWARE, NINE, OUTPUT, group, limits, use
 
-from anthropic_metrics.headroom.due import spans, window_range
-from anthropic_metrics.headroom.outlook import Line
+from anthropic_metrics.derived.due import runs, window_starts
+from anthropic_metrics.elastic.outlook import Line
 from anthropic_metrics.headroom.whatif import what_if
 from anthropic_metrics.kernel.ranges import Range
 
@@ -67,12 +67,14 @@ def test_what_if_takes_a_limit_that_was_not_there() -> None:
 
 
 def test_runs_of_windows_are_asked_for_together_an_hour_at_most_newest_first() -> None:
-    starts = {NINE + 300 * number for number in (*range(14), 20)}
+    window, hour = timedelta(minutes=5), timedelta(hours=1)
+    starts = {NOW + number * window for number in (*range(14), 20)}
     at = [NOW + timedelta(minutes=m) for m in (0, 10, 70, 100, 105)]
-    assert list(spans(starts)) == [Range(at[3], at[4]), Range(at[1], at[2]), Range(at[0], at[1])]
+    assert list(runs(starts, window, hour)) == [Range(at[3], at[4]), Range(at[1], at[2]), Range(at[0], at[1])]
 
 
 def test_a_range_touches_the_windows_at_both_of_its_ends() -> None:
     span = Range(NOW + timedelta(minutes=4), NOW + timedelta(minutes=10, seconds=1))
-    assert window_range(span) == {NINE, NINE + 300, NINE + 600}
-    assert window_range(Range(NOW, NOW)) == set()
+    window = timedelta(minutes=5)
+    assert list(window_starts(span, window)) == [NOW, NOW + window, NOW + 2 * window]
+    assert list(window_starts(Range(NOW, NOW), window)) == []

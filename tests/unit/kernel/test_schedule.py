@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from types import SimpleNamespace
@@ -11,14 +12,14 @@ from typing import Any, cast
 
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.agent.jobs import SWEEP_EVERY, Job
+from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.schedule import due, seconds_left
 
 MINUTE = timedelta(minutes=1)
 
 
 def job(name: str, every: timedelta = 5 * MINUTE, after: str | None = None) -> Job:
-    return Job(name, name, f"stream of {name}", every, lambda _tally: None, after)
+    return Job(name, name, f"stream of {name}", every, lambda _tally: None, after=after)
 
 
 def names(chains: list[tuple[Job, ...]]) -> list[list[str]]:
@@ -43,7 +44,7 @@ def test_followers_come_with_the_job_they_follow_and_have_no_turn_of_their_own()
 
 
 def test_sweeps_have_their_first_turn_a_minute_after_the_start() -> None:
-    jobs = [job("live"), job("live sweep", SWEEP_EVERY)]
+    jobs = [job("live"), replace(job("live sweep", SWEEP_EVERY), kind=Kind.sweep)]
     last = daemon._before_first_turns(jobs, 500.0)
     assert names(due(jobs, last, 500.0)) == [["live"]]
     assert names(due(jobs, last, 559.0)) == [["live"]]

@@ -21,6 +21,7 @@ from anthropic_metrics.kibana.install import (
     plan_dashboards,
     saved_objects_text,
 )
+from anthropic_metrics.streams.registry import STREAMS
 
 KEY = "a2V5LW9mLWEtdGVzdA=="
 OBJECTS = listed(saved_objects_text())
@@ -202,7 +203,7 @@ def test_the_panels_read_only_streams_that_setup_makes() -> None:
     patterns = {
         name for each in load_bundle().dashboards for p in each.queried() for name in p.pattern.split(",")
     }
-    assert patterns <= {f"metrics-{dataset}-*" for dataset in install.READ}
+    assert patterns <= {stream.name("*") for stream in STREAMS if stream.panels}
 
 
 def test_a_plan_tells_what_is_there_from_what_is_not_and_writes_nothing(kibana: SimulatedKibana) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from esql_columns import COMMANDS, FUNCTIONS, RESERVED, commands, functions, output_columns
 
-from anthropic_metrics.documents.mapping import DATASETS, fields
+from anthropic_metrics.documents.mapping import fields
 from anthropic_metrics.kibana.bundle import FILE, ndjson
 from anthropic_metrics.kibana.definitions import (
     WIDTH,
@@ -22,13 +22,12 @@ from anthropic_metrics.kibana.definitions import (
     load_bundle,
 )
 from anthropic_metrics.kibana.lens import GREEN, RED, YELLOW
+from anthropic_metrics.streams.registry import STREAMS
 
 BUNDLE = load_bundle()
 OBJECTS = [json.loads(line) for line in (kibana_folder() / FILE).read_text("utf-8").splitlines()]
 DASHBOARDS = [each for each in OBJECTS if each["type"] == "dashboard"]
-FIELDS = {
-    f"metrics-{name}-*": {leaf.name: leaf for leaf in fields(info.model)} for name, info in DATASETS.items()
-}
+FIELDS = {stream.name("*"): {leaf.name: leaf for leaf in fields(stream.document)} for stream in STREAMS}
 # The attributes of 8.17; it refuses an object with any other.
 ATTRIBUTES = {
     *(

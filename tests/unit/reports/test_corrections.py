@@ -9,13 +9,10 @@ from harness.report_samples import (
     usage_row,
 )
 
-from anthropic_metrics.elastic.reconcile import Change
-from anthropic_metrics.reports.build import (
-    COST_NUMBERS,
-    USAGE_NUMBERS,
-    cost_documents,
-    usage_documents,
-)
+from anthropic_metrics.documents.cost import NUMBERS as COST_NUMBERS
+from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
+from anthropic_metrics.kernel.outcome import Change
+from anthropic_metrics.reports.build import cost_documents, usage_documents
 from anthropic_metrics.reports.corrections import corrections
 
 STREAM = "metrics-anthropic_metrics.usage-default"

@@ -6,9 +6,9 @@ import pytest
 from harness.report_samples import usage_row, view
 
 from anthropic_metrics.admin_api.client import Priority
-from anthropic_metrics.elastic.reconcile import Outcome
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest, RetryLater
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports import poller as module

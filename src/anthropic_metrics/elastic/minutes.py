@@ -1,4 +1,4 @@
-"""Use by the minute, and which windows it changed in, read from `anthropic_metrics.usage_1m`."""
+"""Use by the minute, read from `anthropic_metrics.usage_1m`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from anthropic_metrics.config import Config
 from anthropic_metrics.elastic import query
-from anthropic_metrics.headroom.windows import WINDOW, Asked, Use
-from anthropic_metrics.kernel.datasets import USAGE_1M, stream_name
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
+from anthropic_metrics.kernel.questions import Asked, Use
 from anthropic_metrics.kernel.ranges import from_milliseconds, iso
 
 Body = dict[str, Any]
@@ -32,20 +30,9 @@ _MISSING: Body = {"exists": {"field": "anthropic.missing_since"}}
 _PAGE = 30_000
 
 
-def asked(config: Config) -> Asked:
-    """What the configuration splits usage by."""
-    grouped = config.usage.group_by
-    return Asked(
-        workspaces="workspace_id" in grouped,
-        tiers="service_tier" in grouped,
-        speeds="speed" in grouped,
-        whole=not config.usage.workspace_ids,
-    )
-
-
 @dataclass(frozen=True)
-class Minutes:
-    """The usage stream by the minute, of one organization.
+class ElasticMinutes:
+    """The usage stream by the minute, of one organization: `kernel.questions.MinuteUse`.
 
     Rows that the API no longer reports are left out at once, before their deletion is confirmed.
     """
@@ -55,12 +42,6 @@ class Minutes:
     organization_id: str
     asked: Asked
     workspaces: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, es: Elasticsearch, config: Config, organization_id: str) -> Minutes:
-        """As the configuration collects it."""
-        stream = stream_name(USAGE_1M, config.namespace)
-        return cls(es, stream, organization_id, asked(config), tuple(config.usage.workspace_ids))
 
     def uses(
         self,
@@ -124,42 +105,12 @@ class Minutes:
             for bucket in found.get("workspaces", {}).get("buckets", ())
         }
 
-    def changed(self, start: datetime, end: datetime, since: datetime) -> set[int]:
-        """Starts of the windows in [start, end) whose usage was written, or went missing, from `since` on."""
-        recent: Body = {
-            "bool": {
-                "should": [
-                    {"range": {"event.created": {"gte": iso(since)}}},
-                    {"range": {"anthropic.missing_since": {"gte": iso(since)}}},
-                ],
-                "minimum_should_match": 1,
-            }
-        }
-        wanted = self._between(start, end, [recent], [])
-        return window_starts(self.es, self.stream, wanted)
-
     def _between(
         self, start: datetime, end: datetime, filters: Sequence[Body], excluded: Sequence[Body]
     ) -> Body:
         span: Body = {"range": {"@timestamp": {"gte": iso(start), "lt": iso(end)}}}
         own: Body = {"term": {"organization.id": self.organization_id}}
         return {"bool": {"filter": [span, own, *filters], "must_not": list(excluded)}}
-
-
-def organizations(es: Elasticsearch, stream: str) -> list[str]:
-    """Whose usage the stream holds."""
-    terms = {"organizations": {"terms": {"field": "organization.id"}}}
-    found = query.aggregate(es, stream, {"match_all": {}}, terms)
-    return [bucket["key"] for bucket in found.get("organizations", {}).get("buckets", ())]
-
-
-def window_starts(es: Elasticsearch, stream: str, wanted: Body) -> set[int]:
-    """Starts of the windows that hold a matching document."""
-    histogram: Body = {
-        "date_histogram": {"field": "@timestamp", "fixed_interval": f"{WINDOW}s", "min_doc_count": 1}
-    }
-    found = query.aggregate(es, stream, wanted, {"windows": histogram})
-    return {bucket["key"] // 1000 for bucket in found.get("windows", {}).get("buckets", ())}
 
 
 def _terms(field: str) -> Body:

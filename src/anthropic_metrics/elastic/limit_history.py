@@ -11,11 +11,10 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic import query
+from anthropic_metrics.kernel.questions import Scope
 from anthropic_metrics.kernel.ranges import from_milliseconds, iso
 
 Body = dict[str, Any]
-# A workspace's id, None for the organization itself.
-Scope = str | None
 
 SCOPES = 10_000  # workspaces with snapshots; a terms aggregation may return this many
 _NONE = "-"
@@ -25,8 +24,8 @@ _AT_ONCE = 500  # clauses of one query
 
 
 @dataclass(frozen=True)
-class Snapshots:
-    """The snapshots of one organization's limits; refresh the stream before asking."""
+class ElasticLimitHistory:
+    """The snapshots of one organization's limits; `kernel.questions.LimitHistory`."""
 
     es: Elasticsearch
     stream: str
@@ -57,14 +56,6 @@ class Snapshots:
         edges = self._edges(moment, lambda _, latest: latest, inclusive=False)
         found = self._rows(list(_clauses({s: at for s, at in edges.items() if s in scopes})))
         return {scope: next(iter(by_time.items())) for scope, by_time in found.items()}
-
-    def earliest_written_since(self, moment: datetime) -> datetime | None:
-        """The time of the earliest snapshot that was written, or rewritten, from `moment` on."""
-        recent: Body = {"range": {"event.created": {"gte": iso(moment)}}}
-        earliest = {"earliest": {"min": {"field": "@timestamp"}}}
-        found = query.aggregate(self.es, self.stream, self._all(recent), earliest)
-        value = found.get("earliest", {}).get("value")
-        return None if value is None else from_milliseconds(value)
 
     def _edges(
         self,
@@ -102,24 +93,6 @@ class Snapshots:
 
     def _all(self, *more: Body) -> Body:
         return {"bool": {"filter": [{"term": {"organization.id": self.organization_id}}, *more]}}
-
-
-def group_key(group_id: str | None, group_type: str, models: Sequence[str]) -> str:
-    """The group's id; where the API gives none, its type and models."""
-    return group_id or f"{group_type}:{','.join(sorted(models))}"
-
-
-def own_limits(row: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """A row's limits by type; of a workspace only those that are its own.
-
-    The older shape does not say whose a value is: one that equals the organization's is taken as inherited.
-    """
-    of_workspace = row["scope"] == "workspace"
-    for limit in row["limits"]:
-        value = limit.get("value")
-        inherited = limit.get("source") != "workspace" or limit.get("organization_value") == value
-        if value is not None and not (of_workspace and inherited):
-            yield limit["type"], value
 
 
 def _scope(bucket: Mapping[str, Any]) -> Scope:

@@ -1,0 +1,75 @@
+"""One organization: its client with its pace, its inventory of names, and its pollers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.jobs import Job
+from anthropic_metrics.kernel.ports import Poller, Progress, Sink
+from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.streams.registry import STREAMS
+
+
+class Organization:
+    """Everything that reads one organization. `label` tells organizations apart, empty where there is one.
+
+    `only` keeps the pollers of these names (`streams.registry.ONLY`); none keeps all.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        client: AdminClient,
+        inventory: Inventory,
+        *,
+        clock: Callable[[], datetime],
+        only: Collection[str] = (),
+        label: str = "",
+    ) -> None:
+        self.config = config
+        self.client = client
+        self.clock = clock
+        self.label = label
+        self.inventory = inventory
+        self.everything = True  # no poller was left out by name
+        self.pollers: list[Poller] = [
+            poller for stream in STREAMS if stream.pollers for poller in stream.pollers(self)
+        ]
+        self.only(only)
+
+    def only(self, names: Collection[str]) -> None:
+        """Keep the pollers of these names; no names keep all."""
+        if names:
+            self.everything = False
+            self.pollers = [poller for poller in self.pollers if poller.only in names]
+
+    def scheduled(self, sink: Sink) -> list[Job]:
+        """The daemon's jobs: live ones first."""
+        live = [job for poller in self.pollers for job in poller.live(sink)]
+        return live + [job for poller in self.pollers for job in poller.sweep(sink)]
+
+    def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
+        """One pass over every poller's whole history."""
+        return [job for poller in self.pollers for job in poller.whole(sink, progress)]
+
+    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
+        """One pass over an older range, as far as the streams keep it."""
+        return [job for poller in self.pollers for job in poller.older(sink, wanted, progress)]
+
+    def ranges(self, wanted: Range | None = None) -> list[Range]:
+        """What such a pass reads of the Admin API, a range for each poller that reads any."""
+        found = (poller.range(wanted) for poller in self.pollers)
+        return [each for each in found if each is not None]
+
+    def documents(self, tallies: list[Tally]) -> Iterator[Prepared]:
+        """The documents that the Admin API makes over the whole history; `tallies` gets what was read."""
+        for poller in self.pollers:
+            if (whole := poller.range()) is not None:
+                tallies.append(Tally(poller.only, poller.stream))
+                yield from poller.documents(whole, tallies[-1])

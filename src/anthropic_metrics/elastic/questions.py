@@ -1,0 +1,143 @@
+"""The typed questions of `kernel.questions`, asked of Elasticsearch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.limit_history import ElasticLimitHistory
+from anthropic_metrics.elastic.lookup import refresh, refresh_if_allowed
+from anthropic_metrics.elastic.minutes import ElasticMinutes
+from anthropic_metrics.kernel.questions import Asked
+from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
+
+Body = dict[str, Any]
+
+# Windows asked about in one go: a histogram may have 65,536 buckets.
+_AT_ONCE = 8_640
+
+
+@dataclass(frozen=True)
+class ElasticQuestions:
+    """`kernel.questions.Questions`.
+
+    With `must_refresh` off a user without the privilege maintenance reads what the last refresh showed.
+    """
+
+    es: Elasticsearch
+    must_refresh: bool = True
+
+    def refresh(self, *streams: str) -> None:
+        """Make all that was acknowledged visible; a stream that does not exist is passed over."""
+        make_visible = refresh if self.must_refresh else refresh_if_allowed
+        for stream in streams:
+            make_visible(self.es, stream)
+
+    def windows(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        *,
+        since: datetime | None = None,
+        missing: bool = False,
+    ) -> set[datetime]:
+        """Starts of the windows that hold such documents, asked piece by piece where the range is long."""
+        filters: list[Body] = []
+        if since is not None:
+            written = [
+                {"range": {name: {"gte": iso(since)}}}
+                for name in ("event.created", "anthropic.missing_since")
+            ]
+            filters.append({"bool": {"should": written, "minimum_should_match": 1}})
+        if missing:
+            filters.append({"exists": {"field": "anthropic.missing_since"}})
+        # What was written since is little: the whole range holds few windows of it.
+        pieces = [span] if filters else _pieces(span, _AT_ONCE * width)
+        return {
+            from_milliseconds(bucket["key"])
+            for piece in pieces
+            for bucket in self._histogram(stream, _own(organization_id, piece, *filters), width)
+        }
+
+    def sums(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        fields: Sequence[str],
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[datetime, dict[str, int]]:
+        """Per window the sum of each field."""
+        exact: list[Body] = [{"terms": {name: list(values)}} for name, values in (terms or {}).items()]
+        added: Body = {name: {"sum": {"field": name}} for name in fields}
+        return {
+            from_milliseconds(bucket["key"]): {name: int(bucket[name]["value"]) for name in fields}
+            for bucket in self._histogram(stream, _own(organization_id, span, *exact), width, added)
+        }
+
+    def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
+        """From the agent's own documents of polls."""
+        wanted = _own(
+            organization_id,
+            None,
+            {"term": {"event.action": "poll"}},
+            {"term": {"event.outcome": "success"}},
+            {"term": {"anthropic.poll.stream": stream}},
+        )
+        found = query.aggregate(self.es, agent_stream, wanted, {"latest": {"max": {"field": "@timestamp"}}})
+        value = found.get("latest", {}).get("value")
+        return None if value is None else from_milliseconds(value // 1000 * 1000)
+
+    def limit_history(self, stream: str, organization_id: str) -> ElasticLimitHistory:
+        """The snapshots in a rate-limit stream."""
+        return ElasticLimitHistory(self.es, stream, organization_id)
+
+    def minutes(
+        self, stream: str, organization_id: str, asked: Asked, workspaces: tuple[str, ...] = ()
+    ) -> ElasticMinutes:
+        """The use in a stream of usage by the minute."""
+        return ElasticMinutes(self.es, stream, organization_id, asked, workspaces)
+
+    def organizations(self, stream: str) -> list[str]:
+        """Whose documents the stream holds."""
+        terms: Body = {"organizations": {"terms": {"field": "organization.id", "size": query.PAGE}}}
+        found = query.aggregate(self.es, stream, {"match_all": {}}, terms)
+        return [bucket["key"] for bucket in found.get("organizations", {}).get("buckets", ())]
+
+    def _histogram(
+        self, stream: str, wanted: Body, width: timedelta, aggregations: Body | None = None
+    ) -> list[Body]:
+        seconds = round(width.total_seconds())
+        histogram: Body = {
+            "date_histogram": {"field": "@timestamp", "fixed_interval": f"{seconds}s", "min_doc_count": 1}
+        }
+        if aggregations:
+            histogram["aggregations"] = aggregations
+        found = query.aggregate(self.es, stream, wanted, {"windows": histogram})
+        buckets: list[Body] = found.get("windows", {}).get("buckets", [])
+        return buckets
+
+
+def _own(organization_id: str, span: Range | None, *filters: Body) -> Body:
+    own: Body = {"term": {"organization.id": organization_id}}
+    within: list[Body] = []
+    if span is not None:
+        within = [{"range": {"@timestamp": {"gte": iso(span.start), "lt": iso(span.end)}}}]
+    return {"bool": {"filter": [own, *within, *filters]}}
+
+
+def _pieces(span: Range, length: timedelta) -> list[Range]:
+    count = -((span.start - span.end) // length)
+    return [
+        Range(span.start + number * length, min(span.start + (number + 1) * length, span.end))
+        for number in range(count)
+    ]
