@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from elasticsearch import Elasticsearch
-
 from anthropic_metrics.alerts.rule import Rule
+from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.query import Table, esql
 from anthropic_metrics.kernel.ranges import iso
 
@@ -41,7 +40,7 @@ class Turn:
     recovered: list[str]
 
 
-def run(es: Elasticsearch, rule: Rule, at: datetime) -> list[Alert]:
+def run(es: Client, rule: Rule, at: datetime) -> list[Alert]:
     """The alerts of `rule` at the moment `at`, over the documents that stand there today.
 
     Raises NoData while a stream or a column of it does not exist, BadRequest when Elasticsearch refuses the
@@ -51,7 +50,7 @@ def run(es: Elasticsearch, rule: Rule, at: datetime) -> list[Alert]:
     return alerts(rule, [dict(zip(columns, value, strict=True)) for value in values])
 
 
-def rows(es: Elasticsearch, query: str, window: timedelta, at: datetime) -> Table:
+def rows(es: Client, query: str, window: timedelta, at: datetime) -> Table:
     """Columns and rows of a query over the window that ends at `at`, as Kibana asks for them."""
     start, end = iso(at - window), iso(at)
     between = {"gt": start, "lte": end, "format": "strict_date_optional_time"}

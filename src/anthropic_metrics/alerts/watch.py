@@ -9,14 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from elasticsearch import Elasticsearch
-
 from anthropic_metrics.alerts.catalog import rules
 from anthropic_metrics.alerts.execute import run, turn
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.alerts.state import AlertState, Kept
 from anthropic_metrics.alerts.webhooks import Poster, Webhook, webhooks
 from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.errors import MetricsError, NoData, Stopped
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
@@ -35,7 +34,7 @@ class Watch:
     def __init__(
         self,
         config: Config,
-        es: Elasticsearch,
+        es: Client,
         *,
         clock: Callable[[], datetime],
         stop: threading.Event,

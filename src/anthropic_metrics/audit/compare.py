@@ -8,11 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from elasticsearch import Elasticsearch
-
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.failures import translated
-from anthropic_metrics.elastic.lookup import held
+from anthropic_metrics.elastic.connect import Client
+from anthropic_metrics.elastic.lookup import held, sources_of
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ports import Poller
 from anthropic_metrics.kernel.ranges import Range
@@ -78,7 +76,7 @@ class Audited:
 
 
 def audit(
-    es: Elasticsearch,
+    es: Client,
     poller: Poller,
     total: Total,
     inventory: Inventory,
@@ -103,7 +101,7 @@ def audit(
 
 
 def compare(
-    es: Elasticsearch,
+    es: Client,
     result: Audited,
     wanted: Iterable[Prepared],
     terms: Mapping[str, Sequence[str]],
@@ -165,13 +163,11 @@ def _dimension(name: str) -> bool:
 
 
 def _with_sources(
-    es: Elasticsearch, stream: str, copies: list[tuple[str, str]]
+    es: Client, stream: str, copies: list[tuple[str, str]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Ids with sources; what went away in between is left out."""
     for batch in _batches(copies):
-        with translated(f"Reading {stream}"):
-            docs = es.mget(docs=[{"_index": index, "_id": id_} for index, id_ in batch])["docs"]
-        yield from ((doc["_id"], doc["_source"]) for doc in docs if doc.get("found"))
+        yield from sources_of(es, stream, batch)
 
 
 def _batches(copies: list[tuple[str, str]]) -> Iterable[list[tuple[str, str]]]:

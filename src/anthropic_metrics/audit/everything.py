@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from elasticsearch import Elasticsearch
-
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit.compare import Audited, audit, compare
 from anthropic_metrics.audit.limits import audit_limits
 from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.contents import Contents, Share, contents
 from anthropic_metrics.elastic.polls import LastPoll, last_polls
 from anthropic_metrics.elastic.questions import ElasticQuestions
@@ -56,7 +55,7 @@ class Asked:
 
 
 def audit_all(
-    es: Elasticsearch,
+    es: Client,
     organization: Organization,
     asked: Asked,
     now: datetime,
@@ -93,7 +92,7 @@ def settled(poll: LastPoll | None, now: datetime, step: timedelta) -> datetime:
 
 
 def _audit_report(
-    es: Elasticsearch,
+    es: Client,
     poller: Poller,
     total: Total,
     inventory: Inventory,
@@ -121,7 +120,7 @@ def _audit_report(
 
 
 def _audit_derived(
-    es: Elasticsearch,
+    es: Client,
     ask: Questions,
     poller: DerivedPoller,
     inventory: Inventory,
@@ -169,7 +168,7 @@ def _streams(organization: Organization) -> Iterator[str]:
 
 
 def _look_for_others(
-    es: Elasticsearch,
+    es: Client,
     streams: Iterable[str],
     inventory: Inventory,
     asked: Asked,

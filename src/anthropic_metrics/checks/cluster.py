@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 
-from elasticsearch import Elasticsearch
-
 from anthropic_metrics.checks.admin import AdminFacts
 from anthropic_metrics.checks.finding import Finding, Status, attempt
 from anthropic_metrics.checks.streams import streams
 from anthropic_metrics.config import Config
-from anthropic_metrics.elastic.connect import connect, server_version
-from anthropic_metrics.elastic.failures import SETUP_CURE, translated
+from anthropic_metrics.elastic.connect import Client, connect, privileges, server_version
+from anthropic_metrics.elastic.failures import SETUP_CURE
 from anthropic_metrics.elastic.owners import Applying, applying, index_templates
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
 from anthropic_metrics.kernel.datasets import stream_name, template_name
@@ -51,7 +49,7 @@ def elasticsearch(config: Config, now: datetime, facts: AdminFacts) -> Iterator[
             yield from streams(es, config, now, facts.organization_id)
 
 
-def _version(es: Elasticsearch) -> str:
+def _version(es: Client) -> str:
     try:
         version = server_version(es)
     except AuthError as error:
@@ -65,15 +63,11 @@ def _version(es: Elasticsearch) -> str:
     return version.text
 
 
-def _rights(es: Elasticsearch, namespace: str) -> tuple[Finding, bool]:
+def _rights(es: Client, namespace: str) -> tuple[Finding, bool]:
     """The rights, and whether they are enough to read the streams."""
     names = [stream_name(dataset, namespace) for dataset in BY_DATASET]
     try:
-        with translated("Asking for this user's rights"):
-            answer = es.security.has_privileges(
-                cluster=list(SETUP_PRIVILEGES),
-                index=[{"names": names, "privileges": list(RUN_PRIVILEGES)}],
-            ).body
+        answer = privileges(es, SETUP_PRIVILEGES, names, RUN_PRIVILEGES)
     except BadRequest:
         return Finding(RIGHTS, Status.skipped, "the cluster has no security"), True
     except MetricsError as error:
@@ -100,7 +94,7 @@ def _judged(missing: list[str], streams: str, *, sets_up: bool) -> Finding:
     return Finding(RIGHTS, Status.failed, f"missing: {absent}", cure)
 
 
-def _templates(es: Elasticsearch, namespace: str) -> list[Finding]:
+def _templates(es: Client, namespace: str) -> list[Finding]:
     try:
         stored = index_templates(es)
         found = list(applying(es, namespace, stored))

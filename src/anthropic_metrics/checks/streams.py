@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from elasticsearch import Elasticsearch
-
 from anthropic_metrics.checks.finding import Finding, Status
 from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.contents import Contents, Share, contents
 from anthropic_metrics.elastic.polls import LastPoll, last_polls
 from anthropic_metrics.errors import MetricsError
@@ -22,9 +21,7 @@ FOREIGN_CURE = (
 _NEVER_CURE = "Run `anthropic-metrics once`, or start `anthropic-metrics run`."
 
 
-def streams(
-    es: Elasticsearch, config: Config, now: datetime, organization_id: str | None
-) -> Iterator[Finding]:
+def streams(es: Client, config: Config, now: datetime, organization_id: str | None) -> Iterator[Finding]:
     """A finding per stream that holds documents or was ever polled; one if the namespace is empty."""
     try:
         polls = last_polls(es, stream_name(AGENT, config.namespace))

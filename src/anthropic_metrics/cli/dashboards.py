@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from elasticsearch import Elasticsearch
 
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.cli.common import ConfigOption, load
 from anthropic_metrics.cli.render import say
-from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kibana.ask import ask, since
 from anthropic_metrics.kibana.definitions import load_bundle
@@ -63,7 +62,7 @@ def export(
     _write(output, saved_objects_text())
 
 
-def draw(es: Elasticsearch, namespace: str, now: datetime) -> Page:
+def draw(es: Client, namespace: str, now: datetime) -> Page:
     """All dashboards over one namespace as they stand at `now`."""
     return render(
         load_bundle(),

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from elasticsearch import Elasticsearch
 
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.cli.common import ConfigOption, check_workspace, load, moment
@@ -16,7 +15,7 @@ from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.cli.what_if import NO_SPEED, WHAT_IF, what_if_answer
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
-from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.elastic.outlook import Line, lines, unmapped, workspaces
 from anthropic_metrics.errors import ConfigError
@@ -109,7 +108,7 @@ def _start(text: str, now: datetime) -> datetime:
     return start
 
 
-def _closest(es: Elasticsearch, config: Config, span: Range, workspace: str | None) -> Answer:
+def _closest(es: Client, config: Config, span: Range, workspace: str | None) -> Answer:
     stream = stream_name(HEADROOM, config.namespace)
     refresh(es, stream)
     found = lines(es, stream, span, workspace)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from elasticsearch import Elasticsearch
-
 from anthropic_metrics.cli.render import Answer, Column, Layout
+from anthropic_metrics.elastic.connect import Client
+from anthropic_metrics.elastic.lookup import refresh
+from anthropic_metrics.elastic.query import esql
 from anthropic_metrics.kernel.datasets import all_streams
 
 ROWS = 8
@@ -82,16 +83,15 @@ PANELS = (
 )
 
 
-def overview(es: Elasticsearch, namespace: str) -> Answer:
+def overview(es: Client, namespace: str) -> Answer:
     """Every panel as a table of at most eight rows."""
-    es.indices.refresh(index=all_streams(namespace))
+    refresh(es, all_streams(namespace))
     tables = []
     for panel in PANELS:
-        answer = es.esql.query(query=panel.query.replace("{ns}", namespace) + " | LIMIT 1000")
-        layout = Layout(panel.name, *(_column(panel, column["name"]) for column in answer["columns"]))
-        tables.append(
-            layout.table(answer["values"], title=panel.title, empty=f"{panel.title}: none", most=ROWS)
-        )
+        query = panel.query.replace("{ns}", namespace) + " | LIMIT 1000"
+        columns, values = esql(es, query, doing=panel.title)
+        layout = Layout(panel.name, *(_column(panel, column) for column in columns))
+        tables.append(layout.table(values, title=panel.title, empty=f"{panel.title}: none", most=ROWS))
     return Answer(*tables)
 
 

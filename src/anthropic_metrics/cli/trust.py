@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from elasticsearch import Elasticsearch
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.core import utc_now
@@ -18,7 +17,7 @@ from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
 from anthropic_metrics.elastic import query
-from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
@@ -88,7 +87,7 @@ def corrections(since: SinceOption = "7d", config: ConfigOption = None) -> Answe
     return Answer(CORRECTIONS.table([_correction(source) for source in found], empty="No corrections."))
 
 
-def corrections_since(es: Elasticsearch, config: Config, since: datetime) -> list[dict[str, Any]]:
+def corrections_since(es: Client, config: Config, since: datetime) -> list[dict[str, Any]]:
     """The corrections noticed since then, newest first; none where there is no agent stream yet.
 
     Read as of one point in time. Raises RetryLater when shards did not answer.

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from elasticsearch import Elasticsearch
-
 from anthropic_metrics.cli.common import check_workspace
 from anthropic_metrics.cli.render import Answer, Column, Kind, Layout, Table
 from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.build import moment
@@ -47,7 +46,7 @@ NO_SPEED = (
 
 
 def what_if_answer(
-    es: Elasticsearch,
+    es: Client,
     config: Config,
     span: Range,
     wanted: dict[str, int],

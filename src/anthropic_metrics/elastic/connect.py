@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ from anthropic_metrics.deadline import WHOLE, within
 from anthropic_metrics.elastic.failures import NO_PRODUCT, translated
 from anthropic_metrics.elastic.node import node_class
 from anthropic_metrics.secrets import Secret
+
+Client = Elasticsearch
+"""A connected client, for modules that hand it on and ask it nothing themselves."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,17 @@ def _object(answer: TransportApiResponse, method: str) -> TransportApiResponse:
     if method != "HEAD" and answer.meta.status < 300 and not isinstance(answer.body, dict):
         product = answer.meta.headers.get("x-elastic-product")
         raise SerializationError("no JSON object", errors=() if product else (NO_PRODUCT,))
+    return answer
+
+
+def privileges(
+    es: Elasticsearch, cluster: Sequence[str], names: Sequence[str], index: Sequence[str]
+) -> dict[str, Any]:
+    """Which of these privileges the user has: `cluster` and `index`, the latter by name."""
+    with translated("Asking for this user's rights"):
+        answer: dict[str, Any] = es.security.has_privileges(
+            cluster=list(cluster), index=[{"names": list(names), "privileges": list(index)}]
+        ).body
     return answer
 
 

@@ -86,6 +86,16 @@ def refresh_if_allowed(es: Elasticsearch, stream: str) -> bool:
         return True
 
 
+def sources_of(
+    es: Elasticsearch, stream: str, copies: Sequence[tuple[str, str]]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Ids with sources of copies that are named by index and id; one that went away is left out."""
+    wanted = [{"_index": index, "_id": id_} for index, id_ in copies]
+    with translated(f"Reading {stream}"):
+        docs = es.mget(docs=wanted)["docs"]
+    return [(doc["_id"], doc["_source"]) for doc in docs if doc.get("found")]
+
+
 def window_query(window: Range, terms: Mapping[str, Iterable[str]]) -> dict[str, Any]:
     """The query for a window (start inclusive, end exclusive) and exact values of keyword fields."""
     span: dict[str, Any] = {"range": {"@timestamp": {"gte": iso(window.start), "lt": iso(window.end)}}}

@@ -37,6 +37,12 @@ def existing_streams(es: Elasticsearch, namespace: str) -> Iterator[tuple[str, s
             yield wanted[name], name
 
 
+def create_stream(es: Elasticsearch, name: str) -> None:
+    """Make an empty data stream from its template."""
+    with translated(f"Creating {name}"):
+        es.indices.create_data_stream(name=name)
+
+
 def plan_streams(
     es: Elasticsearch, namespace: str, templates: dict[str, Body], *, take_over: bool = False
 ) -> Iterator[Step]:

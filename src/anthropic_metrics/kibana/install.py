@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from elasticsearch import Elasticsearch
-
 from anthropic_metrics.config import KibanaSettings
-from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.steps import Kind, Step, lacks_api
-from anthropic_metrics.elastic.upgrade import existing_streams
+from anthropic_metrics.elastic.upgrade import create_stream, existing_streams
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, MetricsError
 from anthropic_metrics.kibana.bundle import FILE
 from anthropic_metrics.kibana.client import KibanaClient
@@ -137,7 +135,7 @@ def _all_failed(objects: list[SavedObject], error: MetricsError) -> list[Step]:
     return [*failed, *(_failed(each, "for the same reason") for each in others)]
 
 
-def missing_streams(es: Elasticsearch, namespace: str) -> list[Step]:
+def missing_streams(es: Client, namespace: str) -> list[Step]:
     """Streams that the panels read and that no document has made yet.
 
     A panel over a stream that does not exist shows an error, over an empty one zero.
@@ -147,16 +145,15 @@ def missing_streams(es: Elasticsearch, namespace: str) -> list[Step]:
     return [Step("data stream", name, "create", "empty") for name in names if name not in there]
 
 
-def create_streams(es: Elasticsearch, steps: list[Step]) -> list[Step]:
+def create_streams(es: Client, steps: list[Step]) -> list[Step]:
     """Make them; where that is not allowed the first document will."""
     return list(_created(es, steps))
 
 
-def _created(es: Elasticsearch, steps: list[Step]) -> Iterator[Step]:
+def _created(es: Client, steps: list[Step]) -> Iterator[Step]:
     for step in steps:
         try:
-            with translated(f"Creating {step.name}"):
-                es.indices.create_data_stream(name=step.name)
+            create_stream(es, step.name)
         except AuthError:
             yield Step(
                 step.kind, step.name, "skip", "no right to; the first document makes it", status="skipped"

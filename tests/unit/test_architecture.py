@@ -1,0 +1,91 @@
+"""The rules of ARCHITECTURE.md about imports, read from the code itself."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+PACKAGE = "anthropic_metrics"
+SOURCE = Path(__file__).parents[2] / "src"
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in (SOURCE / PACKAGE).rglob("*.py")
+}
+
+
+def imports(module: str, *, everywhere: bool = False) -> Iterator[str]:
+    """What a module imports when it is imported; `everywhere`: in functions and for type checkers too."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    nodes = list(ast.walk(tree)) if everywhere else _at_import(tree.body)
+    package = module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = (
+                ".".join(package.split(".")[: len(package.split(".")) + 1 - node.level]) if node.level else ""
+            )
+            name = ".".join(filter(None, (base, node.module)))
+            # `from package import module` imports the module.
+            yield from {f"{name}.{a.name}" if f"{name}.{a.name}" in MODULES else name for a in node.names}
+
+
+def _at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from _at_import(node.orelse)
+        elif isinstance(node, ast.If | ast.Try | ast.With):
+            yield from _at_import(node.body)
+        else:
+            yield node
+
+
+def users(*names: str) -> set[str]:
+    """The modules that import one of these distributions in any way, without the package's own name."""
+    return {
+        module.removeprefix(f"{PACKAGE}.")
+        for module in MODULES
+        if any(found.split(".")[0] in names for found in imports(module, everywhere=True))
+    }
+
+
+def test_there_is_no_import_circle() -> None:
+    graph = {
+        module: {each for each in imports(module) if each in MODULES and each != module} for module in MODULES
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from None
+
+
+# Still to be moved into `elastic/`; nothing may join them.
+ASKS_ITSELF = {"alerts.evaluation", "alerts.state", "kibana.ask"}
+# Deadlines, authorities and proxies are the same for the clients of all servers.
+USES_HTTPX = {"alerts.webhooks", "certificates", "config.alerts", "deadline"}
+CALL = re.compile(
+    r"\b(es|client|elasticsearch)\.(search|mget|index|bulk|esql|indices|cluster|security|ingest|nodes)\b"
+)
+
+
+def test_only_elastic_and_embedded_import_the_elasticsearch_client() -> None:
+    found = users("elasticsearch", "elastic_transport")
+    assert {each for each in found if not each.startswith(("elastic.", "embedded."))} == ASKS_ITSELF
+
+
+def test_only_elastic_and_embedded_ask_elasticsearch() -> None:
+    asking = {
+        module.removeprefix(f"{PACKAGE}.")
+        for module, path in MODULES.items()
+        if CALL.search(path.read_text(encoding="utf-8"))
+    }
+    found = {each for each in asking if not each.startswith(("elastic.", "embedded."))}
+    assert found <= ASKS_ITSELF
+
+
+def test_only_clients_of_http_servers_import_httpx() -> None:
+    found = users("httpx")
+    assert {each for each in found if not each.startswith(("admin_api.", "kibana."))} == USES_HTTPX
