@@ -28,6 +28,8 @@ OURS = ("ANTHROPIC_", "ELASTICSEARCH_", "KIBANA_")
 KEPT = ("ANTHROPIC_METRICS_CACHE",)  # where the embedded server lies: no behaviour under test
 
 
+# The servers of tests live for minutes; the full compiler would take half of a run's processor time.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 # A world that takes a minute to fill is filled by one worker.
 WORLDS = ("filled",)
 
