@@ -143,7 +143,7 @@ def world(
             elasticsearch=ElasticsearchSettings(hosts=(url,)),
             namespace=namespace,
             backfill=Backfill(timedelta(days=days)),
-            usage=usage or UsageSettings(),
+            usage=usage or UsageSettings(minute_backfill=timedelta(days=1)),
         )
         yield World(simulation, server, clock, config, es)
 

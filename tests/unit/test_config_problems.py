@@ -70,7 +70,7 @@ CASES = {
     "no duration": ("usage: {interval: 0m}", "usage.interval: must be longer than nothing"),
     "backfill": (
         "backfill: 2026-13-01",
-        "backfill: must be a duration such as 30d or a day such as 2026-01-01, not '2026-13-01'",
+        "backfill: must be a duration such as 30d, a day such as 2026-01-01 or last-month, not '2026-13-01'",
     ),
     "backfill too long": ("backfill: 9999d", "backfill: must be at most 3650d"),
     "requests per minute": (

@@ -57,7 +57,7 @@ def test_the_reference_names_the_kind_of_each_value() -> None:
         "| `usage_1d` | duration or `none` | `none` |",
         "| `granularities` | list | `[1m, 1h]` |",
         "| `format` | one of `json`, `console` |  |",
-        "| `backfill` | duration or day | `30d` |",
+        "| `backfill` | duration or day | `last-month` |",
         "| `admin_key` | secret |  |",
     ):
         assert line in text

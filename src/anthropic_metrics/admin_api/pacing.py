@@ -110,7 +110,7 @@ class Pacer:
                 if self._busy or self._line[0] != ticket:
                     self._changed.wait(_NEXT_LOOK)
                     continue
-                delay = self._delay()
+                delay = self._delay(ticket[0])
                 if delay <= 0:
                     heapq.heappop(self._line)
                     self._tokens -= 1
@@ -125,11 +125,13 @@ class Pacer:
             heapq.heapify(self._line)
             self._changed.notify_all()
 
-    def _delay(self) -> float:
+    def _delay(self, priority: Priority) -> float:
+        """Seconds until this caller may go. Backfill leaves half of the burst to the next live poll."""
+        wanted = 1.0 if priority is Priority.LIVE else max(1.0, self._burst / 2)
         now = self._now()
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._per_second)
         self._filled_at = now
-        delay = max((1 - self._tokens) / self._per_second, self._held_until - now)
+        delay = max((wanted - self._tokens) / self._per_second, self._held_until - now)
         return delay if delay > _EPSILON else 0.0
 
     def _now(self) -> float:

@@ -54,12 +54,10 @@ def audit_answer(report: Report) -> Answer:
     if months := list(_months(report)):
         tables.append(MONTHS.table(months, title="Costs by month"))
     if found:
-        tables.append(DIFFERENCES.table([_row(each) for each in found[:LISTED]], title="Differences"))
+        tables.append(DIFFERENCES.table([_row(each) for each in found], title="Differences", most=LISTED))
     if others := list(_others(report)):
         tables.append(OTHERS.table(others, title="Written by others"))
     notes = [f"{stream} was not compared: {why}." for stream, why in report.not_compared.items()]
-    if len(found) > LISTED:
-        notes.insert(0, f"{len(found) - LISTED:,} more differences are not listed.")
     return Answer(*tables, notes=notes, problems=list(_problems(report)), code=0 if report.equal else 1)
 
 

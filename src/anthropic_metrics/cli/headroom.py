@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import typer
@@ -16,8 +16,8 @@ from anthropic_metrics.cli.what_if import NO_SPEED, WHAT_IF, what_if_answer
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import parse_duration
 from anthropic_metrics.elastic.connect import Client, connect
-from anthropic_metrics.elastic.lookup import refresh
-from anthropic_metrics.elastic.outlook import Line, lines, unmapped, workspaces
+from anthropic_metrics.elastic.lookup import refresh_if_allowed
+from anthropic_metrics.elastic.outlook import Line, begins, lines, unmapped, workspaces
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.limits import MEASURED
 from anthropic_metrics.kernel.datasets import HEADROOM, stream_name
@@ -39,12 +39,14 @@ PEAKS = Layout(
     Column("minutes_above_80", "integer", title="> 80 %"),
     Column("minutes_above_100", "integer", title="> 100 %"),
     Column("week", "share", show=lambda trend: f"{trend:+.0%}"),
+    Column("above_on", "list", title="was above", show=lambda days: _days(days) if days else "-"),
     Column("reached", "time", show=lambda at: "now" if at <= utc_now() else f"{at:%Y-%m-%d}"),
 )
 UNMAPPED = Layout(
     "unmapped", Column("model"), Column("tokens"), Column("peak_tokens", "integer", title="peak minute")
 )
-DAY, WEEK = "24h", "7d"
+WEEK = "7d"
+_SHOWN_DAYS = 3
 CANNOT_BE_KNOWN = (
     "Not in the Admin API, so not here: requests (RPM), bursts within a minute (a few seconds may be refused "
     "far below 100 %), and whether output was counted by max_tokens when a request began."
@@ -58,9 +60,9 @@ def register(app: typer.Typer) -> None:
 @answers(PEAKS, UNMAPPED, WHAT_IF)
 def headroom(
     since: Annotated[
-        str | None,
-        typer.Option(help="How far back, 24h or a day; 24h, with --limit 7d.", show_default=False),
-    ] = None,
+        str,
+        typer.Option(help="How far back, such as 24h, or a day; else 7 days, so that each weekday counts."),
+    ] = WEEK,
     workspace: Annotated[
         str | None, typer.Option(help="Only this workspace, by id or name.", show_default=False)
     ] = None,
@@ -73,12 +75,12 @@ def headroom(
     ] = None,
     config: ConfigOption = None,
 ) -> Answer:
-    """How close each rate limit was: closest minute, trend, when growth reaches it."""
+    """How close each rate limit was: peak minute, trend, days above it, when growth reaches it."""
     wanted = _limits(limit or [], model)
     settings = load(config)
     settings.require_elasticsearch()
     now = utc_now()
-    span = Range(_start(since or (WEEK if wanted else DAY), now), now)
+    span = Range(_start(since, now), now)
     with closing(connect(settings.elasticsearch)) as es:
         if wanted and model:
             return what_if_answer(es, settings, span, wanted, model, workspace)
@@ -110,7 +112,7 @@ def _start(text: str, now: datetime) -> datetime:
 
 def _closest(es: Client, config: Config, span: Range, workspace: str | None) -> Answer:
     stream = stream_name(HEADROOM, config.namespace)
-    refresh(es, stream)
+    refresh_if_allowed(es, stream)
     found = lines(es, stream, span, workspace)
     if not found and workspace:
         check_workspace(workspace, workspaces(es, stream))
@@ -124,7 +126,7 @@ def _closest(es: Client, config: Config, span: Range, workspace: str | None) -> 
             ],
             title="In no limit group, so no limit is known",
         ),
-        notes=[*_notes(found), CANNOT_BE_KNOWN],
+        notes=[*_above(found), *_young(begins(es, stream), span), *_notes(found), CANNOT_BE_KNOWN],
     )
 
 
@@ -142,15 +144,39 @@ def _row(line: Line, now: datetime) -> tuple[object, ...]:
         line.above_80,
         line.above_100,
         line.trend,
+        [day.isoformat() for day in line.above_on],
         line.reached_at(now),
     )
+
+
+def _days(days: Sequence[str]) -> str:
+    """The last of them, with their weekdays: what happened on a Monday happens on the next."""
+    shown = [f"{date.fromisoformat(day):%a %m-%d}" for day in days[-_SHOWN_DAYS:]]
+    more = len(days) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _above(found: list[Line]) -> Iterator[str]:
+    """The answer to "will I hit a 429 next week?" where it is yes."""
+    over = [line for line in found if line.above_on]
+    if over:
+        yield (
+            f"{len(over)} of {len(found)} limits were exceeded in this range or the week before (`was "
+            "above`): the same traffic next week means 429 again."
+        )
+
+
+def _young(begin: datetime | None, span: Range) -> Iterator[str]:
+    if begin is not None and begin > span.start:
+        yield f"Headroom begins at {begin:%Y-%m-%d %H:%M} UTC: earlier minutes are not in these figures."
 
 
 def _notes(found: list[Line]) -> Iterator[str]:
     if found:
         yield (
             "peak: the peak minute; usual: 95 of 100 five-minute peaks were below; left: the least that it "
-            "or the organization had left; week: against the week before; reached: if it grows on."
+            "or the organization had left; week: against the week before; was above: days with a minute "
+            "above the limit, the week before included; reached: if it grows on."
         )
     caveats = {caveat for line in found for caveat in line.caveats}
     notes = {

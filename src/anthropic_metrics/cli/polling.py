@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from typing import Annotated
 
 import typer
@@ -17,6 +18,11 @@ from anthropic_metrics.cli.cluster import embedded_cluster, own_data
 from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment, progress
 from anthropic_metrics.cli.render import Answer, answers, say
 from anthropic_metrics.cli.summary import SUMMARY, summary
+from anthropic_metrics.config import Config
+from anthropic_metrics.derived.poller import DerivedPoller
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
@@ -87,6 +93,8 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
         tallies: list[Tally] = []
         for document in organization.documents(tallies):
             sys.stdout.write(json.dumps(document.source, ensure_ascii=False) + "\n")
+        for document in _derived(settings, organization) if only else ():
+            sys.stdout.write(json.dumps(document.source, ensure_ascii=False) + "\n")
     for tally in tallies:
         if tally.bad_rows:
             say(f"{tally.stream}: {tally.answers}", style="red")
@@ -96,3 +104,13 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
 def attempt_all(agent: Agent, jobs: list[Job]) -> list[Tally]:
     """Every job once, one after the other; a failing one does not keep the next from its turn."""
     return [agent.attempt(job) for job in jobs]
+
+
+def _derived(config: Config, organization: Organization) -> Iterator[Prepared]:
+    """The documents of the derived streams that were named, computed from the streams there are."""
+    for poller in organization.pollers:
+        if isinstance(poller, DerivedPoller):
+            config.require_elasticsearch()
+            with closing(connect(config.elasticsearch)) as es:
+                whole = poller.derivation.history(utc_now())
+                yield from poller.computed(whole, ElasticQuestions(es, must_refresh=False))

@@ -55,7 +55,7 @@ def what_if_answer(
 ) -> Answer:
     """The organization and its largest workspaces, or one of them, as they were and would have been."""
     stream = stream_name(USAGE_1M, config.namespace)
-    ask = ElasticQuestions(es)
+    ask = ElasticQuestions(es, must_refresh=False)
     ask.refresh(stream)
     owners = ask.organizations(stream)
     if not owners:

@@ -23,6 +23,7 @@ from anthropic_metrics.config.connections import (
 )
 from anthropic_metrics.config.retention import RetentionSettings
 from anthropic_metrics.config.values import (
+    LAST_MONTH,
     Backfill,
     BackfillValue,
     Duration,
@@ -70,8 +71,9 @@ class UsageSettings(Section):
         (), description="Only these workspaces (wrkspc_..., or Default); empty is all of them."
     )
     minute_backfill: Duration = Field(
-        timedelta(hours=24),
-        description="How far back the 1m stream begins; its pages are the most expensive ones.",
+        timedelta(days=15),
+        description="How far back the 1m stream begins, read at the first start behind the live polls; never "
+        "further than usage_1m and headroom documents stay.",
     )
 
     @field_validator("group_by")
@@ -131,9 +133,10 @@ class Config(Section):
         "default", description="Last part of the data streams' names, one per environment."
     )
     backfill: BackfillValue = Field(
-        Backfill(timedelta(days=30)),
-        description="How far back the first pass reads: a day (2026-01-01), or a length; at least what is "
-        "read again for corrections, 7 days of usage and 31 of costs.",
+        Backfill(LAST_MONTH),
+        description="How far back the first pass reads: `last-month` (from its first day on), a day "
+        "(2026-01-01) or a length (90d); at least what is read again for corrections, 7 days of usage and 31 "
+        "of costs.",
     )
     usage: UsageSettings = UsageSettings()
     cost: CostSettings = CostSettings()
@@ -149,7 +152,9 @@ class Config(Section):
     def _minutes_outlive_backfill(cls, value: RetentionSettings, info: ValidationInfo) -> RetentionSettings:
         usage: UsageSettings | None = info.data.get("usage")
         for key, kept in ((key, getattr(value, key)) for key in ("usage_1m", "headroom")):
-            if usage and kept is not None and kept < usage.minute_backfill:
+            # The default follows a shorter retention; what was asked for must be possible.
+            asked = usage is not None and "minute_backfill" in usage.model_fields_set
+            if usage and asked and kept is not None and kept < usage.minute_backfill:
                 raise PydanticCustomError(
                     "at_key",
                     "must be at least usage.minute_backfill ({least}), or none for ever; you gave {given}",

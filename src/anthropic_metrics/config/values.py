@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
@@ -57,34 +57,52 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer
 Retention = Annotated[timedelta | None, BeforeValidator(_parse_retention), PlainSerializer(_format_retention)]
 
 
+LAST_MONTH: Literal["last-month"] = "last-month"
+
+
 @dataclass(frozen=True)
 class Backfill:
-    """How far back the first pass reads: a length that ends now, or a day."""
+    """How far back the first pass reads: a length that ends now, a day, or the first day of last month."""
 
-    start: timedelta | date
+    start: timedelta | date | Literal["last-month"]
+
+    @property
+    def moves(self) -> bool:
+        """Whether the first day moves on with time."""
+        return not isinstance(self.start, date)
 
     def since(self, now: datetime) -> datetime:
         """The first instant to read: midnight UTC, never later than the midnight before `now`."""
         now = now.astimezone(UTC)
-        day = (now - self.start).date() if isinstance(self.start, timedelta) else self.start
-        return datetime.combine(min(day, now.date()), time(), UTC)
+        return datetime.combine(min(self._day(now), now.date()), time(), UTC)
+
+    def _day(self, now: datetime) -> date:
+        if isinstance(self.start, timedelta):
+            return (now - self.start).date()
+        if isinstance(self.start, date):
+            return self.start
+        return (now.replace(day=1) - timedelta(days=1)).date().replace(day=1)
 
     def __str__(self) -> str:
-        return format_duration(self.start) if isinstance(self.start, timedelta) else self.start.isoformat()
+        if isinstance(self.start, timedelta):
+            return format_duration(self.start)
+        return self.start.isoformat() if isinstance(self.start, date) else self.start
 
 
 def parse_backfill(value: object) -> Backfill:
-    """A duration or a day (`2026-01-01`); ValueError says what is allowed."""
+    """A duration, a day (`2026-01-01`) or `last-month`; ValueError says what is allowed."""
     if isinstance(value, Backfill):
         return value
     if isinstance(value, date) and not isinstance(value, datetime):
         return Backfill(value)
+    if isinstance(value, str) and value.strip() == LAST_MONTH:
+        return Backfill(LAST_MONTH)
     try:
         if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip()):
             return Backfill(date.fromisoformat(value.strip()))
         length = parse_duration(value)
     except ValueError:
-        message = f"must be a duration such as 30d or a day such as 2026-01-01, not {value!r}"
+        message = f"must be a duration such as 30d, a day such as 2026-01-01 or last-month, not {value!r}"
         raise ValueError(message) from None
     if length > _LONGEST_BACKFILL:
         raise ValueError(f"must be at most {format_duration(_LONGEST_BACKFILL)}; or name a day")

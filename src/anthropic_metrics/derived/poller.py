@@ -11,7 +11,7 @@ from anthropic_metrics.derived.due import OVERLAP, Due, runs
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.inventory import Inventory
-from anthropic_metrics.kernel.jobs import Job
+from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.ports import Progress, Sink, Terms
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import Range
@@ -35,8 +35,15 @@ class DerivedPoller:
     """A `kernel.ports.Poller` of one derivation."""
 
     def __init__(
-        self, derivation: Derivation, inventory: Inventory, *, clock: Callable[[], datetime]
+        self,
+        derivation: Derivation,
+        inventory: Inventory,
+        *,
+        clock: Callable[[], datetime],
+        live_for: timedelta | None = None,
     ) -> None:
+        """`live_for`: how far back the live job looks; what is older follows the sweep of what it follows."""
+        self._live_for = live_for
         self.derivation = derivation
         self.dataset = derivation.dataset
         self.only = derivation.only
@@ -52,14 +59,25 @@ class DerivedPoller:
     def live(self, sink: Sink) -> list[Job]:
         def run(tally: Tally) -> Range:
             whole = self.derivation.history(self._clock())
+            if self._live_for is not None:
+                whole = Range(max(whole.start, whole.end - self._live_for), whole.end)
             self.keep(whole, sink, tally)
             return whole
 
         return [self._job(run, after=self.derivation.follows)]
 
     def sweep(self, sink: Sink) -> list[Job]:
-        """None: the live job compares everything once a day."""
-        return []
+        """None where the live job compares everything once a day."""
+        if self._live_for is None:
+            return []
+
+        def run(tally: Tally) -> Range:
+            whole = self.derivation.history(self._clock())
+            self.keep_all(whole, sink, tally)
+            return whole
+
+        name, after = f"{self.dataset} sweep", f"{self.derivation.follows} sweep"
+        return [Job(name, self.only, self.stream, SWEEP_EVERY, run, Kind.sweep, after=after)]
 
     def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
         return [self._over(self.derivation.history(self._clock()), sink)]

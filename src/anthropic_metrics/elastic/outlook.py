@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic import query
-from anthropic_metrics.kernel.ranges import Range, iso
+from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
 
 Body = dict[str, Any]
 
@@ -28,6 +28,7 @@ class Line:
     """One limit over a range: its closest minute, how often it was close, and how it was a week before.
 
     `usual_share`: 95 of 100 windows with traffic stayed below it. `least_left` is the least headroom share.
+    `above_on`: the UTC days of the range and of the week before on which a minute was above the limit.
     """
 
     workspace: str | None
@@ -43,6 +44,7 @@ class Line:
     above_100: int
     most_tokens: int
     most_tokens_before: int | None = None
+    above_on: tuple[date, ...] = ()
     caveats: tuple[str, ...] = ()
 
     @property
@@ -80,11 +82,12 @@ def lines(es: Elasticsearch, stream: str, span: Range, workspace: str | None = N
     A workspace is named by its id or its name.
     """
     earlier = Range(span.start - WEEK, span.end - WEEK)
-    most = {key: value for key, value, _ in _busiest(es, stream, earlier, workspace)}
-    found = [
-        replace(_line(bucket), most_tokens_before=most.get(key))
-        for key, _, bucket in _busiest(es, stream, span, workspace, details=True)
-    ]
+    before = {key: (value, _days(bucket)) for key, value, bucket in _busiest(es, stream, earlier, workspace)}
+    found = []
+    for key, _, bucket in _busiest(es, stream, span, workspace, details=True):
+        most, days = before.get(key, (None, ()))
+        above = tuple(sorted({*days, *_days(bucket)}))
+        found.append(replace(_line(bucket), most_tokens_before=most, above_on=above))
     return sorted(found, key=lambda line: (-line.peak_share, -line.peak_tokens, line.group, line.limit_type))
 
 
@@ -111,12 +114,24 @@ def workspaces(es: Elasticsearch, stream: str) -> dict[str, str]:
     return {str(bucket["key"]["id"]): str(bucket["key"]["name"]) for bucket in buckets}
 
 
+def begins(es: Elasticsearch, stream: str) -> datetime | None:
+    """The time of the earliest headroom in the stream; None while it is empty."""
+    earliest = {"earliest": {"min": {"field": "@timestamp"}}}
+    value = query.aggregate(es, stream, {"match_all": {}}, earliest).get("earliest", {}).get("value")
+    return None if value is None else from_milliseconds(value)
+
+
+def _days(bucket: Mapping[str, Any]) -> tuple[date, ...]:
+    days = bucket["above"]["days"]["buckets"]
+    return tuple(from_milliseconds(day["key"]).date() for day in days if day["doc_count"])
+
+
 def _busiest(
     es: Elasticsearch, stream: str, span: Range, workspace: str | None, *, details: bool = False
 ) -> Iterator[tuple[tuple[str, ...], int, Body]]:
     """Key, tokens of the busiest minute and the bucket of every limit in use."""
     sources = [{field: {"terms": {"field": field, "missing_bucket": True}}} for field in (*_KEY, *_GROUP)]
-    aggregations = {"most": _of("max", "peak_tokens"), **(_DETAILS if details else {})}
+    aggregations = {"most": _of("max", "peak_tokens"), "above": _ABOVE, **(_DETAILS if details else {})}
     wanted = _wanted(span, workspace, unmapped=False)
     for bucket in query.composite(es, stream, wanted, sources, aggregations, page=_PAGE):
         yield tuple(map(str, bucket["key"].values())), int(bucket["most"]["value"]), bucket
@@ -126,6 +141,10 @@ def _of(what: str, field: str, **options: Any) -> Body:
     return {what: {"field": f"anthropic.headroom.{field}", **options}}
 
 
+_ABOVE: Body = {
+    "filter": {"range": {"anthropic.headroom.minutes_above_100": {"gt": 0}}},
+    "aggs": {"days": {"date_histogram": {"field": "@timestamp", "calendar_interval": "day"}}},
+}
 _DETAILS: Body = {
     "closest": {
         "top_hits": {

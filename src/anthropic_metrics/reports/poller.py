@@ -98,12 +98,19 @@ class ViewPoller:
         return [Job(view.dataset, view.poller, view.stream, view.interval, run)]
 
     def sweep(self, sink: Sink) -> list[Job]:
-        """The whole history, compared with the stream whether or not the answers changed."""
-        view = self.view
+        """The whole history, compared with the stream whether or not the answers changed.
+
+        After the first one no further back than `view.resweep`.
+        """
+        view, swept = self.view, False
 
         def run(tally: Tally) -> Range:
+            nonlocal swept
             whole = view.whole(self._clock())
+            if swept and view.resweep is not None:
+                whole = Range(max(whole.start, whole.end - view.resweep), whole.end)
             self.keep(whole, sink.store, tally, record=sink.record, priority=Priority.BACKFILL, verify=True)
+            swept = True
             return whole
 
         return [Job(f"{view.dataset} sweep", view.poller, view.stream, SWEEP_EVERY, run, Kind.sweep)]

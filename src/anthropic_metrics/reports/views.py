@@ -28,6 +28,8 @@ COST_PATH = "/v1/organizations/cost_report"
 SPEED_BETA = ("anthropic-beta", "fast-mode-2026-02-01")
 
 # What late and revised data need: usage lands within minutes, rarely hours; costs are revised for days.
+# Of minutes only these are compared again every day; the pages of all would cost the most.
+MINUTES_RESWEPT = timedelta(days=1)
 USAGE_RUNGS: dict[Width, tuple[Rung, ...]] = {
     "1m": (Rung(timedelta(hours=3)), Rung(timedelta(days=1), every=timedelta(hours=1))),
     "1h": (Rung(timedelta(days=1)), Rung(timedelta(days=7), every=timedelta(hours=1))),
@@ -65,6 +67,8 @@ class View:
     terms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # Numbers whose change after a bucket was complete is logged as a correction.
     corrected: tuple[str, ...] = ()
+    # How far back sweeps reach after a process's first one; None: over the whole history.
+    resweep: timedelta | None = None
 
     def frame(self, bucket: Range, names: Names, now: datetime) -> Frame:
         """What the documents of a bucket, read at `now`, have in common."""
@@ -113,7 +117,8 @@ def usage_view(config: Config, width: Width) -> View | None:
     kept_for = config.retention.of(dataset)
     if width == "1m":
         # Its pages are the most expensive ones, so it never reaches further back than it is told to.
-        kept_for = min(kept_for or usage.minute_backfill, usage.minute_backfill)
+        limits = (kept_for, config.retention.of(HEADROOM), usage.minute_backfill)
+        kept_for = min(length for length in limits if length is not None)
     history, oldest = _reach(config, kept_for, width, USAGE_RUNGS[width])
     return View(
         poller="usage",
@@ -134,6 +139,7 @@ def usage_view(config: Config, width: Width) -> View | None:
         filters=_workspace_filters(usage.workspace_ids),
         terms={"anthropic.workspace.id": tuple(usage.workspace_ids)} if usage.workspace_ids else {},
         corrected=BY_DATASET[dataset].corrected,
+        resweep=MINUTES_RESWEPT if width == "1m" else None,
     )
 
 
@@ -149,7 +155,7 @@ def _reach(
 
     def history(now: datetime) -> datetime:
         start = backfill.since(now)
-        if isinstance(backfill.start, timedelta):
+        if backfill.moves:
             # A length moves on with time: a short one must not end the re-reading of what was shipped.
             start = min(start, floor(now - reread, WIDTHS["1d"]))
         return max(start, oldest(now))

@@ -20,7 +20,9 @@ def _pollers(organization: Organization) -> Iterator[Poller]:
     from anthropic_metrics.headroom.derivation import Headroom
 
     if (derivation := Headroom.of(organization.config)) is not None:
-        yield DerivedPoller(derivation, organization.inventory, clock=organization.clock)
+        # A live poll never waits for fifteen days of minutes.
+        lately = timedelta(days=1)
+        yield DerivedPoller(derivation, organization.inventory, clock=organization.clock, live_for=lately)
 
 
 STREAM = Stream(

@@ -104,6 +104,16 @@ def test_live_passes_backfill_and_equals_keep_their_order() -> None:
     assert order == ["new", "old 1", "old 2"]
 
 
+def test_backfill_leaves_half_of_the_burst_to_the_next_live_poll(time: FakeTime) -> None:
+    pacer = paced(time)
+    for _ in range(2 * BURST):
+        with pacer.turn(Priority.BACKFILL):
+            pass
+    waited = len(time.slept)
+    take(pacer, BURST // 2 - 1)
+    assert len(time.slept) == waited
+
+
 def test_two_turns_never_overlap() -> None:
     pacer = Pacer(60_000, sleep=lambda _: None)
     inside, overlaps = [0], []

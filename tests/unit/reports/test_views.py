@@ -46,6 +46,26 @@ def test_a_backfill_from_a_day_reads_nothing_older() -> None:
     assert {each.history(NOW) for each in views(config) if each.width != "1m"} == {day}
 
 
+@pytest.mark.parametrize(
+    ("now", "first"),
+    [("2026-11-21", "2026-10-01"), ("2026-01-31", "2025-12-01"), ("2026-03-01", "2026-01-29")],
+)
+def test_the_default_begins_with_the_first_day_of_last_month_and_never_after_what_is_read_again(
+    now: str, first: str
+) -> None:
+    """A total of last month is then whole; on 1 March the costs of 31 days reach back further."""
+    cost = next(each for each in views(Config()) if each.poller == "cost")
+    assert cost.history(datetime.fromisoformat(f"{now}T10:42Z")) == datetime.fromisoformat(f"{first}T00:00Z")
+
+
+def test_minutes_go_back_fifteen_days_but_never_beyond_what_their_documents_live() -> None:
+    assert view("usage_1m").history(NOW) == NOW.replace(second=0) - timedelta(days=15)
+    for kept in ("usage_1m", "headroom"):
+        config = Config(retention=RetentionSettings.model_validate({kept: timedelta(days=2)}))
+        minutes = next(each for each in views(config) if each.width == "1m")
+        assert minutes.history(NOW) == NOW.replace(second=0) - timedelta(days=2)
+
+
 def test_minutes_reach_only_as_far_back_as_they_are_told_even_in_a_backfill_by_hand() -> None:
     minutes = view("usage_1m", minute_backfill=timedelta(hours=6))
     six_hours_ago = datetime(2026, 11, 21, 4, 42, tzinfo=UTC)

@@ -1,0 +1,55 @@
+"""`headroom` answers "will I hit a 429 next week?" from every weekday of the last fourteen days."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from anthropic_metrics.headroom.outlook import begins, lines
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.cli.headroom import _above, _days, _young
+from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.setup import apply, plan_setup
+from anthropic_metrics.kernel.datasets import HEADROOM, stream_name
+from anthropic_metrics.kernel.ranges import Range
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+MONDAY = datetime(2026, 11, 16, 9, 30, tzinfo=UTC)
+
+
+def test_a_limit_that_was_exceeded_last_monday_is_no_quiet_76_percent(
+    es: Elasticsearch, elasticsearch_url: str, namespace: str
+) -> None:
+    settings = Config.model_validate(
+        {"elasticsearch": {"hosts": [elasticsearch_url]}, "namespace": namespace}
+    )
+    apply(es, plan_setup(es, settings))
+    stream = stream_name(HEADROOM, namespace)
+    for at, share in ((MONDAY, 1.02), (NOW - timedelta(days=1), 0.76)):
+        window = {
+            "scope": "organization",
+            "group_id": "g",
+            "group_name": "Opus",
+            "limit_type": "output_tokens_per_minute",
+            "limit": 1000,
+            "peak_tokens": int(share * 1000),
+            "peak_share": share,
+            "peak_minute": at.isoformat(),
+            "headroom_share": 1 - share,
+            "minutes_above_80": 1,
+            "minutes_above_100": int(share > 1),
+            "unmapped": False,
+        }
+        source = {"organization": {"id": "o"}, "anthropic": {"headroom": window}}
+        es.index(index=stream, op_type="create", document={"@timestamp": at.isoformat(), **source})
+    es.indices.refresh(index=stream)
+
+    span = Range(NOW - timedelta(days=7), NOW)
+    (line,) = lines(es, stream, span)
+    assert line.peak_share == 0.76
+    assert line.above_on == (date(2026, 11, 16),)
+    assert _days([day.isoformat() for day in line.above_on]) == "Mon 11-16"
+    assert "429 again" in "".join(_above([line]))
+    assert begins(es, stream) == MONDAY
+    assert list(_young(begins(es, stream), span)) == []
+    assert "earlier minutes are not in" in "".join(_young(NOW - timedelta(days=1), span))
