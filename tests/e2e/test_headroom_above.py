@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from anthropic_metrics.headroom.outlook import begins, lines
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.cli.headroom import _above, _days, _young
 from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.outlook import begins, lines
 from anthropic_metrics.elastic.setup import apply, plan_setup
 from anthropic_metrics.kernel.datasets import HEADROOM, stream_name
 from anthropic_metrics.kernel.ranges import Range

@@ -15,7 +15,7 @@ from anthropic_metrics.admin_api.pages import BucketQuery
 from anthropic_metrics.admin_api.replies import CostRow, Reply, UsageRow
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.kernel.datasets import COST, USAGE, USAGE_1D, USAGE_1M, stream_name
+from anthropic_metrics.kernel.datasets import COST, HEADROOM, USAGE, USAGE_1D, USAGE_1M, stream_name
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, Frame
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.plan import PAGE_MOST, Rung
