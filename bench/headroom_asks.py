@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,7 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.alerts.catalog import rules
 from anthropic_metrics.alerts.execute import run
-from anthropic_metrics.cli.common import out
-from anthropic_metrics.cli.what_if import print_what_if
+from anthropic_metrics.cli.what_if import what_if_answer
 from anthropic_metrics.config import Config
 from anthropic_metrics.derived.due import OVERLAP, Due
 from anthropic_metrics.derived.poller import DerivedPoller
@@ -94,9 +93,8 @@ def commands(es: Elasticsearch, config: Config, sample: Sample) -> None:
         return [*lines(es, stream, span, workspace), *unmapped(es, stream, span, workspace)]
 
     def under_another_limit(workspace: str | None = None) -> None:
-        with out.capture():
-            span = Range(NOW - 7 * DAY, NOW)
-            print_what_if(es, config, span, {OUTPUT: 200_000}, sample.models[0], workspace)
+        span = Range(NOW - 7 * DAY, NOW)
+        what_if_answer(es, config, span, {OUTPUT: 200_000}, sample.models[0], workspace)
 
     timed(es, "table, 24 h", lambda: table(DAY))
     timed(es, "table, 7 d", lambda: table(7 * DAY))
@@ -111,8 +109,12 @@ def panels(es: Elasticsearch, config: Config) -> None:
     dashboard = next(each for each in load_bundle().dashboards if each.name == "headroom")
     for days in (1, 7, 30):
         for panel in dashboard.queried():
-            asked = partial(ask, es, panel.query, NOW - days * DAY, NOW, namespace=config.namespace)
-            timed(es, f"panel, {days} d: {panel.title}", lambda asked=asked: asked().rows)
+            asked = partial(_rows, es, panel.query, NOW - days * DAY, config.namespace)
+            timed(es, f"panel, {days} d: {panel.title}", asked)
+
+
+def _rows(es: Elasticsearch, query: str, start: datetime, namespace: str) -> tuple[Any, ...]:
+    return ask(es, query, start, NOW, namespace=namespace).rows
 
 
 def timed(es: Elasticsearch, what: str, ask: Callable[[], object], times: int = 3) -> None:

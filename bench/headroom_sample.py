@@ -124,7 +124,7 @@ class Known(Inventory):
     """The inventory, known beforehand."""
 
     def __init__(self, names: Names) -> None:
-        self._names = names
+        self._fixed = names
 
     def names(self, now: datetime, *, unknown: bool = False) -> Names:
-        return self._names
+        return self._fixed

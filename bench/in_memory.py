@@ -7,10 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from chaos_truth import held_row, true_row
-from memory_streams import MemoryStreams, Store, Wire
 from pydantic import SecretStr
-from world import GROUPED
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.organization import Organization
@@ -26,6 +23,10 @@ from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation
 from anthropic_metrics.simulator.api import AdminApi
 from anthropic_metrics.simulator.arrivals import Profile
+from anthropic_metrics.simulator.reports import OpenBucket
+from tests.harness.chaos_truth import held_row, true_row
+from tests.harness.memory_streams import MemoryStreams, Store, Wire
+from tests.harness.world import GROUPED
 
 SERIES = 11
 DAY = timedelta(days=1)
@@ -54,7 +55,7 @@ class Indexed(Store):
 class Bench:
     """The live job of one view, from `at` on, with streams in memory."""
 
-    def __init__(self, profile: Profile, width: str, at: datetime, open_bucket: str = "omit") -> None:
+    def __init__(self, profile: Profile, width: str, at: datetime, open_bucket: OpenBucket = "omit") -> None:
         self.clock = SettableClock(at)
         self.simulation = Simulation(self.clock, start=at - DAY, series=SERIES, arrivals=profile)
         api = AdminApi(self.simulation)
@@ -97,9 +98,13 @@ class Bench:
             for copy, source in self.streams.store.copies.values()
             if first <= source["@timestamp"] < last
         ]
-        held = Counter((held_row(dataset, source), copy.missing_since) for copy, source in documents)
+        held: Counter[tuple[Any, datetime | None]] = Counter(
+            (held_row(dataset, source), copy.missing_since) for copy, source in documents
+        )
         rows = self._truth(dataset, start, end)
-        truth = Counter((true_row(self, dataset, row), None) for row in rows)
+        truth: Counter[tuple[Any, datetime | None]] = Counter(
+            (true_row(self, dataset, row), None) for row in rows
+        )
         if held == truth:
             return ""
         total, found = sum(map(_size, rows)), sum(_held_size(source) for _, source in documents)

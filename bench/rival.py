@@ -25,11 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import fault_proxy as net
-from chaos_truth import NUMBERS, Wrong, check_streams, documents
-from chaos_world import Chaos, chaos_world
 from elasticsearch import Elasticsearch, NotFoundError
-from in_memory import Bench
 
 from anthropic_metrics import logs
 from anthropic_metrics.config import Backfill
@@ -37,6 +33,11 @@ from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.simulator import effects
 from anthropic_metrics.simulator.arrivals import Profile
 from anthropic_metrics.simulator.faults import Rule
+from anthropic_metrics.simulator.reports import OpenBucket
+from bench.in_memory import Bench
+from tests.harness import fault_proxy as net
+from tests.harness.chaos_truth import NUMBERS, Wrong, check_streams, documents
+from tests.harness.chaos_world import Chaos, chaos_world
 
 PAGE = Path(__file__).parents[1] / "docs/guarantees.md"
 BEGIN, END = "<!-- rival: begin -->", "<!-- rival: end -->"
@@ -122,7 +123,7 @@ def revised() -> Iterator[Cell]:
 
 def open_buckets() -> Iterator[Cell]:
     """(h) What the API does with a bucket that has not ended; a day of it."""
-    theirs = {
+    theirs: dict[OpenBucket, tuple[str, str]] = {
         "omit": ("returns closed buckets only", "as in (a)"),
         "partial": ("also returns the open bucket", "+593% tokens"),
         "error": ("answers 400 to a range without a whole bucket", "exact, 264 error documents a day"),

@@ -20,14 +20,14 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-from chaos_events import Event
-from chaos_process import Process, processes
-from chaos_truth import Wrong, check_streams
-from chaos_world import Chaos, chaos_world
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics import logs
 from anthropic_metrics.embedded import EmbeddedElasticsearch
+from tests.harness.chaos_events import Event
+from tests.harness.chaos_process import Process, processes
+from tests.harness.chaos_truth import Wrong, check_streams
+from tests.harness.chaos_world import Chaos, chaos_world
 
 FAULTS = (
     "api_limited",

@@ -25,15 +25,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
-from chaos_truth import Wrong, check_headroom, check_streams
-from chaos_world import Chaos
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
-from fast_daemon import FastClock
-from soak import measure
-from world import World
 
 from anthropic_metrics import logs
 from anthropic_metrics.config import Config
@@ -41,8 +36,14 @@ from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
 from anthropic_metrics.simulator.prices import MODELS
 from anthropic_metrics.simulator.requests import Answer, Request
+from bench.fast_daemon import FastClock
+from bench.soak import measure
+from tests.harness.chaos_truth import Wrong, check_headroom, check_streams
+from tests.harness.chaos_world import Chaos
+from tests.harness.fault_proxy import FaultProxy
+from tests.harness.world import World
 
-DAEMON = Path(__file__).with_name("fast_daemon.py")
+DAEMON = (sys.executable, "-m", "bench.fast_daemon")
 START = datetime(2026, 11, 17, 9, 30, tzinfo=UTC)
 SERIES = 8
 SIDES = {"alone": 1, "beside": 2}  # namespaces, and how many daemons write to each
@@ -80,12 +81,12 @@ class Counted(SimulatorServer):
     def __init__(self, simulation: Simulation) -> None:
         super().__init__(simulation)
         self.admin_keys.update(map(key, SIDES))
-        self.asked: Counter[str | None] = Counter()
+        self.by_key: Counter[str | None] = Counter()
         self._counting = threading.Lock()
 
     def respond(self, request: Request, given: str | None) -> Answer:
         with self._counting:
-            self.asked[given] += 1
+            self.by_key[given] += 1
         return super().respond(request, given)
 
 
@@ -107,7 +108,7 @@ class Daemon:
         clock = {"start": fast.start.isoformat(), "began": fast.began, "speed": fast.speed}
         told.write_text(json.dumps({"config": config, **clock}), "utf-8")
         with log.open("w") as errors:
-            command = [sys.executable, str(DAEMON), str(told)]
+            command = [*DAEMON, str(told)]
             return cls(side, log, subprocess.Popen(command, stderr=errors))
 
     def ended(self, deadline: float) -> str:
@@ -136,13 +137,14 @@ def main() -> int:
         EmbeddedElasticsearch(data=Path(data, "es"), heap="2g") as server,
         Elasticsearch(server.url, request_timeout=60) as es,
     ):
-        clock = Clock(FastClock(START, time.monotonic(), wanted.speed))
+        fast = FastClock(START, time.monotonic(), wanted.speed)
+        clock = Clock(fast)
         simulation = Simulation(clock, days=1, series=SERIES, arrivals="late", revisions="heavy")
         with Counted(simulation) as api:
             api.behaviour.open_bucket = "partial"
             worlds = {side: world(side, es, server.url, api, clock) for side in SIDES}
             daemons = [
-                Daemon.start(Path(data), side, number, clock.fast, settings(side, server.url, api.url))
+                Daemon.start(Path(data), side, number, fast, settings(side, server.url, api.url))
                 for side, count in SIDES.items()
                 for number in range(count)
             ]
@@ -153,7 +155,7 @@ def main() -> int:
                 for daemon in daemons:
                     daemon.process.kill()
             clock.stop()
-            asked = {side: api.asked[key(side)] for side in SIDES}
+            asked = {side: api.by_key[key(side)] for side in SIDES}
             return judge(worlds, asked, wrong, span)
 
 
@@ -170,14 +172,16 @@ def settings(side: str, es: str, api: str) -> dict[str, Any]:
 def world(side: str, es: Elasticsearch, url: str, api: SimulatorServer, clock: Clock) -> Chaos:
     """What the checks of the chaos suite want to know; nothing stands between agent and Elasticsearch."""
     config = Config.model_validate(settings(side, url, api.url))
-    return Chaos(0, World(api.simulation, api, clock, config, es), None, config, clock)
+    no_proxy = cast(FaultProxy, None)  # none of the checks asks for it
+    return Chaos(0, World(api.simulation, api, clock, config, es), no_proxy, config, clock)
 
 
 def live(
     daemons: list[Daemon], simulation: Simulation, es: Elasticsearch, clock: Clock, span: timedelta
 ) -> None:
     """The week. What it did to the processes is printed."""
-    rng, taken, edited, rolled, began = Random("two daemons"), [], START, START, time.monotonic()
+    rng, edited, rolled, began = Random("two daemons"), START, START, time.monotonic()
+    taken: list[Any] = []
     first = None
     while (now := clock.now()) < START + span:
         assert all(daemon.process.poll() is None for daemon in daemons), "a daemon has ended"

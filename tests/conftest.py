@@ -13,10 +13,10 @@ from contextlib import suppress
 import pytest
 from elasticsearch import ApiError, Elasticsearch
 from hypothesis import settings
-from servers.processors import ProcessorsServer
 
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.errors import MetricsError
+from tests.servers.processors import ProcessorsServer
 
 # How long an example takes says nothing about what it shows.
 settings.register_profile("untimed", deadline=None)

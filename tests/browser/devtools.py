@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from anthropic_metrics.errors import ConfigError
-from browser.chromium import CURE, Browser
+from tests.browser.chromium import CURE, Browser
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),

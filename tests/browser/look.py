@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from anthropic_metrics.errors import MetricsError
-from browser.chromium import find
-from browser.devtools import Window
+from tests.browser.chromium import find
+from tests.browser.devtools import Window
 
 WIDTHS = {"desk": 1440, "phone": 390}
 SCHEMES = ("light", "dark")

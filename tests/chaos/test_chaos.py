@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import pytest
-from chaos_events import Event
-from chaos_run import failure_of, report, shrunk
 from elasticsearch import Elasticsearch
+
+from tests.harness.chaos_events import Event
+from tests.harness.chaos_run import failure_of, report, shrunk
 
 SEEDS = range(1, 21)
 # Schedules that once failed, by what was wrong.

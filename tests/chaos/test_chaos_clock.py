@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
-from chaos_truth import check_streams
-from chaos_world import Chaos, chaos_world
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.kernel.jobs import Kind
+from tests.harness.chaos_truth import check_streams
+from tests.harness.chaos_world import Chaos, chaos_world
 
 MINUTE = 60.0
 END = 100 * MINUTE

@@ -9,12 +9,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from chaos_process import Process, processes
-from chaos_truth import check_streams
-from chaos_world import Chaos, chaos_world
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.embedded import EmbeddedElasticsearch
+from tests.harness.chaos_process import Process, processes
+from tests.harness.chaos_truth import check_streams
+from tests.harness.chaos_world import Chaos, chaos_world
+from tests.harness.fault_proxy import Passing, Reply
 
 ROUNDS = 5
 
@@ -76,14 +77,19 @@ def test_an_elasticsearch_that_is_killed_in_mid_poll_and_comes_back_holds_the_tr
             world.poll()
             count, kill = 0, server.kill
 
-            def dying(*_: object) -> None:
+            def dying() -> None:
                 nonlocal count
                 count += 1
                 if count == 7:
                     kill()
 
             forward = world.proxy.forward
-            world.proxy.forward = lambda request, body: (dying(), forward(request, body))[1]  # type: ignore[method-assign]
+
+            def forwarded(request: Passing, body: bytes) -> Reply:
+                dying()
+                return forward(request, body)
+
+            world.proxy.forward = forwarded  # type: ignore[method-assign]
             world.clock.advance(timedelta(minutes=60))
             world.poll()
             assert world.runners[0].failures

@@ -9,7 +9,6 @@ from typing import Any
 
 import pydantic_core
 import pytest
-import reply_examples as examples
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from anthropic_metrics.admin_api.replies import (
     Workspace,
     parse_rows,
 )
+from tests.harness import reply_examples as examples
 
 DOCUMENTED: dict[str, tuple[type[Reply], dict[str, Any]]] = {
     "usage, older": (UsageRow, examples.USAGE_OLDER),

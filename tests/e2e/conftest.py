@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from dashboard_world import filled_world
 from elasticsearch import Elasticsearch
-from world import World
+
+from tests.harness.dashboard_world import filled_world
+from tests.harness.world import World
 
 
 @pytest.fixture(scope="session")

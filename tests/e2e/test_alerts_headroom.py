@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from alerts_replay import heard_by
 from elasticsearch import Elasticsearch
-from world import attempt, world
 
 from anthropic_metrics.alerts.catalog import every_rule
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.kernel.jobs import Kind
+from tests.harness.alerts_replay import heard_by
+from tests.harness.world import attempt, world
 
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
 FABLE = "claude-fable-5-2"

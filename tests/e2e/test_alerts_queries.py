@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from elasticsearch import Elasticsearch
 from typer.testing import CliRunner
-from world import World, world
 
 from anthropic_metrics.alerts.bodies import query
 from anthropic_metrics.alerts.catalog import every_rule, rules
@@ -21,6 +20,7 @@ from anthropic_metrics.alerts.execute import run
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import AlertSettings, BudgetSettings, UsageSettings
 from anthropic_metrics.errors import BadRequest, NoData
+from tests.harness.world import World, world
 
 NOW = datetime(2026, 11, 2, 12, 20, tzinfo=UTC)
 BUDGETS = BudgetSettings(

@@ -10,17 +10,26 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 import pytest
-from alerts_incidents import MONTH, MONTH_END, START, Incident, MonthEnd, Script, incidents, month_end
-from alerts_replay import DAY, HOUR, READERS, Heard, Replay, Watched, at, replay
-from alerts_rival import rivals
-from alerts_table import table, write, written
-from alerts_truth import day_costs
 from elasticsearch import Elasticsearch
-from servers.kibana_ids import ALL_ROWS
 
 from anthropic_metrics.alerts.bodies import create_body
 from anthropic_metrics.alerts.catalog import rules
 from anthropic_metrics.config import AlertSettings, BudgetSettings, Config
+from tests.harness.alerts_incidents import (
+    MONTH,
+    MONTH_END,
+    START,
+    Incident,
+    MonthEnd,
+    Script,
+    incidents,
+    month_end,
+)
+from tests.harness.alerts_replay import DAY, HOUR, READERS, Heard, Replay, Watched, at, replay
+from tests.harness.alerts_rival import rivals
+from tests.harness.alerts_table import table, write, written
+from tests.harness.alerts_truth import day_costs
+from tests.servers.kibana_ids import ALL_ROWS
 
 # Above what the simulated organization spends on a busy weekday without an incident.
 LIMITS = AlertSettings(

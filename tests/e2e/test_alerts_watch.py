@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
-from servers.webhook import Inbox, webhook
-from world import attempt, world
 
 from anthropic_metrics.alerts.execute import run
 from anthropic_metrics.alerts.state import LEASE, AlertState
@@ -29,6 +27,8 @@ from anthropic_metrics.config import (
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import SettableClock
+from tests.harness.world import attempt, world
+from tests.servers.webhook import Inbox, webhook
 
 NOW = datetime(2026, 11, 18, 12, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)

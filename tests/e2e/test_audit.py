@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 from elasticsearch import Elasticsearch
-from world import World, world
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.organization import Organization
@@ -19,6 +18,7 @@ from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.streams.registry import BY_DATASET
+from tests.harness.world import World, world
 
 NOW = datetime(2026, 11, 20, 9, 42, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from elasticsearch import Elasticsearch
-from world import World, world
 
 from anthropic_metrics.config import BudgetSettings, UsageSettings
+from tests.harness.world import World, world
 
 NOW = datetime(2026, 10, 30, 12, tzinfo=UTC)
 
 
-def _poll(w: World, *, days: float = 0, **budgets: object) -> list[tuple[str, str, float]]:
+def _poll(w: World, *, days: float = 0, **budgets: Any) -> list[tuple[str, str, float]]:
     """Costs are polled under these budgets, `days` later; the budgets that the stream holds after it."""
     w.clock.advance(timedelta(days=days))
     settings = BudgetSettings.model_validate(budgets)
@@ -39,7 +40,7 @@ def test_budgets_follow_the_configuration_and_a_past_month_keeps_its_own(
 ) -> None:
     usage = UsageSettings(enabled=False)
     with world(es, elasticsearch_url, namespace, now=NOW, days=1, usage=usage) as w:
-        both = {"organization_usd": 900, "workspaces": {"Production": 500}}
+        both: dict[str, Any] = {"organization_usd": 900, "workspaces": {"Production": 500}}
         october = [("2026-10", "Production", 500.0), ("2026-10", "organization", 900.0)]
         assert _poll(w, **both) == october
         assert _poll(w, **both) == october  # a second agent, a restart

@@ -15,11 +15,11 @@ from urllib.request import url2pathname
 
 import pytest
 import trustme
-from command_line import COMMAND, environment, run
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.healthcheck import trouble
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer, effects
+from tests.harness.command_line import COMMAND, environment, run
 
 WRONG_KEY = "sk-ant-admin01-not-this-one"
 ORDINARY_KEY = "sk-ant-api03-an-ordinary-key"
@@ -78,7 +78,7 @@ def test_backfill_reads_an_older_range_newest_first(
     first = server.simulation.first_day.date().isoformat()
     assert run(tmp_path, "backfill", "--since", first, "--only", "usage", **settings).returncode == 0
     starts = [
-        request.get("starting_at")
+        str(request.get("starting_at"))
         for request in server.requests
         if request.path.endswith("/messages") and request.get("bucket_width") == "1h"
     ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dashboard_truth import DAY, by, day_of, instant, truth
-from dashboard_world import NOW, UNBILLED, asked, minute, said
-from world import World
-
 from anthropic_metrics.kibana.ask import since
+from tests.harness.dashboard_truth import DAY, by, day_of, instant, truth
+from tests.harness.dashboard_world import NOW, UNBILLED, asked, minute, said
+from tests.harness.world import World
 
 
 def test_the_agent_s_figures_are_those_of_its_documents(filled: World) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import run
-from servers.kibana import SimulatedKibana
-from servers.kibana_rules import Refused
+
+from tests.harness.command_line import run
+from tests.servers.kibana import SimulatedKibana
+from tests.servers.kibana_rules import Refused
 
 KEY = "a2V5LW9mLWEtdGVzdA=="
 EXPORTED = Path(__file__).parents[2] / "kibana" / "dashboards.ndjson"

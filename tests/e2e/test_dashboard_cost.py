@@ -5,9 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from dashboard_truth import DAY, USAGE_KINDS, by, day_of, instant, month_of, total
-from dashboard_world import NOW, asked, assert_equal, billed_cells, dollars, each_choice, expected, said
-from world import World
+
+from tests.harness.dashboard_truth import DAY, USAGE_KINDS, by, day_of, instant, month_of, total
+from tests.harness.dashboard_world import (
+    NOW,
+    asked,
+    assert_equal,
+    billed_cells,
+    dollars,
+    each_choice,
+    expected,
+    said,
+)
+from tests.harness.world import World
 
 
 @each_choice

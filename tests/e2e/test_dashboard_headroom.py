@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from dashboard_limits import WHOLE, ceilings, windows
-from dashboard_truth import Row, by, day_of, instant
-from dashboard_world import CHOICES, LOOKED_BEFORE, NOW, asked, said
-from world import World
+
+from tests.harness.dashboard_limits import WHOLE, ceilings, windows
+from tests.harness.dashboard_truth import Row, by, day_of, instant
+from tests.harness.dashboard_world import CHOICES, LOOKED_BEFORE, NOW, asked, said
+from tests.harness.world import World
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 FROM_WINDOW = NOW.replace(minute=20, second=0)  # minutes are held from a little earlier on
@@ -43,7 +44,7 @@ def test_every_limit_shows_its_peak_and_95th_percentile_minute(
     filled: World, chosen: dict[str, list[str]]
 ) -> None:
     name = "headroom: Ceilings beside peak and 95th-percentile minute"
-    groups: dict[tuple[str, ...], list[Row]] = {}
+    groups: dict[tuple[Any, Any, Any], list[Row]] = {}
     for row in minutes_held(filled, chosen):
         groups.setdefault((row["group"], row["type"], row["workspace"]), []).append(row)
     records = {

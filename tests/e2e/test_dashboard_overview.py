@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from dashboard_truth import DAY, by, day_of, instant, month_after, month_before, month_of, truth
-from dashboard_world import CHOICES, NOW, asked, dollars, each_choice, expected, minute, said
-from world import World
+
+from tests.harness.dashboard_truth import DAY, by, day_of, instant, month_after, month_before, month_of, truth
+from tests.harness.dashboard_world import CHOICES, NOW, asked, dollars, each_choice, expected, minute, said
+from tests.harness.world import World
 
 
 @each_choice

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser.chromium import find
-from browser.devtools import Window
-from browser.look import WIDTHS, look
-from dashboard_world import BUNDLE, NOW
-from world import World
 
 from anthropic_metrics.cli.dashboards import draw
 from anthropic_metrics.kibana.definitions import Chart, Heatmap
+from tests.browser.chromium import find
+from tests.browser.devtools import Window
+from tests.browser.look import WIDTHS, look
+from tests.harness.dashboard_world import BUNDLE, NOW
+from tests.harness.world import World
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboard_world import NOW, PANELS, asked
 from elasticsearch import Elasticsearch
-from world import World
 
 from anthropic_metrics.cli.dashboards import draw
-from anthropic_metrics.kibana.install import READ
+from anthropic_metrics.streams import registry
+from tests.harness.dashboard_world import NOW, PANELS, asked
+from tests.harness.world import World
 
-STREAMS = [dataset.rpartition(".")[2] for dataset in READ]
+STREAMS = [stream.key for stream in registry.STREAMS if stream.panels]
 
 
 def foreign(source: dict[str, Any]) -> dict[str, Any]:

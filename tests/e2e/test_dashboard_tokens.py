@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from dashboard_truth import USAGE_KINDS, Row, by, instant, total
-from dashboard_world import asked, assert_equal, each_token_choice, expected, said
-from world import World
+
+from tests.harness.dashboard_truth import USAGE_KINDS, Row, by, instant, total
+from tests.harness.dashboard_world import asked, assert_equal, each_token_choice, expected, said
+from tests.harness.world import World
 
 
 @each_token_choice

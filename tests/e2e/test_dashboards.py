@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from dashboard_truth import DAY, by
-from dashboard_world import CHOICES, NOW, PANELS, TOKEN_CHOICES, asked, assert_equal, expected
 from elasticsearch import Elasticsearch
-from world import World
 
 from anthropic_metrics.kibana.ask import ask, since
 from anthropic_metrics.kibana.definitions import Metric
+from tests.harness.dashboard_truth import DAY, by
+from tests.harness.dashboard_world import CHOICES, NOW, PANELS, TOKEN_CHOICES, asked, assert_equal, expected
+from tests.harness.world import World
 
 NUMBERS = {"long", "integer", "double"}
 TYPES = {"number": NUMBERS, "date": {"date"}, "string": {"keyword"}}

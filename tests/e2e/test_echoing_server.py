@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from command_line import run
+
+from tests.harness.command_line import run
 
 ADMIN = "sk-ant-admin01-EchoedBackToYou-0001"
 CLUSTER = b64encode(b"echoed-id:echoed-cluster-key").decode()

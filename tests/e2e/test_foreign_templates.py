@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from command_line import run
 from elasticsearch import ApiError, Elasticsearch
 
 from anthropic_metrics.config import Config
@@ -16,6 +15,7 @@ from anthropic_metrics.elastic.steps import call
 from anthropic_metrics.errors import SinkError
 from anthropic_metrics.kernel.datasets import stream_name, template_name
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer
+from tests.harness.command_line import run
 
 USAGE = "anthropic_metrics.usage"
 CORPORATE = {"index_patterns": ["metrics-*"], "priority": 500, "data_stream": {}}

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
-from headroom_truth import Key, Truth
 from typer.testing import CliRunner
-from world import World, attempt, world
 
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.kernel.jobs import Kind
+from tests.harness.headroom_truth import Key, Truth
+from tests.harness.world import World, attempt, world
 
 # Traffic begins at midnight, the agent half an hour later: there is little to read.
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)

@@ -8,12 +8,12 @@ from fractions import Fraction
 
 import pytest
 from elasticsearch import Elasticsearch
-from headroom_truth import Truth
 from typer.testing import CliRunner
-from world import attempt, world
 
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import UsageSettings
+from tests.harness.headroom_truth import Truth
+from tests.harness.world import attempt, world
 
 WEEK = timedelta(weeks=1)
 HOUR = timedelta(hours=1)
@@ -46,8 +46,9 @@ def test_growth_is_that_of_the_busiest_minute_and_goes_on_to_the_limit(
     names = {each.group_id: each.display_name for each in organization.rate_limits}
     spaces = {each.report_id or "Default": each.name for each in organization.workspaces}
     expected = {}
-    for (_, workspace, group, kind), (tokens, limit) in busiest[1].items():
-        before = busiest[0].get((_, workspace, group, kind))
+    for limit_key, (tokens, limit) in busiest[1].items():
+        _, workspace, group, kind = limit_key
+        before = busiest[0].get(limit_key)
         key = "(all)" if workspace is None else spaces[workspace], names[group], kind
         expected[key] = _cells(tokens, before and before[0], limit, NOW + WEEK)
     assert shown == {key: expected[key] for key in shown}
@@ -61,9 +62,8 @@ def _busiest(truth: Truth, end: datetime) -> dict[tuple[str, str | None, str, st
     """Tokens of the busiest minute of the hour before `end`, and the limit at the closest one, by limit."""
     windows = truth.windows(end - HOUR, end, end)
     closest: dict[tuple[str, str | None, str, str], tuple[int, int]] = {}
-    for (*about, _), each in windows.items():
-        scope, workspace, group, kind = about
-        key = scope, workspace, group, kind
+    for (scope, workspace, group, kind, _), each in windows.items():
+        key = str(scope), workspace, str(group), str(kind)
         most = max(each["peak_tokens"], closest.get(key, (0, 0))[0])
         closest[key] = (most, each["limit"])
     return closest

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
-from command_line import COMMAND, environment
 
 from anthropic_metrics.healthcheck import trouble
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer
+from tests.harness.command_line import COMMAND, environment
 
 HOST = "127.0.0.1"
 CLIENTS, FILES = 120, 32

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from elasticsearch import Elasticsearch
-from world import World, world
 
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.audit import Asked, Report, audit_all
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.elastic.contents import Share
 from anthropic_metrics.simulator import effects
+from tests.harness.world import World, world
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
 ME = "*/organizations/me"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import structlog
-from command_line import run
 from elasticsearch import Elasticsearch
-from world import World, world
 
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer, effects
+from tests.harness.command_line import run
+from tests.harness.world import World, world
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
 USAGE = "*/usage_report/messages"

@@ -16,7 +16,6 @@ import structlog
 from elasticsearch import AuthorizationException, Elasticsearch
 from prometheus_client import generate_latest
 from pydantic import SecretStr
-from world import World
 
 from anthropic_metrics import logs
 from anthropic_metrics.agent.core import Agent
@@ -32,6 +31,7 @@ from anthropic_metrics.elastic.setup import apply, plan_setup
 from anthropic_metrics.embedded import EmbeddedElasticsearch, Users
 from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer, effects
+from tests.harness.world import World
 
 PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text("utf-8")
 ROLES = {
@@ -170,7 +170,7 @@ def test_no_key_is_in_any_place_where_people_look(installed: str, admin_api: Sim
     printed = io.StringIO()
     logs.configure("debug", "json", printed)
     settings = config(installed, admin_api, "run")
-    clock = admin_api.simulation.clock
+    clock = SettableClock(admin_api.simulation.clock.now())
     shown: list[Any] = []
     try:
         admin_api.faults.add(effects.status(401), "*cost_report", times=1)

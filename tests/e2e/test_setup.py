@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import run
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
@@ -20,6 +19,7 @@ from anthropic_metrics.errors import AuthError, MetricsError, RetryLater, SinkEr
 from anthropic_metrics.kernel.datasets import stream_name, template_name
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer
 from anthropic_metrics.streams.registry import BY_DATASET
+from tests.harness.command_line import run
 
 USAGE = "anthropic_metrics.usage"
 PACKAGE = f"/_component_template/{template_name(USAGE)}@package"
@@ -336,7 +336,7 @@ def test_an_agent_that_may_only_write_goes_on_once_setup_was_run_by_another(secu
     installer, agent = as_user(secured, "installer"), as_user(secured, name)
     with connect(installer.elasticsearch) as es:
         assert "failed" not in by_status(apply(es, plan_setup(es, installer)))
-    with connect(agent.runtime.elasticsearch) as es:
+    with connect(agent.elasticsearch) as es:
         assert ensure(es, agent) == []
         write(es, stream_name(USAGE, "default"), event={"hash": "x"})
         assert ensure(es, agent) == []

@@ -6,9 +6,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from command_line import COMMAND, environment
-
 from anthropic_metrics.simulator import ADMIN_KEY
+from tests.harness.command_line import COMMAND, environment
 from tests.servers.drip import DripServer
 
 CODES = {

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from command_line import run
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer
+from tests.harness.command_line import run
 
 HOUR = timedelta(hours=1)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
-from world import World, attempt, world
 
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.kernel.jobs import Kind
+from tests.harness.world import World, attempt, world
 
 NOW = datetime(2026, 11, 20, 15, 42, 10, tzinfo=UTC)
 FIRST_DAY = datetime(2026, 10, 21, tzinfo=UTC)

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_streams import MemoryStreams, Wire, small_wire
-from test_convergence_properties import connected, history, keep, pollers
 
 from anthropic_metrics.documents.cost import CostDocument
 from anthropic_metrics.documents.usage import UsageDocument
 from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.kernel.ranges import WIDTHS, Range
 from anthropic_metrics.reports.poller import ViewPoller
+from tests.harness.memory_streams import MemoryStreams, Wire, small_wire
+from tests.harness.view_pollers import connected, history, keep, pollers
 
 NOW = datetime.fromisoformat("2026-11-20T02:42:10+00:00")
 HOUR = timedelta(hours=1)

@@ -11,8 +11,8 @@ from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from servers.kibana_rules import KEY as RULES_KEY
-from servers.kibana_rules import KibanaRules
+from tests.servers.kibana_rules import KEY as RULES_KEY
+from tests.servers.kibana_rules import KibanaRules
 
 NEWEST = {"dashboard": "10.2.0", "index-pattern": "8.0.0"}  # what 8.17 knows
 
@@ -123,8 +123,10 @@ class SimulatedKibana:
 def _uploaded(content_type: str, body: bytes) -> tuple[str, str]:
     """File name and text of the one part of a multipart body."""
     message = message_from_bytes(b"content-type: " + content_type.encode() + b"\r\n\r\n" + body)
-    (part,) = message.get_payload()  # type: ignore[misc]
-    return part.get_filename() or "", part.get_payload(decode=True).decode()
+    (part,) = (each for each in message.walk() if not each.is_multipart())
+    content = part.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return part.get_filename() or "", content.decode()
 
 
 def _number(version: str) -> tuple[int, ...]:

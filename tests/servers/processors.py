@@ -22,7 +22,7 @@ from anthropic_metrics.embedded.process import ServerProcess, Spec
 VERSION = "2.19.6"
 REVISION = 1  # to be raised when what is put into the home changes
 HOME = f"test-processors-{VERSION}-{REVISION}"
-CHILD = (sys.executable, str(Path(__file__).with_name("processors_child.py")))
+CHILD = (sys.executable, "-m", "tests.servers.processors_child")
 
 NAMED = (
     *jars("org.opensearch", VERSION, "opensearch", "opensearch-plugin-classloader"),

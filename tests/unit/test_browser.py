@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import chromium
-from browser.devtools import Window
-from browser.look import look
 
 from anthropic_metrics.errors import ConfigError, RetryLater
+from tests.browser import chromium
+from tests.browser.devtools import Window
+from tests.browser.look import look
 
 CHART = '<article data-panel="a"><div class="chart">{}</div></article>'
 MARK = CHART.format('<svg><g class="points"><path class="point"/></g></svg>')
@@ -94,6 +95,6 @@ def test_where_none_is_installed_and_none_can_be_fetched_the_cure_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_METRICS_CACHE", str(tmp_path))
-    monkeypatch.setattr(chromium.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="Install Chromium or Chrome"):
         chromium.find({"PATH": ""})

@@ -18,6 +18,7 @@ from anthropic_metrics.config import (
     parse_duration,
 )
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.kernel.datasets import USAGE
 
 KEY = "sk-ant-admin01-0123456789abcdef"
 
@@ -190,7 +191,7 @@ def test_an_empty_section_is_as_good_as_none() -> None:
 
 @pytest.mark.parametrize("word", ["none", "None", "", "~"])
 def test_retention_none_keeps_for_ever(word: str) -> None:
-    assert load_config(write(f"retention: {{usage: {word}}}"), {}).retention.usage is None
+    assert load_config(write(f"retention: {{usage: {word}}}"), {}).retention.of(USAGE) is None
 
 
 @pytest.mark.parametrize(

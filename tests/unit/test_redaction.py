@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
@@ -17,10 +14,13 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
+from anthropic_metrics.config import HealthSettings
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import prepare
 from anthropic_metrics.elastic.failures import reason
 from anthropic_metrics.errors import BadRequest
+from anthropic_metrics.health import Health
+from anthropic_metrics.health_server import HealthServer
 from anthropic_metrics.redaction import MARK, Redaction, excerpt, printable, redact
 
 SECRET = "pä/ss&w<rd+of=redaction"
@@ -114,27 +114,16 @@ def test_a_document_holds_no_secret_and_its_hash_is_of_what_it_says() -> None:
 
 
 def test_no_metric_and_no_health_page_holds_a_secret() -> None:
-    from anthropic_metrics.health import _handler  # the server's seam
-
     redact.add("echoed-authorization-3")
     registry = CollectorRegistry()
     Gauge("x", "x", ["name"], registry=registry).labels("echoed-authorization-3").set(1)
 
-    class Sick:
-        def troubles(self) -> list[str]:
-            return ["x"]
-
-        def as_dict(self) -> dict[str, str]:
+    class Sick(Health):
+        def as_dict(self) -> dict[str, Any]:
             return {"why": "echoed-authorization-3"}
 
-    with served(_handler(Sick(), registry)) as url:  # type: ignore[arg-type]  # a stand-in of two methods
+    health = Sick({"x": timedelta(minutes=5)})
+    with HealthServer(HealthSettings(port=0), health, registry) as server:
+        url = server.url
         assert b"echoed" not in urlopen(f"{url}/metrics").read()
         assert "echoed" not in httpx.get(f"{url}/readyz", trust_env=False).text
-
-
-@contextmanager
-def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()

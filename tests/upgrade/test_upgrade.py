@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
-from harness.upgrade_samples import FOLDER, NAMES, NAMESPACE, READ, built
 
 from anthropic_metrics import __version__
 from anthropic_metrics.config import Config
@@ -21,6 +20,7 @@ from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.kernel.datasets import ALERT, all_streams, stream_name
 from anthropic_metrics.kernel.ranges import EPOCH, Range
+from tests.harness.upgrade_samples import FOLDER, NAMES, NAMESPACE, READ, built
 
 ASSETS: dict[str, dict[str, Any]] = json.loads((FOLDER / "assets.json").read_text(encoding="utf-8"))
 LINES = (FOLDER / "documents.ndjson").read_text(encoding="utf-8").splitlines()

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from .api import AdminApi, Behaviour
@@ -88,7 +88,7 @@ class SimulatorServer:
         self._http.end_connections()
         self._http.server_close()
 
-    def __enter__(self) -> SimulatorServer:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

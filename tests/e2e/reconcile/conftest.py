@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 from elasticsearch import Elasticsearch
-from reconcile_samples import HOUR, WINDOW, Faulty
 
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.lookup import held
@@ -17,6 +16,7 @@ from anthropic_metrics.elastic.setup import apply, plan_setup
 from anthropic_metrics.elastic.write import BulkWriter, remove
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.ranges import Range
+from tests.harness.reconcile_samples import HOUR, WINDOW, Faulty
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from elasticsearch import Elasticsearch
-from reconcile_samples import HOUR, NOW, WINDOW, backing, document, documents, plain, put, reconcile, rows
 
 from anthropic_metrics.elastic.lookup import held
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.kernel.outcome import Change, Outcome
 from anthropic_metrics.kernel.ranges import iso
+from tests.harness.reconcile_samples import (
+    HOUR,
+    NOW,
+    WINDOW,
+    backing,
+    document,
+    documents,
+    plain,
+    put,
+    reconcile,
+    rows,
+)
 
 
 def test_a_stream_that_does_not_exist_is_made_and_filled(

@@ -9,7 +9,13 @@ import pytest
 from elastic_transport import ConnectionError as ConnectionLost
 from elastic_transport import SerializationError, TransportApiResponse
 from elasticsearch import Elasticsearch
-from reconcile_samples import (
+
+from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.lookup import held
+from anthropic_metrics.elastic.reconcile import ROUNDS, Streams
+from anthropic_metrics.errors import RetryLater, SinkError, Stopped
+from anthropic_metrics.kernel.outcome import Change, Outcome
+from tests.harness.reconcile_samples import (
     BLOCKS,
     WINDOW,
     Faulty,
@@ -25,12 +31,6 @@ from reconcile_samples import (
     rows,
     where,
 )
-
-from anthropic_metrics.elastic import query
-from anthropic_metrics.elastic.lookup import held
-from anthropic_metrics.elastic.reconcile import ROUNDS, Streams
-from anthropic_metrics.errors import RetryLater, SinkError, Stopped
-from anthropic_metrics.kernel.outcome import Change, Outcome
 
 
 def test_when_recording_fails_nothing_is_written(es: Elasticsearch, streams: Streams, stream: str) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from admin_script import KEY, Answer, Script, Scripted
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.config import AnthropicSettings
+from tests.harness.admin_script import KEY, Answer, Script, Scripted
 
 
 @pytest.fixture
@@ -21,7 +21,8 @@ def scripted() -> Iterator[Callable[..., Scripted]]:
     def make(
         *answers: Answer, key: str = KEY, settings: AnthropicSettings | None = None, **more: Any
     ) -> Scripted:
-        script, slept = Script(list(answers)), []
+        script = Script(list(answers))
+        slept: list[float] = []
         chosen = settings or AnthropicSettings.model_validate({"admin_key": key})
         client = AdminClient(
             chosen, transport=httpx.MockTransport(script), sleep=more.pop("sleep", slept.append), **more

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 import structlog
-from admin_script import ADMIN, GOOD, KEY, ME, OAUTH, ORDINARY, OTHER, Make, refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from anthropic_metrics.errors import (
     RetryLater,
     Stopped,
 )
+from tests.harness.admin_script import ADMIN, GOOD, KEY, ME, OAUTH, ORDINARY, OTHER, Make, refusal
 
 # What is sent
 

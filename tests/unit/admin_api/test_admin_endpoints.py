@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 import pytest
-from admin_script import KEY, Make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from anthropic_metrics.admin_api.replies import Problems
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.errors import BadRequest, BrokenContract, MetricsError
+from tests.harness.admin_script import KEY, Make
 
 
 def listed(*entries: Any) -> httpx.Response:

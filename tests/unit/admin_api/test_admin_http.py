@@ -18,12 +18,12 @@ from typing import get_args
 
 import pytest
 import trustme
-from admin_script import KEY
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest, ConfigError, RetryLater, Stopped
+from tests.harness.admin_script import KEY
 from tests.servers.drip import DripServer, Part
 
 ME = "/v1/organizations/me"
@@ -399,7 +399,12 @@ def test_a_stop_ends_an_answer_that_drips(part: Part) -> None:
     stop = threading.Event()
     with DripServer(part, pause=3600) as drip:
         settings = AnthropicSettings.model_validate({"admin_key": KEY, "base_url": drip.url})
-        asker = threading.Thread(target=lambda: drip.reached.wait() and stop.set())
+
+        def stop_when_reached() -> None:
+            drip.reached.wait()
+            stop.set()
+
+        asker = threading.Thread(target=stop_when_reached)
         asker.start()
         with AdminClient(settings, stop=stop) as admin, pytest.raises(Stopped):
             admin.get(ME)

@@ -65,10 +65,14 @@ def test_a_hold_stops_everybody_and_a_shorter_one_does_not_end_it(time: FakeTime
 
 
 def test_a_hold_that_grows_during_the_wait_is_waited_for_too(time: FakeTime) -> None:
-    pacer = Pacer(
-        60, monotonic=time, sleep=lambda seconds: (time.sleep(seconds), holds and pacer.hold(holds.pop()))
-    )
     holds = [7.0]
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        if holds:
+            pacer.hold(holds.pop())
+
+    pacer = Pacer(60, monotonic=time, sleep=sleep)
     pacer.hold(3)
     take(pacer)
     assert time.slept == pytest.approx([3, 7])

@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from admin_script import KEY, Make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from anthropic_metrics.admin_api.pages import Bucket, BucketQuery, read_buckets,
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.errors import BadRequest, BrokenContract, MetricsError, RetryLater
+from tests.harness.admin_script import KEY, Make
 
 PATH = "/v1/organizations/usage_report/messages"
 START = datetime(2026, 11, 1, tzinfo=UTC)

@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import pytest
 import structlog
-from admin_script import ADMIN, GOOD, KEY, ME, OAUTH, ORDINARY, OTHER, Make, refusal
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.retry import RetryPolicy
@@ -24,6 +23,7 @@ from anthropic_metrics.errors import (
     MetricsError,
     RetryLater,
 )
+from tests.harness.admin_script import ADMIN, GOOD, KEY, ME, OAUTH, ORDINARY, OTHER, Make, refusal
 
 # Refusals
 

@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from servers.kibana_actions import problems, rendered
-from servers.kibana_ids import ALL_ROWS
-from servers.kibana_rules import CONNECTORS, KEY, KibanaRules, Refused, check_create, kibana_rules
 from typer.testing import CliRunner
 
 from anthropic_metrics.alerts.actions import rule_actions
@@ -23,6 +20,9 @@ from anthropic_metrics.cli import app
 from anthropic_metrics.config import AlertSettings, BudgetSettings, Config, KibanaSettings
 from anthropic_metrics.errors import AuthError, ConfigError, MetricsError
 from anthropic_metrics.kibana.client import KibanaClient
+from tests.servers.kibana_actions import problems, rendered
+from tests.servers.kibana_ids import ALL_ROWS
+from tests.servers.kibana_rules import CONNECTORS, KEY, KibanaRules, Refused, check_create, kibana_rules
 
 ROOT = Path(__file__).parents[3]
 VERSIONS = [(8, 17, 0), (8, 18, 1), (8, 19, 5), (9, 0, 2), (9, 1, 0), (9, 2, 1), (9, 4, 0), (9, 5, 1)]

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from servers.kibana_ids import FORMS, Form, id_columns, is_plain, last_by
 
 from anthropic_metrics.alerts.bodies import query
 from anthropic_metrics.alerts.catalog import every_rule, rules
@@ -17,6 +16,7 @@ from anthropic_metrics.alerts.rule import NOW, Rule
 from anthropic_metrics.config import AlertSettings, BudgetSettings, Config, load_config
 from anthropic_metrics.config.alerts import RULES
 from anthropic_metrics.errors import ConfigError
+from tests.servers.kibana_ids import FORMS, Form, id_columns, is_plain, last_by
 
 CONFIG = Config(
     budgets=BudgetSettings(

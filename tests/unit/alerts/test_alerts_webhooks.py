@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from servers.webhook import webhook
 
 from anthropic_metrics.alerts.webhooks import Poster, Webhook
 from anthropic_metrics.errors import RetryLater
+from tests.servers.webhook import webhook
 
 MESSAGE = {"event": "fired", "text": "<!channel> R&D <b>x</b> cost 5 USD"}
 

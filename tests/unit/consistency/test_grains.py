@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from harness.report_samples import DAY, HOUR, NAMES, view
-
 from anthropic_metrics.consistency.grains import Comparison, check_document, comparable, compared
 from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
 from anthropic_metrics.kernel.ranges import Range
+from tests.harness.report_samples import DAY, HOUR, NAMES, view
 
 OUTPUT = "anthropic.usage.output_tokens"
 SAME = dict.fromkeys(USAGE_NUMBERS, 5)

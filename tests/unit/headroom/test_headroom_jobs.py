@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from harness.memory_ports import scheduled
 
 from anthropic_metrics.config import Config, RateLimitSettings, UsageSettings
 from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.poller import ViewPoller
+from tests.harness.memory_ports import scheduled
 
 
 def jobs(config: Config) -> dict[str, str | None]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from headroom_samples import AWARE, NINE, OUTPUT, group, limits, use
 
 from anthropic_metrics.derived.due import runs, window_starts
 from anthropic_metrics.elastic.outlook import Line
 from anthropic_metrics.headroom.whatif import what_if
 from anthropic_metrics.kernel.ranges import Range
+from tests.harness.headroom_samples import AWARE, NINE, OUTPUT, group, limits, use
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import ApiError
-from servers.kibana import SimulatedKibana
 
 from anthropic_metrics.config import KibanaSettings
 from anthropic_metrics.elastic.steps import Step
@@ -22,6 +21,7 @@ from anthropic_metrics.kibana.install import (
     saved_objects_text,
 )
 from anthropic_metrics.streams.registry import STREAMS
+from tests.servers.kibana import SimulatedKibana
 
 KEY = "a2V5LW9mLWEtdGVzdA=="
 OBJECTS = listed(saved_objects_text())

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from esql_columns import COMMANDS, FUNCTIONS, RESERVED, commands, functions, output_columns
 
 from anthropic_metrics.documents.mapping import fields
 from anthropic_metrics.kibana.bundle import FILE, ndjson
@@ -23,6 +22,7 @@ from anthropic_metrics.kibana.definitions import (
 )
 from anthropic_metrics.kibana.lens import GREEN, RED, YELLOW
 from anthropic_metrics.streams.registry import STREAMS
+from tests.harness.esql_columns import COMMANDS, FUNCTIONS, RESERVED, commands, functions, output_columns
 
 BUNDLE = load_bundle()
 OBJECTS = [json.loads(line) for line in (kibana_folder() / FILE).read_text("utf-8").splitlines()]

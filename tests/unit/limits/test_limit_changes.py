@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from harness.report_samples import HOUR, limits_frame
-
 from anthropic_metrics.admin_api.replies import RateLimitGroup
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
+from tests.harness.report_samples import HOUR, limits_frame
 
 LATER = HOUR + timedelta(minutes=15)
 

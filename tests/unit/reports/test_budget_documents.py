@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from harness.report_samples import NAMES
 
 from anthropic_metrics.config import BudgetSettings
 from anthropic_metrics.reports.budgets import budget_documents, month_of
+from tests.harness.report_samples import NAMES
 
 NOW = datetime(2026, 12, 20, 9, 30, tzinfo=UTC)
 BUDGETS = BudgetSettings(

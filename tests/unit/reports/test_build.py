@@ -1,7 +1,14 @@
 from datetime import timedelta
 
 import pytest
-from harness.report_samples import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anthropic_metrics.admin_api.replies import RateLimitGroup
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.limits.build import rate_limit_documents
+from anthropic_metrics.reports.build import cost_documents, usage_documents
+from tests.harness.report_samples import (
     BUCKET,
     COST_DAY,
     HOUR,
@@ -12,13 +19,6 @@ from harness.report_samples import (
     limits_frame,
     usage_row,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from anthropic_metrics.admin_api.replies import RateLimitGroup
-from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.limits.build import rate_limit_documents
-from anthropic_metrics.reports.build import cost_documents, usage_documents
 
 
 def test_tokens_of_a_cache_lifetime_nobody_knows_are_in_the_sums() -> None:

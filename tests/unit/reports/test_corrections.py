@@ -1,6 +1,11 @@
 from typing import Any
 
-from harness.report_samples import (
+from anthropic_metrics.documents.cost import NUMBERS as COST_NUMBERS
+from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
+from anthropic_metrics.kernel.outcome import Change
+from anthropic_metrics.reports.build import cost_documents, usage_documents
+from anthropic_metrics.reports.corrections import corrections
+from tests.harness.report_samples import (
     COST_DAY,
     HOUR,
     LATER,
@@ -8,12 +13,6 @@ from harness.report_samples import (
     frame,
     usage_row,
 )
-
-from anthropic_metrics.documents.cost import NUMBERS as COST_NUMBERS
-from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
-from anthropic_metrics.kernel.outcome import Change
-from anthropic_metrics.reports.build import cost_documents, usage_documents
-from anthropic_metrics.reports.corrections import corrections
 
 STREAM = "metrics-anthropic_metrics.usage-default"
 
@@ -79,7 +78,8 @@ def costs(*amounts: str) -> list[dict[str, Any]]:
 
 
 def test_money_is_subtracted_as_text() -> None:
-    [entry] = logged(*costs("0.1", "0.3"), COST_NUMBERS)
+    before, after = costs("0.1", "0.3")
+    [entry] = logged(before, after, COST_NUMBERS)
     assert (entry["delta"], entry["delta_exact"]) == (0.2, "0.2")
     assert (entry["old_exact"], entry["new_exact"]) == ("0.1", "0.3")
     [gone] = logged(costs("0.30")[0], None, COST_NUMBERS)
@@ -94,7 +94,8 @@ def test_a_revision_below_double_precision_is_a_correction() -> None:
 
 
 def test_the_same_amount_written_otherwise_is_no_correction() -> None:
-    assert logged(*costs("0.3", "0.30"), COST_NUMBERS) == []
+    before, after = costs("0.3", "0.30")
+    assert logged(before, after, COST_NUMBERS) == []
 
 
 def test_the_same_revision_logged_twice_has_one_identity() -> None:

@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from harness.report_samples import usage_row, view
 
 from anthropic_metrics.admin_api.client import Priority
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest, RetryLater
@@ -13,6 +12,7 @@ from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports import poller as module
 from anthropic_metrics.reports.poller import ViewPoller
+from tests.harness.report_samples import usage_row, view
 
 NOW = datetime(2026, 11, 20, 12, 0, 1, tzinfo=UTC)
 START, END = NOW.replace(hour=0, second=0), NOW.replace(hour=12, second=0)
@@ -51,9 +51,7 @@ class Streams:
         self.failures, self.marked = failures, 0
         self.seen: list[tuple[datetime, datetime, int]] = []
 
-    def reconcile(
-        self, stream: str, window: tuple[datetime, datetime], documents: list[Any], **_: Any
-    ) -> Outcome:
+    def reconcile(self, stream: str, window: Range, documents: list[Any], **_: Any) -> Outcome:
         if self.failures:
             self.failures -= 1
             raise RetryLater("away")

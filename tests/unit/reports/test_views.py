@@ -1,12 +1,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from harness.report_samples import view
 
 from anthropic_metrics.config import Backfill, Config, CostSettings, RetentionSettings, UsageSettings
 from anthropic_metrics.kernel.plan import PAGE_MOST
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.reports.views import views
+from tests.harness.report_samples import view
 
 NOW = datetime(2026, 11, 21, 10, 42, tzinfo=UTC)
 DAY = timedelta(days=1)

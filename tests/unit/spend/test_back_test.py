@@ -9,7 +9,15 @@ from decimal import Decimal
 from statistics import mean
 
 import pytest
-from quarter import (
+
+from anthropic_metrics.spend.allocate import Allocation, allocate
+from anthropic_metrics.spend.check import EstimateCheck, estimate_checks, known_before
+from anthropic_metrics.spend.estimate import Prices, estimate
+from anthropic_metrics.spend.learn import day_prices, newest
+from anthropic_metrics.spend.money import ZERO
+from anthropic_metrics.spend.settle import SETTLE_AFTER
+from anthropic_metrics.spend.table import PriceTable, list_prices
+from tests.harness.quarter import (
     CHANGED_FROM,
     CHANGED_MODEL,
     DISCOUNT_FROM,
@@ -20,14 +28,6 @@ from quarter import (
     Quarter,
     TrueDay,
 )
-
-from anthropic_metrics.spend.allocate import Allocation, allocate
-from anthropic_metrics.spend.check import EstimateCheck, estimate_checks, known_before
-from anthropic_metrics.spend.estimate import Prices, estimate
-from anthropic_metrics.spend.learn import day_prices, newest
-from anthropic_metrics.spend.money import ZERO
-from anthropic_metrics.spend.settle import SETTLE_AFTER
-from anthropic_metrics.spend.table import PriceTable, list_prices
 
 CENT = Decimal("0.01")
 DRIFT = 0.03

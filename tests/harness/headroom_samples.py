@@ -18,7 +18,7 @@ OPUS = ("opus-5", "opus-latest")
 SPEEDS = Asked(speeds=True)
 
 
-def group(models: tuple[str, ...] = OPUS, key: str = "g-opus", **limits: int) -> Group:
+def group(models: Any = OPUS, key: Any = "g-opus", **limits: int) -> Group:
     return Group(key, key.title(), frozenset(models), limits)
 
 

@@ -9,15 +9,17 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
+from typing import get_args
 
-import fault_proxy as net
-from chaos_world import Chaos, Runner
 from elasticsearch import ApiError
 
 from anthropic_metrics.simulator import effects
 from anthropic_metrics.simulator.organization import Workspace
 from anthropic_metrics.simulator.prices import MODELS
+from tests.harness import fault_proxy as net
+from tests.harness.chaos_world import Chaos, Runner
 
 Act = Callable[[Chaos, Random], None]
 ACTS: dict[str, tuple[int, Act]] = {}
@@ -59,7 +61,7 @@ def event(weight: int) -> Callable[[Act], Act]:
 @event(4)
 def api_limited(world: Chaos, rng: Random) -> None:
     """429 in every form of its header; a storm of them now and then."""
-    hint = rng.choice(("seconds", "date", "reset", "reset_past", "nothing"))
+    hint = rng.choice(get_args(effects.RetryHint))
     effect = effects.status(429, hint=hint, seconds=rng.choice((1, 7, 60, 1200)))
     world.server.faults.add(effect, nth=rng.randint(1, 6), times=rng.choice((1, 2, 30)))
 
@@ -80,12 +82,16 @@ def api_refusing(world: Chaos, rng: Random) -> None:
 @event(3)
 def api_cut_off(world: Chaos, rng: Random) -> None:
     """The connection breaks before, within or after the answer; or half of it is all there is."""
-    chosen = rng.choice(("before", "in_body", "after", "truncated", "malformed", "html"))
-    effect = {
-        "truncated": effects.truncated,
-        "malformed": effects.malformed,
-        "html": effects.wrong_content_type,
-    }.get(chosen, lambda: effects.reset(chosen))()
+    effect = rng.choice(
+        (
+            effects.reset,
+            partial(effects.reset, "in_body"),
+            partial(effects.reset, "after"),
+            effects.truncated,
+            effects.malformed,
+            effects.wrong_content_type,
+        )
+    )()
     world.server.faults.add(effect, nth=rng.randint(1, 6), times=rng.choice((1, 3, 8)))
 
 

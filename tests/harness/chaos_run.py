@@ -7,10 +7,11 @@ from datetime import timedelta
 from random import Random
 from uuid import uuid4
 
-from chaos_events import ACTS, Event
-from chaos_truth import Ledger, Wrong, check
-from chaos_world import Chaos, chaos_world
 from elasticsearch import Elasticsearch
+
+from tests.harness.chaos_events import ACTS, Event
+from tests.harness.chaos_truth import Ledger, Wrong, check
+from tests.harness.chaos_world import Chaos, chaos_world
 
 STEPS = 10
 # What the live polls cannot see, by the promise: somebody else changed what they had put right.

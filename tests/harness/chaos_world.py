@@ -15,9 +15,7 @@ from random import Random
 from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch
-from fault_proxy import FaultProxy
 from pydantic import SecretStr
-from world import World
 
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.config import (
@@ -31,6 +29,8 @@ from anthropic_metrics.errors import Stopped
 from anthropic_metrics.kernel.jobs import Kind
 from anthropic_metrics.kernel.schedule import due
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
+from tests.harness.fault_proxy import FaultProxy
+from tests.harness.world import World
 
 FIRST = datetime(2026, 11, 18, tzinfo=UTC)
 SERIES = 8

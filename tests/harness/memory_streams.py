@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff, milliseconds
-from anthropic_metrics.kernel.outcome import Outcome
+from anthropic_metrics.kernel.outcome import Change, Outcome
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.simulator import ADMIN_KEY, Request, SettableClock, Simulation
 from anthropic_metrics.simulator.api import AdminApi
@@ -60,20 +61,20 @@ class Store:
 def writes(difference: Diff, store: Store, now: datetime) -> Iterator[Callable[[], bool]]:
     """The difference as single writes, each to be done at any later time."""
     for document in difference.create:
-        yield lambda document=document: store.put(document, None)
+        yield partial(store.put, document, None)
     for document, seen in difference.replace:
-        yield lambda document=document, seen=seen: store.put(document, seen)
+        yield partial(store.put, document, seen)
     for seen in difference.mark:
         source = store.copies[seen.id][1]
         kept = Prepared(seen.id, str(seen.hash), to_json(source))
-        yield lambda kept=kept, seen=seen: store.put(kept, seen, milliseconds(now))
+        yield partial(store.put, kept, seen, milliseconds(now))
     for seen in difference.delete:
-        yield lambda seen=seen: store.remove(seen)
+        yield partial(store.remove, seen)
 
 
 @dataclass
 class MemoryStreams:
-    """In place of `elastic.reconcile.Streams`: the same comparison, no server."""
+    """A `kernel.ports.Store` in memory: the same comparison, no server."""
 
     store: Store = field(default_factory=Store)
 
@@ -88,7 +89,7 @@ class MemoryStreams:
         now: datetime,
         confirm_after: timedelta,
         deletes: bool = True,
-        record: Any = None,
+        record: Callable[[list[Change]], None] | None = None,
     ) -> Outcome:
         wanted = list(documents)
         assert all(_inside(document.source, window) for document in wanted)
@@ -102,6 +103,11 @@ class MemoryStreams:
             kept=found.keep,
             waiting=found.waiting,
         )
+
+    def append(self, stream: str, documents: Iterable[Prepared], *, new: bool = False) -> Outcome:
+        wanted = list(documents)
+        created = sum(self.store.put(document, None) for document in wanted)
+        return Outcome(created=created, kept=len(wanted) - created)
 
 
 def _inside(source: dict[str, Any], window: Range) -> bool:

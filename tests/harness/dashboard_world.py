@@ -12,13 +12,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from dashboard_truth import BILL_KINDS, USAGE_KINDS, Row, Truth, by, day_of, truth
 from elasticsearch import Elasticsearch
-from world import World, attempt, world
 
 from anthropic_metrics.config import Backfill, BudgetSettings, UsageSettings
 from anthropic_metrics.kibana.ask import Answer, ask, since
 from anthropic_metrics.kibana.definitions import load_bundle
+from tests.harness.dashboard_truth import BILL_KINDS, USAGE_KINDS, Row, Truth, by, day_of, truth
+from tests.harness.world import World, attempt, world
 
 NOW = datetime(2026, 10, 6, 15, 42, 10, tzinfo=UTC)
 LOOKED_BEFORE = timedelta(days=2)

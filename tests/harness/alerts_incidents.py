@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alerts_replay import DAY, HOUR, Replay, at, first_moment
-from alerts_truth import (
+from anthropic_metrics.simulator import Simulation
+from tests.harness.alerts_replay import DAY, HOUR, Replay, at, first_moment
+from tests.harness.alerts_truth import (
     day_costs,
     floor,
     hit_percent,
@@ -16,8 +17,6 @@ from alerts_truth import (
     largest_share,
     month_cost,
 )
-
-from anthropic_metrics.simulator import Simulation
 
 HAIKU, SONNET, OPUS = "claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5"
 MILLION = 1_000_000

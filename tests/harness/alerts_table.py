@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from alerts_incidents import Incident
-from alerts_replay import DAY, HOUR, Replay
-from alerts_rival import PREFIX
+from tests.harness.alerts_incidents import Incident
+from tests.harness.alerts_replay import DAY, HOUR, Replay
+from tests.harness.alerts_rival import PREFIX
 
 DOCS = Path(__file__).parents[2] / "docs/alerts.md"
 BEGIN, END = "<!-- replay: begin -->\n", "<!-- replay: end -->\n"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from headroom_truth import Truth
-from world import World
+from tests.harness.headroom_truth import Truth
+from tests.harness.world import World
 
 WHOLE = "the whole organization"
 Row = dict[str, Any]

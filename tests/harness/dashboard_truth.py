@@ -10,9 +10,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from world import GROUPED, World
-
 from anthropic_metrics.simulator import Simulation
+from tests.harness.world import GROUPED, World
 
 DAY = timedelta(days=1)
 NO_MODEL = "no model (search, code)"
@@ -41,7 +40,8 @@ class Truth:
 
     def days(self, first: datetime, last: datetime) -> Decimal:
         """Dollars of the days in [first, last)."""
-        return total(row["usd"] for row in self.costs if first <= row["time"] < last)
+        dollars: Decimal = total(row["usd"] for row in self.costs if first <= row["time"] < last)
+        return dollars
 
 
 def truth(

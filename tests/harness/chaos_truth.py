@@ -6,15 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
-
-from chaos_world import MINUTES, Chaos, Turn
-from world import COST_FIELDS, GROUPED, NULLS, WIDTHS
+from typing import Any, Protocol
 
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.documents.cost import NUMBERS as COST_NUMBERS
 from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
 from anthropic_metrics.reports.corrections import value_at
+from anthropic_metrics.simulator import SettableClock, Simulation
+from tests.harness.chaos_world import MINUTES, Chaos, Turn
+from tests.harness.world import COST_FIELDS, GROUPED, NULLS, WIDTHS
 
 NUMBERS = {"usage": USAGE_NUMBERS, "usage_1m": USAGE_NUMBERS, "cost": COST_NUMBERS}
 IN_API = {
@@ -169,7 +169,17 @@ def held_row(dataset: str, source: dict[str, Any]) -> Any:
     return source["@timestamp"], *(row.get(name) for name in names), *numbers, *called
 
 
-def true_row(world: Chaos, dataset: str, row: dict[str, Any]) -> Any:
+class Simulated(Protocol):
+    """What the truth of a row is asked of."""
+
+    @property
+    def simulation(self) -> Simulation: ...
+
+    @property
+    def clock(self) -> SettableClock: ...
+
+
+def true_row(world: Simulated, dataset: str, row: dict[str, Any]) -> Any:
     """A row of the API's as `held_row` shows the document that it should be."""
     names = COST_FIELDS if dataset == "cost" else GROUPED
     nulls = {"workspace_id": "Default"} if dataset == "cost" else NULLS
@@ -183,7 +193,7 @@ def true_row(world: Chaos, dataset: str, row: dict[str, Any]) -> Any:
     return row["starting_at"], *dimensions.values(), *numbers, *called
 
 
-def _names(world: Chaos, dimensions: dict[str, Any]) -> tuple[str | None, str | None]:
+def _names(world: Simulated, dimensions: dict[str, Any]) -> tuple[str | None, str | None]:
     organization = world.simulation.organization(world.clock.now())
     workspace, key = dimensions.get("workspace_id"), dimensions.get("api_key_id")
     named = organization.workspace(workspace) if workspace else None

@@ -15,8 +15,6 @@ from functools import cache
 from typing import Any
 
 from elasticsearch import Elasticsearch
-from servers.kibana_ids import FORMS, Form, alert_ids, id_columns
-from world import World, world
 
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.alerts.bodies import Body, Version, create_body
@@ -31,6 +29,8 @@ from anthropic_metrics.config import (
     UsageSettings,
 )
 from anthropic_metrics.kernel.jobs import Job, Kind
+from tests.harness.world import World, world
+from tests.servers.kibana_ids import FORMS, Form, alert_ids, id_columns
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEP = timedelta(minutes=5)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from alerts_replay import Watched
-
 from anthropic_metrics.alerts.rule import NOW, Rule, lines, number
 from anthropic_metrics.config import Config
 from anthropic_metrics.kernel.datasets import COST, USAGE, stream_name
+from tests.harness.alerts_replay import Watched
 
 PREFIX = "rival "
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

@@ -9,12 +9,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from chaos_events import Event
-from chaos_run import failure_of, report
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics import logs
 from anthropic_metrics.embedded import EmbeddedElasticsearch
+from tests.harness.chaos_events import Event
+from tests.harness.chaos_run import failure_of, report
 
 SEEDS_PER_SERVER = 20  # an embedded server cannot delete data streams: a fresh one stays quick and has room
 

@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from chaos_world import Chaos
-
 from anthropic_metrics.simulator import ADMIN_KEY
+from tests.harness.chaos_world import Chaos
 
-AGENT = Path(__file__).with_name("chaos_agent.py")
+AGENT = (sys.executable, "-m", "tests.harness.chaos_agent")
+ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0  # seconds for all polls of one turn, on a machine that has other things to do
 
 
@@ -41,9 +41,7 @@ class Process:
         new.replace(self.clock)
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(AGENT), str(self.told)], stderr=subprocess.DEVNULL
-        )
+        self.process = subprocess.Popen([*AGENT, str(self.told)], cwd=ROOT, stderr=subprocess.DEVNULL)
 
     def finished(self) -> None:
         """Wait until it has polled at the present time."""

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from alerts_replay import DAY, HOUR
-
 from anthropic_metrics.simulator import Simulation
+from tests.harness.alerts_replay import DAY, HOUR
 
 LAG = timedelta(minutes=5)  # documented; an hour counts as complete so long after its end
 
