@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from anthropic_metrics import files, quoting
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.redaction import redact
@@ -55,17 +56,17 @@ class Secret:
     def _read(self) -> str:
         if self._file is None:
             raise ConfigError(f"{self._key}: no value and no file")
+        shown = quoting.path(self._file)
         try:
-            # Editors on Windows put a byte-order mark before the text.
-            found = self._file.read_text(encoding="utf-8-sig").strip()
+            found = files.read_text(self._file, files.SECRET).strip()
         except OSError as error:
-            raise ConfigError(f"{self._key}: cannot read {self._file}: {error.strerror or error}") from None
+            raise ConfigError(f"{self._key}: cannot read {shown}: {error.strerror or error}") from None
         except UnicodeDecodeError:
-            raise ConfigError(f"{self._key}: {self._file} is not text in UTF-8") from None
+            raise ConfigError(f"{self._key}: {shown} is not text in UTF-8") from None
         # A key travels in a header, a password only as part of one that is encoded.
         fits = found.isprintable() and (self._username is not None or (found.isascii() and " " not in found))
         if not found or not fits:
-            raise ConfigError(f"{self._key}: {self._file} must hold the secret and nothing else")
+            raise ConfigError(f"{self._key}: {shown} must hold the secret and nothing else")
         redact.add(found, username=self._username)
         return found
 

@@ -218,7 +218,6 @@ def test_durations_are_read_and_written_alike(text: str, duration: timedelta) ->
         ("23h", datetime(2026, 3, 10, tzinfo=UTC)),
         ("2026-01-01", datetime(2026, 1, 1, tzinfo=UTC)),
         ("'2026-01-01'", datetime(2026, 1, 1, tzinfo=UTC)),
-        ("2027-01-01", datetime(2026, 3, 10, tzinfo=UTC)),
     ],
 )
 def test_backfill_begins_at_a_utc_midnight_that_is_not_to_come(text: str, expected: datetime) -> None:
@@ -273,8 +272,8 @@ def test_a_user_without_password_and_the_reverse_are_refused(given: dict[str, st
 
 
 def test_a_key_file_that_is_not_there_is_named_with_its_key() -> None:
-    config = load_config(write("anthropic: {admin_key_file: nowhere/key}"), {})
+    config = load_config(write("anthropic: {admin_key_file: /nowhere/key}"), {})
     with pytest.raises(
-        ConfigError, match=r"anthropic\.admin_key_file: cannot read nowhere/key: No such file"
+        ConfigError, match=r"anthropic\.admin_key_file: cannot read /nowhere/key: No such file"
     ):
         config.require_admin_key()

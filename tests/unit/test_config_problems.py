@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from anthropic_metrics.config import load_config
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.secrets import Secret
 
 KEY = "sk-ant-admin01-0123456789abcdef"
 
@@ -49,7 +54,7 @@ CASES = {
     "unknown empty section": ("zzz:", "zzz: is not a known key; known here: anthropic,"),
     "unknown dimension": (
         "usage: {group_by: [team]}",
-        "usage.group_by: team: no such dimension; allowed: account_id, api_key_id,",
+        "usage.group_by: entry 1: no such dimension; allowed: account_id, api_key_id,",
     ),
     "dimension twice": ("usage: {group_by: [model, model]}", "usage.group_by: names model more than once"),
     "unknown granularity": (
@@ -67,7 +72,7 @@ CASES = {
         "usage: {interval: 5}",
         "usage.interval: must be a whole number with a unit, such as 90s, 5m, 1h or 30d, not 5",
     ),
-    "no duration": ("usage: {interval: 0m}", "usage.interval: must be longer than nothing"),
+    "no duration": ("usage: {interval: 0m}", "usage.interval: must be longer than 0s"),
     "backfill": (
         "backfill: 2026-13-01",
         "backfill: must be a duration such as 30d, a day such as 2026-01-01 or last-month, not '2026-13-01'",
@@ -88,7 +93,7 @@ CASES = {
     ),
     "URL": (
         "elasticsearch: {hosts: [es:9200]}",
-        "elasticsearch.hosts: must be a URL such as https://host:9200, not 'es:9200'",
+        "elasticsearch.hosts: must be a URL such as https://host:9200: it begins with https:// or http://",
     ),
     "URL's port": ("kibana: {url: 'https://k:99999'}", "kibana.url: must have a port between 0 and 65535"),
     "certificate": ("anthropic: {ca_file: no.pem}", "anthropic.ca_file: no such file: no.pem"),
@@ -123,7 +128,10 @@ CASES = {
     ),
     "broken reference": ("namespace: ${STAGE", "namespace: has a ${ that begins no ${NAME}"),
     "tag": ("backfill: !!timestamp 2026-13-01", "holds a tag with a value that does not fit it"),
-    "tab": ("usage:\n\tinterval: 5m", "line 2, column 1: is not valid YAML: found character"),
+    "tab": (
+        "usage:\n\tinterval: 5m",
+        "line 2, column 1: is not valid YAML: a tab begins the line (indent",
+    ),
     "unclosed": ("usage: {interval: 5m", "line 1, column 21: is not valid YAML: expected"),
     "key twice": (
         "cost: {interval: 1h}\nusage: {}\ncost: {interval: 2h}",
@@ -218,3 +226,130 @@ def test_no_message_shows_a_secret(text: str) -> None:
 def test_a_key_that_could_not_travel_in_a_header_is_refused() -> None:
     message = refusal("anthropic: {admin_key: 'sk-ant-admin one two'}")
     assert message == "config.yaml: anthropic.admin_key: must be one word of printable ASCII characters"
+
+
+MISTAKES = {
+    "indentation": ("usage:\n  interval: 5m\n cost: {}", "check the indentation"),
+    "nested value": ("usage: interval: 5m", "check the indentation"),
+    "special character": ("namespace: %x", "put a value that holds special characters in quotes"),
+    "digits of another script": ("usage: {interval: ٣m}", "must be a whole number with a unit"),
+    "amount of another script": ("alerts: {daily_cost_usd: '٣'}", "must be an amount"),
+    "levels of another script": ("budgets: {levels: ['٣']}", "must be a list of percentages"),
+    "long duration": ("retention: {usage: 999999d}", "must be at most 36500d"),
+    "namespace with a bracket": ("namespace: a(b", "namespace: must be lower case"),
+    "namespace beyond ASCII": ("namespace: É", "namespace: must be lower case"),
+    "backfill to come": ("backfill: 2127-01-01", "backfill: must not lie in the future"),
+    "title of a space": ("kibana: {space: My Space}", "kibana.space: must be a space's identifier"),
+    "dead key": ("retention: {usage_by_api_key: 9d}", "retention.usage_by_api_key: is not a known key"),
+    "address of a connector": ("alerts: {connectors: ['https://k/x']}", "entry 1: must be the id"),
+    "no e-mail": ("alerts: {emails: [nobody]}", "entry 1: must be an e-mail address"),
+    "host": ("health: {host: 'a b'}", "health.host: must be an address"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), MISTAKES.values(), ids=MISTAKES)
+def test_nonsense_is_refused_with_its_cure(text: str, expected: str) -> None:
+    assert expected in refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ANTHROPIC_METRICS_NAMESPAC", "ANTHROPIC_METRICS_NAMESPACE"),
+        ("ANTHROPIC_METRICS_ELASTICSEARCH_HOSTS", "ANTHROPIC_METRICS_ELASTICSEARCH__HOSTS"),
+        ("ANTHROPIC_METRICS_HEALTH_PORT", "ANTHROPIC_METRICS_HEALTH__PORT"),
+        ("ANTHROPIC_METRICS_CONFIGG", "ANTHROPIC_METRICS_CONFIG"),
+        ("ANTHROPIC_METRICS_USAGES__INTERVAL", "did you mean usage?"),
+        ("ANTHROPIC_METRICS_ZZZ", "docs/configuration.md"),
+        ("ANTHROPIC_METRICS_BUDGETS__WORKSPACES__PRODUCTION", "ANTHROPIC_METRICS_BUDGETS__WORKSPACES='{"),
+    ],
+)
+def test_an_unknown_variable_of_ours_is_a_problem_with_the_nearest_name(name: str, meant: str) -> None:
+    message = refusal("", {name: "9400"})
+    assert message.startswith(f"{name}: ")
+    assert meant in message
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "key", "expected"),
+    [
+        ("BUDGETS__WORKSPACES", '{"Data Science": 500}', "workspaces", {"Data Science": 500.0}),
+        ("BUDGETS__WORKSPACES", "Production: 500", "workspaces", {"Production": 500.0}),
+        ("BUDGETS__TAGS", "{team=research: 300}", "tags", {"team=research": 300.0}),
+        ("ALERTS__SCHEDULES", "{token_spike: 5m}", "schedules", {"token_spike": timedelta(minutes=5)}),
+    ],
+)
+def test_a_mapping_may_come_from_the_environment(
+    variable: str, value: str, key: str, expected: dict[str, object]
+) -> None:
+    config = load_config(None, {f"ANTHROPIC_METRICS_{variable}": value})
+    section = config.alerts if key == "schedules" else config.budgets
+    assert getattr(section, key) == expected
+
+
+def test_a_mapping_that_cannot_be_read_is_named_with_its_variable() -> None:
+    message = refusal("", {"ANTHROPIC_METRICS_BUDGETS__WORKSPACES": "{Production"})
+    assert message.startswith("ANTHROPIC_METRICS_BUDGETS__WORKSPACES: budgets.workspaces: must be a mapping")
+
+
+BOMBS = {
+    "aliases": "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in pairwise("abcdefghi")),
+    "brackets": "usage: " + "[" * 5000,
+    "braces": "{a: " * 5000,
+    "itself": "usage: &a {b: *a}",
+}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
+def test_a_file_that_grows_without_end_is_refused_at_once(text: str) -> None:
+    assert re.search(r"(deeper|longer) than a configuration can be|an alias refers to itself", refusal(text))
+
+
+def test_only_a_regular_file_of_a_sensible_size_is_read(tmp_path: Path) -> None:
+    pipe, large = tmp_path / "pipe.yaml", tmp_path / "large.yaml"
+    os.mkfifo(pipe)
+    with large.open("wb") as file:
+        file.truncate(200_000_000)
+    for path, why in ((pipe, "it is not a regular file"), (large, "it has more than 1,000,000 bytes")):
+        with pytest.raises(ConfigError, match=f"{path.name}: cannot be read: {why}"):
+            load_config(path, {})
+        with pytest.raises(ConfigError, match=r"cannot read .*(regular file|more than 65,536 bytes)"):
+            Secret("anthropic.admin_key_file", file=path).get()
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_of_authorities_that_cannot_be_used_is_named_with_its_variable(
+    tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "missing.pem"
+    if content:
+        path.write_text(content, "utf-8")
+    message = refusal("", {"SSL_CERT_FILE": str(path)})
+    assert message.startswith(f"SSL_CERT_FILE: {path}: ")
+
+
+def test_a_socks_proxy_is_refused_by_name() -> None:
+    message = refusal("", {"ALL_PROXY": "socks5://localhost:1080"})
+    assert message.startswith("ALL_PROXY: names a SOCKS proxy, which is not supported")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("anthropic: {base_url: 'http://proxy', admin_key: some-admin-key}", "anthropic.base_url"),
+        ("kibana: {url: 'http://k', api_key: some-kibana-key}", "kibana.url"),
+        ("alerts: {webhooks: ['http://chat/hook']}", "alerts.webhooks"),
+        ("elasticsearch: {hosts: 'http://es', api_key_file: f}", "elasticsearch.hosts"),
+    ],
+)
+def test_a_key_over_plain_http_is_cautioned_against(text: str, said: str) -> None:
+    Path("config.yaml").write_text(text, encoding="utf-8")
+    (caution,) = load_config(Path("config.yaml"), {}).cautions()
+    assert said in caution
+    assert "no TLS" in caution
+
+
+def test_an_empty_health_host_is_the_default() -> None:
+    Path("config.yaml").write_text("health: {host: ''}", encoding="utf-8")
+    assert load_config(Path("config.yaml"), {}).health.host == "127.0.0.1"

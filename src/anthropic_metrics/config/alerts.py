@@ -9,10 +9,14 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BeforeValidator, Field, SecretStr
+import yaml
+from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr
 
+from anthropic_metrics import quoting
 from anthropic_metrics.config.connections import Section
 from anthropic_metrics.config.values import listed, names, parse_duration
+from anthropic_metrics.config.yaml_file import parse
+from anthropic_metrics.quoting import quoted
 from anthropic_metrics.redaction import redact
 
 RULES = (
@@ -64,6 +68,14 @@ def _can_be_posted_to(url: str) -> bool:
         return False
 
 
+def _connectors(value: object) -> tuple[str, ...]:
+    found = _texts(value)
+    for place, name in enumerate(found, 1):
+        if not re.fullmatch(r"[A-Za-z0-9_.\-]{1,100}", name):
+            raise ValueError(f"entry {place}: must be the id of a connector; Kibana shows it in its address")
+    return found
+
+
 def _addresses(value: object) -> tuple[str, ...]:
     found = _texts(value)
     if len(found) > _MOST_ADDRESSES or any(len(each) > _LONGEST_ADDRESS for each in found):
@@ -71,12 +83,23 @@ def _addresses(value: object) -> tuple[str, ...]:
             f"must be at most {_MOST_ADDRESSES} addresses of at most {_LONGEST_ADDRESS} characters: "
             "Kibana sends to no more"
         )
+    for place, address in enumerate(found, 1):
+        if not re.fullmatch(r"[^\s@:/]+@[^\s@:/]+", address):
+            raise ValueError(f"entry {place}: must be an e-mail address")
     return found
 
 
-def _table(value: object, what: str, read: Callable[[object], Any]) -> dict[str, Any]:
+def _table(
+    value: object,
+    what: str,
+    read: Callable[[object], Any],
+    shown: Callable[[str], str] = quoting.name,
+) -> dict[str, Any]:
+    """A mapping with each value read; a problem names the entry as `shown` has it."""
     if value in (None, ""):
         return {}
+    if isinstance(value, str):
+        value = _mapping(value)
     if not isinstance(value, Mapping):
         raise ValueError(f"must be a mapping of names to {what}")
     table = {}
@@ -84,12 +107,20 @@ def _table(value: object, what: str, read: Callable[[object], Any]) -> dict[str,
         try:
             table[str(name)] = read(item)
         except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
+            raise ValueError(f"{shown(str(name))}: {error}") from None
     return table
 
 
+def _mapping(text: str) -> object:
+    """A mapping given as one text, as environment variables have it: JSON, or YAML with or without braces."""
+    try:
+        return parse(text)
+    except (yaml.YAMLError, ValueError):
+        raise ValueError("must be a mapping, such as {Production: 500}") from None
+
+
 def _usd(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or not str(value).isascii():
         raise ValueError("must be an amount in US dollars, such as 500")
     try:
         amount = float(value)
@@ -114,14 +145,15 @@ def _budgets(value: object) -> dict[str, float]:
         if not name.strip():
             raise ValueError("holds a budget without a name")
         if len(name) > _LONGEST_NAME:
-            raise ValueError(f"{name[:20]}...: a name has at most {_LONGEST_NAME} characters")
+            raise ValueError(f"a name has at most {_LONGEST_NAME} characters; one has {len(name)}")
     return table
 
 
 def _tags(value: object) -> dict[str, float]:
     table = _budgets(value)
-    if wrong := [tag for tag in table if not re.fullmatch(r"[^=]+=.+", tag)]:
-        raise ValueError(f"{', '.join(wrong)}: must be written tag=value, such as team=research")
+    for place, tag in enumerate(table, 1):
+        if not re.fullmatch(r"[^=]+=.+", tag):
+            raise ValueError(f"entry {place}: its name must be written tag=value, such as team=research")
     return table
 
 
@@ -132,9 +164,13 @@ def _schedule(value: object) -> timedelta:
     return schedule
 
 
+def _rule(name: str) -> str:
+    return quoted(name, near=RULES).strip("'") or "a name"
+
+
 def _schedules(value: object) -> dict[str, timedelta]:
-    table = _table(value, "durations", _schedule)
-    if unknown := [name for name in table if name not in RULES]:
+    table = _table(value, "durations", _schedule, _rule)
+    if unknown := [_rule(name) for name in table if name not in RULES]:
         raise ValueError(f"{', '.join(unknown)}: no such rule; allowed: {', '.join(RULES)}")
     return table
 
@@ -142,7 +178,8 @@ def _schedules(value: object) -> dict[str, timedelta]:
 def _levels(value: object) -> tuple[int, ...]:
     found = listed(value)
     try:
-        levels = tuple(int(item) for item in found) if isinstance(found, list | tuple) else ()
+        plain = isinstance(found, list | tuple) and all(str(item).isascii() for item in found)
+        levels = tuple(int(item) for item in found) if plain and isinstance(found, list | tuple) else ()
     except (TypeError, ValueError):
         levels = ()
     if not levels or not all(0 < level <= 1000 for level in levels):
@@ -151,7 +188,10 @@ def _levels(value: object) -> tuple[int, ...]:
 
 
 Usd = Annotated[float, BeforeValidator(_usd)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+OptionalUsd = Annotated[
+    float | None, BeforeValidator(_optional_usd), PlainSerializer(lambda usd: "" if usd is None else usd)
+]
+Connectors = Annotated[tuple[str, ...], BeforeValidator(_connectors)]
 Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Webhooks = Annotated[tuple[SecretStr, ...], BeforeValidator(_webhooks)]
 
@@ -164,7 +204,7 @@ class AlertSettings(Section):
     slack_webhooks: Webhooks = Field(
         (), description="URLs of Slack or of what takes Slack's messages (Mattermost, Discord's /slack)."
     )
-    connectors: Texts = Field(
+    connectors: Connectors = Field(
         (), description="Ids of Kibana connectors that `alerts install` gives the rules as actions."
     )
     emails: Addresses = Field((), description="Recipients, for those of the connectors that send e-mail.")
@@ -215,7 +255,7 @@ class AlertSettings(Section):
 
 
 class BudgetSettings(Section):
-    organization_usd: Annotated[float | None, BeforeValidator(_optional_usd)] = Field(
+    organization_usd: OptionalUsd = Field(
         None, description="Budget of a calendar month (UTC) for the whole organization."
     )
     workspaces: Annotated[dict[str, float], BeforeValidator(_budgets)] = Field(

@@ -20,6 +20,7 @@ from anthropic_metrics.config.values import (
     Password,
     Proxy,
     SecretFile,
+    Space,
     Url,
     Urls,
 )
@@ -142,7 +143,7 @@ class KibanaSettings(Section):
     verify_certs: bool = Field(
         True, description="Turn off only to try things: anybody could answer as Kibana."
     )
-    space: OptionalText = Field(
+    space: Space = Field(
         None, description="Kibana space for dashboards and rules; empty is the default space."
     )
 

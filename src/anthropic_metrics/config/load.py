@@ -16,13 +16,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from anthropic_metrics import quoting
+from anthropic_metrics.config.environment import OTHERS, PREFIX, faults, is_service_link, nearest
 from anthropic_metrics.config.models import Config
 from anthropic_metrics.config.problems import KEYS, SECRET_KEYS, SECTIONS, Key, Problem, dotted, explain
 from anthropic_metrics.config.yaml_file import read_yaml
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.redaction import redact
 
-PREFIX = "ANTHROPIC_METRICS_"
 PLAIN_VARIABLES: dict[str, Key] = {
     "ANTHROPIC_ADMIN_API_KEY": ("anthropic", "admin_key"),
     "ELASTICSEARCH_URL": ("elasticsearch", "hosts"),
@@ -70,6 +71,7 @@ def load_config(path: Path | None, environ: Mapping[str, str] | None = None) -> 
     environ = os.environ if environ is None else environ
     path = path or _default_path(environ)
     problems: list[Problem] = []
+    problems += (Problem(name, "", text) for name, text in faults(environ))
     overrides = _from_environment(environ, problems)
     from_file = _from_file(path, environ) if path else {}
     layer = _checked(_merged(overrides, from_file, _from_plain_variables(environ)), problems)
@@ -93,12 +95,19 @@ def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> La
         if not name.startswith(PREFIX) or not value:
             continue
         key = tuple(name.removeprefix(PREFIX).lower().split("__"))
-        if len(key) > 1 or key[0] in Config.model_fields:
+        if key[:2] in KEYS and len(key) > 2:
+            text = f"is not read; write the whole value: {variable_name(key[:2])}='{{Production: 500}}'"
+            problems.append(Problem(name, dotted(key[:2]), text))
+        elif len(key) > 1 or key[0] in Config.model_fields:
             layer[key] = Leaf(value, name)
-        elif (meant := _single_underscore(key[0])) and "://" not in value:
-            # Other names are left alone: container platforms invent some, ANTHROPIC_METRICS_PORT=tcp://...
+        elif is_service_link(name, value) or name.removeprefix(PREFIX) in OTHERS:
+            continue
+        elif meant := _single_underscore(key[0]):
             text = f"is not read; a section and its key take two underscores: {variable_name(meant)}"
             problems.append(Problem(name, dotted(meant), text))
+        else:
+            known = [*map(variable_name, KEYS), *(f"{PREFIX}{other}" for other in OTHERS)]
+            problems.append(Problem(name, "", nearest(name, known)))
     return layer
 
 
@@ -111,7 +120,8 @@ def _from_plain_variables(environ: Mapping[str, str]) -> Layer:
 
 
 def _from_file(path: Path, environ: Mapping[str, str]) -> Layer:
-    return {key: _filled(value, str(path), environ) for key, value in _leaves(read_yaml(path))}
+    origin = quoting.path(path)
+    return {key: _filled(value, origin, environ) for key, value in _leaves(read_yaml(path))}
 
 
 def _filled(value: object, origin: str, environ: Mapping[str, str]) -> Leaf:
@@ -177,9 +187,23 @@ def _substituted(value: object, environ: Mapping[str, str]) -> object:
 
 
 def _hide_secrets(layer: Layer) -> None:
+    """Hide every secret before anything is said about a value, and the user information of every URL."""
     for key, leaf in layer.items():
-        if key in SECRET_KEYS and isinstance(leaf.value, str):
-            redact.add(leaf.value)
+        for text in _texts(leaf.value):
+            if key[:2] in SECRET_KEYS:
+                redact.add(text)
+            user = text.partition("://")[2].rpartition("@")[0]
+            if user and not any(letter.isspace() for letter in text):
+                redact.add(user)
+                redact.add(user.partition(":")[2])
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def _validated(layer: Layer, problems: list[Problem]) -> Config | None:

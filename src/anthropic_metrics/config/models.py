@@ -23,10 +23,12 @@ from anthropic_metrics.config.connections import (
 )
 from anthropic_metrics.config.retention import RetentionSettings
 from anthropic_metrics.config.values import (
+    DEFAULT_HOST,
     LAST_MONTH,
     Backfill,
     BackfillValue,
     Duration,
+    Host,
     Namespace,
     WorkspaceIds,
     format_duration,
@@ -107,10 +109,13 @@ class RateLimitSettings(Section):
     workspaces: bool = Field(True, description="Each workspace's limits too: one more request per workspace.")
 
 
+def _in_the_clear(url: str) -> bool:
+    local = {"localhost", "127.0.0.1", "::1"}
+    return url.lower().startswith("http:") and urlsplit(url).hostname not in local
+
+
 class HealthSettings(Section):
-    host: Annotated[str, BeforeValidator(lambda host: host or "127.0.0.1")] = Field(
-        "127.0.0.1", description="Address to listen on; 0.0.0.0 lets other machines ask."
-    )
+    host: Host = Field(DEFAULT_HOST, description="Address to listen on; 0.0.0.0 lets other machines ask.")
     port: int = Field(9321, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
 
 
@@ -187,7 +192,17 @@ class Config(Section):
             yield "elasticsearch.verify_certs is off: anybody on the way can read and change what is sent."
         if not self.kibana.verify_certs:
             yield "kibana.verify_certs is off: anybody on the way can read and change what is sent."
-        has_secret = settings.username or settings.api_key or settings.api_key_file
-        for host in settings.hosts if has_secret else ():
-            if host.startswith("http:") and urlsplit(host).hostname not in {"localhost", "127.0.0.1", "::1"}:
-                yield f"elasticsearch.hosts: {host} has no TLS: the credentials can be read on the way."
+        for key in self._keys_in_the_clear():
+            yield f"{key}: an address has no TLS (http://): the secret sent there can be read on the way."
+
+    def _keys_in_the_clear(self) -> Iterator[str]:
+        """The keys of addresses on other machines to which a secret goes over plain HTTP."""
+        anthropic, es, kibana, alerts = self.anthropic, self.elasticsearch, self.kibana, self.alerts
+        webhooks = (*alerts.webhooks, *alerts.slack_webhooks)
+        sent = {
+            "anthropic.base_url": ((anthropic.base_url,), anthropic.admin_key or anthropic.admin_key_file),
+            "elasticsearch.hosts": (es.hosts, es.username or es.api_key or es.api_key_file),
+            "kibana.url": ((kibana.url or "",), kibana.api_key or kibana.api_key_file),
+            "alerts.webhooks": (tuple(secret.get_secret_value() for secret in webhooks), webhooks),
+        }
+        yield from (key for key, (urls, secret) in sent.items() if secret and any(map(_in_the_clear, urls)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from anthropic_metrics import quoting
 from anthropic_metrics.config.models import Config
 
 Key = tuple[str, ...]
@@ -37,11 +39,23 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.origin}: {self.key}: {self.text}"
+        return f"{self.origin}: {self.key}: {self.text}" if self.key else f"{self.origin}: {self.text}"
 
 
 def dotted(key: Key) -> str:
-    return ".".join(key)
+    """The key as messages name it; a name that is not known and may be a secret is left out."""
+    known = {name for path in KEYS for name in path}
+    return ".".join(
+        part if part in known or (place > 1 and key[:2] not in SECRET_KEYS) else _unknown_name(part, known)
+        for place, part in enumerate(map(quoting.name, key))
+    )
+
+
+def _unknown_name(name: str, known: Iterable[str]) -> str:
+    harmless = re.fullmatch(r"[A-Za-z_]{1,32}", name) or get_close_matches(
+        name, list(known), n=1, cutoff=0.75
+    )
+    return name if harmless else "(a name)"
 
 
 def section_of(field: FieldInfo) -> type[BaseModel] | None:

@@ -67,7 +67,10 @@ def example() -> str:
 
 def _example_value(key: Key, field: FieldInfo) -> str:
     plain = next((name for name, plain_key in PLAIN_VARIABLES.items() if plain_key == key), None)
-    return f"${{{plain}:-}}" if plain else _shown(field)
+    if plain:
+        return f"${{{plain}:-}}"
+    # A number has no empty value but an empty text.
+    return '""' if field.annotation == float | None and field.default is None else _shown(field)
 
 
 def reference() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -13,9 +13,15 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import BeforeValidator, PlainSerializer, SecretStr
 
+from anthropic_metrics.config.yaml_file import parse
 from anthropic_metrics.proxies import DIRECT
+from anthropic_metrics.quoting import WEBHOOK_HOSTS, but_not, looks_random, quoted
+from anthropic_metrics.quoting import path as shown_path
 
+DEFAULT_HOST = "127.0.0.1"
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+EARLIEST = date(2020, 1, 1)  # before there was anything to read
+LONGEST = timedelta(days=36_500)  # so that no date is reckoned out of the calendar
 _LONGEST_BACKFILL = timedelta(days=3650)
 
 
@@ -23,12 +29,15 @@ def parse_duration(value: object) -> timedelta:
     """`90s`, `5m`, `1h` or `30d` as a timedelta longer than nothing; ValueError says what is allowed."""
     if isinstance(value, timedelta):
         duration = value
-    elif isinstance(value, str) and (match := re.fullmatch(r"(\d{1,6})([smhd])", value.strip())):
+    elif isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,9})([smhd])", value.strip())):
         duration = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     else:
-        raise ValueError(f"must be a whole number with a unit, such as 90s, 5m, 1h or 30d, not {value!r}")
+        example = "must be a whole number with a unit, such as 90s, 5m, 1h or 30d"
+        raise ValueError(f"{example}{but_not(value)}")
     if duration <= timedelta(0):
-        raise ValueError("must be longer than nothing")
+        raise ValueError("must be longer than 0s")
+    if duration > LONGEST:
+        raise ValueError(f"must be at most {format_duration(LONGEST)}")
     return duration
 
 
@@ -94,19 +103,30 @@ def parse_backfill(value: object) -> Backfill:
     if isinstance(value, Backfill):
         return value
     if isinstance(value, date) and not isinstance(value, datetime):
-        return Backfill(value)
+        return Backfill(_past(value))
     if isinstance(value, str) and value.strip() == LAST_MONTH:
         return Backfill(LAST_MONTH)
     try:
-        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip()):
-            return Backfill(date.fromisoformat(value.strip()))
-        length = parse_duration(value)
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value.strip()):
+            day: date | None = date.fromisoformat(value.strip())
+        else:
+            day, length = None, parse_duration(value)
     except ValueError:
-        message = f"must be a duration such as 30d, a day such as 2026-01-01 or last-month, not {value!r}"
+        message = f"must be a duration such as 30d, a day such as 2026-01-01 or last-month{but_not(value)}"
         raise ValueError(message) from None
+    if day is not None:
+        return Backfill(_past(day))
     if length > _LONGEST_BACKFILL:
         raise ValueError(f"must be at most {format_duration(_LONGEST_BACKFILL)}; or name a day")
     return Backfill(length)
+
+
+def _past(day: date) -> date:
+    if day > datetime.now(UTC).date():
+        raise ValueError("must not lie in the future")
+    if day < EARLIEST:
+        raise ValueError(f"must be {EARLIEST} or later")
+    return day
 
 
 BackfillValue = Annotated[Backfill, BeforeValidator(parse_backfill), PlainSerializer(str)]
@@ -119,8 +139,8 @@ def listed(value: object) -> object:
     if not value.strip().startswith("["):
         return [item.strip() for item in value.split(",") if item.strip()]
     try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
+        return parse(value)
+    except (yaml.YAMLError, ValueError):
         raise ValueError("must be a list, such as [a, b], or names with commas between") from None
 
 
@@ -130,7 +150,7 @@ def names(*, what: str, allowed: tuple[str, ...], at_least: int = 0) -> BeforeVa
     def check(value: object) -> tuple[str, ...]:
         found = _texts(value, what)
         listed = ", ".join(allowed)
-        if unknown := [name for name in found if name not in allowed]:
+        if unknown := [entry(found, name, allowed) for name in found if name not in allowed]:
             raise ValueError(f"{', '.join(unknown)}: no such {what}; allowed: {listed}")
         if repeated := sorted({name for name in found if found.count(name) > 1}):
             raise ValueError(f"names {', '.join(repeated)} more than once")
@@ -139,6 +159,11 @@ def names(*, what: str, allowed: tuple[str, ...], at_least: int = 0) -> BeforeVa
         return found
 
     return BeforeValidator(check)
+
+
+def entry(found: Iterable[object], name: str, near: Iterable[str]) -> str:
+    """A wrong item of a list as a message names it: its text if that is harmless, else its number."""
+    return quoted(name, near=near).strip("'") or f"entry {list(found).index(name) + 1}"
 
 
 def _texts(value: object, what: str) -> tuple[str, ...]:
@@ -151,8 +176,11 @@ def _texts(value: object, what: str) -> tuple[str, ...]:
 def _check_workspaces(value: object) -> tuple[str, ...]:
     found = _texts(value, "workspace id")
     for name in found:
-        if name != "Default" and not re.fullmatch(r"wrkspc_\w+", name):
-            raise ValueError(f"{name}: must be a workspace id (wrkspc_...) or Default, the default workspace")
+        if name != "Default" and not re.fullmatch(r"wrkspc_[A-Za-z0-9_]+", name):
+            where = entry(found, name, ("Default",))
+            raise ValueError(
+                f"{where}: must be a workspace id (wrkspc_...) or Default, the default workspace"
+            )
     return found
 
 
@@ -162,15 +190,24 @@ WorkspaceIds = Annotated[tuple[str, ...], BeforeValidator(_check_workspaces)]
 def _check_url(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a URL such as https://host:9200")
-    parts = urlsplit(value.strip())
-    if "@" in parts.netloc:
+    # No message quotes any of it: a key or a webhook may stand in the wrong place.
+    if "@" in value:
         raise ValueError("must hold no user or password: give them under their own keys")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"must be a URL such as https://host:9200, not {value!r}")
+    try:
+        parts = urlsplit(value.strip())
+        host = parts.hostname or ""
+    except ValueError:
+        raise ValueError("must be a URL such as https://host:9200") from None
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError("must be a URL such as https://host:9200: it begins with https:// or http://")
+    if not host or parts.query or parts.fragment or ("." not in host and looks_random(host)):
+        raise ValueError("must be a URL such as https://host:9200")
+    if host in WEBHOOK_HOSTS or any(map(looks_random, parts.path.split("/"))):
+        raise ValueError("looks like a webhook, which belongs under alerts.webhooks or alerts.slack_webhooks")
     try:
         _ = parts.port
     except ValueError:
-        raise ValueError(f"must have a port between 0 and 65535, not {value!r}") from None
+        raise ValueError("must have a port between 0 and 65535") from None
     return value.strip().rstrip("/")
 
 
@@ -183,12 +220,10 @@ Urls = Annotated[tuple[str, ...], BeforeValidator(_check_urls)]
 
 
 def _check_namespace(value: object) -> str:
-    # The limits of Elastic's data stream naming scheme.
-    allowed = isinstance(value, str) and re.fullmatch(r"[^\s\\/*?\"<>|,#:\-A-Z]+", value)
-    if not isinstance(value, str) or not allowed or value[0] in "._+" or len(value.encode()) > 100:
+    # Narrower than Elastic's naming scheme for data streams: these need no quotes in any query language.
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_.]{0,99}", value):
         raise ValueError(
-            "must be lower case, at most 100 bytes, begin with a letter or digit "
-            r'and hold no space and none of - \ / * ? " < > | , # :'
+            "must be lower case: 1 to 100 of a-z, 0-9, _ and ., and begin with a letter or a digit"
         )
     return value
 
@@ -218,7 +253,7 @@ def _check_secret(value: str) -> str:
 def _check_certificates(value: str) -> Path:
     path = Path(value).expanduser()
     if not path.is_file():
-        raise ValueError(f"no such file: {value}")
+        raise ValueError(f"no such file: {shown_path(path)}")
     return path
 
 
@@ -230,7 +265,24 @@ def _text(value: str) -> Any:
     return value
 
 
+def _check_space(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_\-]{1,100}", value):
+        raise ValueError("must be a space's identifier of a-z, 0-9, _ and -, not its title")
+    return value
+
+
+def _check_host(value: object) -> object:
+    """Empty is the default: an empty host would listen on every address."""
+    if value in (None, ""):
+        return DEFAULT_HOST
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9.:_\-]{1,253}", value):
+        raise ValueError("must be an address or a host name, such as 127.0.0.1 or 0.0.0.0")
+    return value
+
+
 OptionalText = Annotated[str | None, _or_nothing(_text)]
+Space = Annotated[str | None, _or_nothing(_check_space)]
+Host = Annotated[str, BeforeValidator(_check_host)]
 Proxy = Annotated[str | None, _or_nothing(_check_proxy)]
 OptionalUrl = Annotated[str | None, _or_nothing(_check_url)]
 ApiKey = Annotated[SecretStr | None, _or_nothing(_check_secret)]

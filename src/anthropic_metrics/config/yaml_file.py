@@ -9,11 +9,43 @@ from typing import Any
 
 import yaml
 
+from anthropic_metrics import files, quoting
 from anthropic_metrics.errors import ConfigError
+
+_DEEPEST = 20
+_MOST_NODES = 20_000  # counted with every alias written out
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key given twice, of which YAML silently keeps the last."""
+    """Refuses what is never meant: a key given twice, of which YAML keeps the last, and a text without end.
+
+    Aliases are counted as what they stand for: nine lines of them can stand for a billion values.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+        self._nodes = 0
+        self._sizes: dict[str, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
+        anchor, before = getattr(event, "anchor", None), self._nodes
+        is_alias = isinstance(event, yaml.AliasEvent)
+        if is_alias and anchor in self.anchors and anchor not in self._sizes:
+            raise yaml.MarkedYAMLError(problem="an alias refers to itself", problem_mark=event.start_mark)
+        self._nodes += self._sizes.get(anchor, 1) if is_alias and anchor else 1
+        self._depth += 1
+        if self._depth > _DEEPEST or self._nodes > _MOST_NODES:
+            what = "deeper" if self._depth > _DEEPEST else "longer"
+            raise yaml.MarkedYAMLError(
+                problem=f"{what} than a configuration can be", problem_mark=event.start_mark
+            )
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if anchor and not is_alias:
+            self._sizes[anchor] = self._nodes - before
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -21,7 +53,7 @@ class _Loader(yaml.SafeLoader):
             key = str(key_node.value)
             if key in seen:
                 raise yaml.MarkedYAMLError(
-                    problem=f"the key {key} is given twice", problem_mark=key_node.start_mark
+                    problem=f"the key {quoting.name(key)} is given twice", problem_mark=key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -34,24 +66,29 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+def parse(text: str) -> Any:
+    """The value of a YAML text; yaml.YAMLError or ValueError where it has none."""
+    return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The sections of `path`, none for an empty file; ConfigError says where it cannot be read."""
+    shown = quoting.path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        found = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        found = parse(files.read_text(path, files.CONFIGURATION))
     except OSError as error:
         cure = "Name another with --config or ANTHROPIC_METRICS_CONFIG."
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}.", cure=cure) from None
+        raise ConfigError(f"{shown}: cannot be read: {error.strerror or error}.", cure=cure) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not UTF-8 text") from None
+        raise ConfigError(f"{shown}: is not UTF-8 text") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {_place(error)}is not valid YAML: {_reason(error)}") from None
+        raise ConfigError(f"{shown}: {_place(error)}is not valid YAML: {_reason(error)}") from None
     except ValueError:
-        raise ConfigError(f"{path}: holds a tag with a value that does not fit it") from None
+        raise ConfigError(f"{shown}: holds a tag with a value that does not fit it") from None
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise ConfigError(f"{path}: must hold sections such as `anthropic:`, not a {type(found).__name__}")
+        raise ConfigError(f"{shown}: must hold sections such as `anthropic:`, not a {type(found).__name__}")
     return {str(name): value for name, value in found.items()}
 
 
@@ -61,7 +98,13 @@ def _place(error: yaml.YAMLError) -> str:
 
 
 def _reason(error: yaml.YAMLError) -> str:
-    """The parser's own words without the text that it quotes: that may be part of a password."""
+    """The parser's own words without the text that it quotes, which may be part of a password, and a cure."""
     words = str(error.problem) if isinstance(error, yaml.MarkedYAMLError) else "unreadable characters"
-    quoted = re.sub(r" ?'[^']{2,}'", "", words)
-    return f"{quoted} (put a value that holds special characters in quotes)"
+    if "'\\t'" in words:
+        return "a tab begins the line (indent with spaces: YAML takes no tabs)"
+    plain = re.sub(r" ?'[^']{2,}'", "", words)
+    if any(own in words for own in ("than a configuration can be", "given twice", "refers to itself")):
+        return plain
+    if "mapping values are not allowed" in words or "block end" in words or "block mapping" in words:
+        return f"{plain} (check the indentation: keys of one section stand in the same column)"
+    return f"{plain} (put a value that holds special characters in quotes)"

@@ -23,6 +23,10 @@ _HARMLESS = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
+# Where a URL is itself the secret.
+WEBHOOK_HOSTS = frozenset(
+    {"hooks.slack.com", "discord.com", "discordapp.com", "chat.googleapis.com", "outlook.office.com"}
+)
 _RANDOM_LENGTH = 16
 _FILE_ENDINGS = {".pem", ".crt", ".cer", ".ca", ".key", ".txt", ".yaml", ".yml", ".json", ".env"}
 
