@@ -26,6 +26,7 @@ from anthropic_metrics.kernel.questions import Asked, Use
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
+from anthropic_metrics.limits.groups import LimitSnapshot
 from anthropic_metrics.reports.budgets import budget_documents
 from anthropic_metrics.reports.build import cost_documents, usage_documents
 from anthropic_metrics.reports.corrections import corrections
@@ -63,7 +64,7 @@ def built() -> Iterator[tuple[str, Prepared]]:
         for document in usage_documents(view.frame(Range(start, start + width), NAMES, READ), usage):
             yield view.dataset, document
     yield from (("anthropic_metrics.cost", document) for document in _costs())
-    yield from (("anthropic_metrics.rate_limit", document) for document in _limits(NINE))
+    yield from (("anthropic_metrics.rate_limit", document) for document in _limits())
     yield from (("anthropic_metrics.headroom", document) for document in _headroom())
     yield from (("anthropic_metrics.agent", document) for document in _agent())
     yield "anthropic_metrics.alert", _alert()
@@ -75,12 +76,20 @@ def _costs(factor: str = "") -> list[Prepared]:
     return cost_documents(view.frame(Range(DAY, DAY + timedelta(days=1)), NAMES, READ), rows)
 
 
-def _limits(slot: datetime, value: int | None = None) -> list[Prepared]:
-    groups = json.loads(json.dumps(ROWS["rate_limit"]))
-    if value is not None:
-        groups[0]["limits"][0]["value"] = value
-    frame = Frame(RATE_LIMIT, NAMESPACE, Range(slot, slot), NAMES, slot)
-    return rate_limit_documents(frame, [RateLimitGroup.model_validate(group) for group in groups])
+def _limits() -> list[Prepared]:
+    groups = [RateLimitGroup.model_validate(group) for group in ROWS["rate_limit"]]
+    return rate_limit_documents(_slot(NINE, NINE), groups)
+
+
+def _slot(slot: datetime, now: datetime) -> Frame:
+    return Frame(RATE_LIMIT, NAMESPACE, Range(slot, slot), NAMES, now)
+
+
+def _raised() -> LimitSnapshot:
+    """The organization's limits with another one."""
+    group = json.loads(json.dumps(ROWS["rate_limit"][0]))
+    group["limits"][0]["value"] = 9
+    return LimitSnapshot(None, [RateLimitGroup.model_validate(group)])
 
 
 def _headroom() -> Iterator[Prepared]:
@@ -110,9 +119,9 @@ def _agent() -> Iterator[Prepared]:
     yield from corrections(
         [*changes, Change(old[0].id, ".ds", 8, old[0].source, None)], STREAM, COST_NUMBERS, READ
     )
-    before = [_limits(NINE)[0].source["anthropic"]["rate_limit"]]
-    after = _limits(NINE + timedelta(minutes=15), 9)[:1]
-    yield from limit_changes(before, int(NINE.timestamp()), after, READ)
+    before = [_limits()[0].source["anthropic"]["rate_limit"]]
+    later = _slot(NINE + timedelta(minutes=15), READ)
+    yield from limit_changes(before, int(NINE.timestamp()), _raised(), later)
     compared = Comparison("fine", "coarse", Range(DAY, NINE), 9, {DAY: {"anthropic.usage.output_tokens": -4}})
     yield check_document(compared, NAMES, NAMESPACE, READ)
     budgets = BudgetSettings(organization_usd=1000, workspaces={"Research": 20.5, "Default": 3})

@@ -10,7 +10,9 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.questions import Questions, Scope
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
+from anthropic_metrics.limits.groups import LimitSnapshot
 from anthropic_metrics.limits.poller import RateLimitPoller
 
 
@@ -23,24 +25,23 @@ def audit_limits(
     """
     ask.refresh(poller.stream)
     tally = Tally("rate_limits", poller.stream)
-    by_scope: dict[Scope, list[Prepared]] = {}
-    for document in poller.documents(Range(now, now), tally):
-        scope = document.source["anthropic"]["rate_limit"].get("workspace_id")
-        by_scope.setdefault(scope, []).append(document)
+    frame, snapshots = poller.read(tally)
+    by_scope: dict[Scope, LimitSnapshot] = {each.scope: each for each in snapshots if each.replies}
     history = ask.limit_history(poller.stream, inventory.names(now).organization_id)
     stored = history.before(now + timedelta(seconds=1), by_scope.keys())
     if not stored:
         return None
     oldest = datetime.fromtimestamp(min(at for at, _ in stored.values()), UTC)
     result = Audited(poller.stream, Range(oldest, now), refused=str(tally.answers))
-    for scope, documents in by_scope.items():
+    for scope, snapshot in by_scope.items():
+        documents = rate_limit_documents(frame, snapshot.replies)
         result.documents_there += len(documents)
         if scope not in stored:
             result.differences += [_missing(poller.stream, document) for document in documents]
             continue
         at, rows = stored[scope]
         result.documents_here += len(rows)
-        changes = limit_changes(rows, at, documents, now)
+        changes = limit_changes(rows, at, snapshot, frame)
         result.differences += [_changed(poller.stream, at, change) for change in changes]
     return result
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from anthropic_metrics.headroom.limits import MEASURED, Group, Limits, Snapshot, Timeline
 from anthropic_metrics.kernel.questions import LimitHistory, Row
-from anthropic_metrics.limits.groups import group_key, own_limits
+from anthropic_metrics.limits.groups import LimitGroup
 
 # Batch requests wait in a queue with limits of its own, whatever models its group may list.
 BATCH = "batch"
@@ -43,12 +43,7 @@ def _snapshots(found: Mapping[int, Iterable[Row]]) -> Iterator[Snapshot]:
 
 
 def _groups(rows: Iterable[Row]) -> Iterator[Group]:
-    for row in rows:
-        models = row.get("models") or ()
-        if models and row["group_type"] != BATCH:
-            yield Group(
-                key=group_key(row.get("group_id"), row["group_type"], models),
-                name=row.get("group_name") or row["group_type"],
-                models=frozenset(models),
-                limits={kind: value for kind, value in own_limits(row) if kind in MEASURED},
-            )
+    for group in map(LimitGroup.of_row, rows):
+        if group.models and group.kind[0] != BATCH:
+            measured = {kind: value for kind, value in group.limits.items() if kind in MEASURED}
+            yield Group(group.key, group.name, frozenset(group.models), measured)

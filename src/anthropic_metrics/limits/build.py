@@ -8,7 +8,7 @@ from anthropic_metrics.admin_api.replies import RateLimitGroup
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS, RateLimitDocument
 from anthropic_metrics.kernel.frame import Frame, workspace_fields
-from anthropic_metrics.limits.groups import group_key
+from anthropic_metrics.limits.groups import group_key, shown_name
 
 
 def rate_limit_documents(frame: Frame, groups: Iterable[RateLimitGroup]) -> list[Prepared]:
@@ -32,7 +32,7 @@ def rate_limit_documents(frame: Frame, groups: Iterable[RateLimitGroup]) -> list
                 "workspace_id": group.workspace_id,
                 "group_id": group.group_id,
                 "group_type": group.group_type,
-                "group_name": group.group_name or (", ".join(models) or group.group_type),
+                "group_name": shown_name(group),
                 "models": models or None,
                 "limits": [
                     {

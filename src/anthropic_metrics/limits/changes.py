@@ -4,64 +4,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
 
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
-from anthropic_metrics.limits.groups import group_key, own_limits
-
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    key: str
-    name: str
-    kind: tuple[str, tuple[str, ...]]
-    limits: Mapping[str, int]
+from anthropic_metrics.kernel.frame import Frame, workspace_fields
+from anthropic_metrics.kernel.questions import Row, Scope
+from anthropic_metrics.kernel.ranges import iso
+from anthropic_metrics.limits.groups import LimitGroup, LimitSnapshot
 
 
 def limit_changes(
-    before: Sequence[Row], before_at: int, documents: Sequence[Prepared], now: datetime
+    before: Sequence[Row], before_at: int, snapshot: LimitSnapshot, frame: Frame
 ) -> Iterator[Prepared]:
     """One agent document per limit that a scope's new snapshot has otherwise than its previous one.
 
-    `before` are the rows of the previous snapshot, taken at `before_at` (seconds since 1970), `documents` the
-    new one; both of one scope. Of a workspace its own values count, not those it inherits. The `_id` is the
+    `before` are the rows of the scope's previous snapshot, taken at `before_at` (seconds since 1970); the
+    frame is that of the new one. Of a workspace its own values count, not those it inherits. The `_id` is the
     digest of the change, so that a repeated poll and a second agent make no second one.
     """
-    old = [_group(row) for row in before]
-    new = [(_group(document.source["anthropic"]["rate_limit"]), document) for document in documents]
-    if not new:
+    groups = snapshot.groups
+    if not groups:
         return  # an archived workspace, say: nothing was read
-    example = new[0][1]
-    left = {group.key: group for group in old}
-    for group, document in new:
+    left = {group.key: group for group in map(LimitGroup.of_row, before)}
+    between = before_at, frame
+    for group in groups:
         previous = left.pop(_same(group, left), None)
-        yield from _differences(previous, group, document, before_at, now)
+        yield from _differences(previous, group, snapshot.scope, *between)
     for group in left.values():
-        yield from _differences(group, None, example, before_at, now)
+        yield from _differences(group, None, snapshot.scope, *between)
 
 
-def _same(group: _Group, left: Mapping[str, _Group]) -> str:
+def _same(group: LimitGroup, left: Mapping[str, LimitGroup]) -> str:
     """The key the group had: the API's newer shape gives an id to groups that had none."""
     if group.key in left:
         return group.key
     return next((key for key, other in left.items() if other.kind == group.kind), group.key)
 
 
-def _group(row: Row) -> _Group:
-    models = row.get("models") or ()
-    kind = row["group_type"], tuple(sorted(models))
-    key = group_key(row.get("group_id"), *kind)
-    return _Group(key, row.get("group_name") or row["group_type"], kind, dict(own_limits(row)))
-
-
 def _differences(
-    old: _Group | None, new: _Group | None, document: Prepared, before_at: int, now: datetime
+    old: LimitGroup | None, new: LimitGroup | None, scope: Scope, before_at: int, frame: Frame
 ) -> Iterator[Prepared]:
     group = new or old
     assert group is not None
@@ -69,28 +52,25 @@ def _differences(
     for limit_type in sorted(was.keys() | is_now.keys()):
         values = was.get(limit_type), is_now.get(limit_type)
         if values[0] != values[1]:
-            yield _change(group, limit_type, *values, document, before_at, now)
+            yield _change(group, limit_type, *values, scope, before_at, frame)
 
 
 def _change(
-    group: _Group,
+    group: LimitGroup,
     limit_type: str,
     old: int | None,
     new: int | None,
-    document: Prepared,
+    scope: Scope,
     before_at: int,
-    now: datetime,
+    frame: Frame,
 ) -> Prepared:
-    shown = document.source
-    fields = shown["anthropic"]["rate_limit"]
-    seen_at = shown["@timestamp"]
-    models = list(group.kind[1])
+    seen_at = iso(frame.bucket.start, "seconds")
     anthropic = {
-        "model": models or None,
-        "workspace": shown["anthropic"].get("workspace"),
+        "model": list(group.models) or None,
+        **workspace_fields(scope, frame.names),
         "limit_change": {
-            "scope": fields["scope"],
-            "workspace_id": fields.get("workspace_id"),
+            "scope": "workspace" if scope else "organization",
+            "workspace_id": scope,
             "group_id": group.key,
             "group_name": group.name,
             "limit_type": limit_type,
@@ -104,13 +84,13 @@ def _change(
     changed = agent_document(
         "limit_change",
         at=seen_at,
-        now=now,
-        namespace=shown["data_stream"]["namespace"],
-        organization=shown.get("organization"),
+        now=frame.now,
+        namespace=frame.namespace,
+        organization=frame.names.organization,
         anthropic=anthropic,
         event={"category": ["configuration"], "type": ["change"]},
     )
-    said = [shown["organization"]["id"], fields.get("workspace_id"), group.key, limit_type, old, new, seen_at]
+    said = [frame.names.organization_id, scope, group.key, limit_type, old, new, seen_at]
     identity = blake2b(json.dumps(said).encode(), digest_size=16).hexdigest()
     return prepare(identity, changed)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -27,21 +26,13 @@ from anthropic_metrics.kernel.ranges import Range, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
+from anthropic_metrics.limits.groups import LimitSnapshot
 
 log = structlog.get_logger(__name__)
 
 # Workspaces read at one poll. With more of them each poll reads its share in turn, so that five hundred
 # workspaces cost 20 requests a poll and none waits longer than 25 polls.
 WORKSPACES_PER_POLL = 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The documents of one scope. `clean`: every limit of it could be read."""
-
-    scope: Scope
-    documents: list[Prepared]
-    clean: bool
 
 
 class RateLimitPoller:
@@ -97,19 +88,16 @@ class RateLimitPoller:
 
         The changes since each scope's previous snapshot are recorded before the new one is written.
         """
-        now = self._clock()
-        slot = floor(now, self._settings.interval)
-        read = list(self._read(tally, every_workspace=every_workspace))
-        documents = [document for each in read for document in each.documents]
+        frame, snapshots = self.read(tally, every_workspace=every_workspace)
+        now, slot = frame.now, frame.bucket.start
         # A limit that could not be read has not been removed.
-        sink.record(
-            self._changes(sink.ask, {each.scope: each.documents for each in read if each.clean}, slot, now)
-        )
+        sink.record(self._changes(sink.ask, {each.scope: each for each in snapshots if each.clean}, frame))
+        documents = [document for each in snapshots for document in rate_limit_documents(frame, each.replies)]
         outcome = sink.store.reconcile(
             self.stream,
             Range(slot, slot + timedelta(milliseconds=1)),
             documents,
-            organization_id=self._inventory.names(now).organization_id,
+            organization_id=frame.names.organization_id,
             now=now,
             confirm_after=self._settings.interval,
             # A group that is gone was still there when the slot's first snapshot was taken.
@@ -120,26 +108,29 @@ class RateLimitPoller:
         tally.saw(slot)
 
     def _changes(
-        self, ask: Questions, by_scope: Mapping[Scope, list[Prepared]], slot: datetime, now: datetime
+        self, ask: Questions, snapshots: Mapping[Scope, LimitSnapshot], frame: Frame
     ) -> list[Prepared]:
         ask.refresh(self.stream)
-        history = ask.limit_history(self.stream, self._inventory.names(now).organization_id)
+        history = ask.limit_history(self.stream, frame.names.organization_id)
         changes: list[Prepared] = []
-        for scope, (at, rows) in history.before(slot, by_scope.keys()).items():
-            changes += limit_changes(rows, at, by_scope[scope], now)
+        for scope, (at, rows) in history.before(frame.bucket.start, snapshots.keys()).items():
+            changes += limit_changes(rows, at, snapshots[scope], frame)
         if changes:
             log.info("limits_changed", count=len(changes))
         return changes
 
     def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
         """The documents of the current slot; a workspace whose limits are refused costs only its own."""
-        for read in self._read(tally, every_workspace=True):
-            yield from read.documents
+        frame, snapshots = self.read(tally)
+        for each in snapshots:
+            yield from rate_limit_documents(frame, each.replies)
 
-    def _read(self, tally: Tally, *, every_workspace: bool) -> Iterator[_Read]:
+    def read(self, tally: Tally, *, every_workspace: bool = True) -> tuple[Frame, list[LimitSnapshot]]:
+        """The limits as the API has them now, scope by scope, and the frame of their documents."""
         now = self._clock()
         slot = floor(now, self._settings.interval)
         frame = Frame(RATE_LIMIT, self._namespace, Range(slot, slot), self._inventory.names(now), now)
+        snapshots = []
         for scope, read in self._scopes(frame.names, now, every_workspace):
             problems = Problems()
             groups: list[RateLimitGroup] = []
@@ -153,8 +144,9 @@ class RateLimitPoller:
             problems.unknown(f"limits.{kind}" for kind in sorted(types - KNOWN_LIMITS))
             tally.rows += len(groups)
             tally.problems(problems)
-            yield _Read(scope, rate_limit_documents(frame, groups), clean=not problems.total)
+            snapshots.append(LimitSnapshot(scope, groups, clean=not problems.total))
         tally.problems(self._inventory.problems)
+        return frame, snapshots
 
     def _scopes(
         self, names: Names, now: datetime, every_workspace: bool
