@@ -21,16 +21,17 @@ SCHEMES = ("light", "dark")
 
 # What only a browser knows, two frames after the page has loaded and drawn.
 REPORT = """new Promise(done=>requestAnimationFrame(()=>requestAnimationFrame(()=>{
- const marks=c=>c.querySelectorAll(".points .point,.hm image,.hm path,.lines path").length;
+ const marks=c=>c.querySelectorAll("svg path,.zero").length;
  const edge=document.querySelector("main").getBoundingClientRect().right;
  const cards=[...document.querySelectorAll("article")];
  const wide=cards.filter(a=>a.getBoundingClientRect().right>edge+1).map(a=>a.dataset.panel);
  const bottom=e=>e.getBoundingClientRect().bottom;
- const low=cards.filter(a=>[...a.querySelectorAll(".chart,.chart svg")].some(e=>bottom(e)>bottom(a)+1));
- const bare=cards.filter(a=>a.querySelector(".chart")&&!marks(a)).map(a=>a.dataset.panel);
+ const drawn=a=>[...a.querySelectorAll(".plot,ol,table")];
+ const low=cards.filter(a=>drawn(a).some(e=>bottom(e)>bottom(a)+1));
+ const bare=cards.filter(a=>a.querySelector(".plot")&&!marks(a)).map(a=>a.dataset.panel);
  const page=document.documentElement;
  done({wide,bare,low:low.map(a=>a.dataset.panel),scroll:page.scrollWidth,width:innerWidth,height:page.scrollHeight,
-  charts:document.querySelectorAll(".chart").length});})))"""
+  charts:document.querySelectorAll(".plot").length});})))"""
 
 
 def main(arguments: list[str]) -> int:

@@ -130,6 +130,33 @@ def test_render_draws_a_cluster_without_data_too(tmp_path: Path, settings: dict[
     assert (tmp_path / "anthropic-metrics.html").as_uri() in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--month", "2026-13"), "--month: '2026-13' is not a month; write 2026-10"),
+        (("--month", "2999-01"), "--month: 2999-01 has not begun"),
+        (("--month", "2026-10", "--since", "7d"), "--month: leave out --since and --until"),
+        (("--since", "7x"), "--since: '7x' is not an age; write 12h or 7d"),
+        (("--since", "yesterweek"), "--since: 'yesterweek'"),
+        (("--since", "7d", "--until", "8d"), "--since: 7d is not before the end of the range"),
+    ],
+)
+def test_a_range_that_cannot_be_is_a_usage_error(
+    tmp_path: Path, settings: dict[str, str], options: tuple[str, ...], said: str
+) -> None:
+    done = run(tmp_path, "dashboards", "render", *options, **settings)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_a_month_is_drawn_on_every_panel(tmp_path: Path, settings: dict[str, str]) -> None:
+    done = run(tmp_path, "dashboards", "render", "--month", "2026-10", **settings)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "anthropic-metrics.html").read_text("utf-8")
+    assert page.count('<p class="range">October 2026</p>') == page.count('<p class="range">') - 1 > 50
+    assert '<p class="range">16 \N{EN DASH} 29 Oct 2026</p>' in page, "two weeks, less the last two days"
+
+
 def test_render_without_a_cluster_is_a_usage_error(tmp_path: Path) -> None:
     done = run(tmp_path, "dashboards", "render")
     assert done.returncode == 2

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
 
-from tests.harness.dashboard_truth import DAY, USAGE_KINDS, by, day_of, instant, month_of, total
+from tests.harness.dashboard_truth import (
+    DAY,
+    USAGE_KINDS,
+    Truth,
+    by,
+    day_of,
+    instant,
+    month_after,
+    month_of,
+    total,
+)
 from tests.harness.dashboard_world import (
     NOW,
     asked,
@@ -59,6 +70,27 @@ def test_a_day_s_spend_is_its_bill(
     assert_equal(found, by(expected(filled, name, chosen).costs, ["time", shown], "usd"))
 
 
+def marked(t: Truth, month: datetime) -> str:
+    """The month with the days that have costs, unless its first and its last have."""
+    days = [row["time"] for row in t.costs if month_of(row["time"]) == month]
+    complete = min(days) == month and max(days) + DAY == month_after(month)
+    return f"{month:%Y-%m}" if complete else f"{month:%Y-%m} (days {min(days).day} to {max(days).day})"
+
+
+@each_choice
+def test_a_month_is_a_row_that_says_what_it_covers(filled: World, chosen: dict[str, list[str]]) -> None:
+    name = "cost: Spend by UTC month, USD"
+    t = expected(filled, name, chosen)
+    months = sorted({month_of(row["time"]) for row in t.costs}, reverse=True)
+    records = asked(filled, name, chosen).records()
+    assert [r["month"] for r in records] == [f"{month:%Y-%m}" for month in months]
+    for record, month in zip(records, months, strict=True):
+        dollars(record["usd"], t.days(month, month_after(month)))
+        covered = marked(t, month).partition(" (")[2].removesuffix(")") or "complete"
+        assert record["held"] == covered
+        assert record["days"] == len({row["time"] for row in t.costs if month_of(row["time"]) == month})
+
+
 @each_choice
 def test_cumulative_spend_runs_through_each_month(filled: World, chosen: dict[str, list[str]]) -> None:
     name = "cost: Cumulative spend of each month, USD"
@@ -67,7 +99,7 @@ def test_cumulative_spend_runs_through_each_month(filled: World, chosen: dict[st
     wanted: dict[tuple[str, int], Decimal] = {}
     day = days[0]
     while day < day_of(NOW):
-        wanted[f"{day:%Y-%m}", day.day] = t.days(month_of(day), day + DAY)
+        wanted[marked(t, month_of(day)), day.day] = t.days(month_of(day), day + DAY)
         day += DAY
     found = {(row["month"], row["day"]): row["usd"] for row in asked(filled, name, chosen).records()}
     assert_equal(found, {key: value for key, value in wanted.items() if value})
@@ -76,7 +108,8 @@ def test_cumulative_spend_runs_through_each_month(filled: World, chosen: dict[st
 @each_choice
 def test_the_invoice_table_is_the_bill_line_by_line(filled: World, chosen: dict[str, list[str]]) -> None:
     name = "cost: Invoice reconciliation by UTC month and line item, USD"
-    t = [row | {"month": f"{row['time']:%Y-%m}"} for row in expected(filled, name, chosen).costs]
+    costs = expected(filled, name, chosen)
+    t = [row | {"month": marked(costs, month_of(row["time"]))} for row in costs.costs]
     records = asked(filled, name, chosen).records()
     found = {
         (r["month"], r["anthropic.workspace.name"], r["anthropic.cost.description"]): r["usd"]

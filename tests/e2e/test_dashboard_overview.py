@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -38,7 +38,7 @@ def test_a_range_that_misses_the_month_s_beginning_shows_no_month(filled: World)
     late = month_of(NOW) + DAY
     assert said(filled, "overview: Spend this month, USD", start=late) == {"spent": None, "earlier": None}
     assert said(filled, "overview: Month-end forecast, USD", start=late) == {"forecast": None, "rate": None}
-    assert said(filled, "cost: Spend this month, USD", start=late) == {"usd": None}
+    assert said(filled, "cost: Spend this month, USD", start=late)["usd"] is None
 
 
 @each_choice
@@ -63,6 +63,21 @@ def test_the_forecast_estimates_a_yesterday_that_is_not_reported_yet(filled: Wor
     left = (month_after(end) - today).days
     found = said(filled, "overview: Month-end forecast, USD", end=end)
     dollars(found["forecast"], t.days(month_of(end), today) + rate * (left + 1))
+
+
+def test_the_forecast_of_a_month_that_is_over_is_its_bill(filled: World) -> None:
+    end = month_of(NOW) - timedelta(milliseconds=1)
+    t = truth(filled, month_of(end), end)
+    found = said(filled, "overview: Month-end forecast, USD", start=month_of(end), end=end)
+    assert not t.days(day_of(end), end), "this world has no bill of the last day, so that it is estimated"
+    dollars(found["forecast"], t.days(month_of(end), end) + Decimal(str(found["rate"])))
+
+
+def test_there_is_no_forecast_from_less_than_a_week(filled: World) -> None:
+    """The history begins on the first of September."""
+    end = datetime(2026, 9, 7, 12, tzinfo=UTC)
+    found = said(filled, "overview: Month-end forecast, USD", start=month_before(end), end=end)
+    assert found == {"forecast": None, "rate": None}
 
 
 def test_the_month_to_date_stands_against_the_organization_s_budget(filled: World) -> None:

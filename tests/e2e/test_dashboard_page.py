@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from anthropic_metrics.cli.dashboards import draw
-from anthropic_metrics.kibana.definitions import Chart, Heatmap
+from anthropic_metrics.kibana.definitions import Chart
 from tests.browser.chromium import find
 from tests.browser.devtools import Window
 from tests.browser.look import WIDTHS, look
@@ -38,4 +38,40 @@ def test_the_page_fits_and_every_chart_is_drawn_without_a_script_error(
     charts = [panel for each in BUNDLE.dashboards for panel in each.queried()]
     report = look(window, page, width)
     assert report["faults"] == []
-    assert report["charts"] == sum(isinstance(panel, (Chart, Heatmap)) for panel in charts)
+    plots = [panel for panel in charts if isinstance(panel, Chart) and panel.kind != "ranking"]
+    assert report["charts"] == len(plots)
+
+
+def test_a_table_folds_sorts_and_says_that_it_goes_on(window: Window, page: Path) -> None:
+    look(window, page, WIDTHS["phone"])
+    title = "tokens-by-workspace-model-and-service-tier"
+    table = f"document.querySelector('[data-panel={title}] table')"
+    rows = f"[...{table}.tBodies[0].rows]"
+    visible = f"{rows}.filter(row => row.offsetHeight).length"
+    button = f"document.querySelector('[data-panel={title}] .more').click()"
+    assert window.ask(visible) == 8
+    window.ask(button)
+    assert window.ask(visible) > 15
+    click = f"{table}.tHead.rows[0].cells[{{}}].querySelector('button').click()"
+    values = f"{rows}.map(row => Number(row.cells[7].dataset.v))"
+    window.ask(click.format(7))
+    tokens = window.ask(values)
+    assert tokens == sorted(tokens, reverse=True)
+    window.ask(click.format(7))
+    assert window.ask(values) == sorted(tokens)
+    window.ask(click.format(0))
+    names = window.ask(f"{rows}.map(row => row.cells[0].textContent)")
+    assert names == sorted(names)
+    assert window.ask(f"document.querySelector('[data-panel={title}] .hint').hidden") is False
+
+
+def test_a_chart_shows_the_values_under_the_pointer(window: Window, page: Path) -> None:
+    look(window, page, WIDTHS["desk"])
+    area = "document.querySelector('[data-panel=spend-a-day-by-model-usd] .area')"
+    place = f"{area}.getBoundingClientRect()"
+    window.ask(
+        f"{area}.dispatchEvent(new PointerEvent('pointermove', {{clientX: {place}.right - 8, clientY: 300}}))"
+    )
+    text = window.ask("document.getElementById('reading').innerText")
+    assert "2026-10-0" in text
+    assert "claude-opus-5-5" in text

@@ -13,8 +13,8 @@ from tests.browser import chromium
 from tests.browser.devtools import Window
 from tests.browser.look import look
 
-CHART = '<article data-panel="a"><div class="chart">{}</div></article>'
-MARK = CHART.format('<svg><g class="points"><path class="point"/></g></svg>')
+CHART = '<article data-panel="a"><div class="plot">{}</div></article>'
+MARK = CHART.format("<svg><path/></svg>")
 
 
 @pytest.fixture(scope="module")

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.common import ConfigOption, load, moment
 from anthropic_metrics.cli.render import say
+from anthropic_metrics.config.values import parse_duration
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.kibana.ask import ask, since
-from anthropic_metrics.kibana.definitions import load_bundle
+from anthropic_metrics.kibana.ask import Span, ask, opened
+from anthropic_metrics.kibana.definitions import Dashboard, load_bundle
 from anthropic_metrics.kibana.install import saved_objects_text
 from anthropic_metrics.kibana.look.page import Page, no_stream, render
 
 PAGE = Path("anthropic-metrics.html")
+INSTANT = timedelta(milliseconds=1)  # Kibana's ranges hold both of their bounds
+_MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
+_LENGTH = re.compile(r"\d+[a-z]", re.ASCII)
 
 commands = typer.Typer(help="The dashboards without, or before, a Kibana.", no_args_is_help=True)
 
@@ -33,12 +39,29 @@ def register(app: typer.Typer) -> None:
 def render_page(
     config: ConfigOption = None,
     output: Annotated[Path, typer.Option(help="File to write.")] = PAGE,
+    month: Annotated[
+        str | None,
+        typer.Option(help="One UTC month, such as 2026-10, on all dashboards.", show_default=False),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Start of the range, on all dashboards: a date, a time or an age such as 7d.",
+            show_default="each dashboard's own",
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="End of the range, exclusive: a date, a time or an age.", show_default="now"),
+    ] = None,
 ) -> None:
     """Draw every panel from its own query, on one page that opens in any browser."""
+    now = utc_now()
+    spans = chosen_spans(now, month=month, since=since, until=until)
     settings = load(config)
     settings.require_elasticsearch()
     with closing(connect(settings.elasticsearch)) as es:
-        page = draw(es, settings.namespace, utc_now())
+        page = draw(es, settings.namespace, now, spans)
     save(page, output)
     if page.missing:
         say(no_stream(page.missing))
@@ -62,11 +85,33 @@ def export(
     _write(output, saved_objects_text())
 
 
-def draw(es: Client, namespace: str, now: datetime) -> Page:
-    """All dashboards over one namespace as they stand at `now`."""
+def chosen_spans(
+    now: datetime, *, month: str | None = None, since: str | None = None, until: str | None = None
+) -> Callable[[Dashboard], Span]:
+    """The span of each dashboard: the chosen one, else from its own range until `until` or `now`.
+
+    Raises ConfigError that names the option.
+    """
+    if month is not None:
+        if since is not None or until is not None:
+            raise ConfigError("--month: leave out --since and --until, the month is the range")
+        span = _month(month, now)
+        return lambda dashboard: span
+    end = now if until is None else min(_bound(until, "--until", now), now) - INSTANT
+    if since is None:
+        return lambda dashboard: opened(dashboard.range, end)
+    span = Span(_bound(since, "--since", now), end)
+    if span.start >= span.end:
+        raise ConfigError(f"--since: {since} is not before the end of the range, {end:%Y-%m-%d %H:%M} UTC")
+    return lambda dashboard: span
+
+
+def draw(es: Client, namespace: str, now: datetime, spans: Callable[[Dashboard], Span] | None = None) -> Page:
+    """All dashboards over one namespace as they stand at `now`, each over its span."""
     return render(
         load_bundle(),
-        lambda dashboard, panel: ask(es, panel.query, since(dashboard.range, now), now, namespace=namespace),
+        lambda panel, span: ask(es, panel.query, span.start, span.end, namespace=namespace),
+        spans=spans or chosen_spans(now),
         now=now,
         subtitle=f"Namespace {namespace}",
     )
@@ -76,6 +121,30 @@ def save(page: Page, path: Path) -> None:
     """Write the page and say where it is. Raises ConfigError."""
     _write(path, page.html)
     say(f"Dashboards: {path.resolve().as_uri()}")
+
+
+def _month(text: str, now: datetime) -> Span:
+    """From the month's first instant to its last, or to `now`."""
+    match = _MONTH.fullmatch(text)
+    try:
+        start = datetime(int(match[1]), int(match[2]), 1, tzinfo=UTC) if match else None
+    except ValueError:
+        start = None
+    if start is None:
+        raise ConfigError(f"--month: {text!r} is not a month; write 2026-10")
+    if start >= now:
+        raise ConfigError(f"--month: {text} has not begun")
+    following = (start + timedelta(days=31)).replace(day=1)
+    return Span(start, min(following - INSTANT, now))
+
+
+def _bound(text: str, option: str, now: datetime) -> datetime:
+    if not _LENGTH.fullmatch(text):
+        return moment(text, option)
+    try:
+        return now - parse_duration(text)
+    except (ValueError, OverflowError):
+        raise ConfigError(f"{option}: {text!r} is not an age; write 12h or 7d") from None
 
 
 def _write(path: Path, text: str) -> None:

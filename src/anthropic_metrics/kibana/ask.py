@@ -13,10 +13,32 @@ from elasticsearch import BadRequestError, Elasticsearch, ElasticsearchWarning
 
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.kernel.ranges import iso
+from anthropic_metrics.kibana.definitions import Covers
 
 DEFAULT_LIMIT = 1000  # what Elasticsearch sets where a query has no LIMIT
 _STREAM = re.compile(r"(metrics-anthropic_metrics\.\w+)-\*")
 _SINCE = re.compile(r"now-(\d+)([hdwM])(?:/([dwM]))?")
+
+
+@dataclass(frozen=True)
+class Span:
+    """The time range of a panel: both bounds belong to it, as in Kibana. Aware UTC datetimes."""
+
+    start: datetime
+    end: datetime
+
+    def begins_late(self) -> bool:
+        """Whether it holds only a part of the UTC month of its end, from a later day than the first."""
+        return self.start > _floor(self.end, "M")
+
+    def covered(self, what: Covers) -> str:
+        """The part of it that a panel covers, as a reader wants it."""
+        if what == "month":
+            return _range_text(_floor(self.end, "M"), self.end)
+        if what == "fortnight":
+            until = _floor(self.end, "d") - timedelta(days=1)
+            return _range_text(until - timedelta(days=14), until)
+        return _range_text(self.start, self.end)
 
 
 @dataclass(frozen=True)
@@ -82,6 +104,28 @@ def since(text: str, now: datetime) -> datetime:
     else:
         start = now - timedelta(**{{"h": "hours", "d": "days", "w": "weeks"}[unit]: count})
     return _floor(start.astimezone(UTC), rounding)
+
+
+def opened(text: str, now: datetime) -> Span:
+    """What a dashboard shows when it is opened: from its `range` until `now`."""
+    return Span(since(text, now), now)
+
+
+def _range_text(start: datetime, end: datetime) -> str:
+    """A month, days or times: `October 2026`, `1 - 24 Nov 2026`, `1 Oct - 25 Nov 2026, 15:47 UTC`."""
+    ends = end + timedelta(milliseconds=1) if end.microsecond >= 999_000 else end
+    whole_days = all(moment == _floor(moment, "d") for moment in (start, ends))
+    last = ends - timedelta(days=1) if whole_days else ends
+    if whole_days and start.day == ends.day == 1 and (start.year, start.month) == (last.year, last.month):
+        return f"{start:%B %Y}"
+    timed = start != _floor(start, "d")
+    first = f"{start.day}"
+    if timed or (start.year, start.month) != (last.year, last.month):
+        first += f" {start:%b}" if start.year == last.year else f" {start:%b %Y}"
+    if timed:
+        first += f", {start:%H:%M}"
+    text = f"{last.day} {last:%b %Y}" + ("" if whole_days else f", {last:%H:%M} UTC")
+    return text if first == f"{last.day}" else f"{first} \N{EN DASH} {text}"
 
 
 def _floor(moment: datetime, unit: str | None) -> datetime:

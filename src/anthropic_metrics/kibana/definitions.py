@@ -23,10 +23,13 @@ from anthropic_metrics.errors import ConfigError
 WIDTH = 48  # columns of Kibana's grid
 Format = Literal["usd", "price", "count", "compact", "ratio", "percent", "time", "day"]
 DATES = ("time", "day")
+Covers = Literal["range", "month", "fortnight"]
 # Another shipper may write into the same data streams, such as Elastic's own package.
 OWN_DOCUMENTS = f'WHERE agent.name == "{AGENT_NAME}"'
 # Kibana draws a date in the viewer's time zone: west of UTC, a UTC day would read as the evening before.
 DATE_TEXTS = {"day": "yyyy-MM-dd", "time": "yyyy-MM-dd HH:mm"}
+
+SHARED = "bundle.yaml"  # what all dashboards of a folder share
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -58,9 +61,13 @@ def _column(value: object) -> object:
 
 
 class _Titled(_Definition):
+    """`covers` is the part of the chosen range that the figures are of: all of it, the UTC month of its end,
+    or the 14 days before its last two."""
+
     title: str
     note: str = ""
     width: int | None = Field(None, ge=6, le=WIDTH)
+    covers: Covers = "range"
 
     @property
     def slug(self) -> str:
@@ -117,13 +124,14 @@ class Chart(_Queried):
 
 
 class Table(_Queried):
-    """Every column in its order; those in `total` are summed below."""
+    """Every column in its order; those in `total` are summed below, for each value of `total_by` if named."""
 
     kind: Literal["table"]
     total: tuple[str, ...] = ()
+    total_by: str | None = None
 
     def accessors(self) -> Iterator[str]:
-        yield from self.total
+        yield from (*self.total, *([self.total_by] if self.total_by else []))
 
 
 class Heatmap(_Queried):
@@ -166,9 +174,10 @@ class Row(_Definition):
 
 
 class Dashboard(_Definition):
-    """`range` is where the time range begins when the dashboard is opened; it ends now."""
+    """`range` is where the time range begins when it is opened; it ends now. `place` gives the order."""
 
     name: str
+    place: int
     title: str
     about: str
     range: str = Field(pattern=r"^now-\d+[hdwM](/[dwM])?$")
@@ -203,7 +212,6 @@ class Bundle:
 
 
 class _BundleFile(_Definition):
-    dashboards: tuple[str, ...]
     controls: dict[str, Control]
     words: dict[str, str]
 
@@ -214,16 +222,15 @@ def kibana_folder() -> Path:
 
 
 def load_bundle(folder: Path | None = None) -> Bundle:
-    """Every dashboard that `bundle.yaml` names. ConfigError names the file and the place in it."""
+    """Every YAML file of the folder, in the order of their places. ConfigError names the file and the key."""
     folder = folder or kibana_folder()
-    path = folder / "bundle.yaml"
+    path = folder / SHARED
     shared = _validated(_BundleFile, path, _read(path))
-    dashboards = [_dashboard(folder, name, shared) for name in shared.dashboards]
-    return Bundle(tuple(dashboards), shared.controls)
+    dashboards = [_dashboard(each, shared) for each in sorted(folder.glob("*.yaml")) if each != path]
+    return Bundle(tuple(sorted(dashboards, key=lambda each: each.place)), shared.controls)
 
 
-def _dashboard(folder: Path, name: str, shared: _BundleFile) -> Dashboard:
-    path = folder / f"{name}.yaml"
+def _dashboard(path: Path, shared: _BundleFile) -> Dashboard:
     source = _read(path)
     for row in source.get("rows", []):
         for panel in row.get("panels", []):
@@ -231,7 +238,7 @@ def _dashboard(folder: Path, name: str, shared: _BundleFile) -> Dashboard:
                 panel["query"] = _own_documents(_expanded(path, panel, shared.words))
             if panel.get("kind") == "table":
                 _dates_as_text(panel)
-    found = _validated(Dashboard, path, {"name": name, **source})
+    found = _validated(Dashboard, path, {"name": path.stem, **source})
     if unknown := set(found.controls) - shared.controls.keys():
         raise ConfigError(f"{path.name}: no such control in bundle.yaml: {', '.join(sorted(unknown))}")
     return found

@@ -205,7 +205,7 @@ def _table(panel: Table) -> Body:
     columns: list[Body] = []
     for name, column in panel.columns.items():
         shown: Body = {"columnId": name, "isTransposed": False, "isMetric": column.type == "number"}
-        if name in panel.total:
+        if name in panel.total and panel.total_by is None:  # Kibana sums all rows, not groups of them
             shown |= {"summaryRow": "sum", "summaryLabel": "Total"}
         columns.append(shown)
     return {"columns": columns, "paging": {"enabled": True, "size": 20}, "rowHeight": "single"}

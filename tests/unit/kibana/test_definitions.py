@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from anthropic_metrics.cli.dashboards import INSTANT, chosen_spans
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kibana import bundle
-from anthropic_metrics.kibana.ask import since
+from anthropic_metrics.kibana.ask import Span, since
 from anthropic_metrics.kibana.definitions import kibana_folder, load_bundle
 
 
@@ -55,6 +56,14 @@ def test_an_outdated_file_is_told_and_written_anew(folder: Path, capsys: pytest.
     assert "Busy workspaces" in (folder / bundle.FILE).read_text("utf-8")
 
 
+def test_a_new_dashboard_is_one_file(folder: Path) -> None:
+    text = (folder / "tokens.yaml").read_text("utf-8").replace("title: Token usage", "title: Requests", 1)
+    (folder / "requests.yaml").write_text(text.replace("place: 30", "place: 35", 1), "utf-8")
+    names = [dashboard.name for dashboard in load_bundle(folder).dashboards]
+    assert names == ["overview", "tokens", "requests", "cost", "headroom", "agent"]
+    assert '"id":"anthropic-metrics-requests"' in bundle.ndjson(load_bundle(folder))
+
+
 NOW = datetime(2026, 3, 31, 15, 42, 10, tzinfo=UTC)
 
 
@@ -70,3 +79,29 @@ NOW = datetime(2026, 3, 31, 15, 42, 10, tzinfo=UTC)
 )
 def test_ranges_begin_where_kibana_begins_them(text: str, start: datetime) -> None:
     assert since(text, NOW) == start
+
+
+@pytest.mark.parametrize(
+    ("options", "start", "end"),
+    [
+        ({"month": "2026-02"}, datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC) - INSTANT),
+        ({"month": "2026-03"}, datetime(2026, 3, 1, tzinfo=UTC), NOW),
+        ({"since": "7d"}, NOW - timedelta(days=7), NOW),
+        (
+            {"since": "2026-03-01", "until": "2026-03-08"},
+            datetime(2026, 3, 1, tzinfo=UTC),
+            datetime(2026, 3, 8, tzinfo=UTC) - INSTANT,
+        ),
+        (
+            {"until": "2026-03-15T12:00Z"},
+            datetime(2026, 2, 1, tzinfo=UTC),
+            datetime(2026, 3, 15, 12, tzinfo=UTC) - INSTANT,
+        ),
+        ({}, datetime(2026, 2, 1, tzinfo=UTC), NOW),
+    ],
+)
+def test_a_page_covers_the_range_that_is_chosen(
+    options: dict[str, str], start: datetime, end: datetime
+) -> None:
+    overview = load_bundle().dashboards[0]
+    assert chosen_spans(NOW, **options)(overview) == Span(start, end)

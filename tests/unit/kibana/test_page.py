@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import builtins
+import csv
+import io
 import json
+from base64 import b64decode
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
-import plotly.graph_objects
 import pytest
 
-from anthropic_metrics.errors import BadRequest, ConfigError
-from anthropic_metrics.kibana.ask import Answer
+from anthropic_metrics.errors import BadRequest
+from anthropic_metrics.kibana.ask import Answer, Span
 from anthropic_metrics.kibana.definitions import (
     Bundle,
     Chart,
     Dashboard,
-    Heatmap,
     Metric,
     Queried,
+    Table,
     load_bundle,
 )
-from anthropic_metrics.kibana.look.figures import COLORS, OTHERS, Palette, chart, shortened
-from anthropic_metrics.kibana.look.numbers import shown
-from anthropic_metrics.kibana.look.page import NO_DATA, TABLE_ROWS, Page, render
+from anthropic_metrics.kibana.look.page import NO_DATA, Page, render
+from anthropic_metrics.redaction import redact
 
 NOW = datetime(2026, 11, 20, 15, 42, tzinfo=UTC)
+SPAN = Span(datetime(2026, 11, 1, tzinfo=UTC), NOW)
+TO_DATE = "1 \N{EN DASH} 20 Nov 2026, 15:42 UTC"
 BUNDLE = load_bundle()
 EVIL = "</script><script>alert(1)</script><b onclick='x'>&"
 VALUES: dict[str, list[Any]] = {
@@ -46,37 +49,44 @@ def invented(panel: Queried, rows: int = 3) -> Answer:
     )
 
 
+@dataclass
 class Parts(HTMLParser):
-    """What the checks look at: attributes that load, cards, and scripts with data."""
+    """What the checks look at: what is loaded, cards, tags and handlers, and the data of charts."""
 
-    def __init__(self, html: str) -> None:
+    html: str
+    loads: list[str] = field(default_factory=list)
+    cards: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    handlers: list[str] = field(default_factory=list)
+    readings: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self.loads: list[str] = []
-        self.cards: list[str] = []
-        self.tags: list[str] = []
-        self.handlers: list[str] = []
-        self.figures: list[dict[str, Any]] = []
         self._data = False
-        self.feed(html)
+        self.feed(self.html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        named = dict(attrs)
         self.tags.append(tag)
-        self.handlers += [name for name in given if name.startswith("on")]
-        self.loads += [given[name] or "" for name in ("src", "href", "srcset", "data") if name in given]
-        if "data-panel" in given:
-            self.cards.append(str(given["data-panel"]))
-        self._data = given.get("type") == "application/json"
+        self.handlers += [name for name in named if name.startswith("on")]
+        self.loads += [named[name] or "" for name in ("src", "href", "srcset", "data") if name in named]
+        if "data-panel" in named:
+            self.cards.append(str(named["data-panel"]))
+        self._data = named.get("type") == "application/json"
 
     def handle_data(self, data: str) -> None:
         if self._data:
-            self.figures.append(json.loads(data))
+            self.readings.append(json.loads(data))
             self._data = False
+
+
+def drawn(ask: Any, bundle: Bundle = BUNDLE, span: Span = SPAN) -> Page:
+    return render(bundle, ask, spans=lambda dashboard: span, now=NOW, subtitle=f"Namespace {EVIL}")
 
 
 @pytest.fixture(scope="module")
 def page() -> Page:
-    return render(BUNDLE, lambda dashboard, panel: invented(panel), now=NOW, subtitle=f"Namespace {EVIL}")
+    return drawn(lambda panel, span: invented(panel))
 
 
 @pytest.fixture(scope="module")
@@ -97,132 +107,157 @@ def named(dashboard: str, title: str) -> Any:
     return next(panel for panel in found.queried() if panel.title == title)
 
 
+def alone(panel: Queried, answer: Answer) -> str:
+    return drawn(lambda *_: answer, one(panel)).html
+
+
+def table_of(rows: list[tuple[Any, ...]], **columns: Any) -> tuple[Table, str]:
+    """A table over some rows, in place of one of the overview's, and its page."""
+    source = {"kind": "table", "title": "Any", "query": "FROM x | LIMIT 1000", **columns}
+    panel = Table.model_validate(source)
+    dashboard = BUNDLE.dashboards[0]
+    row = dashboard.rows[0].model_copy(update={"panels": (panel,)})
+    bundle = Bundle((dashboard.model_copy(update={"rows": (row,)}),), BUNDLE.controls)
+    answer = Answer(tuple(panel.columns), (), tuple(rows))
+    return panel, drawn(lambda *_: answer, bundle).html
+
+
+def csv_of(html: str) -> list[list[str]]:
+    (link,) = (each for each in Parts(html).loads if each.startswith("data:text/csv"))
+    return list(csv.reader(io.StringIO(b64decode(link.partition("base64,")[2]).decode("utf-8-sig"))))
+
+
 def test_the_page_loads_nothing_from_anywhere(page: Page, parts: Parts) -> None:
-    assert {link[:1] for link in parts.loads} == {"#"}
+    assert {link[:14] for link in parts.loads if not link.startswith("#")} == {"data:text/csv;"}
     assert set(parts.tags).isdisjoint({"link", "iframe", "img", "object", "embed"})
     style = page.html.partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
+    assert "import" not in page.html.rpartition("<script>")[2]
 
 
-def test_every_panel_has_its_card(parts: Parts) -> None:
+def test_the_page_is_small(page: Page) -> None:
+    assert len(page.html) < 300_000
+
+
+def test_every_panel_has_its_card_and_its_range(page: Page, parts: Parts) -> None:
     wanted = [panel.slug for each in BUNDLE.dashboards for row in each.rows for panel in row.panels]
     assert parts.cards == wanted
+    asked = [panel for each in BUNDLE.dashboards for panel in each.queried()]
+    assert page.html.count('<p class="range">') == len(asked)
+    assert page.html.count(TO_DATE) >= len(asked) - 1
 
 
-def test_every_chart_is_a_figure_that_plotly_accepts_and_has_marks(parts: Parts) -> None:
-    charts = [p for each in BUNDLE.dashboards for p in each.queried() if isinstance(p, (Chart, Heatmap))]
-    assert len(parts.figures) == len(charts)
-    for panel, figure in zip(charts, parts.figures, strict=True):
-        plotly.graph_objects.Figure(figure)
-        assert figure["data"], panel.title
-        for trace in figure["data"]:
-            assert trace["x"], panel.title
-            assert trace["y"], panel.title
+def test_every_chart_over_time_has_marks_and_readings(page: Page, parts: Parts) -> None:
+    charts = [p for each in BUNDLE.dashboards for p in each.queried() if isinstance(p, Chart)]
+    plots = [panel for panel in charts if panel.kind != "ranking"]
+    assert len(parts.readings) == len(plots) == page.html.count('<div class="plot"')
+    for panel, reading in zip(plots, parts.readings, strict=True):
+        assert reading["series"], panel.title
+        assert all(len(each["values"]) == len(reading["at"]) for each in reading["series"])
+        assert all(0 <= at <= 1 for at in reading["at"]), panel.title
+    assert page.html.count("<path") >= len(plots)
 
 
 def test_a_name_can_neither_end_a_script_nor_become_a_tag(page: Page, parts: Parts) -> None:
     assert "<script>alert(1)" not in page.html
     assert not parts.handlers
-    assert parts.tags.count("script") == 2 + len(parts.figures)
+    assert parts.tags.count("script") == 1 + len(parts.readings)
 
 
-def test_a_panel_without_rows_says_so(page: Page) -> None:
-    def nothing(dashboard: Dashboard, panel: Queried) -> Answer:
-        return Answer(tuple(panel.columns), (), ())
-
-    empty = render(BUNDLE, nothing, now=NOW, subtitle="")
+def test_a_panel_without_rows_says_so_and_is_not_coloured() -> None:
+    empty = drawn(lambda panel, span: Answer(tuple(panel.columns), (), ()))
     asked = [panel for each in BUNDLE.dashboards for panel in each.queried()]
     metrics = sum(isinstance(panel, Metric) for panel in asked)
     assert empty.html.count(NO_DATA) == len(asked) - metrics
-    assert empty.html.count(">n/a</p>") == metrics
+    assert empty.html.count('<p class="big ">n/a</p>') == metrics
     assert empty.failures == []
 
 
+def test_a_panel_without_its_stream_names_it_and_is_no_failure() -> None:
+    empty = drawn(lambda panel, span: Answer((), (), (), ("metrics-anthropic_metrics.cost-x",)))
+    assert empty.html.count("Data stream metrics-anthropic_metrics.cost-x does not exist") > 50
+    assert (empty.failures, empty.missing) == ([], ["metrics-anthropic_metrics.cost-x"])
+
+
 def test_a_panel_that_fails_says_why_in_its_place_and_the_others_are_drawn() -> None:
-    def ask(dashboard: Dashboard, panel: Queried) -> Answer:
+    def ask(panel: Queried, span: Span) -> Answer:
         if panel.title == "Web searches":
             raise BadRequest("line 3: <no such column>")
         return invented(panel)
 
-    drawn = render(BUNDLE, ask, now=NOW, subtitle="")
-    assert drawn.failures == ["Token usage: Web searches: line 3: <no such column>"]
-    assert '<p class="failed">line 3: &lt;no such column&gt;</p>' in drawn.html
+    page = drawn(ask)
+    assert page.failures == ["Token usage: Web searches: line 3: <no such column>"]
+    assert '<p class="failed">line 3: &lt;no such column&gt;</p>' in page.html
 
 
-def test_a_long_table_shows_its_first_rows_its_whole_sum_and_how_many_more() -> None:
-    panel = named("cost", "Invoice reconciliation by UTC month and line item, USD")
-    drawn = render(one(panel), lambda dashboard, each: invented(each, rows=40), now=NOW, subtitle="")
-    assert drawn.html.count("<tr>") == 1 + TABLE_ROWS + 1
-    assert f"and {40 - TABLE_ROWS} more rows" in drawn.html
-    assert f"{14 * 7 + 13 * 5 + 13 * 0.25:.2f}" in drawn.html
+def test_no_secret_reaches_the_page_or_its_csv() -> None:
+    secret = "a-secret-of-this-test-0815"
+    redact.add(secret)
+    _, html = table_of([(f"name {secret}",)], columns={"name": "Name"})
+    assert secret not in html
+    assert csv_of(html) == [["Name"], ["name [redacted]"]]
 
 
-@pytest.mark.parametrize(("age", "tone"), [(10, "good"), (75, "fair"), (180, "bad")])
+def test_a_table_has_every_row_and_the_total_of_all_of_them() -> None:
+    rows = [("2026-11", number) for number in range(40)]
+    _, html = table_of(rows, columns={"month": "Month", "usd": ["Spend", "usd"]}, total=("usd",))
+    assert html.count("<tr>") == 1 + 40 + 1
+    assert ">40 rows<" in html
+    assert ">780.00<" in html
+    assert len(csv_of(html)) == 1 + 40
+
+
+def test_the_total_of_a_month_is_of_that_month() -> None:
+    rows = [("2026-11 (days 1 to 20)", 3), ("2026-11 (days 1 to 20)", 4), ("2026-10", 5)]
+    columns = {"month": "Month", "usd": ["Spend", "usd"]}
+    _, html = table_of(rows, columns=columns, total=("usd",), total_by="month")
+    foot = html.partition("<tfoot>")[2].partition("</tfoot>")[0]
+    assert "Total 2026-11 (days 1 to 20)" in foot
+    assert ">7.00<" in foot
+    assert ">5.00<" in foot
+    assert "12.00" not in foot
+
+
+def test_a_table_that_its_query_cuts_off_says_that_its_totals_lack_the_rest() -> None:
+    rows = [("x", 1)] * 1000
+    _, html = table_of(rows, columns={"name": "Name", "usd": ["Spend", "usd"]}, total=("usd",))
+    assert "1,000 rows, the most that this table lists; there may be more, which the totals lack" in html
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_a_name_is_no_formula_in_the_csv(name: str) -> None:
+    _, html = table_of([(name, -1.5)], columns={"name": "Name", "change": ["Change", "usd"]})
+    (_, (text, number)) = csv_of(html)
+    assert text.startswith(("'", "\\"))
+    assert number == "-1.5"
+
+
+def test_figures_in_the_csv_are_not_rounded() -> None:
+    _, html = table_of([("客服", 0.1234567)], columns={"name": "Name", "usd": ["Spend", "usd"]})
+    assert csv_of(html) == [["Name", "Spend"], ["客服", "0.1234567"]]
+
+
+@pytest.mark.parametrize(("age", "tone"), [(10, "good"), (75, "fair"), (180, "bad"), (999999, "bad")])
 def test_a_metric_with_steps_is_coloured_by_them(age: int, tone: str) -> None:
     panel = named("overview", "Newest usage, minutes old")
-    answer = Answer(("minutes", "newest"), ("integer", "date"), ((age, None),))
-    drawn = render(one(panel), lambda *_: answer, now=NOW, subtitle="")
-    assert f'<p class="big {tone}">{age}</p>' in drawn.html
+    html = alone(panel, Answer(("minutes", "newest"), ("integer", "date"), ((age, None),)))
+    assert f'<p class="big {tone}">{age:,}</p>' in html
 
 
-def many(count: int) -> Answer:
-    rows = tuple((f"2026-11-{day:02d}", f"model {n}", float(n)) for day in (1, 2) for n in range(count))
-    return Answer(("day", "anthropic.model", "usd"), ("date", "keyword", "double"), rows)
+def test_a_month_that_the_range_cuts_says_why_it_has_no_figure() -> None:
+    panel = named("cost", "Spend this month, USD")
+    answer = Answer(("usd", "days"), (), ((None, 3),))
+    late = Span(datetime(2026, 11, 5, tzinfo=UTC), NOW)
+    assert (
+        "The range begins after the first day of the month."
+        in drawn(lambda *_: answer, one(panel), late).html
+    )
+    assert "The range begins after" not in alone(panel, answer)
 
 
-def test_no_legend_of_forty_names() -> None:
-    panel = named("overview", "Spend a day by model, USD")
-    drawing = chart(panel, many(40), Palette())
-    assert len(drawing.legend) == len(COLORS)
-    assert drawing.legend[0][0] == "model 39"
-    assert drawing.legend[-1][0] == OTHERS
-    assert sum(sum(trace["y"]) for trace in drawing.figure["data"]) == 2 * sum(range(40))
-
-
-def test_a_name_keeps_its_colour_and_no_two_of_a_chart_share_one() -> None:
-    palette = Palette()
-    first = palette.colors("model", ["a", "b"])
-    assert palette.colors("model", ["b", "c"])["b"] == first["b"]
-    crowded = palette.colors("model", [f"name {n}" for n in range(len(COLORS))])
-    assert len(set(crowded.values())) == len(COLORS)
-
-
-@pytest.mark.parametrize(
-    ("value", "form", "text"),
-    [
-        (1234567.891, "usd", "1,234,567.89"),
-        (0.1026, "price", "0.103"),
-        (80_004_920_916, "compact", "80.0 B"),
-        (999, "compact", "999"),
-        (-1_500, "compact", "-1.5 K"),
-        (0.5372, "percent", "53.7 %"),
-        (None, "usd", "n/a"),
-        (["a", "b"], None, "a, b"),
-        ("2026-11-20T15:42:10.000Z", "time", "2026-11-20 15:42"),
-        ("2026-11-20T15:42:10.000Z", "day", "2026-11-20"),
-        (0, "count", "0"),
-    ],
-)
-def test_values_are_written_for_readers(value: Any, form: Any, text: str) -> None:
-    assert shown(value, form) == text
-
-
-def test_a_long_label_keeps_both_its_ends() -> None:
-    text = shortened("cache_creation.ephemeral_5m_input_tokens")
-    assert text.startswith("cache_creat")
-    assert text.endswith("_input_tokens")
-    assert text != shortened("cache_creation.ephemeral_1h_input_tokens")
-
-
-def test_a_page_without_its_libraries_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def absent(name: str, *arguments: Any) -> Any:
-        if name.startswith("plotly"):
-            raise ModuleNotFoundError("No module named 'plotly'", name="plotly")
-        return real(name, *arguments)
-
-    monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(ConfigError, match=r"anthropic-metrics\[render\]"):
-        render(BUNDLE, lambda dashboard, panel: invented(panel), now=NOW, subtitle="")
+def test_a_panel_of_the_month_says_which_days_it_is_of() -> None:
+    panel = named("overview", "Spend this month, USD")
+    span = Span(datetime(2026, 10, 1, tzinfo=UTC), NOW)
+    html = drawn(lambda *_: invented(panel), one(panel), span).html
+    assert f'<p class="range">{TO_DATE}</p>' in html

@@ -29,6 +29,16 @@ def brief(value: Any, form: Format | None) -> str:
     return shown(value, "count" if large else form)
 
 
+def on_axis(value: float, form: Format | None) -> str:
+    """The label of a round figure."""
+    if form == "percent":
+        return f"{100 * value:.10g} %"
+    for size, unit in _UNITS:
+        if abs(value) >= size:
+            return f"{value / size:.10g} {unit}"
+    return f"{value:.10g}"
+
+
 def _number(value: float, form: Format) -> str:
     if form == "percent":
         return f"{100 * value:,.1f} %"

@@ -1,38 +1,31 @@
-"""The page: header, one section a dashboard, a card a panel."""
+"""The page: header, one section a dashboard, a card a panel. It needs no network and hardly any script."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
+from typing import Any
 
-from anthropic_metrics.errors import ConfigError, MetricsError
-from anthropic_metrics.kibana.ask import Answer, since
-from anthropic_metrics.kibana.definitions import (
-    Bundle,
-    Chart,
-    Column,
-    Dashboard,
-    Metric,
-    Queried,
-    Row,
-    Table,
-    Text,
-)
-from anthropic_metrics.kibana.look.figures import Drawing, Palette, chart, heatmap
+from markdown_it import MarkdownIt
+
+from anthropic_metrics.errors import MetricsError
+from anthropic_metrics.kibana.ask import Answer, Span
+from anthropic_metrics.kibana.definitions import Bundle, Chart, Dashboard, Metric, Queried, Row, Table, Text
+from anthropic_metrics.kibana.look.colors import Palette
+from anthropic_metrics.kibana.look.marks import heatmap, ranking
 from anthropic_metrics.kibana.look.numbers import shown
-from anthropic_metrics.redaction import redact
+from anthropic_metrics.kibana.look.plots import plot
+from anthropic_metrics.kibana.look.tables import table
+from anthropic_metrics.redaction import clean, redact
 
 FOLDER = Path(__file__).parent
 ROW_PIXELS = 23  # of a unit of height in Kibana's grid
-TABLE_ROWS = 15
-SHORT_TEXT, LONG_TEXT = 28, 60  # a cell with less is not wrapped, one with more is given room for it
 NO_DATA = "No data in this range."
 
-Ask = Callable[[Dashboard, Queried], Answer]
+Ask = Callable[[Queried, Span], Answer]
 
 
 @dataclass
@@ -44,26 +37,29 @@ class Page:
     missing: list[str] = field(default_factory=list)
 
 
-def render(bundle: Bundle, ask: Ask, *, now: datetime, subtitle: str) -> Page:
-    """Every dashboard on one page; `ask` answers a panel's query. A panel that fails says why in its place.
+def render(
+    bundle: Bundle, ask: Ask, *, spans: Callable[[Dashboard], Span], now: datetime, subtitle: str
+) -> Page:
+    """Every dashboard on one page, each over its span; `ask` answers a panel's query.
 
-    Raises ConfigError when the extra `render` is not installed.
+    A panel that fails says why in its place.
     """
-    library, markdown = _libraries()
     palette, failures, missing = Palette(), list[str](), set[str]()
+    markdown = MarkdownIt("js-default").render
 
     def card(dashboard: Dashboard, panel: Queried | Text) -> str:
         if isinstance(panel, Text):
-            return markdown(panel.text)
+            return str(markdown(panel.text))
+        span = spans(dashboard)
         try:
-            answer = ask(dashboard, panel)
-            missing.update(answer.missing)
-            return _content(panel, answer, palette)
+            answer = _cleaned(ask(panel, span))
         except MetricsError as error:
             failures.append(f"{dashboard.title}: {panel.title}: {error}")
             return f'<p class="failed">{escape(str(error))}</p>'
+        missing.update(answer.missing)
+        return _content(panel, answer, span, palette, f"{dashboard.name}-{panel.slug}")
 
-    sections = "\n".join(_section(dashboard, card, now) for dashboard in bundle.dashboards)
+    sections = "\n".join(_section(dashboard, card, spans(dashboard)) for dashboard in bundle.dashboards)
     links = " ".join(f'<a href="#{each.name}">{escape(each.title)}</a>' for each in bundle.dashboards)
     html = _file("page.html").format(
         style=_file("page.css"),
@@ -71,66 +67,65 @@ def render(bundle: Bundle, ask: Ask, *, now: datetime, subtitle: str) -> Page:
         subtitle=escape(subtitle),
         made=f"{now:%Y-%m-%d %H:%M} UTC",
         sections=sections,
-        library=library,
         script=_file("page.js"),
     )
     return Page(redact.scrub(html), failures, sorted(missing))
-
-
-def _libraries() -> tuple[str, Callable[[str], str]]:
-    try:
-        from markdown_it import MarkdownIt
-        from plotly.offline import get_plotlyjs
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"Drawing a page needs {error.name}, which is not installed.",
-            cure="Install the extra: pip install 'anthropic-metrics[render]'.",
-        ) from None
-    return get_plotlyjs(), MarkdownIt("js-default").render
 
 
 def _file(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def _section(dashboard: Dashboard, card: Callable[[Dashboard, Queried | Text], str], now: datetime) -> str:
-    rows = "\n".join(_row(row, lambda panel: card(dashboard, panel)) for row in dashboard.rows)
+def _cleaned(answer: Answer) -> Answer:
+    """Without secrets: a CSV link is encoded, so that none could be recognised later."""
+
+    def cleaned(value: Any) -> Any:
+        if isinstance(value, list):
+            return [cleaned(each) for each in value]
+        return clean(value) if isinstance(value, str) else value
+
+    return replace(answer, rows=tuple(tuple(map(cleaned, row)) for row in answer.rows))
+
+
+def _section(dashboard: Dashboard, card: Callable[[Dashboard, Queried | Text], str], span: Span) -> str:
+    rows = "\n".join(
+        f'<div class="row">{"".join(_cards(row, lambda panel: card(dashboard, panel), span))}</div>'
+        for row in dashboard.rows
+    )
     return (
         f'<section id="{dashboard.name}"><h2>{escape(dashboard.title)}</h2>'
-        f'<p class="about">{escape(dashboard.about)} {_range(dashboard, now)}</p>\n{rows}</section>'
+        f'<p class="about">{escape(dashboard.about)}</p>\n{rows}</section>'
     )
 
 
-def _range(dashboard: Dashboard, now: datetime) -> str:
-    return f"From {since(dashboard.range, now):%Y-%m-%d %H:%M} to {now:%Y-%m-%d %H:%M} UTC."
-
-
-def _row(row: Row, card: Callable[[Queried | Text], str]) -> str:
-    return f'<div class="row">{"".join(_cards(row, card))}</div>'
-
-
-def _cards(row: Row, card: Callable[[Queried | Text], str]) -> Iterator[str]:
+def _cards(row: Row, card: Callable[[Queried | Text], str], span: Span) -> Iterator[str]:
     height = row.height * ROW_PIXELS
     for _, width, panel in row.placed():
-        kind = panel.kind
-        heading = "" if isinstance(panel, Text) else f"<h3>{escape(panel.title)}</h3>"
+        heading = ""
+        if not isinstance(panel, Text):
+            heading = (
+                f'<h3>{escape(panel.title)}</h3><p class="range">{escape(span.covered(panel.covers))}</p>'
+            )
         note = f'<p class="note">{escape(panel.note)}</p>' if panel.note else ""
         yield (
-            f'<article class="{kind}" style="--width:{width};--height:{height}px" data-panel="{panel.slug}">'
-            f"{heading}{card(panel)}{note}</article>"
+            f'<article class="{panel.kind}" style="--width:{width};--height:{height}px" '
+            f'data-panel="{panel.slug}">{heading}{card(panel)}{note}</article>'
         )
 
 
-def _content(panel: Queried, answer: Answer, palette: Palette) -> str:
+def _content(panel: Queried, answer: Answer, span: Span, palette: Palette, name: str) -> str:
     if answer.missing:
         return f'<p class="empty">{escape(no_stream(answer.missing))}</p>'
     if isinstance(panel, Metric):
-        return _metric(panel, answer)
+        return _metric(panel, answer, span)
     if not answer.rows:
         return f'<p class="empty">{NO_DATA}</p>'
     if isinstance(panel, Table):
-        return _table(panel, answer)
-    return _chart(chart(panel, answer, palette) if isinstance(panel, Chart) else heatmap(panel, answer))
+        return table(panel, answer, name)
+    if isinstance(panel, Chart):
+        draw_across = panel.kind == "ranking"
+        return ranking(panel, answer, palette) if draw_across else plot(panel, answer, span, palette)
+    return heatmap(panel, answer)
 
 
 def no_stream(names: Sequence[str]) -> str:
@@ -139,7 +134,7 @@ def no_stream(names: Sequence[str]) -> str:
     return f"{streams} {', '.join(names)} {verb} not exist: nothing has been written."
 
 
-def _metric(panel: Metric, answer: Answer) -> str:
+def _metric(panel: Metric, answer: Answer, span: Span) -> str:
     record = answer.records()[0] if answer.rows else {}
     value = record.get(panel.value)
     tone = ""
@@ -151,55 +146,7 @@ def _metric(panel: Metric, answer: Answer) -> str:
         column = panel.columns[panel.beside]
         text = shown(record.get(panel.beside), column.format)
         beside = f'<p class="beside">{escape(column.label)} <b>{escape(text)}</b></p>'
+    if value is None and panel.covers == "month" and span.begins_late():
+        beside = '<p class="beside">The range begins after the first day of the month.</p>'
     number = shown(value, panel.columns[panel.value].format)
     return f'<p class="big {tone}">{escape(number)}</p>{beside}'
-
-
-def _table(panel: Table, answer: Answer) -> str:
-    head = "".join(
-        f'<th class="{column.type}">{escape(column.label)}</th>' for column in panel.columns.values()
-    )
-    records = answer.records()
-    body = "".join(
-        "<tr>"
-        + "".join(
-            _cell(column, shown(record.get(name), column.format)) for name, column in panel.columns.items()
-        )
-        + "</tr>"
-        for record in records[:TABLE_ROWS]
-    )
-    foot = ""
-    if panel.total:
-        cells = [
-            shown(sum(record[name] or 0 for record in records), column.format) if name in panel.total else ""
-            for name, column in panel.columns.items()
-        ]
-        cells[0] = "Total"
-        foot = (
-            "<tfoot><tr>"
-            + "".join(_cell(column, cell) for cell, column in zip(cells, panel.columns.values(), strict=True))
-            + "</tr></tfoot>"
-        )
-    more = len(records) - TABLE_ROWS
-    rest = f'<p class="note">and {more:,} more rows</p>' if more > 0 else ""
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>'
-        f"{rest}"
-    )
-
-
-def _cell(column: Column, text: str) -> str:
-    kind: str = column.type
-    if kind == "string":
-        kind = "long" if len(text) > LONG_TEXT else "short" if len(text) <= SHORT_TEXT else kind
-    return f'<td class="{kind}">{escape(text)}</td>'
-
-
-def _chart(drawing: Drawing) -> str:
-    legend = "".join(
-        f'<li><i style="background:{color}"></i>{escape(name)}</li>' for name, color in drawing.legend
-    )
-    names = f'<ul class="legend">{legend}</ul>' if legend else ""
-    # A "<" in a name must not end the script element.
-    data = json.dumps(drawing.figure, separators=(",", ":")).replace("<", "\\u003c")
-    return f'{names}<div class="chart"></div><script type="application/json">{data}</script>'
