@@ -43,6 +43,7 @@ class Metrics:
     newest_data: Gauge
     fresh: Gauge
     differing: Gauge
+    silenced: Gauge
 
     @classmethod
     def create(cls) -> Self:
@@ -78,6 +79,11 @@ class Metrics:
             ),
             fresh=gauge(
                 "fresh", "Whether every poller of the stream succeeded in time (1) or not (0).", "stream"
+            ),
+            silenced=gauge(
+                "alerts_silenced",
+                "Values that keep budgets or alert rules silent (another currency, an unknown name).",
+                "poller",
             ),
             differing=gauge(
                 "grains_differing_buckets",

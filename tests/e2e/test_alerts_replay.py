@@ -31,14 +31,6 @@ from tests.harness.alerts_table import table, write, written
 from tests.harness.alerts_truth import day_costs
 from tests.servers.kibana_ids import ALL_ROWS
 
-# Above what the simulated organization spends on a busy weekday without an incident.
-LIMITS = AlertSettings(
-    daily_cost_usd=5000,
-    monthly_budget_usd=20_000,  # passed in November's first week, which is not quiet
-    workspace_daily_cost_usd=2500,
-    hourly_tokens=250_000_000,
-    unattributed_tokens=20_000_000,
-)
 POLL = timedelta(minutes=15)
 # Two cores that do other things, too, need their time for five days in five-minute steps.
 pytestmark = pytest.mark.timeout(1200)
@@ -52,17 +44,16 @@ def both(config: Config) -> list[Watched]:
     return [*ours(config), *rivals(config)]
 
 
-def test_a_quiet_fortnight_over_a_month_of_31_days_and_two_clock_changes_is_silent(
+def test_a_quiet_fortnight_under_suggested_thresholds_has_two_alerts_at_most(
     es: Elasticsearch, elasticsearch_url: str, namespace: str
 ) -> None:
-    quiet = LIMITS.model_copy(update={"monthly_budget_usd": 90_000.0, "schedules": {"no_fresh_data": HOUR}})
-    # Europe's clocks change on 25 October, America's on 1 November.
+    # A month of 31 days ends in it; Europe's clocks change on 25 October, America's on 1 November.
     with replay(
         es,
         elasticsearch_url,
         namespace,
         start=at("2026-10-20"),
-        alerts=quiet,
+        decided={"schedules": {"no_fresh_data": HOUR}},
         usage_every=2 * HOUR,
         cost_every=3 * HOUR,
         rules=ours,
@@ -70,8 +61,7 @@ def test_a_quiet_fortnight_over_a_month_of_31_days_and_two_clock_changes_is_sile
         revisions="usual",
     ) as played:
         played.until(at("2026-10-20") + 14 * DAY)
-        assert played.heard == []
-        assert not any(played.in_kibana.values())
+        assert len([each for each in played.heard if each.kind == "new"]) <= 2
         assert played.ticks["token_spike"] == 14 * 24 * 4
         assert played.ticks["daily_cost"] == 14 * 24
 
@@ -83,7 +73,8 @@ def bad_days(es: Elasticsearch, elasticsearch_url: str) -> Iterator[tuple[Replay
         elasticsearch_url,
         f"t{uuid.uuid4().hex[:8]}",
         start=START,
-        alerts=LIMITS,
+        # A budget is decided, not derived: this one is passed in November's first week.
+        decided={"monthly_budget_usd": 20_000.0},
         usage_every=POLL,
         limits_every=HOUR,
         rules=both,

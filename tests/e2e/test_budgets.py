@@ -6,9 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from elasticsearch import Elasticsearch
+from structlog.testing import capture_logs
 
 from anthropic_metrics.config import BudgetSettings, UsageSettings
+from anthropic_metrics.simulator import reports
+from anthropic_metrics.simulator.costs import cost_rows
 from tests.harness.world import World, world
 
 NOW = datetime(2026, 10, 30, 12, tzinfo=UTC)
@@ -49,3 +53,37 @@ def test_budgets_follow_the_configuration_and_a_past_month_keeps_its_own(
         assert _poll(w, organization_usd=1000) == raised  # deleted at the second look only
         assert _poll(w, days=0.5, organization_usd=1000) == raised[1:]
         assert _poll(w, days=3, organization_usd=700) == [raised[1], ("2026-11", "organization", 700.0)]
+
+
+def test_what_silences_budgets_is_in_log_metrics_and_agent_stream_at_every_poll(
+    es: Elasticsearch, elasticsearch_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_euro(*arguments: Any) -> list[dict[str, Any]]:
+        """Half of the line items in euro, the others in dollars as a server may write them, too."""
+        rows = cost_rows(*arguments)
+        return [{**row, "currency": "eur" if n % 2 else "usd"} for n, row in enumerate(rows)]
+
+    monkeypatch.setattr(reports, "cost_rows", in_euro)
+    usage = UsageSettings(enabled=False)
+    with world(es, elasticsearch_url, namespace, now=NOW, days=1, usage=usage) as w:
+        budgets = BudgetSettings(workspaces={"Prodction": 500.0, "Production": 500.0})
+        w.config = w.config.model_copy(update={"budgets": budgets})
+        with w.agent() as agent, capture_logs() as logs:
+            agent.organization.only(["cost"])
+            for _ in range(2):
+                for job in agent.organization.whole(agent.sink):
+                    agent.attempt(job)
+                w.clock.advance(timedelta(hours=1))
+            value = agent.metrics.registry.get_sample_value
+            jobs = ("cost", "budgets")
+            assert [value("anthropic_metrics_alerts_silenced", {"poller": job}) for job in jobs] == [1, 1]
+        told = [log["reason"] for log in logs if log["event"] == "alerts_silenced"]
+        assert len(told) == 2
+        assert "Costs in EUR" in told[0]
+        assert "budgets.workspaces: Prodction" in told[1]
+        polls = [
+            source["anthropic"]["poll"] for source in w.sources("agent") if "poll" in source["anthropic"]
+        ]
+        assert sorted(said for poll in polls for said in poll["silencing"]) == sorted([*told, *told])
+        costs = [source["anthropic"]["cost"] for source in w.sources("cost")]
+        assert {cost["currency"] for cost in costs if "amount_usd" in cost} == {"usd"}

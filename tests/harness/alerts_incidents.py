@@ -70,7 +70,7 @@ class Script:
             for n in range(9)
         ]
         gone = {"model": SONNET, "workspace_id": self.support}
-        quiet_models = [model for model in self._models() if model != HAIKU]
+        quiet_models = [model for model in self.models() if model != HAIKU]
         return [
             # Tokens: in the last minute of an hour; growing over three hours; an hour's use that comes late.
             (
@@ -136,7 +136,7 @@ class Script:
         assert key is not None
         return key.get_secret_value()
 
-    def _models(self) -> list[str]:
+    def models(self) -> list[str]:
         return sorted({str(each.dimensions[2]) for each in self.sim.series})
 
     def _use(
@@ -183,22 +183,20 @@ def incidents(script: Script) -> list[Incident]:
 
 
 def _tokens(script: Script) -> list[Incident]:
-    limit = script.played.w.config.alerts.hourly_tokens
-    shapes = [
-        ("in an hour's last minute", "2026-11-02T10:00", HAIKU),
-        *((f"growing, hour {n}", f"2026-11-03T{12 + n}:00", HAIKU) for n in (1, 2, 3)),
-        ("comes two hours late", "2026-11-04T09:00", OPUS),
-        ("burst", "2026-11-06T12:00", HAIKU),
-    ]
+    """From the truth as it is at the end: every hour and model above the limit, whatever brought it there."""
+    limit, sim = script.played.w.config.alerts.hourly_tokens, script.sim
     found = []
-    for shape, hour, model in shapes:
-        start = at(hour)
+    for n in range((END - START) // HOUR):
+        start = START + n * HOUR
+        for model in script.models():
 
-        def tells(moment: datetime, start: datetime = start, model: str = model) -> bool:
-            return hour_tokens(script.sim, start, model, moment) > limit
+            def tells(moment: datetime, start: datetime = start, model: str = model) -> bool:
+                return hour_tokens(sim, start, model, moment) > limit
 
-        told = first_moment(start, start + 5 * HOUR, tells)
-        found.append(Incident("token_spike", shape, f"{hour}Z,{model}", told))
+            if tells(END):
+                told = first_moment(start + HOUR, start + 5 * HOUR, tells)
+                name = f"{start:%Y-%m-%dT%H:%M}Z"
+                found.append(Incident("token_spike", name, f"{name},{model}", told))
     return found
 
 

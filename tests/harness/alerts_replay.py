@@ -7,11 +7,10 @@ cannot change unless a document does; such a tick repeats the answer before it i
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -20,6 +19,7 @@ from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.alerts.bodies import Body, Version, create_body
 from anthropic_metrics.alerts.execute import alerts, rows, run, turn
 from anthropic_metrics.alerts.rule import Rule
+from anthropic_metrics.alerts.suggest import settings, suggestions
 from anthropic_metrics.config import (
     AlertSettings,
     Backfill,
@@ -89,6 +89,7 @@ class Replay:
     _versions: Counter[str] = field(default_factory=Counter)
     _answers: dict[str, tuple[Any, Answer]] = field(default_factory=dict)
     in_kibana: dict[Reader, list[Heard]] = field(default_factory=lambda: defaultdict(list))
+    _bodies: dict[tuple[str, Version], Body] = field(default_factory=dict)
     _kibana_active: dict[tuple[Reader, str], set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def until(self, end: datetime, script: Sequence[tuple[datetime, Callable[[], object]]] = ()) -> None:
@@ -156,7 +157,10 @@ class Replay:
     def _tell_kibana(self, rule: Rule, columns: Sequence[str], values: Sequence[Any], now: datetime) -> None:
         for reader in READERS:
             version, form = reader
-            ids = alert_ids(_body(rule, version), columns, values, form) if values else set()
+            if (rule.key, version) not in self._bodies:
+                self._bodies[rule.key, version] = create_body(rule, "default", version)
+            body = self._bodies[rule.key, version]
+            ids = alert_ids(body, columns, values, form) if values else set()
             before = self._kibana_active[reader, rule.key]
             self.in_kibana[reader] += [Heard(now, rule.key, "new", name) for name in sorted(ids - before)]
             gone = sorted(before - ids)
@@ -174,11 +178,6 @@ class Replay:
         return self._answers[rule.key][1]
 
 
-@cache
-def _body(rule: Rule, version: Version) -> Body:
-    return create_body(rule, "default", version)
-
-
 @contextmanager
 def replay(
     es: Elasticsearch,
@@ -186,7 +185,8 @@ def replay(
     namespace: str,
     *,
     start: datetime,
-    alerts: AlertSettings,
+    alerts: AlertSettings | None = None,
+    decided: Mapping[str, Any] | None = None,
     usage_every: timedelta,
     rules: Callable[[Config], list[Watched]],
     cost_every: timedelta = HOUR,
@@ -194,7 +194,10 @@ def replay(
     usage: bool = True,
     **simulated: Any,
 ) -> Iterator[Replay]:
-    """A world that stands at `start` with 45 days of cost and 8 days of usage behind it."""
+    """A world that stands at `start` with 45 days of cost and 8 days of usage behind it.
+
+    Without `alerts` the thresholds are those that `alerts suggest` derives, but for what is `decided`.
+    """
     grains = UsageSettings(
         granularities=("1h",),
         interval=usage_every,
@@ -204,7 +207,7 @@ def replay(
     with world(es, url, namespace, now=start, days=45, usage=grains, **simulated) as w:
         w.config = w.config.model_copy(
             update={
-                "alerts": alerts,
+                "alerts": alerts or AlertSettings(),
                 "cost": CostSettings(interval=cost_every),
                 "rate_limits": RateLimitSettings(interval=limits_every),
             }
@@ -212,8 +215,12 @@ def replay(
         _fill(w, "cost", "rate_limits")
         w.config = w.config.model_copy(update={"backfill": Backfill(timedelta(days=8))})
         _fill(w, "usage")
+        es.indices.refresh(index=f"metrics-anthropic_metrics.*-{namespace}")
+        if alerts is None:
+            suggested = settings(w.config, suggestions(es, w.config, start, 30))
+            chosen = suggested.model_copy(update=dict(decided or {}))
+            w.config = w.config.model_copy(update={"alerts": chosen})
         with w.agent() as agent:
-            es.indices.refresh(index=f"metrics-anthropic_metrics.*-{namespace}")
             yield Replay(w, agent, rules(w.config))
 
 

@@ -168,6 +168,9 @@ class KibanaRules:
             if match[1] not in CONNECTORS:
                 raise Refused(404, "Saved object [action] not found")
             return 200, {"id": match[1], "connector_type_id": CONNECTORS[match[1]]}
+        if match := re.fullmatch(r"/api/alerting/rule/([0-9a-f-]{36})/_enable", path):
+            self.rules[match[1]]["enabled"] = True
+            return 204, None
         match = re.fullmatch(r"/api/alerting/rule/([0-9a-f-]{36})", path)
         if match is None:
             raise Refused(404, "Not Found")

@@ -87,6 +87,7 @@ class Agent:
         self._ready = threading.Lock()
         self._is_ready = False
         self._flip = Flip(log)
+        self._silencing: dict[str, set[str]] = {}
         self._unknown: set[tuple[str, str]] = set()
 
     @property
@@ -200,6 +201,9 @@ class Agent:
         if fresh:
             self._unknown |= fresh
             log.warning("unknown_fields", stream=stream, fields=sorted(name for _, name in fresh)[:_NAMED])
+        for said in sorted(attempt.tally.silencing - self._silencing.get(attempt.job.name, set())):
+            log.warning("alerts_silenced", job=attempt.job.name, reason=said)
+        self._silencing[attempt.job.name] = attempt.tally.silencing
 
     def _measure(self, attempt: Attempt) -> None:
         stream, tally = attempt.job.stream, attempt.tally
@@ -210,6 +214,7 @@ class Agent:
             self.metrics.rows_refused.labels(stream).inc(tally.bad_rows)
         if tally.newest_data is not None:
             self.metrics.newest_data.labels(stream).set(tally.newest_data.timestamp())
+        self.metrics.silenced.labels(label(attempt.job.name)).set(len(tally.silencing))
         if tally.differing is not None:
             self.metrics.differing.labels(label(attempt.job.name)).set(tally.differing)
 

@@ -64,6 +64,7 @@ def poll_document(
         "retries": attempt.retries,
         "newest_data": tally.newest_data,
         "lag_seconds": lag,
+        "silencing": sorted(tally.silencing) or None,
         **counts,
     }
     return agent_document(

@@ -25,6 +25,8 @@ MONTH = 'DATE_FORMAT("yyyy-MM", @timestamp)'
 HOUR = "DATE_FORMAT(\"yyyy-MM-dd'T'HH:mm'Z'\", DATE_TRUNC(1 hour, @timestamp))"
 WORKSPACE = "workspace_id = anthropic.workspace.id"
 THIS_MONTH = f"WHERE @timestamp >= DATE_TRUNC(1 month, $now - {GRACE})"
+# How often the past of a rule over six hours is judged.
+_LOOK = timedelta(hours=2)
 _RECENT, _BEFORE = "@timestamp > $now - 7 hours", "@timestamp <= $now - 7 hours"
 
 ANNOUNCED = (
@@ -65,7 +67,7 @@ ANNOUNCED = (
         subject="{{month}} has cost {{cost_usd}} USD so far",
         window=MONTH_AND_GRACE,
         schedule=HOURLY,
-        limit=Limit("monthly_budget_usd", "cost_usd"),
+        limit=Limit("monthly_budget_usd", "cost_usd", by_day=False, weekly=0),
     ),
     Definition(
         key="workspace_daily_cost",
@@ -133,7 +135,7 @@ ANNOUNCED = (
         "input, usually {{usual_hit_percent}} %",
         window=timedelta(days=7),
         schedule=QUARTERLY,
-        limit=Limit("cache_hit_percent", "hit_percent", above=False, share=True),
+        limit=Limit("cache_hit_percent", "hit_percent", False, share=True, by_day=False, step=_LOOK),
     ),
     Definition(
         key="model_dominance",
@@ -162,6 +164,6 @@ ANNOUNCED = (
         subject="{{model}} used {{share_percent}} % of {{total_tokens}} tokens, of {{models}} models",
         window=timedelta(hours=7),
         schedule=QUARTERLY,
-        limit=Limit("dominance_percent", "share_percent", share=True),
+        limit=Limit("dominance_percent", "share_percent", share=True, by_day=False, step=_LOOK),
     ),
 )

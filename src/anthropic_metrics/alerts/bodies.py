@@ -22,6 +22,8 @@ Body = dict[str, Any]
 TAG = "anthropic-metrics"
 NEWEST: Version = (9, 2)
 _DIGEST_TAG = f"{TAG}-"
+# On a rule that was created disabled because its default threshold would have fired at once.
+DISABLED_TAG = f"{_DIGEST_TAG}disabled"
 _ONLY_AT_CREATION = ("rule_type_id", "consumer", "enabled")
 _FIRED, _RECOVERED = "query matched", "recovered"
 

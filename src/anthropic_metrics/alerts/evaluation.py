@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from elasticsearch import Elasticsearch, NotFoundError
-
 from anthropic_metrics.alerts.catalog import every_rule, off_because
 from anthropic_metrics.alerts.execute import Alert, alerts, run
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.base import AGENT_NAME
-from anthropic_metrics.elastic.failures import translated
-from anthropic_metrics.elastic.query import whole
+from anthropic_metrics.elastic.connect import Client
+from anthropic_metrics.elastic.query import aggregate
 from anthropic_metrics.errors import MetricsError, NoData
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.ranges import iso
@@ -33,7 +31,7 @@ class Verdict:
     reason: str = ""
 
 
-def evaluate(es: Elasticsearch, config: Config, at: datetime) -> Iterator[Verdict]:
+def evaluate(es: Client, config: Config, at: datetime) -> Iterator[Verdict]:
     """Every rule in order; nothing is sent or stored. A rule that cannot be run does not stop the others."""
     for rule in every_rule(config):
         if why := off_because(rule, config):
@@ -45,7 +43,28 @@ def evaluate(es: Elasticsearch, config: Config, at: datetime) -> Iterator[Verdic
             yield Verdict(rule, "failed", reason=str(error))
 
 
-def _verdict(es: Elasticsearch, rule: Rule, namespace: str, at: datetime) -> Verdict:
+def first_impression(es: Client, rule: Rule, config: Config, now: datetime) -> tuple[int, str]:
+    """How many alerts the rule would begin with under a default threshold, and what to say about it.
+
+    0 and nothing where the threshold is the user's own. Raises what `run` raises, but for NoData.
+    """
+    if not has_default(rule, config):
+        return 0, ""
+    try:
+        count = len(run(es, rule, now))
+    except NoData:
+        return 0, "no data to judge its default threshold by yet; `alerts suggest` derives one"
+    return count, f"would begin with {count} alerts; `anthropic-metrics alerts suggest` derives thresholds"
+
+
+def has_default(rule: Rule, config: Config) -> bool:
+    """Whether the rule has a threshold, and nobody has set it."""
+    if rule.limit is None or rule.limit.setting in config.alerts.model_fields_set:
+        return False
+    return not (rule.limit.setting == "monthly_budget_usd" and config.budgets.organization_usd is not None)
+
+
+def _verdict(es: Client, rule: Rule, namespace: str, at: datetime) -> Verdict:
     try:
         fired = run(es, rule, at)
     except NoData as error:
@@ -63,13 +82,9 @@ def _verdict(es: Elasticsearch, rule: Rule, namespace: str, at: datetime) -> Ver
     return Verdict(rule, "quiet")
 
 
-def _has_documents(es: Elasticsearch, name: str, start: datetime, end: datetime) -> bool:
+def _has_documents(es: Client, name: str, start: datetime, end: datetime) -> bool:
     """Whether the agent has written anything into this window of a stream."""
     window = {"range": {"@timestamp": {"gt": iso(start), "lte": iso(end)}}}
     query = {"bool": {"filter": [window, {"term": {"agent.name": AGENT_NAME}}]}}
-    with translated(f"Asking {name}"):
-        try:
-            answer = whole(es, name, index=name, query=query, size=0, track_total_hits=1)
-        except NotFoundError:
-            return False
-    return bool(answer["hits"]["total"]["value"])
+    newest = aggregate(es, name, query, {"newest": {"max": {"field": "@timestamp"}}}).get("newest", {})
+    return newest.get("value") is not None

@@ -91,7 +91,7 @@ FURTHER = (
         "USD",
         window=timedelta(days=33),
         schedule=HOURLY,
-        limit=Limit("baseline_factor", "factor", share=True),
+        limit=Limit("baseline_factor", "factor", share=True, by_day=False),
     ),
     Definition(
         key="month_end_forecast",
@@ -119,7 +119,7 @@ FURTHER = (
         subject="{{month}} is on its way to {{forecast_usd}} USD",
         window=MONTH_AND_GRACE,
         schedule=HOURLY,
-        limit=Limit("monthly_budget_usd", "forecast_usd"),
+        limit=Limit("monthly_budget_usd", "forecast_usd", by_day=False, weekly=0),
     ),
     Definition(
         key="rate_limit_headroom",

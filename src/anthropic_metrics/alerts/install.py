@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from anthropic_metrics.alerts.actions import connector_types, rule_actions
 from anthropic_metrics.alerts.bodies import (
+    DISABLED_TAG,
     Body,
     create_body,
     is_untouched,
@@ -16,7 +18,10 @@ from anthropic_metrics.alerts.bodies import (
     update_body,
 )
 from anthropic_metrics.alerts.catalog import rules
+from anthropic_metrics.alerts.evaluation import first_impression, has_default
+from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.steps import DONE, Step
 from anthropic_metrics.errors import BadRequest, MetricsError
 from anthropic_metrics.kibana.client import KibanaClient
@@ -29,22 +34,45 @@ Action = Literal["create", "update", "delete", "keep", "unchanged"]
 
 
 @dataclass(frozen=True)
+class Request:
+    """One request to Kibana."""
+
+    method: str
+    path: str
+    body: Body | None = None
+
+
+@dataclass(frozen=True)
 class Change:
-    """What is to become of one rule. To create, update or delete it there is a request."""
+    """What becomes of one rule, and the requests that it takes."""
 
     action: Action
     name: str
     detail: str = ""
-    method: str = ""
-    path: str = ""
-    body: Body | None = None
+    requests: tuple[Request, ...] = ()
 
 
-def plan_install(kibana: KibanaClient, config: Config, *, overwrite: bool = False) -> list[Change]:
+# How many alerts a rule would begin with under a default threshold, and what to say about it.
+Impression = Callable[[Rule], tuple[int, str]]
+
+
+def impression(es: Client | None, config: Config, now: datetime) -> Impression:
+    """Asks the documents that are there; without Elasticsearch a default threshold is not judged."""
+    if es is None:
+        said = "its default threshold was not judged: there is no elasticsearch.hosts"
+        return lambda rule: (0, said if has_default(rule, config) else "")
+    return lambda rule: first_impression(es, rule, config, now)
+
+
+def plan_install(
+    kibana: KibanaClient, config: Config, judge: Impression, *, overwrite: bool = False
+) -> list[Change]:
     """What `apply` would do; only reads.
 
-    A rule that was changed in Kibana is kept as it is unless `overwrite`; whether it is enabled is always
-    the user's. Rules of ours that the configuration no longer has are deleted, if nobody changed them.
+    A rule that was changed in Kibana is kept as it is unless `overwrite`. A new rule whose default threshold
+    would fire at once is created disabled; once its threshold is set it is enabled. Any other rule is enabled
+    or disabled as the user has it. Rules of ours that the configuration no longer has are deleted, if nobody
+    changed them.
     """
     version = kibana.version()
     if version < OLDEST_ELASTIC:
@@ -58,18 +86,21 @@ def plan_install(kibana: KibanaClient, config: Config, *, overwrite: bool = Fals
         identity = rule_id(rule, config.namespace)
         body = create_body(rule, config.namespace, version, rule_actions(rule, types, config.alerts))
         found = held.pop(identity, None) or _get(kibana, identity)
-        changes.append(_change(identity, body, found, overwrite=overwrite))
+        if found is None:
+            changes.append(_creation(identity, body, *judge(rule)))
+        else:
+            changes.append(_change(body, found, default=has_default(rule, config), overwrite=overwrite))
     return [*changes, *(_removal(found, overwrite=overwrite) for found in held.values())]
 
 
-def install_rules(config: Config, *, dry_run: bool) -> list[Step]:
+def install_rules(config: Config, es: Client, now: datetime, *, dry_run: bool) -> list[Step]:
     """What `setup` does about the rules, a step for each. Raises nothing of ours.
 
     One message and one cure, however many rules it keeps out; those that came before it stay.
     """
     try:
         with KibanaClient(config.kibana) as kibana:
-            changes = plan_install(kibana, config)
+            changes = plan_install(kibana, config, impression(es, config, now))
             if not dry_run:
                 apply(kibana, changes)
     except MetricsError as error:
@@ -93,26 +124,38 @@ def apply(kibana: KibanaClient, changes: list[Change]) -> None:
     A rule that somebody else created in the meantime (409) is updated, one that is already gone is done.
     """
     for change in changes:
-        if not change.method:
-            continue
-        try:
-            kibana.request(change.method, change.path, json=change.body)
-        except BadRequest as error:
-            if change.action == "create" and error.status == 409 and change.body is not None:
-                kibana.request("PUT", change.path, json=update_body(change.body))
-            elif not (change.action == "delete" and error.status == 404):
-                raise
+        for request in change.requests:
+            try:
+                kibana.request(request.method, request.path, json=request.body)
+            except BadRequest as error:
+                if change.action == "create" and error.status == 409 and request.body is not None:
+                    kibana.request("PUT", request.path, json=update_body(request.body))
+                elif not (change.action == "delete" and error.status == 404):
+                    raise
 
 
-def _change(identity: str, body: Body, found: Body | None, *, overwrite: bool) -> Change:
-    path, name = f"/api/alerting/rule/{identity}", str(body["name"])
-    if found is None:
-        return Change("create", name, "", "POST", path, body)
+def _creation(identity: str, body: Body, count: int, said: str) -> Change:
+    if count:
+        body = {**body, "enabled": False, "tags": [*body["tags"], DISABLED_TAG]}
+        said = f"disabled: {said}"
+    return Change("create", str(body["name"]), said, (Request("POST", _path(identity), body),))
+
+
+def _change(body: Body, found: Body, *, default: bool, overwrite: bool) -> Change:
+    path, name = _path(found["id"]), str(body["name"])
     if not is_untouched(found) and not overwrite:
         return Change("keep", name, "changed in Kibana; --overwrite puts it back")
+    waits = DISABLED_TAG in found.get("tags", ()) and not found.get("enabled")
+    if waits and default:
+        body = {**body, "tags": [*body["tags"], DISABLED_TAG]}
+    said = "disabled: its threshold is still the default; see `alerts suggest`" if waits and default else ""
     if found.get("tags") == body["tags"] and is_untouched(found):
-        return Change("unchanged", name)
-    return Change("update", name, "", "PUT", path, update_body(body))
+        return Change("unchanged", name, said)
+    requests = [Request("PUT", path, update_body(body))]
+    if waits and not default:
+        requests.append(Request("POST", f"{path}/_enable"))
+        said = "enabled: its threshold is set"
+    return Change("update", name, said, tuple(requests))
 
 
 def _removal(found: Body, *, overwrite: bool) -> Change:
@@ -122,13 +165,17 @@ def _removal(found: Body, *, overwrite: bool) -> Change:
 
 
 def _delete(identity: str, name: str, detail: str) -> Change:
-    return Change("delete", name, detail, "DELETE", f"/api/alerting/rule/{identity}")
+    return Change("delete", name, detail, (Request("DELETE", _path(identity)),))
+
+
+def _path(identity: str) -> str:
+    return f"/api/alerting/rule/{identity}"
 
 
 def _get(kibana: KibanaClient, identity: str) -> Body | None:
     """A rule whose tags a user took away is found by its id."""
     try:
-        found: Body = kibana.request("GET", f"/api/alerting/rule/{identity}")
+        found: Body = kibana.request("GET", _path(identity))
     except BadRequest as error:
         if error.status != 404:
             raise

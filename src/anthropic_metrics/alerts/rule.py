@@ -29,13 +29,18 @@ class Limit:
     """The one setting that decides when a rule fires, and the column of the row that is held against it.
 
     `above`: the rule fires above the limit, else below it. `share`: a percentage or a factor, which means the
-    same to an organization of any size; amounts do not.
+    same to an organization of any size; amounts do not. `by_day`: the query gives the same over a window of
+    one UTC day, so that the past can be judged day by day; else every `step`, over the rule's own window.
+    `weekly` is how often a week the rule may fire under a threshold that fits.
     """
 
     setting: str
     column: str
     above: bool = True
     share: bool = False
+    by_day: bool = True
+    step: timedelta = timedelta(days=1)
+    weekly: int = 1
 
 
 @dataclass(frozen=True)

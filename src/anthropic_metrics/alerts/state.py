@@ -8,42 +8,35 @@ two agents from posting the same thing: Elasticsearch lets one of them win.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
-
-from elasticsearch import ConflictError, Elasticsearch, NotFoundError
 
 from anthropic_metrics.alerts.execute import Alert
 from anthropic_metrics.alerts.messages import subject
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.documents.alert import AlertDocument
 from anthropic_metrics.documents.identity import prepare
-from anthropic_metrics.elastic.failures import translated
-from anthropic_metrics.elastic.lookup import refresh
+from anthropic_metrics.elastic.connect import Client
+from anthropic_metrics.elastic.versioned import Versioned, VersionedStream
 from anthropic_metrics.kernel.datasets import ALERT, stream_name
 
 # Long enough for the retries of every webhook; after it another agent takes over.
 LEASE = timedelta(minutes=5)
-_MOST = 10_000  # the most that one search may return
 _ALERT = "anthropic.alert"
 
 
-@dataclass(frozen=True)
 class Kept:
-    """A document of the stream, with the version under which it may be changed."""
+    """An alert as the stream has it."""
 
-    id: str
-    index: str
-    seq_no: int
-    primary_term: int
-    source: dict[str, Any]
+    def __init__(self, document: Versioned) -> None:
+        self.document = document
 
     @property
     def alert(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.source["anthropic"]["alert"]
+        found: dict[str, Any] = self.document.source["anthropic"]["alert"]
         return found
 
     @property
@@ -71,29 +64,44 @@ class Known:
 class AlertState:
     """The stream of one namespace. `me` tells this agent from others."""
 
-    def __init__(self, es: Elasticsearch, namespace: str, me: str) -> None:
-        self._es = es
+    def __init__(self, es: Client, namespace: str, me: str, *, stop: threading.Event | None = None) -> None:
         self._namespace = namespace
         self._me = me
         self.stream = stream_name(ALERT, namespace)
+        self._documents = VersionedStream(es, self.stream, stop=stop)
 
     def refresh(self) -> None:
         """Make all that was acknowledged visible to the next reads."""
-        refresh(self._es, self.stream)
+        self._documents.refresh()
 
     def known(self, rule: Rule, ids: Collection[str]) -> Known:
         """The rule's active alerts and all that is known of `ids`, as of one moment."""
         either = [_term("status", "active"), {"terms": {f"{_ALERT}.id": list(ids)}}]
-        return Known(self._search([_term("rule", rule.key), {"bool": {"should": either}}]))
+        return Known(self._find(_term("rule", rule.key), {"bool": {"should": either}}))
 
-    def unposted(self) -> list[Kept]:
-        """Everything that has still to be posted, oldest first."""
-        return self._search([{"exists": {"field": f"{_ALERT}.pending"}}])
+    def claimed(self, now: datetime) -> list[Kept]:
+        """Everything that this agent has to post, oldest first: its own, and what no other agent claims."""
+        unposted = self._unposted()
+        free = [kept for kept in unposted if self._is_free(kept, now)]
+        if not free:
+            return [kept for kept in unposted if self._is_mine(kept)]
+        for kept in free:
+            self._write(kept, **self._claim(now, text=True))
+        self.refresh()
+        return [kept for kept in self._unposted() if self._is_mine(kept)]
 
-    def fire(
-        self, rule: Rule, alert: Alert, episode: int, now: datetime, pending: Sequence[str]
-    ) -> Kept | None:
-        """Note a new alert and claim its posting; None when another agent was faster."""
+    def _unposted(self) -> list[Kept]:
+        return self._find({"exists": {"field": f"{_ALERT}.pending"}})
+
+    def _is_mine(self, kept: Kept) -> bool:
+        return kept.alert.get("claimed_by") == self._me
+
+    def _is_free(self, kept: Kept, now: datetime) -> bool:
+        until = kept.alert.get("claimed_until")
+        return not self._is_mine(kept) and (until is None or datetime.fromisoformat(until) <= now)
+
+    def fire(self, rule: Rule, alert: Alert, episode: int, now: datetime, pending: Sequence[str]) -> bool:
+        """Note a new alert and claim its posting; False when another agent was faster."""
         key = json.dumps([rule.key, alert.id, episode])
         identity = blake2b(key.encode(), digest_size=16).hexdigest()
         document = AlertDocument.model_validate(
@@ -116,16 +124,10 @@ class AlertState:
                 },
             }
         )
-        source = prepare(identity, document).source
-        with translated(f"Writing to {self.stream}"):
-            try:
-                done = self._es.create(index=self.stream, id=identity, document=source)
-            except ConflictError:
-                return None
-        return Kept(identity, done["_index"], done["_seq_no"], done["_primary_term"], source)
+        return self._documents.create(identity, prepare(identity, document).source)
 
-    def recover(self, kept: Kept, now: datetime, pending: Sequence[str]) -> Kept | None:
-        """Note an alert's end and claim its posting; None when another agent was faster.
+    def recover(self, kept: Kept, now: datetime, pending: Sequence[str]) -> bool:
+        """Note an alert's end and claim its posting; False when another agent was faster.
 
         What could not be posted of its beginning yet is still posted, before its end.
         """
@@ -138,58 +140,23 @@ class AlertState:
             **self._claim(now, text=True),
         )
 
-    def claim(self, kept: Kept, now: datetime) -> Kept | None:
-        """The right to post it: ours already, or nobody's; None while another agent has it."""
-        until = kept.alert.get("claimed_until")
-        if kept.alert.get("claimed_by") == self._me:
-            return kept
-        if until is not None and datetime.fromisoformat(until) > now:
-            return None
-        return self._write(kept, **self._claim(now, text=True))
-
-    def settle(self, kept: Kept, pending: Sequence[str]) -> Kept | None:
-        """Keep what is left to post and give the claim back; None when it was taken over meanwhile."""
+    def settle(self, kept: Kept, pending: Sequence[str]) -> bool:
+        """Keep what is left to post and give the claim back; False when it was taken over meanwhile."""
         return self._write(kept, pending=list(pending) or None, claimed_by=None, claimed_until=None)
 
     def _claim(self, now: datetime, *, text: bool = False) -> dict[str, Any]:
         until = now + LEASE
         return {"claimed_by": self._me, "claimed_until": until.isoformat() if text else until}
 
-    def _write(self, kept: Kept, **changes: Any) -> Kept | None:
+    def _write(self, kept: Kept, **changes: Any) -> bool:
+        source = kept.document.source
         alert = {name: value for name, value in (kept.alert | changes).items() if value is not None}
-        source = {**kept.source, "anthropic": {**kept.source["anthropic"], "alert": alert}}
-        with translated(f"Writing to {self.stream}"):
-            try:
-                done = self._es.index(
-                    index=kept.index,
-                    id=kept.id,
-                    document=source,
-                    if_seq_no=kept.seq_no,
-                    if_primary_term=kept.primary_term,
-                )
-            except (ConflictError, NotFoundError):
-                return None
-        return replace(kept, seq_no=done["_seq_no"], primary_term=done["_primary_term"], source=source)
+        return self._documents.replace(
+            kept.document, {**source, "anthropic": {**source["anthropic"], "alert": alert}}
+        )
 
-    def _search(self, filters: list[dict[str, Any]]) -> list[Kept]:
-        with translated(f"Looking up {self.stream}"):
-            try:
-                answer = self._es.search(
-                    index=self.stream,
-                    query={"bool": {"filter": filters}},
-                    size=_MOST,
-                    sort=[{"@timestamp": "asc"}],
-                    seq_no_primary_term=True,
-                    allow_partial_search_results=False,
-                )
-            except NotFoundError:
-                return []
-        return list(_kept(answer["hits"]["hits"]))
-
-
-def _kept(hits: list[dict[str, Any]]) -> Iterator[Kept]:
-    for hit in hits:
-        yield Kept(hit["_id"], hit["_index"], hit["_seq_no"], hit["_primary_term"], hit["_source"])
+    def _find(self, *filters: Mapping[str, Any]) -> list[Kept]:
+        return [Kept(document) for document in self._documents.find(list(filters))]
 
 
 def _term(name: str, value: str) -> dict[str, Any]:

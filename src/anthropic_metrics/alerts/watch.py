@@ -43,7 +43,7 @@ class Watch:
         self._rules = rules(config)
         self._es = es
         self._clock = clock
-        self._state = AlertState(es, config.namespace, uuid4().hex)
+        self._state = AlertState(es, config.namespace, uuid4().hex, stop=stop)
         self._webhooks = webhooks(config.alerts)
         self._poster = poster or Poster(stop)
         self._last: dict[str, datetime] = {}
@@ -93,11 +93,11 @@ class Watch:
             if known.ended_since(alert.id, now):
                 continue
             episode = known.episodes(alert.id)
-            if self._state.fire(rule, alert, episode, now, self._owed("fired")) is not None:
+            if self._state.fire(rule, alert, episode, now, self._owed("fired")):
                 tally.created += 1
                 log.warning("alert_fired", rule=rule.key, alert=alert.id)
         for identity in change.recovered:
-            if self._state.recover(known.active[identity], now, self._owed("recovered")) is not None:
+            if self._state.recover(known.active[identity], now, self._owed("recovered")):
                 tally.replaced += 1
                 log.info("alert_recovered", rule=rule.key, alert=identity)
         tally.kept += len(change.ongoing)
@@ -107,7 +107,7 @@ class Watch:
 
     def _post(self, now: datetime, tally: Tally) -> None:
         self._state.refresh()
-        for kept in self._state.unposted():
+        for kept in self._state.claimed(now):
             try:
                 self._post_one(kept, now, tally)
             except Stopped:
@@ -116,14 +116,11 @@ class Watch:
                 tally.failures.append(f"Alert {kept.alert['id']} of {kept.alert['rule']}: {error}")
 
     def _post_one(self, kept: Kept, now: datetime, tally: Tally) -> None:
-        claimed = self._state.claim(kept, now)
-        if claimed is None:
-            return
-        left = claimed.pending
+        left = kept.pending
         try:
-            left = self._posted(claimed, now, tally)
+            left = self._posted(kept, now, tally)
         finally:
-            self._state.settle(claimed, left)
+            self._state.settle(kept, left)
 
     def _posted(self, kept: Kept, now: datetime, tally: Tally) -> list[str]:
         """Post what is pending, in order; returns what is left for the next time."""

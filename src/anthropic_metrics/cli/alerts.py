@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +17,9 @@ from anthropic_metrics.alerts.catalog import every_rule, off_because
 from anthropic_metrics.alerts.evaluation import Verdict
 from anthropic_metrics.alerts.evaluation import evaluate as judge
 from anthropic_metrics.alerts.files import exported
-from anthropic_metrics.alerts.install import Change, apply, plan_install, plan_uninstall
+from anthropic_metrics.alerts.install import Change, apply, impression, plan_install, plan_uninstall
 from anthropic_metrics.alerts.messages import subject
+from anthropic_metrics.alerts.suggest import Suggestion, pasted, suggestions
 from anthropic_metrics.cli.common import ConfigOption, load, moment
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
 from anthropic_metrics.elastic.connect import connect
@@ -43,6 +44,16 @@ VERDICTS = Layout(
     Column("alert"),
     Column("what"),
 )
+SUGGESTIONS = Layout(
+    "suggestions",
+    Column("rule"),
+    Column("setting"),
+    Column("configured", "number"),
+    Column("suggested", "number"),
+    Column("alerts", "integer"),
+    Column("fired_on", title="would have fired on"),
+)
+_SHOWN = 3
 CHANGES = Layout("rules", Column("rule"), Column("result"), Column("details"))
 
 commands = typer.Typer(help="Alert rules: what they say, and how to hear them.", no_args_is_help=True)
@@ -101,6 +112,40 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str, str | None, str]]:
         yield key, verdict.state, None, verdict.reason
 
 
+@commands.command()
+@answers(SUGGESTIONS)
+def suggest(
+    days: Annotated[
+        int, typer.Option(min=7, max=400, help="How many whole UTC days of the past to judge.")
+    ] = 30,
+    config: ConfigOption = None,
+) -> Answer:
+    """Thresholds out of the organization's own past, to paste into the configuration; nothing is written.
+
+    Under them each rule would have fired once a week at most; `would have fired on` says on what.
+    """
+    settings = load(config)
+    settings.require_elasticsearch()
+    with closing(connect(settings.elasticsearch)) as es:
+        found = list(suggestions(es, settings, utc_now(), days))
+    yaml = pasted(settings, found)
+    notes = ["For the configuration:", *yaml.splitlines()] if yaml else []
+    problems = [] if yaml else ["No rule has any data to judge; poll first, with `once` or `run`."]
+    rows = [_suggested(each) for each in found]
+    return Answer(SUGGESTIONS.table(rows), notes=notes, problems=problems, code=0 if yaml else 1)
+
+
+def _suggested(found: Suggestion) -> tuple[str, str, float, float | None, int, str]:
+    rule, fired = found.rule, found.fired
+    said = [subject(rule, each.row) for each in fired[:_SHOWN]]
+    said += [f"and {len(fired) - _SHOWN} more"] if len(fired) > _SHOWN else []
+    if not found.samples:
+        said = ["no data"]
+    elif found.value is None:
+        said = ["fires too often under every threshold: leave it out"]
+    return rule.key, found.setting, found.configured, found.value, len(fired), "; ".join(said)
+
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the requests, one JSON a line.")]
 
 
@@ -113,10 +158,18 @@ def install(
         bool, typer.Option("--overwrite", help="Also put back what was changed in Kibana.")
     ] = False,
 ) -> Answer:
-    """Create or update the rules in Kibana; safe to repeat. What was changed there is kept."""
+    """Create or update the rules in Kibana; safe to repeat. What was changed there is kept.
+
+    A rule whose default threshold would fire at once is created disabled; `alerts suggest` derives one that
+    fits, and the next install enables the rule.
+    """
     settings = load(config)
-    with KibanaClient(settings.kibana) as kibana:
-        return _carry_out(kibana, plan_install(kibana, settings, overwrite=overwrite), dry_run=dry_run)
+    with ExitStack() as stack:
+        hosts = settings.elasticsearch.hosts
+        es = stack.enter_context(closing(connect(settings.elasticsearch))) if hosts else None
+        kibana = stack.enter_context(KibanaClient(settings.kibana))
+        plan = plan_install(kibana, settings, impression(es, settings, utc_now()), overwrite=overwrite)
+        return _carry_out(kibana, plan, dry_run=dry_run)
 
 
 @commands.command()
@@ -151,9 +204,9 @@ def export(
 def _carry_out(kibana: KibanaClient, changes: list[Change], *, dry_run: bool) -> Answer:
     if dry_run:
         for change in changes:
-            if change.method:
-                request = {"method": change.method, "path": change.path, "body": change.body}
-                sys.stdout.write(json.dumps(request) + "\n")
+            for request in change.requests:
+                shown = {"method": request.method, "path": request.path, "body": request.body}
+                sys.stdout.write(json.dumps(shown) + "\n")
         raise typer.Exit
     apply(kibana, changes)
     return Answer(CHANGES.table([(change.name, change.action, change.detail) for change in changes]))

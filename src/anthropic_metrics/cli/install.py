@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.alerts.install import install_rules
 from anthropic_metrics.cli.common import ConfigOption, load
 from anthropic_metrics.cli.render import Answer, Column, Layout, Table, answers
@@ -54,12 +55,16 @@ def setup(
     kibana: Annotated[
         bool, typer.Option("--kibana/--no-kibana", help="Dashboards and rules too, where kibana.url is set.")
     ] = True,
+    rules: Annotated[
+        bool, typer.Option("--rules/--no-rules", help="The alert rules, where kibana.url is set.")
+    ] = True,
     take_over: Annotated[
         bool,
         typer.Option("--take-over", help="Replace what Elastic's integration or others installed here."),
     ] = False,
 ) -> Answer:
     """Install or upgrade index templates, ingest pipelines, dashboards and alert rules; safe to repeat.
+    An alert rule whose default threshold would fire at once is created disabled.
     Exit code 1 if a step failed or was refused."""
     settings = load(config)
     if dry_run and not settings.elasticsearch.hosts:
@@ -67,7 +72,7 @@ def setup(
         return Answer(_table(_everything()), notes=[note])
     steps = _steps(settings, dry_run=dry_run, take_over=take_over)
     if kibana and not any(step.action == "refuse" for step in steps):
-        steps += _kibana(settings, dry_run=dry_run)
+        steps += _kibana(settings, dry_run=dry_run, with_rules=rules)
     failed = any(step.status == "failed" or step.action == "refuse" for step in steps)
     cures = [f"{step.name}: {step.cure}" for step in steps if step.cure]
     return Answer(_table(steps), notes=_changed(steps), problems=cures, code=1 if failed else 0)
@@ -87,16 +92,17 @@ def _steps(config: Config, *, dry_run: bool, take_over: bool) -> list[Step]:
         return steps if dry_run else apply(es, steps)
 
 
-def _kibana(config: Config, *, dry_run: bool) -> list[Step]:
+def _kibana(config: Config, *, dry_run: bool, with_rules: bool) -> list[Step]:
     if config.kibana.url is None:
         why = "no kibana.url; `dashboards export` and `alerts export` write them for an import by hand"
         return [Step("dashboard", "all", "skip", why, status="skipped")]
     with closing(connect(config.elasticsearch)) as es:
-        empty = missing_streams(es, config.namespace)
-        if dry_run:
-            return [*empty, *plan_dashboards(config.kibana), *install_rules(config, dry_run=True)]
-        streams = create_streams(es, empty)
-    return [*streams, *install_dashboards(config.kibana), *install_rules(config, dry_run=False)]
+        streams = missing_streams(es, config.namespace)
+        if not dry_run:
+            streams = create_streams(es, streams)
+        dashboards = plan_dashboards(config.kibana) if dry_run else install_dashboards(config.kibana)
+        rules = install_rules(config, es, utc_now(), dry_run=dry_run) if with_rules else []
+    return [*streams, *dashboards, *rules]
 
 
 def _everything() -> list[Step]:

@@ -133,10 +133,7 @@ def _usd(value: object) -> float:
 
 
 def _optional_usd(value: object) -> float | None:
-    # An empty text is `${NAME:-}`; a key without a value is a slip that would switch the budget off.
-    if value is None:
-        raise ValueError("is empty: give it a value or leave the key out")
-    return None if value == "" else _usd(value)
+    return None if value in (None, "") else _usd(value)
 
 
 def _budgets(value: object) -> dict[str, float]:

@@ -52,6 +52,9 @@ class Poll(Part):
     dropped: Count = Field(0, description="Documents that a pipeline of yours dropped.")
     bad_rows: Count = Field(0, description="Rows that did not fit the documented shape, skipped.")
     unknown_fields: Count = Field(0, description="Fields the agent does not know, kept going.")
+    silencing: Keywords | None = Field(
+        None, description="What keeps budgets or alert rules silent: another currency, an unknown name."
+    )
     requests: Count = Field(0, description="Admin API requests of this poll.")
     retries: Count = Field(0, description="Of them, repeated ones.")
     seconds: Double = Field(0.0, description="How long the poll took.")

@@ -18,7 +18,8 @@ class Tally(Counts):
 
     `differing` buckets of two grains, None: none were compared. `answers` names what the Admin API's answers
     had wrong (`bad_rows` counts it) or new (`unknown_fields`). `notes` are no failures, but tell what
-    to do. `read_from` is set where the API answers nothing older.
+    to do. `read_from` is set where the API answers nothing older. `silencing` has a sentence for each value
+    that keeps budgets or alert rules silent.
     """
 
     poller: str
@@ -36,6 +37,7 @@ class Tally(Counts):
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     answers: Problems = field(default_factory=Problems)
+    silencing: set[str] = field(default_factory=set)
 
     def add(self, outcome: Counts) -> None:
         """Count one reconciled window."""
@@ -76,6 +78,7 @@ def merged(tallies: Iterable[Tally]) -> dict[str, Tally]:
             setattr(total, name, (getattr(total, name) or 0) + value)
         total.failures += tally.failures
         total.notes += tally.notes
+        total.silencing |= tally.silencing
         if tally.newest_data is not None:
             total.saw(tally.newest_data)
     return by_stream

@@ -98,9 +98,21 @@ class BudgetPoller:
                 confirm_after=config.cost.interval,
             )
             tally.add(outcome)
+            tally.silencing |= set(unknown_names(config.budgets, names))
             return month
 
         return Job("budgets", self.only, self.stream, config.cost.interval, run, after=COST)
+
+
+def unknown_names(budgets: BudgetSettings, names: Names) -> Iterator[str]:
+    """A sentence for each budget of a workspace or tag that the organization does not have."""
+    spaces = names.workspaces
+    known = {DEFAULT_WORKSPACE, *spaces, *(space.name for space in spaces.values())}
+    tags = {f"{key}={value}" for space in spaces.values() for key, value in space.tags.items()}
+    for key, asked, there in (("workspaces", budgets.workspaces, known), ("tags", budgets.tags, tags)):
+        for name in asked:
+            if name not in there:
+                yield f"budgets.{key}: {name}: there is no such name, so this budget never alerts."
 
 
 def _workspace(name: str, names: Names) -> dict[str, object]:

@@ -52,6 +52,11 @@ def usage_documents(frame: Frame, rows: Sequence[UsageRow]) -> list[Prepared]:
     return frame.prepared(build(row) for row in rows)
 
 
+def is_usd(currency: str) -> bool:
+    """Whether an amount is in US dollars, in which budgets and rules count."""
+    return currency.strip().upper() == "USD"
+
+
 def cost_documents(frame: Frame, rows: Sequence[CostRow]) -> list[Prepared]:
     """One document per line item of a cost day."""
     common = frame.envelope()
@@ -64,7 +69,7 @@ def cost_documents(frame: Frame, rows: Sequence[CostRow]) -> list[Prepared]:
                 "bucket_start_time": frame.bucket.start,
                 "bucket_end_time": frame.bucket.end,
                 "amount": row.amount,
-                "amount_usd": row.amount.scaleb(-2, EXACT) if row.currency == "USD" else None,
+                "amount_usd": row.amount.scaleb(-2, EXACT) if is_usd(row.currency) else None,
                 "amount_exact": row.amount_text,
                 **dimensions,
             }

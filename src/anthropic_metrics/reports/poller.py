@@ -33,6 +33,7 @@ from anthropic_metrics.kernel.ports import Progress, Record, Sink, Store
 from anthropic_metrics.kernel.ranges import WIDTHS, Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.behind import Behind
+from anthropic_metrics.reports.build import is_usd
 from anthropic_metrics.reports.corrections import corrections
 from anthropic_metrics.reports.reach import Reach
 from anthropic_metrics.reports.views import View
@@ -222,6 +223,7 @@ class ViewPoller:
         for bucket in buckets:
             if bucket.rows:
                 tally.saw(bucket.end)
+                tally.silencing |= _other_currencies(bucket)
             digest = _digest(bucket, names, now)
             if verify or self._known.get(bucket.start) != digest:
                 fresh.append(Fresh(bucket, digest))
@@ -295,6 +297,13 @@ def _spans(found: list[Fresh]) -> Iterator[list[Fresh]]:
         span.append(fresh)
     if span:
         yield span
+
+
+def _other_currencies(bucket: Bucket) -> set[str]:
+    """A sentence per currency that no budget counts, for as long as the report has it."""
+    named = {row.get("currency") for row in bucket.rows if isinstance(row, dict)}
+    other = sorted(name.upper() for name in named if isinstance(name, str) and not is_usd(name))
+    return {f"Costs in {name} are in no budget, cost rule or panel: those count USD only." for name in other}
 
 
 def _digest(bucket: Bucket, names: Names, now: datetime) -> int:

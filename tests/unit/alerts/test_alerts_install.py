@@ -15,7 +15,8 @@ from anthropic_metrics.alerts.actions import rule_actions
 from anthropic_metrics.alerts.bodies import create_body, rule_id
 from anthropic_metrics.alerts.catalog import every_rule, rules
 from anthropic_metrics.alerts.files import exported
-from anthropic_metrics.alerts.install import apply, plan_install, plan_uninstall
+from anthropic_metrics.alerts.install import Impression, apply, plan_install, plan_uninstall
+from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import AlertSettings, BudgetSettings, Config, KibanaSettings
 from anthropic_metrics.errors import AuthError, ConfigError, MetricsError
@@ -37,11 +38,60 @@ def configured(kibana: KibanaRules, **settings: Any) -> Config:
     return Config(kibana=there, **settings)
 
 
-def install(config: Config, *, overwrite: bool = False) -> list[str]:
+def quiet(rule: Rule) -> tuple[int, str]:
+    return 0, ""
+
+
+def install(config: Config, judge: Impression = quiet, *, overwrite: bool = False) -> list[str]:
     with KibanaClient(config.kibana) as client:
-        changes = plan_install(client, config, overwrite=overwrite)
+        changes = plan_install(client, config, judge, overwrite=overwrite)
         apply(client, changes)
     return [change.action for change in changes]
+
+
+def loud(rule: Rule) -> tuple[int, str]:
+    """Two rules would begin with alerts."""
+    return (17, "would begin with 17 alerts") if rule.key in ("daily_cost", "token_spike") else (0, "")
+
+
+def enabled(kibana: KibanaRules, key: str) -> bool:
+    (rule,) = (rule for rule in every_rule(Config()) if rule.key == key)
+    return bool(kibana.rules[rule_id(rule, "default")]["enabled"])
+
+
+def test_a_rule_that_would_fire_at_once_by_default_waits_disabled_until_its_threshold_is_set() -> None:
+    with kibana_rules((9, 4, 0)) as kibana:
+        config = configured(kibana)
+        with KibanaClient(config.kibana) as client:
+            changes = plan_install(client, config, loud)
+            apply(client, changes)
+        said = {change.name: change.detail for change in changes if change.detail}
+        assert set(said.values()) == {"disabled: would begin with 17 alerts"}
+        assert len(said) == 2
+        assert not enabled(kibana, "daily_cost")
+        assert not enabled(kibana, "token_spike")
+        assert enabled(kibana, "workspace_daily_cost")
+        assert set(install(config)) == {"unchanged"}  # a quiet moment enables nothing
+        decided = configured(kibana, alerts=AlertSettings(daily_cost_usd=4900.0))
+        assert sorted(set(install(decided, loud))) == ["unchanged", "update"]
+        assert enabled(kibana, "daily_cost")
+        assert not enabled(kibana, "token_spike")
+        assert set(install(decided, loud)) == {"unchanged"}
+
+
+def test_a_waiting_rule_that_a_user_enabled_stays_enabled_and_is_the_users_from_then_on() -> None:
+    with kibana_rules((9, 4, 0)) as kibana:
+        config = configured(kibana)
+        install(config, loud)
+        (rule,) = (rule for rule in every_rule(Config()) if rule.key == "daily_cost")
+        held = kibana.rules[rule_id(rule, "default")]
+        held["enabled"] = True
+        assert install(config, loud).count("update") == 1
+        assert enabled(kibana, "daily_cost")
+        kibana.rules[rule_id(rule, "default")]["enabled"] = False
+        decided = configured(kibana, alerts=AlertSettings(daily_cost_usd=4900.0))
+        install(decided)
+        assert not enabled(kibana, "daily_cost")
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda version: ".".join(map(str, version)))
@@ -143,7 +193,7 @@ def test_a_rule_that_somebody_creates_or_deletes_meanwhile_is_no_failure() -> No
     with kibana_rules((9, 4, 0)) as kibana:
         config = configured(kibana)
         with KibanaClient(config.kibana) as client:
-            first = plan_install(client, config)
+            first = plan_install(client, config, quiet)
             apply(client, first)
             apply(client, first)  # every create is answered 409 now
             assert {method for method, _ in kibana.requests[-2:]} == {"POST", "PUT"}

@@ -132,7 +132,6 @@ def test_a_message_is_the_rules_sentence_over_the_row() -> None:
         ("alerts: {headroom_percent: 0}", "alerts.headroom_percent: must be 1 or more"),
         ("alerts: {cache_hit_percent: 0}", "alerts.cache_hit_percent: must be 1 or more"),
         ("alerts: {schedules: {dayly_cost: 1h}}", "alerts.schedules: dayly_cost: no such rule"),
-        ("budgets: {organization_usd: }", "budgets.organization_usd: is empty"),
         ("budgets: {workspaces: {Production: }}", "Production: must be an amount"),
         ("budgets: {workspaces: {Production: 0.001}}", "Production: must be more than nothing"),
         ("budgets: {workspaces: {'': 5}}", "a budget without a name"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from anthropic_metrics.config import BudgetSettings
-from anthropic_metrics.reports.budgets import budget_documents, month_of
+from anthropic_metrics.reports.budgets import budget_documents, month_of, unknown_names
 from tests.harness.report_samples import NAMES
 
 NOW = datetime(2026, 12, 20, 9, 30, tzinfo=UTC)
@@ -49,3 +49,12 @@ def test_a_month_runs_from_its_first_day_to_the_next_month_s(moment: datetime, d
     assert month.start <= moment < month.end
     assert (month.end - month.start).days == days
     assert month.start.day == month.end.day == 1
+
+
+def test_a_budget_of_an_unknown_workspace_or_tag_is_named() -> None:
+    budgets = BUDGETS.model_copy(update={"tags": {"team=r": 1.0, "team=gone": 2.0}})
+    said = list(unknown_names(budgets, NAMES))
+    assert [sentence.split(": there")[0] for sentence in said] == [
+        "budgets.workspaces: Gone",
+        "budgets.tags: team=gone",
+    ]

@@ -173,6 +173,12 @@ def test_another_currency_is_never_shown_as_dollars() -> None:
     assert "amount_usd" not in document.source["anthropic"]["cost"]
 
 
+@pytest.mark.parametrize("currency", ["USD", "usd", "Usd "])
+def test_us_dollars_count_in_any_case(currency: str) -> None:
+    [document] = cost_documents(frame("cost", COST_DAY), [cost_row(currency=currency)])
+    assert document.source["anthropic"]["cost"]["amount_usd"] is not None
+
+
 def test_line_items_of_one_day_differ_by_what_the_api_parsed_from_them() -> None:
     rows = [
         cost_row(),
