@@ -48,12 +48,15 @@ __all__ = [
 # 35 million million tokens in a row are a mistake, and panels add up in Elasticsearch's long: the sum over
 # 50,000 such rows still fits.
 _LARGEST = 2**45
+# A limit may be as good as none; no limits are added up.
+_LARGEST_LIMIT = 2**60
 _AMOUNT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _MOST_NAMED = 20
 _MOST_UNKNOWN = 200
 _LONGEST_REASON = 200
 
 Count = Annotated[int, Field(strict=True, ge=0, le=_LARGEST)]
+LimitValue = Annotated[int, Field(strict=True, ge=0, le=_LARGEST_LIMIT)]
 
 
 def _amount_text(value: object) -> object:
@@ -167,8 +170,8 @@ class RateLimit(Reply):
     """One limit of a group; `source` says whose value it is, the organization's or the workspace's."""
 
     type: str
-    value: Count
-    organization_value: Count | None = Field(default=None, alias="org_limit")
+    value: LimitValue
+    organization_value: LimitValue | None = Field(default=None, alias="org_limit")
     source: str = "organization"
 
     @model_validator(mode="before")

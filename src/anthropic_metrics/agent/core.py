@@ -145,7 +145,7 @@ class Agent:
         except Exception:
             log.exception("poll_crashed", job=job.name)
             tally.failures.append("An unexpected error; its traceback is in the log.")
-        if missing := tally.refused + tally.diverted + tally.unsettled:
+        if missing := tally.refused + tally.diverted + tally.withheld + tally.unsettled:
             tally.failures.append(f"{missing} documents did not arrive.")
         if tally.bad_rows:
             tally.failures.append(str(tally.answers))

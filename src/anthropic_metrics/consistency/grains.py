@@ -10,6 +10,7 @@ from hashlib import blake2b
 import structlog
 
 from anthropic_metrics.documents.agent import agent_document
+from anthropic_metrics.documents.base import LARGEST_LONG
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
@@ -96,7 +97,7 @@ def check_document(found: Comparison, names: Names, namespace: str, now: datetim
         "window_end": found.span.end,
         "buckets": found.buckets,
         "differing_buckets": len(found.differing),
-        "difference": found.difference,
+        "difference": min(found.difference, LARGEST_LONG),
         "first_differing": first,
         "differing_fields": found.fields or None,
     }

@@ -52,11 +52,15 @@ class Moment:
 
 @dataclass(frozen=True)
 class Computed:
-    """Everything that should exist in a range; `rows` counts what was computed, `newest` ends its newest."""
+    """Everything that should exist in a range; `rows` counts what was computed, `newest` ends its newest.
+
+    `left_out` says in a sentence what has no document although it should; empty if nothing.
+    """
 
     documents: Sequence[Prepared]
     rows: int
     newest: datetime | None = None
+    left_out: str = ""
 
 
 class Derivation(Protocol):

@@ -110,7 +110,8 @@ class DerivedPoller:
         else:
             starts, everything_at = due.filled(whole), now
         self._compute(starts, sink, tally, now, read_at)
-        self._seen = _Seen(now, read_at, state, everything_at)
+        if not tally.failures:
+            self._seen = _Seen(now, read_at, state, everything_at)
 
     def keep_all(self, whole: Range, sink: Sink, tally: Tally) -> None:
         """Make the stream right for all of `whole`."""
@@ -151,6 +152,8 @@ class DerivedPoller:
             tally.add(outcome)
             tally.windows += 1
             tally.rows += computed.rows
+            if computed.left_out:
+                tally.failures.append(computed.left_out)
             if computed.newest is not None:
                 tally.saw(computed.newest)
 

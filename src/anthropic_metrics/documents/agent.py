@@ -49,6 +49,9 @@ class Poll(Part):
     unsettled: Count = Field(0, description="Of them, those still open at the end of the poll.")
     refused: Count = Field(0, description="Documents that Elasticsearch refused.")
     diverted: Count = Field(0, description="Documents that went to the failure store.")
+    withheld: Count = Field(
+        0, description="Documents that went to the failure store earlier and are not sent again yet."
+    )
     dropped: Count = Field(0, description="Documents that a pipeline of yours dropped.")
     bad_rows: Count = Field(0, description="Rows that did not fit the documented shape, skipped.")
     unknown_fields: Count = Field(0, description="Fields the agent does not know, kept going.")

@@ -34,6 +34,7 @@ Dates = Annotated[list[datetime], Mapped("date")]
 # Figures and digests are read by column and hardly ever searched for: without an index of their own they can
 # still be filtered by, more slowly, and a document takes a fifth less disk.
 _BY_COLUMN = ("index", False)
+LARGEST_LONG = 2**63 - 1
 Count = Annotated[int, Field(ge=0), Mapped("long", (_BY_COLUMN,))]
 Double = Annotated[float, Mapped("double", (_BY_COLUMN,))]
 # Exact until Elasticsearch needs a number.

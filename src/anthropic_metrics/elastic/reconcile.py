@@ -21,6 +21,7 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import held, present, refresh
+from anthropic_metrics.elastic.patience import Patience
 from anthropic_metrics.elastic.write import BulkWriter, Operation, Sleep, Written, create, overwrite, remove
 from anthropic_metrics.kernel.outcome import Change, Outcome
 from anthropic_metrics.kernel.ranges import Range, iso
@@ -47,12 +48,14 @@ class _Pass:
     record: Record | None
     outcome: Outcome = field(default_factory=Outcome)
     given_up: set[str] = field(default_factory=set)
+    diverted: set[str] = field(default_factory=set)
     moved: int = 0
 
 
 class Streams:
-    """Writes the agent's data streams. Holds no state: any number of agents may write the same streams.
+    """Writes the agent's data streams. Any number of agents may write the same streams.
 
+    It remembers nothing but which documents went to the failure store, so as not to fill it at every poll.
     `stop` ends waits with Stopped; `sleep` replaces waiting, in tests.
     """
 
@@ -61,6 +64,7 @@ class Streams:
     ) -> None:
         self._es = es
         self._writer = BulkWriter(es, stop=stop, sleep=sleep)
+        self._patience = Patience()
 
     def reconcile(
         self,
@@ -86,13 +90,16 @@ class Streams:
         Raises RetryLater, SinkError, AuthError or Stopped with the window partly written; calling again
         with the same or newer documents carries on.
         """
-        wanted = list(documents)
+        wanted = given = list(documents)
         everything = {"organization.id": [organization_id], **(terms or {})}
         state = _Pass(stream, now, record)
         for round_ in range(ROUNDS):
             found = held(self._es, stream, window, everything)
+            if round_ == 0 and self._patience:
+                state.given_up = self._patience.waiting(stream, wanted, found, now)
+                state.outcome.withheld = len(state.given_up)
             if state.given_up:
-                # What was refused once in this pass is not sent again: leave it out on both sides.
+                # What was refused in this pass, or has to wait, is not sent: leave it out on both sides.
                 wanted = [document for document in wanted if document.id not in state.given_up]
                 found = [copy for copy in found if copy.id not in state.given_up]
             difference = diff(wanted, found, now=now, confirm_after=confirm_after, deletes=deletes)
@@ -101,6 +108,9 @@ class Streams:
             state.outcome.unsettled = self._apply(difference, state) if difference else 0
             if not state.outcome.unsettled:
                 break
+        if state.diverted:
+            gone = [document for document in given if document.id in state.diverted]
+            self._patience.diverted(stream, gone, now)
         return state.outcome
 
     def append(self, stream: str, documents: Iterable[Prepared], *, new: bool = False) -> Outcome:
@@ -125,6 +135,7 @@ class Streams:
         state.moved = 0
         written = self._writer.write(state.stream, self._operations(difference, state))
         _enter(state.outcome, written)
+        state.diverted.update(written.diverted)
         state.given_up.update((id_ for id_, _ in written.refused), written.diverted, written.dropped)
         _report(state.stream, written)
         conflicts = len(written.conflicts) + state.moved

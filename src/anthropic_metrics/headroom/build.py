@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from anthropic_metrics.documents.base import LARGEST_LONG
 from anthropic_metrics.documents.headroom import HeadroomDocument
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.headroom.limits import ORGANIZATION, WORKSPACE
@@ -19,6 +20,15 @@ from anthropic_metrics.kernel.ranges import Range
 def moment(seconds: int) -> datetime:
     """Seconds since 1970 as an aware time."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def countable(windows: Iterable[Window]) -> tuple[list[Window], list[Window]]:
+    """Windows whose tokens fit into a document, and those that hold more than Elasticsearch can count."""
+    good: list[Window] = []
+    beyond: list[Window] = []
+    for window in windows:
+        (good if sum(window.counts) <= LARGEST_LONG else beyond).append(window)
+    return good, beyond
 
 
 def headroom_documents(

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from anthropic_metrics.config import Config
 from anthropic_metrics.derived.derivation import Computed, Input, Moment
 from anthropic_metrics.errors import RetryLater
-from anthropic_metrics.headroom.build import headroom_documents, moment
+from anthropic_metrics.headroom.build import countable, headroom_documents, moment
 from anthropic_metrics.headroom.snapshots import read_limits
-from anthropic_metrics.headroom.windows import WINDOW, windows
+from anthropic_metrics.headroom.windows import WINDOW, Window, windows
 from anthropic_metrics.kernel.datasets import HEADROOM, RATE_LIMIT, USAGE_1M, stream_name
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Terms
@@ -88,10 +88,17 @@ class Headroom:
         if limits is None:
             raise RetryLater(NO_LIMITS)
         minutes = at.ask.minutes(self._stream(USAGE_1M), organization, self.asked, self.minutes.workspaces)
-        found = windows(minutes.uses(span.start, span.end), limits, self.asked)
+        found, beyond = countable(windows(minutes.uses(span.start, span.end), limits, self.asked))
         documents = list(headroom_documents(found, at.names, self.namespace, at.now, at.read_at))
         newest = moment(found[-1].start + WINDOW) if found else None
-        return Computed(documents, len(found), newest)
+        return Computed(documents, len(found), newest, _left_out(beyond))
 
     def _stream(self, dataset: str) -> str:
         return stream_name(dataset, self.namespace)
+
+
+def _left_out(beyond: list[Window]) -> str:
+    if not beyond:
+        return ""
+    first = f"{beyond[0].group.name} at {moment(beyond[0].start):%Y-%m-%dT%H:%MZ}"
+    return f"{len(beyond)} windows hold more tokens than Elasticsearch can count, such as {first}."

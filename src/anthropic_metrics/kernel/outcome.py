@@ -24,6 +24,7 @@ class Counts:
     `marked` vanished upstream in this pass, `waiting` in an earlier one; both wait for the second look.
     `conflicts` counts every write that another writer was faster at, `unsettled` those still open after
     the last comparison. `deleted` includes extra copies. `dropped` were dropped by a pipeline of the user's.
+    `diverted` went to the failure store in this pass, `withheld` in an earlier one: sent again later.
     """
 
     created: int = 0
@@ -37,11 +38,12 @@ class Counts:
     refused: int = 0
     diverted: int = 0
     dropped: int = 0
+    withheld: int = 0
 
     @property
     def done(self) -> bool:
         """Whether every wanted document arrived."""
-        return not (self.unsettled or self.refused or self.diverted)
+        return not (self.unsettled or self.refused or self.diverted or self.withheld)
 
     @property
     def changed(self) -> int:

@@ -14,7 +14,7 @@ from anthropic_metrics.admin_api.replies import Problems, RateLimitGroup
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS
-from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract
+from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, RetryLater
 from anthropic_metrics.kernel.datasets import RATE_LIMIT, stream_name
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
@@ -140,6 +140,11 @@ class RateLimitPoller:
                 if scope is None or (isinstance(error, AuthError) and error.status == 401):
                     raise
                 problems.refuse(f"rate_limits of {scope}", error.message)
+            except RetryLater as error:
+                if scope is None:
+                    raise
+                tally.failures.append(str(error))  # what was read until then is kept all the same
+                break
             types = {limit.type for group in groups for limit in group.limits}
             problems.unknown(f"limits.{kind}" for kind in sorted(types - KNOWN_LIMITS))
             tally.rows += len(groups)

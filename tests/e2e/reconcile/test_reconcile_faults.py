@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from anthropic_metrics.errors import RetryLater, SinkError, Stopped
 from anthropic_metrics.kernel.outcome import Change, Outcome
 from tests.harness.reconcile_samples import (
     BLOCKS,
+    NOW,
     WINDOW,
     Faulty,
     Send,
@@ -188,10 +190,19 @@ def test_a_document_diverted_to_the_failure_store_is_counted_once_and_not_done(
         return answer
 
     Faulty.rule = divert
-    outcome = reconcile(faulty, stream, [document(0), document(1, "no number")])
+    wanted = [document(0), document(1, "no number")]
+    outcome = reconcile(faulty, stream, wanted)
     assert outcome == Outcome(created=1, diverted=1)
     assert not outcome.done
     assert len(sent) == 1
+    # It stays counted, but fills the failure store no further for an hour; then for two.
+    for minutes, diverted in ((5, 0), (59, 0), (60, 1), (120, 0), (179, 0), (180, 1)):
+        again = reconcile(faulty, stream, wanted, NOW + timedelta(minutes=minutes))
+        assert again == Outcome(kept=1, diverted=diverted, withheld=1 - diverted)
+        assert not again.done
+    assert len(sent) == 3
+    mended = reconcile(faulty, stream, [document(0), document(1, 7)], NOW + timedelta(minutes=181))
+    assert mended == Outcome(created=1, kept=1)
 
 
 def test_a_refused_document_is_not_sent_again_when_conflicts_ask_for_another_round(

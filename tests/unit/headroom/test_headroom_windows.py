@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anthropic_metrics.headroom.build import countable
 from anthropic_metrics.headroom.limits import Limits, Snapshot, Timeline
 from anthropic_metrics.headroom.windows import percentile_95, windows
 from anthropic_metrics.kernel.questions import Asked
@@ -13,6 +14,14 @@ from tests.harness.headroom_samples import AWARE, NINE, OPUS, OUTPUT, PLAIN, gro
 
 LIMITS = {AWARE: 1000, PLAIN: 10_000, OUTPUT: 100}
 FAST = {"fast_itpmca": 500, "fast_otpm": 200}
+
+
+def test_windows_that_elasticsearch_cannot_count_are_told_apart_from_those_it_can() -> None:
+    held = limits(group(**{AWARE: 10**9, OUTPUT: 10**9}))
+    found = windows([use(output=2**62), use(1, output=2**62)], held, SPEEDS)
+    good, beyond = countable(found)
+    assert {window.limit_type for window in beyond} == {OUTPUT}
+    assert {window.limit_type for window in good} == {AWARE}
 
 
 def test_cache_reads_count_only_against_the_plain_input_limit_and_cache_writes_against_both() -> None:

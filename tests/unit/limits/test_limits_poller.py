@@ -1,0 +1,125 @@
+"""The rate limits as far as they can be read: one part that fails costs itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.reconcile import Outcome
+from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, RetryLater
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.limits import poller as module
+from anthropic_metrics.limits.poller import RateLimitPoller
+
+NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
+GOOD = {"type": "requests_per_minute", "value": 50}
+
+
+def group(*limits: Any) -> dict[str, Any]:
+    return {"type": "rate_limit", "group_type": "model_group", "models": ["m"], "limits": list(limits)}
+
+
+class Api:
+    """Two workspaces; the answers that `changed` names by the last part of their path are others."""
+
+    organization_id = None
+
+    def __init__(self, **changed: Any) -> None:
+        self.answers: dict[str, Any] = {
+            "organizations": [group(GOOD)],
+            "w1": [group(GOOD)],
+            "w2": [group(GOOD)],
+            "workspaces": [{"id": "w1", "name": "one"}, {"id": "w2", "name": "two"}],
+            "api_keys": [],
+        } | changed
+
+    def get(self, path: str, params: Any = (), **_: Any) -> Any:
+        if path.endswith("/me"):
+            return {"id": "org-1", "name": "Acme"}
+        parts = path.split("/")
+        answer = self.answers[parts[-2] if parts[-1] == "rate_limits" else parts[-1]]
+        if isinstance(answer, Exception):
+            raise answer
+        return {"data": answer, "has_more": False}
+
+
+class Written:
+    """In place of the streams."""
+
+    def reconcile(self, stream: str, window: Any, documents: Sequence[Any], **_: Any) -> Outcome:
+        self.scopes = sorted(
+            document.source["anthropic"]["rate_limit"].get("workspace_id", "-") for document in documents
+        )
+        return Outcome(created=len(documents))
+
+
+def keep(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> tuple[Tally, list[str], set[str | None]]:
+    """What was counted, the scopes that were written, and those whose changes were looked for."""
+    compared: set[str | None] = set()
+
+    def before(_: Any, scopes: Any) -> dict[Any, Any]:
+        compared.update(scopes)
+        return {}
+
+    monkeypatch.setattr(module, "refresh", lambda *_: True)
+    monkeypatch.setattr(module, "Snapshots", lambda *_: SimpleNamespace(before=before))
+    api, written, tally = cast(Any, Api(**changed)), Written(), Tally("rate_limits", "s")
+    poller = RateLimitPoller(Config(), api, Inventory(api), clock=lambda: NOW)
+    poller.keep(cast(Any, None), cast(Any, written), tally, record=lambda _: None)
+    return tally, written.scopes, compared
+
+
+@pytest.mark.parametrize(
+    "failure", [AuthError("403", status=403), BadRequest("400"), BrokenContract("no list")]
+)
+def test_a_workspace_whose_limits_are_refused_is_named_and_the_others_are_written(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    tally, scopes, compared = keep(monkeypatch, w1=failure)
+    assert scopes == ["-", "w2"]
+    assert (tally.done, tally.bad_rows) == (False, 1)
+    assert tally.answers.bad_rows == [("rate_limits of w1", str(failure))]
+    assert compared == {None, "w2"}
+
+
+def test_a_limit_without_a_value_is_named_and_its_group_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = {"type": "output_tokens_per_minute", "value": None}
+    tally, scopes, compared = keep(monkeypatch, organizations=[group(GOOD, nothing)])
+    assert scopes == ["-", "w1", "w2"]
+    assert tally.answers.bad_rows[0][0] == "rate_limits row 0 limit 1"
+    # A limit that could not be read has not been removed.
+    assert compared == {"w1", "w2"}
+
+
+def test_a_limit_of_a_type_nobody_knows_is_written_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    tally, scopes, _ = keep(monkeypatch, w1=[group(GOOD, {"type": "images_per_hour", "value": 3})])
+    assert tally.done
+    assert scopes == ["-", "w1", "w2"]
+    assert tally.answers.unknown_fields == {"limits.images_per_hour": 1}
+
+
+def test_a_refused_key_is_no_failure_of_one_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AuthError):
+        keep(monkeypatch, w1=AuthError("401"))
+
+
+def test_what_was_read_before_the_api_went_away_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    tally, scopes, compared = keep(monkeypatch, w2=RetryLater("away"))
+    assert scopes == ["-", "w1"]
+    assert compared == {None, "w1"}
+    assert tally.failures == ["away"]
+    with pytest.raises(RetryLater):
+        keep(monkeypatch, organizations=RetryLater("away"))
+
+
+def test_a_workspace_id_that_cannot_be_asked_for_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    spaces = [{"id": "..", "name": "odd"}, {"id": "w2", "name": "two"}]
+    tally, scopes, _ = keep(monkeypatch, workspaces=spaces)
+    assert scopes == ["-", "w2"]
+    assert tally.answers.bad_rows[0][0] == "rate_limits of .."
