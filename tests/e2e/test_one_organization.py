@@ -10,6 +10,7 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.audit import Asked, Report, audit_all
+from anthropic_metrics.checks import Finding, Status, findings
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.elastic.contents import Share
 from anthropic_metrics.simulator import effects
@@ -52,6 +53,21 @@ def test_another_organizations_id_stops_a_new_process_too_and_writes_nothing(sma
         assert audited(small, agent).equal
     for dataset in ("usage", "cost", "rate_limit", "agent"):
         assert {source["organization"]["id"] for source in small.sources(dataset)} == {true}
+
+
+def test_check_fails_while_the_admin_api_names_another_organization(small: World) -> None:
+    small.once()
+    small.es.indices.refresh(index=small.stream("agent"))
+
+    def found() -> dict[str, Finding]:
+        return {finding.what: finding for finding in findings(small.config, small.clock.now())}
+
+    assert found()["Organization"].status is Status.ok
+    small.server.faults.add(effects.changed(lambda _: OTHER), ME)
+    wrong = found()["Organization"]
+    assert wrong.status is Status.failed
+    assert OTHER["id"] in wrong.details
+    assert small.simulation.organization().id in wrong.details
 
 
 def test_audit_counts_documents_of_an_organization_that_no_key_polls(small: World) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import structlog
 from elasticsearch import Elasticsearch
 
+from anthropic_metrics.checks import findings
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer, effects
 from tests.harness.command_line import run
@@ -61,6 +62,49 @@ def test_a_field_nobody_knows_is_named_in_one_line_once(small: World) -> None:
         assert agent.attempt(live).done
     (told,) = [event for event in events if event["event"] == "unknown_fields"]
     assert told["fields"] == ["cache_creation.ephemeral_24h_input_tokens"]
+
+
+def test_whatever_tags_a_workspace_has_its_documents_live(small: World) -> None:
+    good = {
+        "cost": "1",
+        "cost.center": "2",
+        "a b": "3",
+        "größe": "4",
+        "*": "5",
+        "_id": "6",
+        "$x": "7",
+        "x" * 256: "8",
+    }
+    bad = {
+        "": "x",
+        " ": "x",
+        ".a": "x",
+        "a.": "x",
+        "a..b": "x",
+        "a\x00": "x",
+        "x" * 257: "x",
+        "env": None,
+        "n": 5,
+    }
+    tagged = effects.every_row(lambda row: row | {"tags": good | bad})
+    small.server.faults.add(tagged, "*/workspaces", times=None)
+    assert small.once()["usage"].created > 10
+    tags = [source["anthropic"]["workspace"].get("tags") for source in small.sources("usage")]
+    assert good in tags
+    found = {finding.what: finding for finding in findings(small.config, small.clock.now())}
+    assert "'env'" in found["Workspace tags"].details
+
+
+def test_what_the_api_answers_of_a_longer_backfill_is_read_and_its_limit_named(small: World) -> None:
+    small.server.faults.add(effects.refuses_older(timedelta(hours=20)), USAGE, times=None)
+    with small.agent() as agent:
+        tallies = [agent.attempt(job) for job in agent.organization.whole(agent.sink)]
+    (usage,) = [tally for tally in tallies if tally.notes]
+    assert all(tally.done for tally in tallies)
+    assert "answers nothing before 2026-11-19T14:00Z: set `backfill` to" in usage.notes[0]
+    assert "within the last 0.833333 days" in usage.notes[0]
+    first = min(source["@timestamp"] for source in small.sources("usage"))
+    assert first.startswith("2026-11-19T14:00")
 
 
 def test_when_every_row_has_a_renamed_field_no_command_says_that_all_is_well(

@@ -13,18 +13,21 @@ from typing import Any, Protocol
 from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.pages import read_buckets
-from anthropic_metrics.admin_api.replies import Problems, Reply, Workspace, parse_rows
+from anthropic_metrics.admin_api.replies import Organization, Problems, Reply, Workspace, parse_rows
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.checks.finding import Finding, Status, attempt
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import BrokenContract, MetricsError
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
+from anthropic_metrics.kernel.inventory import confirm
+from anthropic_metrics.kernel.names import usable_tags
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
 from anthropic_metrics.reports.views import View, views
 
 # Somebody is waiting for the answer: one quick second try, no long patience.
 IMPATIENT = RetryPolicy(attempts=2, longest_wait=timedelta(seconds=5))
 USD = "USD"
+_TAGS = "Give them other names or values in the Console; until then documents are without them."
 _NEWER = "The API may have changed: look for a newer version of the agent."
 
 
@@ -32,8 +35,13 @@ _NEWER = "The API may have changed: look for a newer version of the agent."
 class AdminFacts:
     """What the Admin API said that later checks need; None where it was not reached."""
 
-    organization_id: str | None = None
+    organization: Organization | None = None
+    key_digest: str = ""
     workspaces: list[Workspace] = field(default_factory=list)
+
+    @property
+    def organization_id(self) -> str | None:
+        return None if self.organization is None else self.organization.id
 
 
 def admin_api(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Finding]:
@@ -44,7 +52,7 @@ def admin_api(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Find
         yield Finding("Admin API key", Status.failed, error.message, error.cure)
         return
     with client:
-        me = attempt("Admin API key", partial(_identity, client, facts))
+        me = attempt("Admin API key", partial(_identity, client, config.anthropic.organization_id, facts))
         yield me
         if me.status is Status.failed:
             return
@@ -54,14 +62,23 @@ def admin_api(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Find
         for view in views(config):
             yield _report(client, view, now)
         yield attempt("Rate limits", partial(_listed, client, endpoints.organization_rate_limits, "groups"))
+        if dropped := {space.name: lost for space in facts.workspaces if (lost := _dropped_tags(space))}:
+            told = "; ".join(f"{name}: {', '.join(map(repr, lost))}" for name, lost in dropped.items())
+            yield Finding("Workspace tags", Status.failed, f"cannot be fields: {told}", _TAGS)
         if listed.status is Status.ok:
             yield from names(config, facts.workspaces)
 
 
-def _identity(client: AdminClient, facts: AdminFacts) -> str:
+def _identity(client: AdminClient, expected: str | None, facts: AdminFacts) -> str:
     organization = endpoints.organization(client)
-    facts.organization_id = organization.id
-    return f"belongs to {organization.name} ({organization.id})"
+    facts.organization, facts.key_digest = organization, client.key_digest
+    if expected is not None:
+        confirm(organization, Organization(id=expected), configured=True)
+    return f"belongs to {organization.name or 'an organization without a name'} ({organization.id})"
+
+
+def _dropped_tags(space: Workspace) -> list[str]:
+    return sorted(space.tags.keys() - usable_tags(space.tags).keys())
 
 
 def _workspaces(client: AdminClient, facts: AdminFacts, *, problems: Problems) -> list[Workspace]:

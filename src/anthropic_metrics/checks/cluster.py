@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 
+from anthropic_metrics.admin_api.replies import Organization
 from anthropic_metrics.checks.admin import AdminFacts
 from anthropic_metrics.checks.finding import Finding, Status, attempt
 from anthropic_metrics.checks.streams import streams
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect, privileges, server_version
 from anthropic_metrics.elastic.failures import SETUP_CURE
+from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.owners import Applying, applying, index_templates
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
 from anthropic_metrics.kernel.datasets import stream_name, template_name
+from anthropic_metrics.kernel.inventory import confirm
 from anthropic_metrics.streams.registry import BY_DATASET
 from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 
@@ -46,7 +50,18 @@ def elasticsearch(config: Config, now: datetime, facts: AdminFacts) -> Iterator[
         if not reads:
             yield Finding("Streams", Status.skipped, "this user may not read them")
         elif all(found.status is not Status.failed for found in templates):
+            if facts.organization is not None and config.anthropic.organization_id is None:
+                yield attempt("Organization", partial(_same, es, config.namespace, facts.organization, facts))
             yield from streams(es, config, now, facts.organization_id)
+
+
+def _same(es: Client, namespace: str, said: Organization, facts: AdminFacts) -> str:
+    """Whether the key's earlier polls were for the organization that the Admin API names now."""
+    known = StreamMemory.of(es, namespace, facts.key_digest).organization()
+    if known is None:
+        return "no poll with this key yet"
+    confirm(said, known, configured=False)
+    return "the one that earlier polls with this key were for"
 
 
 def _version(es: Client) -> str:

@@ -61,6 +61,7 @@ class Inventory:
         self._names: Names | None = None
         self._organization_known: Organization | None = None
         self._problems = Problems()
+        self._unknown: set[str] = set()
         self._is_wrong = False
         self._read_at: datetime | None = None
         self._lock = threading.Lock()
@@ -108,8 +109,16 @@ class Inventory:
         else:
             if names.dropped_tags and (self._names is None or names.dropped_tags != self._names.dropped_tags):
                 log.warning("tags_dropped", tags={k: list(v) for k, v in names.dropped_tags.items()})
+            self._tell_unknown(problems)
             self._names, self._problems, self._is_wrong = names, problems, False
         self._read_at = now
+
+    def _tell_unknown(self, problems: Problems) -> None:
+        """Name each field that nobody knows once, here and not as one of every poll's own."""
+        if fresh := problems.unknown_fields.keys() - self._unknown:
+            log.warning("unknown_fields", stream="inventory", fields=sorted(fresh)[:_NAMED])
+        self._unknown |= fresh
+        problems.unknown_fields.clear()
 
     def _read(self) -> tuple[Names, Problems]:
         problems = Problems()
@@ -140,8 +149,8 @@ class Inventory:
                 raise
             problems.refuse("organization", error.message)
             return fallback
-        if known is not None and said.id != known.id:
-            raise _wrong(said, known, configured=known.id == self._expected)
+        if known is not None:
+            confirm(said, known, configured=known.id == self._expected)
         if said.name is None:
             log.warning("organization_without_name", organization=said.id)
             return known or said
@@ -196,9 +205,13 @@ def _refuses_key(error: MetricsError) -> bool:
     return isinstance(error, AuthError) and error.status == 401
 
 
-def _wrong(said: Organization, known: Organization, *, configured: bool) -> WrongOrganization:
+def confirm(said: Organization, known: Organization, *, configured: bool) -> None:
+    """Raises WrongOrganization where the Admin API says another organization than the one that is known, by
+    the configuration (`configured`) or by earlier polls."""
+    if said.id == known.id:
+        return
     before = "anthropic.organization_id names" if configured else "its polls so far were for"
-    return WrongOrganization(
+    raise WrongOrganization(
         f"The Admin API says that the key belongs to organization {_shown(said)}, but {before} "
         f"{_shown(known)}. Nothing is read or written until both are the same.",
         cure=f"If {said.id} is right, set anthropic.organization_id to it; else check anthropic.base_url and "

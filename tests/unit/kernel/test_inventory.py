@@ -150,6 +150,15 @@ def test_of_a_list_that_is_partly_refused_the_good_part_is_new_and_the_rest_stay
     assert names.problems.total == 0
 
 
+def test_a_field_nobody_knows_is_named_once_and_is_no_problem_of_the_polls() -> None:
+    names = inventory(Api(workspaces=[{"id": "w1", "name": "Research", "mood": "good"}]))
+    with structlog.testing.capture_logs() as events:
+        names.names(NOW)
+        names.names(HOUR_LATER)
+    assert [event["fields"] for event in events if event["event"] == "unknown_fields"] == [["mood"]]
+    assert not names.problems.unknown_fields
+
+
 def test_a_list_that_is_refused_does_not_keep_the_other_from_being_read() -> None:
     api = Api()
     names = inventory(api)

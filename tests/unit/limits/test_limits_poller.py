@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 
 from anthropic_metrics.config import Config
-from anthropic_metrics.elastic.reconcile import Outcome
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, RetryLater
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.outcome import Outcome
+from anthropic_metrics.kernel.ports import Sink
 from anthropic_metrics.kernel.tally import Tally
-from anthropic_metrics.limits import poller as module
 from anthropic_metrics.limits.poller import RateLimitPoller
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
@@ -59,7 +59,7 @@ class Written:
         return Outcome(created=len(documents))
 
 
-def keep(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> tuple[Tally, list[str], set[str | None]]:
+def keep(**changed: Any) -> tuple[Tally, list[str], set[str | None]]:
     """What was counted, the scopes that were written, and those whose changes were looked for."""
     compared: set[str | None] = set()
 
@@ -67,11 +67,11 @@ def keep(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> tuple[Tally, list[s
         compared.update(scopes)
         return {}
 
-    monkeypatch.setattr(module, "refresh", lambda *_: True)
-    monkeypatch.setattr(module, "Snapshots", lambda *_: SimpleNamespace(before=before))
+    history = SimpleNamespace(before=before)
+    ask = SimpleNamespace(refresh=lambda _: True, limit_history=lambda *_: history)
     api, written, tally = cast(Any, Api(**changed)), Written(), Tally("rate_limits", "s")
     poller = RateLimitPoller(Config(), api, Inventory(api), clock=lambda: NOW)
-    poller.keep(cast(Any, None), cast(Any, written), tally, record=lambda _: None)
+    poller.keep(Sink(cast(Any, written), lambda _: None, cast(Any, ask)), tally)
     return tally, written.scopes, compared
 
 
@@ -79,47 +79,47 @@ def keep(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> tuple[Tally, list[s
     "failure", [AuthError("403", status=403), BadRequest("400"), BrokenContract("no list")]
 )
 def test_a_workspace_whose_limits_are_refused_is_named_and_the_others_are_written(
-    monkeypatch: pytest.MonkeyPatch, failure: Exception
+    failure: Exception,
 ) -> None:
-    tally, scopes, compared = keep(monkeypatch, w1=failure)
+    tally, scopes, compared = keep(w1=failure)
     assert scopes == ["-", "w2"]
     assert (tally.done, tally.bad_rows) == (False, 1)
     assert tally.answers.bad_rows == [("rate_limits of w1", str(failure))]
     assert compared == {None, "w2"}
 
 
-def test_a_limit_without_a_value_is_named_and_its_group_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_without_a_value_is_named_and_its_group_is_written() -> None:
     nothing = {"type": "output_tokens_per_minute", "value": None}
-    tally, scopes, compared = keep(monkeypatch, organizations=[group(GOOD, nothing)])
+    tally, scopes, compared = keep(organizations=[group(GOOD, nothing)])
     assert scopes == ["-", "w1", "w2"]
     assert tally.answers.bad_rows[0][0] == "rate_limits row 0 limit 1"
     # A limit that could not be read has not been removed.
     assert compared == {"w1", "w2"}
 
 
-def test_a_limit_of_a_type_nobody_knows_is_written_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    tally, scopes, _ = keep(monkeypatch, w1=[group(GOOD, {"type": "images_per_hour", "value": 3})])
+def test_a_limit_of_a_type_nobody_knows_is_written_and_named() -> None:
+    tally, scopes, _ = keep(w1=[group(GOOD, {"type": "images_per_hour", "value": 3})])
     assert tally.done
     assert scopes == ["-", "w1", "w2"]
     assert tally.answers.unknown_fields == {"limits.images_per_hour": 1}
 
 
-def test_a_refused_key_is_no_failure_of_one_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_key_is_no_failure_of_one_workspace() -> None:
     with pytest.raises(AuthError):
-        keep(monkeypatch, w1=AuthError("401"))
+        keep(w1=AuthError("401"))
 
 
-def test_what_was_read_before_the_api_went_away_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    tally, scopes, compared = keep(monkeypatch, w2=RetryLater("away"))
+def test_what_was_read_before_the_api_went_away_is_written() -> None:
+    tally, scopes, compared = keep(w2=RetryLater("away"))
     assert scopes == ["-", "w1"]
     assert compared == {None, "w1"}
     assert tally.failures == ["away"]
     with pytest.raises(RetryLater):
-        keep(monkeypatch, organizations=RetryLater("away"))
+        keep(organizations=RetryLater("away"))
 
 
-def test_a_workspace_id_that_cannot_be_asked_for_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workspace_id_that_cannot_be_asked_for_costs_itself() -> None:
     spaces = [{"id": "..", "name": "odd"}, {"id": "w2", "name": "two"}]
-    tally, scopes, _ = keep(monkeypatch, workspaces=spaces)
+    tally, scopes, _ = keep(workspaces=spaces)
     assert scopes == ["-", "w2"]
     assert tally.answers.bad_rows[0][0] == "rate_limits of .."
