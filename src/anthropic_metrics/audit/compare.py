@@ -85,14 +85,13 @@ def audit(
 ) -> Audited:
     """Compare the stream of one poller with the API over whole buckets, and add up both.
 
-    `shared_with` are organizations whose documents may stand in the stream too.
     The API is read first: what it changes in between shows as a difference, and is gone at the next run.
     Raises what reading the API and Elasticsearch raises.
     """
     result = Audited(poller.stream, window, total.unit)
     tally = Tally(poller.only, poller.stream)
     wanted = list(poller.documents(window, tally))
-    result.refused = str(tally.answers)
+    result.refused = tally.unread
     if tally.read_from is not None:  # the API tells nothing of what is older
         result.window = window = Range(max(window.start, tally.read_from), window.end)
     organization = inventory.names(now).organization_id

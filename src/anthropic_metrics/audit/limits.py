@@ -32,7 +32,7 @@ def audit_limits(
     if not stored:
         return None
     oldest = datetime.fromtimestamp(min(at for at, _ in stored.values()), UTC)
-    result = Audited(poller.stream, Range(oldest, now), refused=str(tally.answers))
+    result = Audited(poller.stream, Range(oldest, now), refused=tally.unread)
     for scope, snapshot in by_scope.items():
         documents = rate_limit_documents(frame, snapshot.replies)
         result.documents_there += len(documents)

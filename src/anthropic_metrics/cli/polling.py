@@ -96,8 +96,8 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
         for document in _derived(settings, organization) if only else ():
             sys.stdout.write(json.dumps(document.source, ensure_ascii=False) + "\n")
     for tally in tallies:
-        if tally.bad_rows:
-            say(f"{tally.stream}: {tally.answers}", style="red")
+        if tally.unread:
+            say(f"{tally.stream}: {tally.unread}", style="red")
     raise typer.Exit(0 if all(tally.done for tally in tallies) else 1)
 
 

@@ -50,6 +50,11 @@ class Tally(Counts):
         self.unknown_fields += sum(problems.unknown_fields.values())
         self.answers.add(problems)
 
+    @property
+    def unread(self) -> str:
+        """What of the Admin API's answers could not be read, in sentences; empty if nothing."""
+        return " ".join(filter(None, (*self.failures, str(self.answers))))
+
     def page(self) -> None:
         """Count one page of an answer."""
         self.pages += 1

@@ -10,7 +10,7 @@ from anthropic_metrics.headroom.build import countable
 from anthropic_metrics.headroom.limits import Limits, Snapshot, Timeline
 from anthropic_metrics.headroom.windows import percentile_95, windows
 from anthropic_metrics.kernel.questions import Asked
-from tests.harness.headroom_samples import AWARE, NINE, OPUS, OUTPUT, PLAIN, group, limits, one, use
+from tests.harness.headroom_samples import AWARE, NINE, OPUS, OUTPUT, PLAIN, SPEEDS, group, limits, one, use
 
 LIMITS = {AWARE: 1000, PLAIN: 10_000, OUTPUT: 100}
 FAST = {"fast_itpmca": 500, "fast_otpm": 200}
