@@ -23,7 +23,7 @@ from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.steps import DONE, Step
-from anthropic_metrics.errors import BadRequest, MetricsError
+from anthropic_metrics.errors import BadRequest, BrokenContract, MetricsError
 from anthropic_metrics.kibana.client import KibanaClient
 from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 
@@ -194,8 +194,10 @@ def _ours(kibana: KibanaClient, namespace: str) -> Iterator[Body]:
             "sort_field": "name",
         }
         answer = kibana.request("GET", "/api/alerting/rules/_find", params=params)
-        yield from answer["data"]
-        seen += len(answer["data"])
-        if not answer["data"] or seen >= answer["total"]:
+        if not isinstance(answer, dict) or not isinstance(rules := answer.get("data"), list):
+            raise BrokenContract("GET /api/alerting/rules/_find: the answer is no page of rules.")
+        yield from (rule for rule in rules if isinstance(rule, dict) and "id" in rule)
+        seen += len(rules)
+        if not rules or seen >= answer.get("total", 0):
             return
         page += 1

@@ -15,7 +15,7 @@ from elasticsearch import ApiError, AuthenticationException, Elasticsearch
 from anthropic_metrics.certificates import authorities
 from anthropic_metrics.config import ElasticsearchSettings
 from anthropic_metrics.deadline import WHOLE, within
-from anthropic_metrics.elastic.failures import NO_PRODUCT, translated
+from anthropic_metrics.elastic.failures import NO_PRODUCT, reading
 from anthropic_metrics.elastic.node import node_class
 from anthropic_metrics.secrets import Secret
 
@@ -94,9 +94,9 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
 
 def server_version(es: Elasticsearch) -> ServerVersion:
     """Which server answers; also where `GET /` is missing, as on the embedded one."""
-    with translated("Asking Elasticsearch for its version"):
+    with reading("Asking Elasticsearch for its version"):
         try:
-            version = es.info()["version"]
+            version = es.info().body["version"]
         except AuthenticationException:
             raise
         except ApiError as error:
@@ -104,9 +104,9 @@ def server_version(es: Elasticsearch) -> ServerVersion:
             if not nodes:
                 raise error from None
             version = {"number": next(iter(nodes.values()))["version"]}
-    text = str(version["number"])
-    number = tuple(int(part) for part in re.findall(r"\d+", text)[:3])
-    return ServerVersion(number, version.get("build_flavor") == "serverless", text)
+        text = str(version["number"])
+        number = tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+        return ServerVersion(number, version.get("build_flavor") == "serverless", text)
 
 
 def _object(answer: TransportApiResponse, method: str) -> TransportApiResponse:
@@ -121,11 +121,11 @@ def privileges(
     es: Elasticsearch, cluster: Sequence[str], names: Sequence[str], index: Sequence[str]
 ) -> dict[str, Any]:
     """Which of these privileges the user has: `cluster` and `index`, the latter by name."""
-    with translated("Asking for this user's rights"):
-        answer: dict[str, Any] = es.security.has_privileges(
+    with reading("Asking for this user's rights"):
+        answer = es.security.has_privileges(
             cluster=list(cluster), index=[{"names": list(names), "privileges": list(index)}]
         ).body
-    return answer
+        return {"cluster": dict(answer["cluster"]), "index": dict(answer["index"])}
 
 
 def _local_node(es: Elasticsearch) -> dict[str, Any]:

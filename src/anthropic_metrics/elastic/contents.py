@@ -11,6 +11,7 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.documents.base import AGENT_NAME
 from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.failures import reading
 from anthropic_metrics.elastic.query import Body
 
 _OWN: Body = {"term": {"agent.type": AGENT_NAME}}
@@ -57,18 +58,19 @@ def contents(
     answer = query.aggregate(es, stream, within, {"own": _own(organization_id), "foreign": _foreign()})
     if not answer:
         return Contents()
-    own, foreign = answer["own"], answer["foreign"]
-    newest = own["newest"]["value"]
-    shares = tuple(Share(_agent(bucket), bucket["doc_count"]) for bucket in foreign["by"]["buckets"]) + _rest(
-        foreign["by"]
-    )
-    others = own["others"]["by"]
-    return Contents(
-        own["doc_count"],
-        None if newest is None else datetime.fromtimestamp(newest / 1000, UTC),
-        shares,
-        tuple(Share(bucket["key"], bucket["doc_count"]) for bucket in others["buckets"]) + _rest(others),
-    )
+    with reading(f"Reading {stream}"):
+        own, foreign = answer["own"], answer["foreign"]
+        newest = own["newest"]["value"]
+        shares = tuple(
+            Share(_agent(bucket), bucket["doc_count"]) for bucket in foreign["by"]["buckets"]
+        ) + _rest(foreign["by"])
+        others = own["others"]["by"]
+        return Contents(
+            own["doc_count"],
+            None if newest is None else datetime.fromtimestamp(newest / 1000, UTC),
+            shares,
+            tuple(Share(bucket["key"], bucket["doc_count"]) for bucket in others["buckets"]) + _rest(others),
+        )
 
 
 def _within(since: datetime | None, until: datetime | None) -> Body:

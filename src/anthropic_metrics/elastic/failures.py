@@ -10,7 +10,14 @@ from elastic_transport import ConnectionError as ClientConnectionError
 from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
 from elasticsearch import ApiError, UnsupportedProductError
 
-from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, RetryLater, SinkError
+from anthropic_metrics.errors import (
+    AuthError,
+    BadRequest,
+    BrokenContract,
+    MetricsError,
+    RetryLater,
+    SinkError,
+)
 from anthropic_metrics.redaction import excerpt
 
 SETUP_CURE = "Run `anthropic-metrics setup` with a user who may manage index templates and pipelines."
@@ -36,6 +43,24 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except (ApiError, TransportError) as error:
         raise translate(error, doing) from error
+
+
+@contextmanager
+def reading(doing: str) -> Iterator[None]:
+    """`translated`, around code that takes an answer apart; an unknown shape is BrokenContract."""
+    try:
+        with translated(doing):
+            yield
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise odd_shape(doing, error) from error
+
+
+def odd_shape(doing: str, error: Exception) -> BrokenContract:
+    """The error for an answer that could not be taken apart."""
+    return BrokenContract(
+        f"{doing}: the answer has another shape than documented ({type(error).__name__}: {error}).",
+        cure=ODD_CURE,
+    )
 
 
 def translate(error: ApiError | TransportError, doing: str) -> MetricsError:

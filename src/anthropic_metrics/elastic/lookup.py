@@ -8,7 +8,7 @@ from typing import Any
 from elasticsearch import Elasticsearch, NotFoundError
 
 from anthropic_metrics.elastic.diff import Held
-from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.failures import reading, translated
 from anthropic_metrics.elastic.query import PAGE, all_hits, hits_of, whole
 from anthropic_metrics.errors import AuthError, RetryLater
 from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
@@ -51,7 +51,8 @@ def held(
                 hits = list(all_hits(es, stream, query, page=page, filter_path=_READ, **_SEARCH))
         except NotFoundError:
             return []
-    return [_held(hit) for hit in hits]
+    with reading(f"Looking up {stream}"):
+        return [_held(hit) for hit in hits]
 
 
 def present(es: Elasticsearch, stream: str, ids: Sequence[str]) -> set[str]:
@@ -61,7 +62,8 @@ def present(es: Elasticsearch, stream: str, ids: Sequence[str]) -> set[str]:
             hits = _search(es, stream, {"ids": {"values": list(ids)}}, PAGE)
         except NotFoundError:
             return set()
-    return {hit["_id"] for hit in hits}
+    with reading(f"Looking up {stream}"):
+        return {hit["_id"] for hit in hits}
 
 
 def refresh(es: Elasticsearch, stream: str) -> bool:
@@ -71,7 +73,9 @@ def refresh(es: Elasticsearch, stream: str) -> bool:
             answer = es.indices.refresh(index=stream)
         except NotFoundError:
             return False
-    if answer.get("_shards", {}).get("failed", 0):
+    with reading(f"Refreshing {stream}"):
+        failed = answer.get("_shards", {}).get("failed", 0)
+    if failed:
         raise RetryLater(f"Refreshing {stream}: some shards failed.")
     return True
 

@@ -10,6 +10,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.failures import reading
 from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
 
 Body = dict[str, Any]
@@ -98,10 +99,11 @@ def unmapped(es: Elasticsearch, stream: str, span: Range, workspace: str | None 
         {"limit_type": {"terms": {"field": "anthropic.headroom.limit_type"}}},
     ]
     wanted = _wanted(span, workspace, unmapped=True)
-    return [
-        Unmapped(bucket["key"]["model"], bucket["key"]["limit_type"], int(bucket["most"]["value"]))
-        for bucket in query.composite(es, stream, wanted, sources, {"most": _of("max", "peak_tokens")})
-    ]
+    with reading(f"Asking {stream}"):
+        return [
+            Unmapped(bucket["key"]["model"], bucket["key"]["limit_type"], int(bucket["most"]["value"]))
+            for bucket in query.composite(es, stream, wanted, sources, {"most": _of("max", "peak_tokens")})
+        ]
 
 
 def workspaces(es: Elasticsearch, stream: str) -> dict[str, str]:
@@ -133,8 +135,9 @@ def _busiest(
     sources = [{field: {"terms": {"field": field, "missing_bucket": True}}} for field in (*_KEY, *_GROUP)]
     aggregations = {"most": _of("max", "peak_tokens"), "above": _ABOVE, **(_DETAILS if details else {})}
     wanted = _wanted(span, workspace, unmapped=False)
-    for bucket in query.composite(es, stream, wanted, sources, aggregations, page=_PAGE):
-        yield tuple(map(str, bucket["key"].values())), int(bucket["most"]["value"]), bucket
+    with reading(f"Asking {stream}"):
+        for bucket in query.composite(es, stream, wanted, sources, aggregations, page=_PAGE):
+            yield tuple(map(str, bucket["key"].values())), int(bucket["most"]["value"]), bucket
 
 
 def _of(what: str, field: str, **options: Any) -> Body:

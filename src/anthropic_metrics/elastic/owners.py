@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic.assets import PRIORITY, Body
-from anthropic_metrics.elastic.failures import SETUP_CURE
+from anthropic_metrics.elastic.failures import SETUP_CURE, reading
 from anthropic_metrics.elastic.steps import OURS, TAKE_OVER_CURE, get, lacks_api, owner, quoted
 from anthropic_metrics.errors import AuthError, BadRequest, SinkError
 from anthropic_metrics.kernel.datasets import stream_name, template_name
@@ -83,11 +82,14 @@ def index_templates(es: Elasticsearch) -> Templates:
     """The index templates: patterns, priority, components and owner. Raises what `get` raises."""
     found = get(es, f"/_index_template?filter_path={_READ}").get("index_templates", [])
     path = f"/_component_template/{quoted(template_name('anthropic_metrics'))}.*?filter_path={_OWNERS}"
-    components = get(es, path).get("component_templates", [])
-    return Templates(
-        {each["name"]: each["index_template"] for each in found},
-        frozenset(each["name"] for each in components if owner(each.get("component_template", {})) == OURS),
-    )
+    with reading("Looking at index templates"):
+        components = get(es, path).get("component_templates", [])
+        return Templates(
+            {each["name"]: each["index_template"] for each in found},
+            frozenset(
+                each["name"] for each in components if owner(each.get("component_template", {})) == OURS
+            ),
+        )
 
 
 def winner(stream: str, templates: Templates, *, others_only: bool = False) -> Applying:
@@ -119,7 +121,8 @@ def applying(es: Elasticsearch, namespace: str, templates: Templates) -> Iterato
         if made is None:
             yield found
         else:
-            ours = _meta(made.get("template", {}).get("mappings", {})).get("managed_by") == OURS
+            with reading("Simulating an index"):
+                ours = owner(made.get("template", {}).get("mappings", {})) == OURS
             yield Applying(found.stream, found.template, found.priority, found.owner, ours)
 
 
@@ -161,11 +164,6 @@ def _simulated(es: Elasticsearch, stream: str) -> Body | None:
         raise
     found: Body = answer
     return found
-
-
-def _meta(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    meta = body.get("_meta")
-    return meta if isinstance(meta, Mapping) else {}
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.failures import reading
 from anthropic_metrics.elastic.query import Body
 
 # `once` from a daily CronJob is allowed to be late by two hours.
@@ -51,7 +52,8 @@ def last_polls(es: Elasticsearch, stream: str) -> dict[str, LastPoll]:
         },
     }
     answer = query.aggregate(es, stream, {"term": {"event.action": "poll"}}, {"by": by})
-    return {bucket["key"]: _poll(bucket) for bucket in answer.get("by", {}).get("buckets", ())}
+    with reading(f"Reading {stream}"):
+        return {bucket["key"]: _poll(bucket) for bucket in answer.get("by", {}).get("buckets", ())}
 
 
 def _poll(bucket: Mapping[str, Any]) -> LastPoll:

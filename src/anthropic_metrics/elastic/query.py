@@ -9,7 +9,7 @@ from typing import Any
 
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError
 
-from anthropic_metrics.elastic.failures import error_type, reason, translated
+from anthropic_metrics.elastic.failures import error_type, reading, reason, translated
 from anthropic_metrics.errors import NoData, RetryLater
 
 _KEEP_ALIVE = "2m"
@@ -60,16 +60,17 @@ def composite(
     while True:
         body = {"composite": {"sources": list(sources), "size": page, **after}, "aggregations": aggregations}
         found = aggregate(es, stream, query, {"all": body}).get("all", {})
-        yield from found.get("buckets", ())
-        if "after_key" not in found or len(found["buckets"]) < page:
-            return
-        after = {"after": found["after_key"]}
+        with reading(f"Asking {stream}"):
+            yield from found.get("buckets", ())
+            if "after_key" not in found or len(found["buckets"]) < page:
+                return
+            after = {"after": found["after_key"]}
 
 
 def sources(es: Elasticsearch, stream: str, query: Body, fields: Sequence[str]) -> Iterator[Body]:
     """The matching documents' sources, only `fields` of them, as of one point in time."""
     only: Body = {"source": {"includes": list(fields)}, "track_total_hits": False}
-    with translated(f"Reading {stream}"):
+    with reading(f"Reading {stream}"):
         try:
             yield from (hit["_source"] for hit in all_hits(es, stream, query, **only))
         except NotFoundError:
@@ -87,7 +88,8 @@ def all_hits(
     opened = _from_all_shards(
         f"Asking {stream}", lambda: es.open_point_in_time(index=stream, keep_alive=_KEEP_ALIVE).body
     )
-    pit = opened["id"]
+    with reading(f"Asking {stream}"):
+        pit = opened["id"]
     after: Body = {}
     try:
         while True:
@@ -101,7 +103,8 @@ def all_hits(
             yield from hits
             if len(hits) < page:
                 return
-            after = {"search_after": hits[-1]["sort"]}
+            with reading(f"Asking {stream}"):
+                after = {"search_after": hits[-1]["sort"]}
     finally:
         _close(es, pit)
 
@@ -139,7 +142,8 @@ def esql(
             if unknown and ("Unknown index" in said or all("." in name for name in unknown)):
                 raise NoData(f"{doing}: there is no {', '.join(unknown)} yet.") from error
             raise
-    return [column["name"] for column in answer["columns"]], answer["values"]
+    with reading(doing):
+        return [column["name"] for column in answer["columns"]], answer["values"]
 
 
 def _from_all_shards(doing: str, ask: Callable[[], Body]) -> Body:
@@ -151,8 +155,9 @@ def _from_all_shards(doing: str, ask: Callable[[], Body]) -> Body:
             if pause is None or error_type(error.body) not in _NO_SHARD:
                 raise
         else:
-            if not answer.get("_shards", {}).get("failed", 0) and not answer.get("is_partial"):
-                return answer
+            with reading(doing):
+                if not answer.get("_shards", {}).get("failed", 0) and not answer.get("is_partial"):
+                    return answer
         if pause is not None:
             time.sleep(pause)
     raise RetryLater(f"{doing}: only some of the shards answered.")
@@ -160,7 +165,8 @@ def _from_all_shards(doing: str, ask: Callable[[], Body]) -> Body:
 
 def hits_of(answer: Mapping[str, Any]) -> list[Body]:
     """The hits of an answer; none where filter_path left nothing."""
-    hits: list[Body] = answer.get("hits", {}).get("hits", [])
+    with reading("Reading hits"):
+        hits: list[Body] = list(answer.get("hits", {}).get("hits", []))
     return hits
 
 

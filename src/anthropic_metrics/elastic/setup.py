@@ -18,7 +18,7 @@ from anthropic_metrics.elastic.assets import (
     load_assets,
 )
 from anthropic_metrics.elastic.connect import server_version
-from anthropic_metrics.elastic.failures import SETUP_CURE, translated
+from anthropic_metrics.elastic.failures import SETUP_CURE, reading, translated
 from anthropic_metrics.elastic.owners import (
     Applying,
     Templates,
@@ -47,15 +47,16 @@ def plan_setup(es: Elasticsearch, config: Config, *, take_over: bool = False) ->
     names, never a template of another name that applies instead of ours.
     """
     assets = load_assets()
-    templates = _component_bodies(assets, config, failure_store=server_version(es).has_failure_store)
-    stored = index_templates(es)
-    return [
-        *_blocked_steps(config.namespace, stored),
-        *_pipeline_steps(es, assets, take_over=take_over),
-        *_component_steps(es, templates, take_over=take_over),
-        *_index_template_steps(es, assets, take_over=take_over),
-        *plan_streams(es, config.namespace, templates, take_over=take_over),
-    ]
+    with reading("Looking at templates and streams"):
+        templates = _component_bodies(assets, config, failure_store=server_version(es).has_failure_store)
+        stored = index_templates(es)
+        return [
+            *_blocked_steps(config.namespace, stored),
+            *_pipeline_steps(es, assets, take_over=take_over),
+            *_component_steps(es, templates, take_over=take_over),
+            *_index_template_steps(es, assets, take_over=take_over),
+            *plan_streams(es, config.namespace, templates, take_over=take_over),
+        ]
 
 
 def ensure(es: Elasticsearch, config: Config) -> list[Step]:

@@ -8,7 +8,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic.assets import Body
-from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.failures import reading
 from anthropic_metrics.elastic.steps import (
     OURS,
     TAKE_OVER_CURE,
@@ -30,16 +30,17 @@ ALL = "metrics-anthropic_metrics.*"
 def existing_streams(es: Elasticsearch, namespace: str) -> Iterator[tuple[str, str]]:
     """Dataset and name of each data stream of a namespace."""
     wanted = {stream_name(dataset, namespace): dataset for dataset in BY_DATASET}
-    with translated("Looking for data streams"):
+    with reading("Looking for data streams"):
         found = es.indices.resolve_index(name=f"{ALL}-{namespace}").get("data_streams", [])
-    for name in sorted(stream["name"] for stream in found):
+        names = sorted(stream["name"] for stream in found)
+    for name in names:
         if name in wanted:
             yield wanted[name], name
 
 
 def create_stream(es: Elasticsearch, name: str) -> None:
     """Make an empty data stream from its template."""
-    with translated(f"Creating {name}"):
+    with reading(f"Creating {name}"):
         es.indices.create_data_stream(name=name)
 
 

@@ -20,7 +20,14 @@ from typing import Any, Literal, cast
 from elasticsearch import ApiError, Elasticsearch
 
 from anthropic_metrics.elastic.diff import Held
-from anthropic_metrics.elastic.failures import SETUP_CURE, from_status, item_reason, reason, translated
+from anthropic_metrics.elastic.failures import (
+    SETUP_CURE,
+    from_status,
+    item_reason,
+    reading,
+    reason,
+    translated,
+)
 from anthropic_metrics.errors import MetricsError, RetryLater, SinkError, Stopped
 
 CHUNK_COUNT = 1_000
@@ -181,7 +188,8 @@ class BulkWriter:
             if error.status_code == 413:
                 return None
             raise
-        return [item for entry in answer.get("items", ()) for item in entry.values()]
+        with reading(f"Writing to {stream}"):
+            return [item for entry in answer.get("items", ()) for item in entry.values()]
 
     def _halve(self, stream: str, chunk: list[Operation], written: Written) -> tuple[list[Operation], str]:
         """A proxy before the cluster may allow less than Elasticsearch does."""
