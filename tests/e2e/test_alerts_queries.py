@@ -8,19 +8,24 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from elasticsearch import Elasticsearch
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from anthropic_metrics.alerts.bodies import query
 from anthropic_metrics.alerts.catalog import every_rule, rules
+from anthropic_metrics.alerts.evaluation import has_default
 from anthropic_metrics.alerts.execute import run
+from anthropic_metrics.alerts.install import install_rules
 from anthropic_metrics.cli import app
-from anthropic_metrics.config import AlertSettings, BudgetSettings, UsageSettings
+from anthropic_metrics.config import AlertSettings, BudgetSettings, KibanaSettings, UsageSettings, load_config
 from anthropic_metrics.errors import BadRequest, NoData
 from tests.harness.world import World, world
+from tests.servers.kibana_rules import KEY, kibana_rules
 
 NOW = datetime(2026, 11, 2, 12, 20, tzinfo=UTC)
 BUDGETS = BudgetSettings(
@@ -155,3 +160,39 @@ def test_foreign_documents_in_every_stream_change_no_rule(filled: World) -> None
     finally:
         for each in copied:
             es.delete(index=each["_index"], id=each["_id"], refresh=True)
+
+
+def test_suggested_thresholds_are_a_configuration_under_which_no_rule_has_two_alerts(
+    filled: World, elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ELASTICSEARCH_URL", elasticsearch_url)
+    monkeypatch.setenv("ANTHROPIC_METRICS_NAMESPACE", filled.config.namespace)
+    monkeypatch.setattr("anthropic_metrics.cli.alerts.utc_now", lambda: NOW)
+    shown = CliRunner().invoke(app, ["alerts", "suggest", "--format", "json"], catch_exceptions=False)
+    assert shown.exit_code == 0
+    answer = json.loads(shown.stdout)
+    (spike,) = (each for each in answer["suggestions"] if each["rule"] == "token_spike")
+    assert spike["suggested"] > spike["configured"] == 500_000
+    path = tmp_path / "config.yaml"
+    path.write_text("\n".join(answer["notes"][1:]), "utf-8")
+    config = load_config(path, {"ANTHROPIC_METRICS_NAMESPACE": filled.config.namespace})
+    assert config.alerts.hourly_tokens == spike["suggested"]
+    # Headroom is suggested from whole days, and today is the only one that this world has.
+    judged = [rule for rule in rules(config) if rule.limit and rule.key != "rate_limit_headroom"]
+    assert max(len(run(filled.es, rule, NOW)) for rule in judged) <= 1
+
+
+def test_setup_creates_what_would_fire_at_once_by_default_disabled(filled: World) -> None:
+    with kibana_rules((9, 4, 0)) as kibana:
+        there = KibanaSettings(url=kibana.url, api_key=SecretStr(KEY))
+        config = filled.config.model_copy(update={"kibana": there, "budgets": BudgetSettings()})
+        loud = {
+            rule.name for rule in rules(config) if has_default(rule, config) and run(filled.es, rule, NOW)
+        }
+        steps = install_rules(config, filled.es, NOW, dry_run=False)
+        off = {rule["name"] for rule in kibana.rules.values() if not rule["enabled"]}
+    assert "[Anthropic] Token consumption spike" in loud
+    assert off == loud
+    said = {step.name: step.detail for step in steps if step.detail.startswith("disabled: would begin with")}
+    assert said.keys() == loud
+    assert all("alerts suggest" in detail for detail in said.values())

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig, ObjectApiResponse
-from elasticsearch import NotFoundError
+from elasticsearch import ApiError, NotFoundError
 
-from anthropic_metrics.elastic.query import all_hits
+from anthropic_metrics.elastic.query import all_hits, esql
 from anthropic_metrics.errors import RetryLater
 
 META = ApiResponseMeta(200, "1.1", HttpHeaders(), 0.0, NodeConfig("http", "localhost", 9200))
@@ -38,3 +38,31 @@ def test_a_point_in_time_that_is_lost_between_pages_is_never_a_whole_answer() ->
     assert [next(found)["_id"], next(found)["_id"]] == ["a", "b"]
     with pytest.raises(RetryLater, match="cut short"):
         next(found)
+
+
+class Starting:
+    """ES|QL of a client whose newest backing index, which a rollover made, has no shard for two questions."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.esql = self
+        self.answers = list(answers)
+
+    def query(self, **_: Any) -> ObjectApiResponse[Any]:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return ObjectApiResponse(answer, META)
+
+
+NO_SHARD = ApiError("no shard", META, {"error": {"type": "no_shard_available_action_exception"}})
+PART = {"is_partial": True, "columns": [], "values": []}
+WHOLE = {"is_partial": False, "columns": [{"name": "n"}], "values": [[1]]}
+
+
+def test_a_query_is_asked_again_while_a_shard_is_not_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anthropic_metrics.elastic.query.time.sleep", lambda _: None)
+    starting: Any = Starting(NO_SHARD, PART, WHOLE)
+    assert esql(starting, "FROM x", doing="Asking") == (["n"], [[1]])
+    never: Any = Starting(PART, PART, PART, PART)
+    with pytest.raises(RetryLater, match="some of the shards"):
+        esql(never, "FROM x", doing="Asking")
