@@ -44,6 +44,7 @@ class Metrics:
     fresh: Gauge
     differing: Gauge
     silenced: Gauge
+    estimate_error: Gauge
 
     @classmethod
     def create(cls) -> Self:
@@ -84,6 +85,11 @@ class Metrics:
                 "alerts_silenced",
                 "Values that keep budgets or alert rules silent (another currency, an unknown name).",
                 "poller",
+            ),
+            estimate_error=gauge(
+                "estimate_error_ratio",
+                "Early figures of the newest settled day less its bill, as a share of the bill.",
+                "stream",
             ),
             differing=gauge(
                 "grains_differing_buckets",

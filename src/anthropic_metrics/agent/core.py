@@ -28,6 +28,7 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import WRITTEN, Tally
+from anthropic_metrics.kernel.teams import Teams
 from anthropic_metrics.logs import Flip, get_logger
 
 log = get_logger(__name__)
@@ -77,6 +78,7 @@ class Agent:
         inventory = Inventory(
             self.client,
             organization_id=config.anthropic.organization_id,
+            teams=Teams.of(config.teams),
             memory=StreamMemory.of(elasticsearch, config.namespace, self.client.key_digest),
         )
         self.organization = Organization(config, self.client, inventory, clock=clock)
@@ -215,6 +217,8 @@ class Agent:
         if tally.newest_data is not None:
             self.metrics.newest_data.labels(stream).set(tally.newest_data.timestamp())
         self.metrics.silenced.labels(label(attempt.job.name)).set(len(tally.silencing))
+        if tally.estimate_error is not None:
+            self.metrics.estimate_error.labels(stream).set(tally.estimate_error)
         if tally.differing is not None:
             self.metrics.differing.labels(label(attempt.job.name)).set(tally.differing)
 

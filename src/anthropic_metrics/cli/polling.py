@@ -28,6 +28,7 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.kernel.teams import Teams
 from anthropic_metrics.signals import until_asked
 
 
@@ -89,7 +90,13 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
     settings = load(config)
     settings.require_admin_key()
     with until_asked() as stop, AdminClient(settings.anthropic, stop=stop) as client:
-        organization = Organization(settings, client, Inventory(client), clock=utc_now, only=[*(only or [])])
+        organization = Organization(
+            settings,
+            client,
+            Inventory(client, teams=Teams.of(settings.teams)),
+            clock=utc_now,
+            only=[*(only or [])],
+        )
         tallies: list[Tally] = []
         for document in organization.documents(tallies):
             sys.stdout.write(json.dumps(document.source, ensure_ascii=False) + "\n")

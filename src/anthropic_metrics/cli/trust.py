@@ -23,6 +23,7 @@ from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import iso
+from anthropic_metrics.kernel.teams import Teams
 
 SETTLED = "settled"
 
@@ -71,7 +72,7 @@ def audit_command(
         memory = StreamMemory.of(es, settings.namespace, client.key_digest)
         shared_with = memory.organizations_of_other_keys()
         expected = settings.anthropic.organization_id
-        inventory = Inventory(client, organization_id=expected, memory=memory)
+        inventory = Inventory(client, organization_id=expected, memory=memory, teams=Teams.of(settings.teams))
         organization = Organization(settings, client, inventory, clock=utc_now, only=[*(only or [])])
         report = audit_all(es, organization, asked, now, shared_with)
     return audit_answer(report)

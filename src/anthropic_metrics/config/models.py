@@ -21,6 +21,7 @@ from anthropic_metrics.config.connections import (
     KibanaSettings,
     Section,
 )
+from anthropic_metrics.config.money import Prices, SpendSettings, Teams
 from anthropic_metrics.config.retention import RetentionSettings
 from anthropic_metrics.config.values import (
     DEFAULT_HOST,
@@ -149,6 +150,17 @@ class Config(Section):
     retention: RetentionSettings = RetentionSettings()
     alerts: AlertSettings = AlertSettings()
     budgets: BudgetSettings = BudgetSettings()
+    spend: SpendSettings = SpendSettings()
+    teams: Teams = Field(
+        (),
+        description="Who pays: a list of `{team, workspaces, api_keys, tags, people}` with optional "
+        "`environment, owner, cost_centre, project`; the first that matches counts, the rest is Unassigned.",
+    )
+    prices: Prices = Field(
+        (),
+        description="Prices of your own for estimates, dollars per million tokens: a list of `{model, "
+        "uncached_input, cache_read, cache_write_5m, cache_write_1h, output, batch, us, fast, valid_from}`.",
+    )
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 

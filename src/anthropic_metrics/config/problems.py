@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -64,6 +64,12 @@ def section_of(field: FieldInfo) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
+def _item_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of the items of a list of sections."""
+    kinds = (kind for kind in get_args(field.annotation) if isinstance(kind, type))
+    return next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
+
+
 def known_keys() -> Iterator[tuple[Key, FieldInfo]]:
     """Every key a user can set, in the order of the documentation."""
     for name, field in Config.model_fields.items():
@@ -98,6 +104,8 @@ def _text(key: Key, detail: ErrorDetails, context: dict[str, Any]) -> str:
     kind = detail["type"]
     if kind == "extra_forbidden":
         return _unknown(key)
+    if kind == "missing":
+        return "is missing"
     if kind == "model_type":
         return f"must be a section with keys under it: {', '.join(_siblings(key))}"
     if detail["input"] is None:
@@ -126,5 +134,5 @@ def _siblings(section: Key) -> list[str]:
     model: type[BaseModel] | None = Config
     for name in section:
         field = model.model_fields.get(name) if model else None
-        model = section_of(field) if field else None
+        model = (section_of(field) or _item_of(field)) if field else None
     return list(model.model_fields) if model else []

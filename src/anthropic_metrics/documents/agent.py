@@ -1,5 +1,5 @@
 """`anthropic_metrics.agent`: one thing the agent did, found or was told: a poll, a correction of a shipped
-number, a change of a rate limit, a comparison of the usage grains, a budget."""
+number, a change of a rate limit, a comparison of the usage grains, a budget, a check of estimates."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from anthropic_metrics.documents.base import (
     Double,
     Keyword,
     Keywords,
+    Money,
     Part,
     Shared,
 )
@@ -26,7 +27,7 @@ from anthropic_metrics.kernel.datasets import AGENT
 class Poll(Part):
     """One poll of one view, with its counts."""
 
-    poller: Keyword = Field(description="`usage`, `cost`, `rate_limits`, `headroom` or `alerts`.")
+    poller: Keyword = Field(description="`usage`, `cost`, `rate_limits`, `headroom`, `spend` or `alerts`.")
     stream: Keyword = Field(description="The data stream the poll keeps.")
     key_digest: Keyword | None = Field(
         None,
@@ -113,6 +114,25 @@ class GrainCheck(Part):
     differing_fields: Keywords | None = Field(None, description="The fields that differ.")
 
 
+class EstimateCheck(Part):
+    """How far the early figures of a settled UTC day were off, by workspace; `@timestamp` is the day."""
+
+    workspace_id: Keyword | None = Field(None, description="The workspace, where usage is grouped by it.")
+    estimated_usd: Money = Field(description="What its usage would have cost at the prices known that day.")
+    billed_usd: Money = Field(description="What the bill has for the same usage.")
+    difference_usd: Money = Field(description="Estimated less billed.")
+    difference_share: Double | None = Field(
+        None, description="The difference as a share of what was billed; absent where that is nothing."
+    )
+    unattributed_usd: Money = Field(description="What else the bill has: no estimate could know it.")
+    unpriced_tokens: Count = Field(description="Tokens that had no price.")
+    cell: Keyword | None = Field(
+        None, description="Whose price was most off: model, tier, geo and token type; absent if none was."
+    )
+    cell_estimated_usd: Money | None = Field(None, description="What that cell was estimated at.")
+    cell_billed_usd: Money | None = Field(None, description="What the bill has for that cell.")
+
+
 class Budget(Part):
     """A budget of the configuration for the calendar month (UTC) that begins at `@timestamp`."""
 
@@ -129,10 +149,11 @@ class AgentAnthropic(Shared):
     limit_change: LimitChange | None = None
     grain_check: GrainCheck | None = None
     budget: Budget | None = None
+    estimate_check: EstimateCheck | None = None
 
 
 class AgentDocument(Document):
-    """A poll, a correction, a changed limit, a comparison of grains or a budget."""
+    """A poll, a correction, a changed limit, a comparison of grains, a budget or a check of estimates."""
 
     anthropic: AgentAnthropic
 

@@ -76,7 +76,8 @@ class Event(Part):
     type: Keywords = Field(default_factory=lambda: ["info"], description="Always `info`.")
     action: Keyword | None = Field(
         None,
-        description="In the agent stream: `poll`, `correction`, `limit_change`, `grain_check`, `budget`.",
+        description="In the agent stream: `poll`, `correction`, `limit_change`, `grain_check`, `budget`, "
+        "`estimate_check`.",
     )
     outcome: Keyword | None = Field(
         None, description="In the agent stream: `success` or `failure` of a poll or a check."
@@ -136,6 +137,20 @@ class Shared(Part):
     missing_since: Date | None = Field(
         None, description="Set while the API no longer reports this row; a second look confirms the deletion."
     )
+
+
+class Team(Part):
+    name: Keyword = Field(description="The team by `teams` of the configuration; `Unassigned` is the rest.")
+    environment: Keyword | None = Field(None, description="The environment that the configuration gives.")
+    owner: Keyword | None = Field(None, description="The owner that the configuration gives.")
+    cost_centre: Keyword | None = Field(None, description="The cost centre that the configuration gives.")
+    project: Keyword | None = Field(None, description="The project that the configuration gives.")
+
+
+class Paid(Shared):
+    """The shared fields of what somebody pays for."""
+
+    team: Team | None = None
 
 
 class Document(Part):

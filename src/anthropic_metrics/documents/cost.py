@@ -10,8 +10,8 @@ from anthropic_metrics.documents.base import (
     GenAi,
     Keyword,
     Money,
+    Paid,
     Part,
-    Shared,
 )
 
 # The report's own number.
@@ -43,7 +43,7 @@ class CostFields(Part):
     )
 
 
-class CostAnthropic(Shared):
+class CostAnthropic(Paid):
     cost: CostFields
 
 

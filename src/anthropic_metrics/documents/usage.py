@@ -11,8 +11,8 @@ from anthropic_metrics.documents.base import (
     Flag,
     GenAi,
     Keyword,
+    Paid,
     Part,
-    Shared,
 )
 
 # The report's own numbers; the others are sums of them.
@@ -76,7 +76,7 @@ class UsageGenAi(GenAi):
     usage: GenAiUsage
 
 
-class UsageAnthropic(Shared):
+class UsageAnthropic(Paid):
     usage: UsageFields
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from elasticsearch import Elasticsearch
+from elasticsearch import Elasticsearch, NotFoundError
 
 from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.limit_history import ElasticLimitHistory
 from anthropic_metrics.elastic.lookup import refresh, refresh_if_allowed
 from anthropic_metrics.elastic.minutes import ElasticMinutes
-from anthropic_metrics.kernel.questions import Asked
+from anthropic_metrics.kernel.questions import Asked, Row, State
 from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
 
 Body = dict[str, Any]
@@ -47,6 +48,7 @@ class ElasticQuestions:
         *,
         since: datetime | None = None,
         missing: bool = False,
+        terms: Mapping[str, Sequence[str]] | None = None,
     ) -> set[datetime]:
         """Starts of the windows that hold such documents, asked piece by piece where the range is long."""
         filters: list[Body] = []
@@ -60,6 +62,7 @@ class ElasticQuestions:
             filters.append({"exists": {"field": "anthropic.missing_since"}})
         # What was written since is little: the whole range holds few windows of it.
         pieces = [span] if filters else _pieces(span, _AT_ONCE * width)
+        filters += _exact(terms)
         return {
             from_milliseconds(bucket["key"])
             for piece in pieces
@@ -77,12 +80,71 @@ class ElasticQuestions:
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[datetime, dict[str, int]]:
         """Per window the sum of each field."""
-        exact: list[Body] = [{"terms": {name: list(values)}} for name, values in (terms or {}).items()]
         added: Body = {name: {"sum": {"field": name}} for name in fields}
         return {
             from_milliseconds(bucket["key"]): {name: int(bucket[name]["value"]) for name in fields}
-            for bucket in self._histogram(stream, _own(organization_id, span, *exact), width, added)
+            for bucket in self._histogram(stream, _own(organization_id, span, *_exact(terms)), width, added)
         }
+
+    def states(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[datetime, State]:
+        """By count and by when the documents were made."""
+        wanted = _reported(organization_id, span, terms)
+        made: Body = {
+            "created": {"sum": {"field": "event.created"}},
+            "newest": {"max": {"field": "event.created"}},
+        }
+        return {
+            from_milliseconds(bucket["key"]): State(
+                bucket["doc_count"], int(bucket["created"]["value"]), int(bucket["newest"]["value"])
+            )
+            for bucket in self._histogram(stream, wanted, width, made)
+        }
+
+    def documents(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        fields: Sequence[str],
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> Iterator[tuple[str, Row]]:
+        """As of one point in time."""
+        only: Body = {"source": {"includes": list(fields)}, "track_total_hits": False}
+        with translated(f"Reading {stream}"):
+            try:
+                for hit in query.all_hits(self.es, stream, _reported(organization_id, span, terms), **only):
+                    yield hit["_id"], hit["_source"]
+            except NotFoundError:
+                return
+
+    def groups(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        by: Sequence[str],
+        fields: Sequence[str],
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> Iterator[tuple[Row, Row]]:
+        """By a composite aggregation, page by page."""
+        sources: list[dict[str, Body]] = [
+            {name: {"terms": {"field": name, "missing_bucket": True}}} for name in by
+        ] or [{"all": {"terms": {"field": "organization.id"}}}]
+        sums: Body = {str(place): {"sum": {"field": name}} for place, name in enumerate(fields)}
+        wanted = _reported(organization_id, span, terms)
+        for bucket in query.composite(self.es, stream, wanted, sources, sums):
+            added = {name: int(bucket[str(place)]["value"]) for place, name in enumerate(fields)}
+            yield bucket["key"], added
 
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         """From the agent's own documents of polls."""
@@ -133,6 +195,17 @@ def _own(organization_id: str, span: Range | None, *filters: Body) -> Body:
     if span is not None:
         within = [{"range": {"@timestamp": {"gte": iso(span.start), "lt": iso(span.end)}}}]
     return {"bool": {"filter": [own, *within, *filters]}}
+
+
+def _reported(organization_id: str, span: Range, terms: Mapping[str, Sequence[str]] | None) -> Body:
+    """What the API still reports, with one of the values of each of `terms`."""
+    wanted = _own(organization_id, span, *_exact(terms))
+    wanted["bool"]["must_not"] = [{"exists": {"field": "anthropic.missing_since"}}]
+    return wanted
+
+
+def _exact(terms: Mapping[str, Sequence[str]] | None) -> list[Body]:
+    return [{"terms": {name: list(values)}} for name, values in (terms or {}).items()]
 
 
 def _pieces(span: Range, length: timedelta) -> list[Range]:

@@ -9,6 +9,7 @@ USAGE_1D = f"{PREFIX}.usage_1d"
 COST = f"{PREFIX}.cost"
 RATE_LIMIT = f"{PREFIX}.rate_limit"
 HEADROOM = f"{PREFIX}.headroom"
+SPEND = f"{PREFIX}.spend"
 AGENT = f"{PREFIX}.agent"
 ALERT = f"{PREFIX}.alert"
 

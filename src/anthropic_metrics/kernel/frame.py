@@ -85,6 +85,12 @@ def shared_fields(dimensions: Dimensions, names: Names) -> dict[str, Any]:
     return shared
 
 
+def paid_fields(dimensions: Dimensions, names: Names) -> dict[str, Any]:
+    """The shared fields of what somebody pays for: with its team, where teams are configured."""
+    team = names.team_of(dimensions)
+    return shared_fields(dimensions, names) | ({"team": team} if team else {})
+
+
 def workspace_fields(workspace_id: str | None, names: Names) -> dict[str, Any]:
     """The shared fields of a workspace; none where no workspace was asked for."""
     if workspace_id is None:

@@ -15,6 +15,7 @@ from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.replies import Organization, Problems
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, MetricsError, WrongOrganization
 from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.teams import NO_TEAMS, Teams
 
 log = structlog.get_logger(__name__)
 
@@ -53,11 +54,17 @@ class Inventory:
     """
 
     def __init__(
-        self, client: AdminClient, *, organization_id: str | None = None, memory: Memory | None = None
+        self,
+        client: AdminClient,
+        *,
+        organization_id: str | None = None,
+        memory: Memory | None = None,
+        teams: Teams = NO_TEAMS,
     ) -> None:
         self._client = client
         self._expected = organization_id
         self._memory = memory
+        self._teams = teams
         self._names: Names | None = None
         self._organization_known: Organization | None = None
         self._problems = Problems()
@@ -137,7 +144,7 @@ class Inventory:
         listed = {space.id for space in spaces} | {key.id for key in keys}
         if earlier and (kept := _left_out(earlier, listed, names)):
             log.warning("names_kept", count=len(kept), first=sorted(kept)[:_NAMED])
-        return names, problems
+        return names.with_teams(self._teams), problems
 
     def _organization(self, problems: Problems) -> Organization:
         known = self._known()

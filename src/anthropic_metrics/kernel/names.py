@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
 from anthropic_metrics.admin_api.replies import ApiKey, Workspace
+from anthropic_metrics.kernel.teams import NO_TEAMS, Fields, Row, Teams
 
 LONGEST_TAG = 256
 
@@ -35,6 +36,7 @@ class Names:
     api_keys: Mapping[str, str]
     digest: bytes = b""
     dropped_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    teams: Teams = NO_TEAMS
 
     @classmethod
     def of(
@@ -58,6 +60,29 @@ class Names:
         shown = [organization_id, name, {k: [v.name, dict(v.tags)] for k, v in spaces.items()}, keys]
         digest = blake2b(json.dumps(shown, sort_keys=True).encode(), digest_size=16).digest()
         return cls(organization_id, name, spaces, keys, digest, dropped)
+
+    def with_teams(self, teams: Teams) -> Names:
+        """The same names, with the teams that rows belong to; none change nothing."""
+        if not teams:
+            return self
+        shown = json.dumps(teams.shown(), sort_keys=True).encode()
+        return replace(self, teams=teams, digest=blake2b(self.digest + shown, digest_size=16).digest())
+
+    def team_of(self, dimensions: Mapping[str, str | None]) -> Fields | None:
+        """The team of a row with these dimensions; None where no teams are configured."""
+        if not self.teams:
+            return None
+        workspace, key = dimensions.get("workspace_id"), dimensions.get("api_key_id")
+        space = self.workspaces.get(workspace or "")
+        people = (dimensions.get("account_id"), dimensions.get("service_account_id"))
+        return self.teams.team_of(
+            Row(
+                frozenset(name for name in (workspace, space and space.name) if name),
+                frozenset(f"{tag}={value}" for tag, value in space.tags.items()) if space else frozenset(),
+                frozenset(name for name in (key, self.api_keys.get(key or "")) if name),
+                frozenset(person for person in people if person),
+            )
+        )
 
     @property
     def organization(self) -> dict[str, str | None]:

@@ -31,6 +31,14 @@ class Use(NamedTuple):
     output: int
 
 
+class State(NamedTuple):
+    """What a window holds, so that two looks can be told apart: it differs after any write to it."""
+
+    documents: int
+    created: int
+    newest: int
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What usage is split by, and so what can be told apart.
@@ -108,8 +116,9 @@ class Questions(Protocol):
         *,
         since: datetime | None = None,
         missing: bool = False,
+        terms: Mapping[str, Sequence[str]] | None = None,
     ) -> set[datetime]:
-        """Starts of the windows of `width` on the UTC grid in `span` that hold documents.
+        """Starts of the windows of `width` on the UTC grid in `span` that hold documents with these `terms`.
 
         With `since` only documents written, or gone missing, from then on; with `missing` only those that
         the API no longer reports and that wait for their deletion.
@@ -126,6 +135,41 @@ class Questions(Protocol):
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[datetime, dict[str, int]]:
         """Per window of `width` that holds documents the sum of each whole-number field."""
+
+    def states(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[datetime, State]:
+        """The state of each window that holds documents, those that the API no longer reports left out."""
+
+    def documents(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        fields: Sequence[str],
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> Iterator[tuple[str, Row]]:
+        """Ids and sources, only `fields` of them; those that the API no longer reports are left out."""
+
+    def groups(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        by: Sequence[str],
+        fields: Sequence[str],
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> Iterator[tuple[Row, Row]]:
+        """For each combination of the keyword fields `by` (None: absent) the sums of whole-number fields;
+        documents that the API no longer reports are left out."""
 
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         """When the last successful poll of `stream` for this organization began, by any agent."""

@@ -16,8 +16,9 @@ WRITTEN = tuple(item.name for item in fields(Counts))
 class Tally(Counts):
     """Counts of one pass over one stream.
 
-    `differing` buckets of two grains, None: none were compared. `answers` names what the Admin API's answers
-    had wrong (`bad_rows` counts it) or new (`unknown_fields`). `notes` are no failures, but tell what
+    `differing` buckets of two grains, None: none were compared. `estimate_error` is by what share of its bill
+    the newest settled day was estimated too high, None: not known. `answers` names what the Admin API's
+    answers had wrong (`bad_rows` counts it) or new (`unknown_fields`). `notes` are no failures, but tell what
     to do. `read_from` is set where the API answers nothing older. `silencing` has a sentence for each value
     that keeps budgets or alert rules silent.
     """
@@ -34,6 +35,7 @@ class Tally(Counts):
     differing: int | None = None
     newest_data: datetime | None = None
     read_from: datetime | None = None
+    estimate_error: float | None = None
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     answers: Problems = field(default_factory=Problems)

@@ -10,7 +10,7 @@ from anthropic_metrics.admin_api.replies import CostRow, UsageRow
 from anthropic_metrics.documents.cost import CostDocument
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.usage import UsageDocument
-from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, MEANING_OF_NULL, Frame, shared_fields
+from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, MEANING_OF_NULL, Frame, paid_fields
 
 # More digits than an amount can have: dividing it by a hundred rounds nothing.
 EXACT = Context(prec=80)
@@ -42,7 +42,7 @@ def usage_documents(frame: Frame, rows: Sequence[UsageRow]) -> list[Prepared]:
         asked = {name: getattr(row, name) for name in frame.group_by}
         dimensions = {name: value or MEANING_OF_NULL.get(name) for name, value in asked.items()}
         numbers = _usage_numbers(row)
-        anthropic = shared_fields(dimensions, frame.names) | {"usage": bucket | dimensions | numbers}
+        anthropic = paid_fields(dimensions, frame.names) | {"usage": bucket | dimensions | numbers}
         gen_ai = {
             "request": {"model": dimensions.get("model")},
             "usage": {"input_tokens": numbers["input_tokens"], "output_tokens": row.output_tokens},
@@ -64,7 +64,7 @@ def cost_documents(frame: Frame, rows: Sequence[CostRow]) -> list[Prepared]:
     def build(row: CostRow) -> tuple[dict[str, str | None], CostDocument]:
         asked = {name: getattr(row, name) for name in COST_DIMENSIONS}
         dimensions = asked | {"workspace_id": asked["workspace_id"] or DEFAULT_WORKSPACE}
-        anthropic = shared_fields(dimensions, frame.names) | {
+        anthropic = paid_fields(dimensions, frame.names) | {
             "cost": {
                 "bucket_start_time": frame.bucket.start,
                 "bucket_end_time": frame.bucket.end,

@@ -13,10 +13,13 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anthropic_metrics.spend.money import EXACT, Usd
 from anthropic_metrics.spend.rows import SEARCHES, TOKEN_TYPES, UNKNOWN_GEO, Counts
+
+if TYPE_CHECKING:
+    from anthropic_metrics.config.money import PriceSettings
 
 MILLION = 1_000_000
 TOKEN_NAMES = Counts._fields[: len(TOKEN_TYPES)]
@@ -119,6 +122,27 @@ def list_prices() -> PriceTable:
     """The table of this package, `prices.toml`."""
     text = resources.files("anthropic_metrics.spend").joinpath("prices.toml").read_text("utf-8")
     return read_table(tomllib.loads(text, parse_float=Decimal))
+
+
+def configured_prices(settings: Iterable[PriceSettings]) -> PriceTable:
+    """The configuration's own prices; factors that it leaves out are those of the list."""
+    listed = list_prices()
+    entries = []
+    for own in settings:
+        known = listed.entry(own.model, own.valid_from or date.max)
+        prices = {name: price for name in TOKEN_NAMES if (price := getattr(own, name)) is not None}
+        entries.append(
+            Entry(
+                frozenset({own.model}),
+                prices,
+                own.valid_from,
+                batch=known.batch if own.batch is None and known else own.batch,
+                us=known.us if own.us is None and known else own.us,
+                fast=known.fast if own.fast is None and known else own.fast,
+                source="configuration",
+            )
+        )
+    return PriceTable(tuple(entries))
 
 
 def read_table(data: Mapping[str, Any]) -> PriceTable:

@@ -11,7 +11,7 @@ STREAM = Stream(
     key="agent",
     title="What the agent did",
     about="a poll with its counts, a correction of a shipped number, a changed limit, "
-    "a comparison of the grains, a budget",
+    "a comparison of the grains, a budget, a check of the estimates",
     document=AgentDocument,
     polled="as it happens",
     retained="the agent's own polls and corrections",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anthropic_metrics.streams import agent, alert, cost, headroom, rate_limit, usage
+from anthropic_metrics.streams import agent, alert, cost, headroom, rate_limit, spend, usage
 from anthropic_metrics.streams.stream import Stream
 
 STREAMS: tuple[Stream, ...] = (
@@ -12,6 +12,7 @@ STREAMS: tuple[Stream, ...] = (
     usage.HOURS,
     usage.MINUTES,
     headroom.STREAM,
+    spend.STREAM,
     agent.STREAM,
     alert.STREAM,
 )

@@ -58,6 +58,19 @@ def test_a_cell_goes_to_its_rows_by_their_tokens_and_the_last_digit_to_the_large
     assert found.amount == 1
 
 
+def test_the_worked_example_of_the_documentation_holds() -> None:
+    rows = [
+        row("assistant", Counts(output=100_000), hour=9),
+        row("assistant", Counts(output=200_000), hour=10),
+        row("nightly", Counts(output=300_000), hour=10),
+    ]
+
+    shares = allocate([line("1.00")], rows, DAY).shares
+
+    found = [usd_text(share.amount) for share in shares if share.amount is not None]
+    assert found == ["0.1666666667", "0.3333333333", "0.5"]
+
+
 def test_an_amount_finer_than_the_smallest_share_keeps_all_its_digits() -> None:
     found = allocate(
         [line("0.00000000000000000007")], [row("a", Counts(output=3)), row("b", Counts(output=4))], DAY

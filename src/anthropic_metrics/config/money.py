@@ -1,0 +1,120 @@
+"""The `spend`, `prices` and `teams` keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+
+from anthropic_metrics.config.connections import Section
+from anthropic_metrics.config.values import Duration, listed
+
+
+class SpendSettings(Section):
+    enabled: bool = Field(
+        True, description="Whether to keep what each row of hourly usage cost. No Admin API request."
+    )
+    settle_after: Duration = Field(
+        timedelta(hours=48),
+        description="How long after its end a UTC day takes its figures from the bill; until then they are "
+        "estimates. A bill is revised for about two days.",
+    )
+
+
+def _factor(value: object) -> Decimal:
+    """A price or factor. A YAML number is taken as the text that means it."""
+    if isinstance(value, Decimal):
+        return value
+    try:
+        number = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or number < 0:
+        raise ValueError("must be a number such as 2.5")
+    return number
+
+
+def _day(value: object) -> date:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value).strip())
+    except ValueError:
+        raise ValueError(f"must be a day such as 2026-10-07, not {value!r}") from None
+
+
+Factor = Annotated[Decimal, BeforeValidator(_factor), PlainSerializer(str)]
+Day = Annotated[date, BeforeValidator(_day), PlainSerializer(date.isoformat)]
+
+
+class PriceSettings(Section):
+    """A model's own prices, dollars per million tokens; what is left out comes from the list."""
+
+    model: str
+    valid_from: Day | None = None
+    uncached_input: Factor | None = None
+    cache_read: Factor | None = None
+    cache_write_5m: Factor | None = None
+    cache_write_1h: Factor | None = None
+    output: Factor | None = None
+    batch: Factor | None = None
+    us: Factor | None = None
+    fast: Factor | None = None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    found = listed(value)
+    if not isinstance(found, list | tuple) or not all(isinstance(item, str) and item for item in found):
+        raise ValueError("must be a list of texts, such as [a, b]")
+    return tuple(found)
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+
+
+class TeamSettings(Section):
+    """A team and what is its own: workspaces and keys by name or id, tags as `name=value`, people by id."""
+
+    team: str
+    workspaces: Texts = ()
+    api_keys: Texts = ()
+    tags: Texts = ()
+    people: Texts = ()
+    environment: str | None = None
+    owner: str | None = None
+    cost_centre: str | None = None
+    project: str | None = None
+
+    @field_validator("cost_centre", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("tags")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [tag for tag in value if not tag.partition("=")[0] or "=" not in tag]:
+            raise ValueError(f"{', '.join(wrong)}: must be written tag=value, such as team=research")
+        return value
+
+    @model_validator(mode="after")
+    def _matches_something(self) -> TeamSettings:
+        if not (self.workspaces or self.api_keys or self.tags or self.people):
+            raise ValueError(
+                f"the team {self.team} has nothing: name its workspaces, api_keys, tags or people"
+            )
+        return self
+
+
+def _sections(value: object) -> object:
+    found = listed(value)
+    if not isinstance(found, list | tuple) or not all(isinstance(item, Mapping | Section) for item in found):
+        raise ValueError("must be a list of mappings, such as [{team: research, workspaces: [Research]}]")
+    return tuple(found)
+
+
+Teams = Annotated[tuple[TeamSettings, ...], BeforeValidator(_sections)]
+Prices = Annotated[tuple[PriceSettings, ...], BeforeValidator(_sections)]

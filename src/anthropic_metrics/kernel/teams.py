@@ -1,0 +1,96 @@
+"""Whom a row belongs to: the teams of the configuration, first match wins. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from anthropic_metrics.config.money import TeamSettings
+
+UNASSIGNED = "Unassigned"
+Fields = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A team's name and further fields, and the ids, names and tags (`name=value`) that are its own."""
+
+    name: str
+    workspaces: frozenset[str] = frozenset()
+    api_keys: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    people: frozenset[str] = frozenset()
+    environment: str | None = None
+    owner: str | None = None
+    cost_centre: str | None = None
+    project: str | None = None
+
+    def fields(self) -> Fields:
+        """As documents show it."""
+        further = {name: getattr(self, name) for name in ("environment", "owner", "cost_centre", "project")}
+        return {"name": self.name, **{name: value for name, value in further.items() if value}}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a row says about whose it is, ids with their names; a cost row has only its workspace."""
+
+    workspace: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    api_key: frozenset[str] = frozenset()
+    people: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Teams:
+    """The configured teams in their order; false where there are none."""
+
+    teams: tuple[Team, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Iterable[TeamSettings]) -> Teams:
+        """From the configuration."""
+        return cls(
+            tuple(
+                Team(
+                    each.team,
+                    frozenset(each.workspaces),
+                    frozenset(each.api_keys),
+                    frozenset(each.tags),
+                    frozenset(each.people),
+                    each.environment,
+                    each.owner,
+                    each.cost_centre,
+                    each.project,
+                )
+                for each in settings
+            )
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.teams)
+
+    def team_of(self, row: Row) -> Fields:
+        """The first team that has the row's workspace, one of its tags, its key or its person."""
+        for team in self.teams:
+            if (
+                team.workspaces & row.workspace
+                or team.tags & row.tags
+                or team.api_keys & row.api_key
+                or team.people & row.people
+            ):
+                return team.fields()
+        return {"name": UNASSIGNED}
+
+    def shown(self) -> list[dict[str, object]]:
+        """All of it, for a digest."""
+        return [
+            {
+                name: sorted(value) if isinstance(value, frozenset) else value
+                for name, value in asdict(team).items()
+            }
+            for team in self.teams
+        ]
+
+
+NO_TEAMS = Teams()

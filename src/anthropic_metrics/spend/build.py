@@ -1,0 +1,129 @@
+"""Spend documents from shares, estimates and the rest of the bill. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from anthropic_metrics.documents.identity import Prepared, prepare
+from anthropic_metrics.documents.spend import SpendDocument
+from anthropic_metrics.kernel.frame import Frame
+from anthropic_metrics.spend.allocate import Allocation, Parts, Share, Unattributed
+from anthropic_metrics.spend.estimate import Estimate, Prices, at_list_price, saved_by_cache
+from anthropic_metrics.spend.inputs import Row, Shared
+from anthropic_metrics.spend.money import Usd, usd_text
+from anthropic_metrics.spend.rows import PART_NAMES, Used
+
+UNATTRIBUTED = "Unattributed"
+
+
+def estimated_documents(
+    rows: Iterable[tuple[Row, Estimate]], prices: Prices, frame: Frame
+) -> Iterator[Prepared]:
+    """Rows of usage whose day is not settled."""
+    for row, found in rows:
+        own = {
+            "basis": "estimated",
+            "price_source": found.source,
+            "blended": _blended(found.used, prices) or None,
+            **_tokens(found.used, found.priority_tokens, found.unpriced_tokens),
+            **_money(found.amount, found.parts),
+            **_beside(found.used, found.amount, found.parts, prices),
+        }
+        yield _document(row, own, frame)
+
+
+def allocated_documents(
+    allocation: Allocation,
+    rows: Mapping[str, Row],
+    workspaces: Mapping[str, Shared],
+    prices: Prices,
+    frame: Frame,
+) -> Iterator[Prepared]:
+    """Every row of a settled day's usage by its `_id`, and what no row can carry.
+
+    `workspaces` has the shared fields of each workspace on the bill.
+    """
+    for share in allocation.shares:
+        yield _document(rows[share.used.id], _allocated(share, prices), frame)
+    for line in allocation.unattributed:
+        yield _rest(line, workspaces.get(line.dimensions["workspace_id"] or "", {}), frame)
+
+
+def _allocated(share: Share, prices: Prices) -> dict[str, Any]:
+    return {
+        "basis": "allocated",
+        "blended": share.blended or _blended(share.used, prices) or None,
+        **_tokens(share.used, share.priority_tokens, share.unpriced_tokens),
+        **_money(share.amount, share.parts),
+        **_beside(share.used, share.amount, share.parts, prices),
+    }
+
+
+def _document(row: Row, own: Mapping[str, Any], frame: Frame) -> Prepared:
+    """A row's document has the `_id` that the row's own has in the usage stream: one each, in every stage."""
+    spend = {**row.bucket, **row.used.dimensions, **own}
+    return _prepared(row.used.id, row.used.start, {**row.shared, "spend": spend}, frame)
+
+
+def _rest(line: Unattributed, shared: Shared, frame: Frame) -> Prepared:
+    dimensions = {"api_key_id": UNATTRIBUTED, "cost_type": line.cost_type, **line.dimensions}
+    spend = {
+        "bucket_start_time": frame.bucket.start,
+        "bucket_end_time": frame.bucket.end,
+        "bucket_width": "1d",
+        "bucket_complete": True,
+        "basis": "allocated",
+        "total_tokens": 0,
+        "output_tokens": 0,
+        **dimensions,
+        **_money(line.amount, line.parts),
+    }
+    anthropic = {
+        **shared,
+        "model": line.dimensions["model"],
+        "api_key": {"id": UNATTRIBUTED, "name": UNATTRIBUTED},
+        "spend": spend,
+    }
+    return _prepared(frame.identity(dimensions), frame.bucket.start, anthropic, frame)
+
+
+def _prepared(id_: str, start: datetime, anthropic: Mapping[str, Any], frame: Frame) -> Prepared:
+    source = frame.envelope() | {
+        "timestamp": start,
+        "anthropic": anthropic,
+        "gen_ai": {"request": {"model": anthropic.get("model")}},
+    }
+    return prepare(id_, SpendDocument.model_validate(source))
+
+
+def _tokens(used: Used, priority: int, unpriced: int) -> dict[str, int | None]:
+    return {
+        "total_tokens": used.counts.tokens,
+        "output_tokens": used.counts.output,
+        "priority_tokens": priority or None,
+        "unpriced_tokens": unpriced or None,
+    }
+
+
+def _money(amount: Usd | None, parts: Parts) -> dict[str, Any]:
+    """The amount and its parts; nothing where there is no amount."""
+    if amount is None:
+        return {}
+    by_name = {f"{name}_usd": part for name, part in zip(PART_NAMES, parts, strict=True)}
+    return {"amount_usd": amount, "amount_exact": usd_text(amount), **by_name}
+
+
+def _beside(used: Used, amount: Usd | None, parts: Parts, prices: Prices) -> dict[str, Usd | None]:
+    if amount is None:
+        return {}
+    return {
+        "list_usd": at_list_price(used, prices),
+        "cache_saved_usd": saved_by_cache(used, parts, prices),
+    }
+
+
+def _blended(used: Used, prices: Prices) -> bool:
+    """Whether the model's price depends on something that usage cannot be split by."""
+    return prices.listed.tiered(used.dimensions.get("model"), prices.day)
