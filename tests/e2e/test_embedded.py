@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -13,7 +15,8 @@ import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,9 +24,17 @@ import pytest
 from elasticsearch import AuthenticationException, AuthorizationException, Elasticsearch
 
 from anthropic_metrics.embedded import EmbeddedElasticsearch, Users, cache_dir, download, is_downloaded
-from anthropic_metrics.embedded.artifacts import MODULES, Fetcher
+from anthropic_metrics.embedded.artifacts import (
+    _PINNED,
+    DISTRIBUTION,
+    MODULES,
+    Fetcher,
+    check_owner,
+    read_digests,
+)
 from anthropic_metrics.embedded.layout import build_once, unpack
-from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.embedded.process import ServerProcess, Spec
+from anthropic_metrics.errors import ConfigError, RetryLater
 
 ARTIFACT = MODULES["x-pack-esql-core"][0]
 PARENT = """
@@ -238,7 +249,7 @@ def fetcher(
 ) -> Iterator[tuple[Fetcher, list[tuple[str, int, int]]]]:
     monkeypatch.setenv("M2_REPO", str(tmp_path / "none"))
     seen: list[tuple[str, int, int]] = []
-    with Fetcher(tmp_path / "cache", lambda *step: seen.append(step)) as made:
+    with Fetcher(tmp_path / "cache", lambda *step: seen.append(step), digests={}) as made:
         yield made, seen
 
 
@@ -247,12 +258,75 @@ def test_a_download_is_kept_and_its_progress_told(
 ) -> None:
     fetch, seen = fetcher
     body = jar(tmp_path)
+    pin(fetch, body)
     with repository(body) as fetch.context.remote_repos:
         kept = fetch.get(ARTIFACT)
     assert kept.read_bytes() == body
     assert seen[-1] == (kept.name, len(body), len(body))
     fetch.context.remote_repos = {}
     assert fetch.get(ARTIFACT) == kept, "no network is needed for what is there"
+
+
+def pin(fetch: Fetcher, body: bytes) -> None:
+    fetch._digests = {str(ARTIFACT): hashlib.sha512(body).hexdigest()}
+
+
+def test_every_artifact_has_a_pinned_digest_and_no_other_has() -> None:
+    artifacts = [DISTRIBUTION, *(jar for jars in MODULES.values() for jar in jars)]
+    assert set(read_digests(_PINNED)) == set(map(str, artifacts))
+
+
+def test_a_download_that_is_not_the_pinned_file_is_refused_and_not_kept(
+    tmp_path: Path, fetcher: tuple[Fetcher, list[tuple[str, int, int]]]
+) -> None:
+    fetch, _ = fetcher
+    pin(fetch, b"another")
+    with (
+        repository(jar(tmp_path)) as fetch.context.remote_repos,
+        pytest.raises(RetryLater, match=r"what arrived is not the published file \(SHA-512\)"),
+    ):
+        fetch.get(ARTIFACT)
+    assert not list((tmp_path / "cache" / "java").rglob("*.jar"))
+
+
+def test_a_file_of_the_cache_that_was_changed_is_refused_and_named(
+    tmp_path: Path, fetcher: tuple[Fetcher, list[tuple[str, int, int]]]
+) -> None:
+    fetch, _ = fetcher
+    body = jar(tmp_path)
+    pin(fetch, body)
+    with repository(body) as fetch.context.remote_repos:
+        kept = fetch.get(ARTIFACT)
+    kept.write_bytes(body + b"more")
+    with pytest.raises(RetryLater, match=rf"{kept}, which you can delete, is not the published file"):
+        fetch.get(ARTIFACT)
+
+
+def test_a_folder_that_others_can_write_to_or_own_is_not_trusted(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir(mode=0o755)
+    check_owner(tmp_path / "cache")
+    (tmp_path / "cache").chmod(0o775)
+    with pytest.raises(ConfigError, match=r"can be changed by other users.*chmod go-w"):
+        Fetcher(tmp_path / "cache")
+    stranger = SimpleNamespace(stat=lambda: SimpleNamespace(st_uid=os.getuid() + 4711, st_mode=0o755))
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        check_owner(cast("Path", stranger))
+
+
+def test_a_child_gets_no_variable_that_it_does_not_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_ADMIN_API_KEY", "sk-ant-admin01-secret")
+    monkeypatch.setenv("ELASTICSEARCH_API_KEY", "secret")
+    tell = "import os, sys; sys.stdin.readline(); sys.stderr.write(' '.join(os.environ)); print('ready 1')"
+    server = ServerProcess(
+        [sys.executable, "-c", tell], Spec("home", "config", "1m", {}), tmp_path / "server.log"
+    )
+    server.start()
+    server.stop()
+    given = (tmp_path / "server.log").read_text().split()
+    assert "PATH" in given
+    assert not [name for name in given if "KEY" in name or "ANTHROPIC" in name]
 
 
 @pytest.mark.parametrize("damage", ["login page", "truncated", "garbled"])

@@ -15,13 +15,21 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from anthropic_metrics.embedded.artifacts import Artifact, Fetcher, cache_dir, jars, not_to_be_had
+from anthropic_metrics.embedded.artifacts import (
+    Artifact,
+    Fetcher,
+    cache_dir,
+    jars,
+    not_to_be_had,
+    read_digests,
+)
 from anthropic_metrics.embedded.layout import build_once
 from anthropic_metrics.embedded.process import ServerProcess, Spec
 
 VERSION = "2.19.6"
 REVISION = 1  # to be raised when what is put into the home changes
 HOME = f"test-processors-{VERSION}-{REVISION}"
+DIGESTS = Path(__file__).with_name("processors.sha512")
 CHILD = (sys.executable, "-m", "tests.servers.processors_child")
 
 NAMED = (
@@ -105,7 +113,7 @@ class ProcessorsServer:
 
 
 def _build(home: Path) -> None:
-    with Fetcher(cache_dir()) as fetcher:
+    with Fetcher(cache_dir(), digests=read_digests(DIGESTS)) as fetcher:
         files = [*fetcher.get_all(NAMED).values(), *_dependencies(fetcher)]
     left = {file.name: file for file in files}
     for module in MODULES:

@@ -1,19 +1,21 @@
 """The Java artifacts of the embedded server: the one place that names them, and how they are had.
 
 They are fetched by coordinates with jgo, through the usual proxy and CA settings, into `<cache>/java`. What
-the user's own Maven cache already holds is taken from there. The licence of Elasticsearch (Elastic License
-2.0) lets anybody run these files; they are never part of our wheel or image.
+the user's own Maven cache already holds is taken from there. Wherever a file comes from, it must have the
+digest that `sha512.txt` pins. The licence of Elasticsearch (Elastic License 2.0) lets anybody run these
+files; they are never part of our wheel or image.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from anthropic_metrics.versions import ELASTICSEARCH_VERSION
 
 VERSION = ELASTICSEARCH_VERSION
 TIMEOUT_SECONDS = 120  # of silence on the line, not for a whole download (about 120 MB in all)
+
+_PINNED = Path(__file__).with_name("sha512.txt")
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being fetched or unpacked, how much of it is done, and how much it is in all."""
@@ -100,12 +104,17 @@ class Fetcher:
     A context manager: unfinished downloads are removed at its end.
     """
 
-    def __init__(self, cache: Path, progress: Progress | None = None) -> None:
+    def __init__(
+        self, cache: Path, progress: Progress | None = None, *, digests: Mapping[str, str] | None = None
+    ) -> None:
         require_extra()
+        self._digests = read_digests(_PINNED) if digests is None else digests
         self._kept = cache / "java"
         self._progress = progress
         try:
-            self._kept.mkdir(parents=True, exist_ok=True)
+            cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+            check_owner(cache)
+            self._kept.mkdir(exist_ok=True)
             self._unfinished = Path(tempfile.mkdtemp(prefix=".download-", dir=cache))
         except OSError as error:
             raise not_writable(cache, error) from error
@@ -118,7 +127,7 @@ class Fetcher:
         shutil.rmtree(self._unfinished, ignore_errors=True)
 
     def get(self, artifact: Artifact) -> Path:
-        """The file of this artifact; RetryLater when it cannot be had."""
+        """The file of this artifact; RetryLater when it cannot be had, or is not the one that is pinned."""
         project = self.context.project(artifact.group, artifact.name).at_version(artifact.version)
         try:
             found = Path(project.artifact(packaging=artifact.packaging).resolve())
@@ -130,11 +139,15 @@ class Fetcher:
         return {artifact: self.get(artifact) for artifact in dict.fromkeys(artifacts)}
 
     def keep(self, artifact: object, found: Path) -> Path:
-        """Moves a file that was downloaded just now into the cache, if it is whole."""
-        if not found.is_relative_to(self._unfinished):
-            return found
-        if not _is_whole(found):
+        """Checks a file; moves one that was downloaded just now into the cache."""
+        downloaded = found.is_relative_to(self._unfinished)
+        if downloaded and not _is_whole(found):
             raise not_to_be_had(artifact, "what arrived is no whole zip file")
+        if _sha512(found) != self._digests.get(str(artifact)):
+            where = "what arrived" if downloaded else f"{found}, which you can delete,"
+            raise not_to_be_had(artifact, f"{where} is not the published file (SHA-512)")
+        if not downloaded:
+            return found
         kept = self._kept / found.relative_to(self._unfinished)
         kept.parent.mkdir(parents=True, exist_ok=True)
         return found.replace(kept)
@@ -161,6 +174,37 @@ class Fetcher:
                 self._progress(filename, done, total)
 
         yield more
+
+
+def read_digests(file: Path) -> dict[str, str]:
+    """SHA-512 by artifact, from lines as `sha512sum` writes them, with coordinates in place of the path."""
+    pairs = (line.split() for line in file.read_text("utf-8").splitlines())
+    return {artifact: digest for digest, artifact in pairs}
+
+
+def check_owner(folder: Path) -> None:
+    """Raises ConfigError if somebody else could have put code into the folder, which the server would run."""
+    if sys.platform == "win32":
+        return
+    found = folder.stat()
+    if found.st_uid not in (os.getuid(), 0):
+        raise _not_ours(folder, f"belongs to another user ({found.st_uid})", "name a folder of your own")
+    if found.st_mode & 0o022:
+        raise _not_ours(
+            folder, "can be changed by other users", f"run `chmod go-w {folder}`, or name another"
+        )
+
+
+def _not_ours(folder: Path, why: str, cure: str) -> ConfigError:
+    return ConfigError(
+        f"The embedded server is not started from {folder}: it {why}.",
+        cure=f"Its files are run as you: {cure} in ANTHROPIC_METRICS_CACHE.",
+    )
+
+
+def _sha512(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha512").hexdigest()
 
 
 def _is_whole(archive: Path) -> bool:

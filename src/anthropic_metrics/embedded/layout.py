@@ -18,6 +18,7 @@ from anthropic_metrics.embedded.artifacts import (
     VERSION,
     Fetcher,
     Progress,
+    check_owner,
     not_to_be_had,
     not_writable,
 )
@@ -35,8 +36,8 @@ def home_dir(cache: Path) -> Path:
 def elasticsearch_home(cache: Path, progress: Progress | None = None) -> Path:
     """The home of the embedded Elasticsearch; downloaded and built if it is not there.
 
-    RetryLater when an artifact cannot be downloaded; ConfigError when a package is missing or the folder
-    cannot be written.
+    RetryLater when an artifact cannot be downloaded; ConfigError when a package is missing, or the folder
+    cannot be written or belongs to somebody else.
     """
 
     def build(folder: Path) -> None:
@@ -48,7 +49,10 @@ def elasticsearch_home(cache: Path, progress: Progress | None = None) -> Path:
         for descriptor in folder.glob("modules/*/plugin-descriptor.properties"):
             descriptor.write_text(_adapted(descriptor.read_text("utf-8")), "utf-8")
 
-    return build_once(home_dir(cache), build)
+    home = build_once(home_dir(cache), build)
+    for folder in (cache, home):
+        check_owner(folder)
+    return home
 
 
 def build_once(home: Path, build: Callable[[Path], None]) -> Path:

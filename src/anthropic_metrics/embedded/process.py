@@ -7,6 +7,7 @@ the system does for us if this process is killed.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,24 @@ STOP_SECONDS = 8  # the agent itself has 10 s to end
 LAST_LINES = 12
 
 
+# What a child needs of the environment. The rest stays here, keys among it.
+_NEEDED = frozenset(
+    [
+        "PATH",
+        "HOME",
+        "LANG",
+        "LANGUAGE",
+        "TMPDIR",
+        "TEMP",
+        "TMP",
+        "SYSTEMROOT",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "LD_LIBRARY_PATH",
+    ]
+)
+
+
 @dataclass(frozen=True)
 class Spec:
     """What a child is to start; travels as one line of JSON."""
@@ -28,6 +47,10 @@ class Spec:
     config: str
     heap: str
     settings: Mapping[str, str]
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name in _NEEDED or name.startswith("LC_")}
 
 
 class ServerProcess:
@@ -53,6 +76,7 @@ class ServerProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C on the terminal is ours to handle
+                env=_environment(),
             )
         try:
             line = self._first_line(self._process)
