@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 import structlog
 
+from anthropic_metrics.admin_api.client import Priority
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.base import LARGEST_LONG
 from anthropic_metrics.documents.identity import Prepared, prepare
@@ -21,6 +22,7 @@ from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
 from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.reports.poller import ViewPoller
 from anthropic_metrics.reports.views import View
 
 log = structlog.get_logger(__name__)
@@ -76,15 +78,22 @@ def comparable(fine: View, coarse: View, now: datetime) -> Range | None:
 
 
 def compare(ask: Questions, fine: View, coarse: View, organization_id: str, span: Range) -> Comparison:
-    """Add both streams up by the buckets of the coarse one."""
-    step = WIDTHS[coarse.width]
+    """Add both streams up by the buckets of the coarse one.
+
+    A bucket with a document marked as missing is left out: the other grain may have deleted its own already.
+    """
+    step, views = WIDTHS[coarse.width], (fine, coarse)
     ask.refresh(fine.stream, coarse.stream)
     sums = [
-        ask.sums(view.stream, organization_id, span, step, USAGE_NUMBERS, terms=view.terms)
-        for view in (fine, coarse)
+        ask.sums(view.stream, organization_id, span, step, USAGE_NUMBERS, terms=view.terms) for view in views
     ]
+    differing = compared(*sums)
+    if differing:
+        for view in views:
+            for waiting in ask.windows(view.stream, organization_id, span, step, missing=True):
+                differing.pop(waiting, None)
     buckets = (span.end - span.start) // step
-    return Comparison(fine.stream, coarse.stream, span, buckets, compared(*sums))
+    return Comparison(fine.stream, coarse.stream, span, buckets, differing)
 
 
 def check_document(found: Comparison, names: Names, namespace: str, now: datetime) -> Prepared:
@@ -116,14 +125,18 @@ def check_document(found: Comparison, names: Names, namespace: str, now: datetim
 
 
 class GrainCheck:
-    """Compares two widths of usage after each sweep of the finer one, and records what it finds."""
+    """Compares two widths of usage after each sweep of the finer one, and records what it finds.
+
+    Upstream may change between the polls of the two, so a difference counts once both were read again.
+    """
 
     def __init__(
-        self, fine: View, coarse: View, inventory: Inventory, *, clock: Callable[[], datetime]
+        self, fine: ViewPoller, coarse: ViewPoller, inventory: Inventory, *, clock: Callable[[], datetime]
     ) -> None:
-        self.only, self.dataset, self.terms = fine.poller, AGENT, NO_TERMS
-        self.stream = stream_name(AGENT, fine.namespace)
-        self._views = fine, coarse
+        self.only, self.dataset, self.terms = fine.view.poller, AGENT, NO_TERMS
+        self.stream = stream_name(AGENT, fine.view.namespace)
+        self._pollers = fine, coarse
+        self._views = fine.view, coarse.view
         self._inventory = inventory
         self._clock = clock
 
@@ -163,6 +176,10 @@ class GrainCheck:
         (fine, coarse), names = self._views, self._inventory.names(now)
         found = compare(sink.ask, fine, coarse, names.organization_id, span)
         if found.differing:
+            last = max(found.differing)
+            self._read_again(Range(min(found.differing), last + WIDTHS[coarse.width]), sink, tally)
+            found = compare(sink.ask, fine, coarse, names.organization_id, span)
+        if found.differing:
             log.warning(
                 "grains_differ",
                 fine=found.fine,
@@ -176,3 +193,7 @@ class GrainCheck:
         tally.windows += 1
         tally.buckets += found.buckets
         tally.differing = len(found.differing)
+
+    def _read_again(self, span: Range, sink: Sink, tally: Tally) -> None:
+        for poller in self._pollers:
+            poller.keep(span, sink.store, tally, record=sink.record, priority=Priority.LIVE, verify=True)

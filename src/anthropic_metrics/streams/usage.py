@@ -33,7 +33,9 @@ def _pollers(organization: Organization, width: Width) -> Iterator[Poller]:
     yield ViewPoller(view, organization.client, inventory, clock=clock)
     coarser = (usage_view(config, other) for other in WIDTHS if WIDTHS[other] > WIDTHS[width])
     if (coarse := next(filter(None, coarser), None)) is not None:
-        yield GrainCheck(view, coarse, inventory, clock=clock)
+        # Pollers of its own: they remember no answers, and so look at the stream again.
+        poller = partial(ViewPoller, client=organization.client, inventory=inventory, clock=clock)
+        yield GrainCheck(poller(view), poller(coarse), inventory, clock=clock)
 
 
 HOURS = Stream(
