@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
-from anthropic_metrics import signals
-from anthropic_metrics.cli import (
-    alerts,
-    dashboards,
-    demo,
-    headroom,
-    inspect,
-    install,
-    polling,
-    streams,
-    trust,
-)
+from anthropic_metrics import __version__, signals
+from anthropic_metrics.cli import streams
+from anthropic_metrics.cli.late import LateGroup
 from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
-from anthropic_metrics.logs import catch_uncaught
 from anthropic_metrics.redaction import printable, redact
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="anthropic-metrics",
+    cls=LateGroup,
     help="Anthropic usage, cost and rate limits in your own Elasticsearch, kept right.",
     no_args_is_help=True,
     add_completion=False,
@@ -33,14 +25,29 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (polling, install, inspect, trust, headroom, alerts, dashboards, demo):
-    module.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"anthropic-metrics {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Before a command runs: what nobody catches is logged from here on."""
+    from anthropic_metrics.logs import catch_uncaught
+
+    catch_uncaught()
 
 
 def main() -> None:
     """Run a command; every error of ours becomes one readable message, never a traceback."""
     streams.guard()
-    catch_uncaught()
     try:
         with signals.interrupting():
             app()

@@ -1,0 +1,53 @@
+"""The commands by name, each imported when it is called: help and version need none of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+# Command: its module here, and what the list of commands says about it.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("polling", "Poll until SIGTERM or Ctrl-C."),
+    "once": ("polling", "One pass over everything, backfill included."),
+    "backfill": ("polling", "Read an older range."),
+    "preview": ("polling", "The documents as NDJSON; nothing is written."),
+    "setup": ("install", "Install or upgrade templates, pipelines, dashboards, rules."),
+    "check": ("inspect", "What works, and how to mend the rest."),
+    "healthcheck": ("inspect", "Ask the daemon on this machine whether it works."),
+    "audit": ("trust", "Compare the streams with the Admin API."),
+    "corrections": ("trust", "What changed upstream after it was shipped."),
+    "headroom": ("headroom", "How close each rate limit was."),
+    "alerts": ("alerts", "Alert rules: list, evaluate, install, export."),
+    "dashboards": ("dashboards", "The dashboards without, or before, a Kibana."),
+    "demo": ("demo", "Simulated organization, Elasticsearch and agent on this machine."),
+    "simulate": ("demo", "An Admin API that invents an organization."),
+}
+
+
+class LateGroup(TyperGroup):
+    """A group whose commands come from COMMANDS."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        return registered(COMMANDS[cmd_name][0])[cmd_name]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+def registered(module: str) -> dict[str, Any]:
+    """The commands that a module of this package registers, by name."""
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.callback()(lambda: None)  # with one a single command stays a command of a group
+    import_module(f"anthropic_metrics.cli.{module}").register(app)
+    group: Any = typer.main.get_command(app)
+    commands: dict[str, Any] = group.commands
+    return commands
