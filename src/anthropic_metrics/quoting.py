@@ -17,7 +17,7 @@ from anthropic_metrics.redaction import printable
 _HARMLESS = re.compile(
     r"""
       [+-]?\d{1,9}(\.\d{1,4})?                        # a number
-    | [+-]?\d{1,6}\s?(s|m|h|d|w|min|mins|sec|hours?|days?|minutes?|seconds?|weeks?|months?)  # a length
+    | [+-]?\d{1,6}\s?[a-z]{1,7}                       # a length, or what was to be one
     | \d{4}-\d{1,2}-\d{1,2}([T ]\d\d:\d\d(:\d\d)?Z?)?  # a date or a time
     | true|false|yes|no|on|off|none|null
     """,

@@ -205,7 +205,15 @@ def test_a_mistaken_configuration_is_one_message_and_exit_code_2(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["backfill"], ["once", "--only", "everything"], ["backfill", "--since", "yesterday"], ["fly"]],
+    [
+        ["backfill"],
+        ["once", "--only", "everything"],
+        ["backfill", "--since", "yesteday"],
+        ["alerts", "evaluate", "--at", "0001-01-01"],
+        ["corrections", "--since", "999999d"],
+        ["simulate", "--port", "80000"],
+        ["fly"],
+    ],
 )
 def test_wrong_usage_ends_with_exit_code_2(tmp_path: Path, arguments: list[str]) -> None:
     done = run(tmp_path, *arguments)

@@ -77,7 +77,7 @@ def versions(es: Elasticsearch, stream: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("audit", "--since", "yesterday"), ("corrections", "--since", "1 week")]
+    "arguments", [("audit", "--since", "yesteday"), ("corrections", "--since", "1 week")]
 )
 def test_a_date_that_is_none_is_one_message_and_exit_code_2(
     tmp_path: Path, arguments: tuple[str, ...]

@@ -20,7 +20,8 @@ from anthropic_metrics.alerts.files import exported
 from anthropic_metrics.alerts.install import Change, apply, impression, plan_install, plan_uninstall
 from anthropic_metrics.alerts.messages import subject
 from anthropic_metrics.alerts.suggest import Suggestion, pasted, suggestions
-from anthropic_metrics.cli.common import ConfigOption, load, moment
+from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.errors import ConfigError
@@ -86,7 +87,11 @@ def list_rules(config: ConfigOption = None) -> Answer:
 @answers(VERDICTS)
 def evaluate(
     at: Annotated[
-        str | None, typer.Option(help="A time such as 2026-11-20T15:00Z; else now.", show_default=False)
+        str | None,
+        typer.Option(
+            help="A time (2026-11-20T15:00Z), a length back (12h) or a word (yesterday); else now.",
+            show_default=False,
+        ),
     ] = None,
     config: ConfigOption = None,
 ) -> Answer:
@@ -94,7 +99,7 @@ def evaluate(
 
     Then: over the documents as they stand today. Exit code 1 when a rule could not be run, or had no data.
     """
-    when = moment(at, "--at") if at else utc_now()
+    when = moment(at, "--at", utc_now()) if at else utc_now()
     settings = load(config)
     settings.require_elasticsearch()
     with closing(connect(settings.elasticsearch)) as es:

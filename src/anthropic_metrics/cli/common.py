@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -48,20 +48,6 @@ def load(path: Path | None) -> Config:
     for caution in config.cautions():
         log.warning("unsafe_configuration", reason=caution)
     return config
-
-
-def moment(text: str, option: str) -> datetime:
-    """A date or an ISO time as aware UTC; a bare date is its midnight.
-
-    Raises ConfigError that names the option.
-    """
-    try:
-        if len(text) == len("2026-01-01"):
-            return datetime.combine(date.fromisoformat(text), time(), UTC)
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{option}: {text!r} is no date; write 2026-01-01 or 2026-01-01T12:00Z") from None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def check_workspace(given: str, known: Mapping[str, str]) -> None:

@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.cli.common import ConfigOption, load, moment
+from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import say
-from anthropic_metrics.config.values import parse_duration
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kibana.ask import Span, ask, opened
@@ -26,7 +26,6 @@ from anthropic_metrics.kibana.look.page import Page, no_stream, render
 PAGE = Path("anthropic-metrics.html")
 INSTANT = timedelta(milliseconds=1)  # Kibana's ranges hold both of their bounds
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
-_LENGTH = re.compile(r"\d+[a-z]", re.ASCII)
 
 commands = typer.Typer(help="The dashboards without, or before, a Kibana.", no_args_is_help=True)
 
@@ -46,13 +45,15 @@ def render_page(
     since: Annotated[
         str | None,
         typer.Option(
-            help="Start of the range, on all dashboards: a date, a time or an age such as 7d.",
+            help="Start of the range: a day, a time, a length back (7d) or a word (last-month).",
             show_default="each dashboard's own",
         ),
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option(help="End of the range, exclusive: a date, a time or an age.", show_default="now"),
+        typer.Option(
+            help="End of the range, exclusive: a day, a time, a length back or a word.", show_default="now"
+        ),
     ] = None,
 ) -> None:
     """Draw every panel from its own query, on one page that opens in any browser."""
@@ -97,10 +98,10 @@ def chosen_spans(
             raise ConfigError("--month: leave out --since and --until, the month is the range")
         span = _month(month, now)
         return lambda dashboard: span
-    end = now if until is None else min(_bound(until, "--until", now), now) - INSTANT
+    end = now if until is None else min(moment(until, "--until", now), now) - INSTANT
     if since is None:
         return lambda dashboard: opened(dashboard.range, end)
-    span = Span(_bound(since, "--since", now), end)
+    span = Span(moment(since, "--since", now), end)
     if span.start >= span.end:
         raise ConfigError(f"--since: {since} is not before the end of the range, {end:%Y-%m-%d %H:%M} UTC")
     return lambda dashboard: span
@@ -136,15 +137,6 @@ def _month(text: str, now: datetime) -> Span:
         raise ConfigError(f"--month: {text} has not begun")
     following = (start + timedelta(days=31)).replace(day=1)
     return Span(start, min(following - INSTANT, now))
-
-
-def _bound(text: str, option: str, now: datetime) -> datetime:
-    if not _LENGTH.fullmatch(text):
-        return moment(text, option)
-    try:
-        return now - parse_duration(text)
-    except (ValueError, OverflowError):
-        raise ConfigError(f"{option}: {text!r} is not an age; write 12h or 7d") from None
 
 
 def _write(path: Path, text: str) -> None:

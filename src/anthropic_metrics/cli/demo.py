@@ -20,6 +20,7 @@ from anthropic_metrics.cli.polling import attempt_all
 from anthropic_metrics.cli.render import say, show
 from anthropic_metrics.config import Backfill, BudgetSettings, Config
 from anthropic_metrics.embedded import cache_dir
+from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.signals import until_asked
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer, serve
@@ -36,13 +37,21 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8787,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8787,
     days: DaysOption = 30,
     seed: SeedOption = 7,
 ) -> None:
     """An Admin API that invents a believable organization, until Ctrl-C."""
     with until_asked() as stop:
-        serve(port=port, days=days, seed=seed, stop=stop, ready=_say_where)
+        try:
+            serve(port=port, days=days, seed=seed, stop=stop, ready=_say_where)
+        except OSError as error:
+            raise ConfigError(
+                f"--port: cannot listen on {port}: {error.strerror}.",
+                cure="Name another port; 0 takes a free one.",
+            ) from None
 
 
 def _say_where(url: str) -> None:

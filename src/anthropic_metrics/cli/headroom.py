@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.cli.common import ConfigOption, check_workspace, load, moment
+from anthropic_metrics.cli.common import ConfigOption, check_workspace, load
+from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.cli.what_if import NO_SPEED, WHAT_IF, what_if_answer
 from anthropic_metrics.config import Config
-from anthropic_metrics.config.values import parse_duration
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.lookup import refresh_if_allowed
 from anthropic_metrics.elastic.outlook import Line, begins, lines, unmapped, workspaces
@@ -61,7 +61,9 @@ def register(app: typer.Typer) -> None:
 def headroom(
     since: Annotated[
         str,
-        typer.Option(help="How far back, such as 24h, or a day; else 7 days, so that each weekday counts."),
+        typer.Option(
+            help="A length back (24h), a day or a word (yesterday); else 7 days, so that each weekday counts."
+        ),
     ] = WEEK,
     workspace: Annotated[
         str | None, typer.Option(help="Only this workspace, by id or name.", show_default=False)
@@ -101,10 +103,7 @@ def _limits(given: list[str], model: str | None) -> dict[str, int]:
 
 
 def _start(text: str, now: datetime) -> datetime:
-    try:
-        return now - parse_duration(text)
-    except ValueError:
-        start = moment(text, "--since")
+    start = moment(text, "--since", now)
     if start >= now:
         raise ConfigError(f"--since: {text} is not in the past")
     return start

@@ -15,7 +15,8 @@ from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent, utc_now
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.cli.cluster import embedded_cluster, own_data
-from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment, progress
+from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, progress
+from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import Answer, answers, say
 from anthropic_metrics.cli.summary import SUMMARY, summary
 from anthropic_metrics.config import Config
@@ -66,13 +67,16 @@ def once(config: ConfigOption = None, only: OnlyOption = None) -> Answer:
 
 @answers(SUMMARY)
 def backfill(
-    since: Annotated[str, typer.Option(help="First day, such as 2026-01-01.")],
+    since: Annotated[
+        str, typer.Option(help="First day (2026-01-01), a length back (90d) or a word (last-month).")
+    ],
     until: Annotated[str | None, typer.Option(help="End, exclusive; else now.", show_default=False)] = None,
     config: ConfigOption = None,
     only: OnlyOption = None,
 ) -> Answer:
     """Read an older range, newest first; minutes only as far back as usage.minute_backfill."""
-    wanted = Range(moment(since, "--since"), moment(until, "--until") if until else utc_now())
+    now = utc_now()
+    wanted = Range(moment(since, "--since", now), moment(until, "--until", now) if until else now)
     if wanted.start >= wanted.end:
         raise ConfigError(
             f"--since: {since} is not before the end of the range, {wanted.end:%Y-%m-%dT%H:%MZ}"

@@ -12,10 +12,10 @@ from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit import Asked, audit_all
 from anthropic_metrics.cli.audited import AUDIT, DIFFERENCES, MONTHS, OTHERS, audit_answer
-from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, moment
+from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load
+from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
-from anthropic_metrics.config.values import parse_duration
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.memory import StreamMemory
@@ -39,7 +39,9 @@ CORRECTIONS = Layout(
     Column("dimensions", "list", title="of"),
 )
 
-SinceOption = Annotated[str, typer.Option(help="How far back: a length (7d, 12h) or a date (2026-01-01).")]
+SinceOption = Annotated[
+    str, typer.Option(help="A length back (7d, 12h), a day (2026-01-01) or a word (last-month).")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +53,10 @@ def register(app: typer.Typer) -> None:
 def audit_command(
     since: Annotated[
         str | None,
-        typer.Option(help="First day, or a length such as 7d; else all of `backfill`.", show_default=False),
+        typer.Option(
+            help="First day, a length back (7d) or a word (last-month); else all of `backfill`.",
+            show_default=False,
+        ),
     ] = None,
     until: Annotated[
         str,
@@ -84,7 +89,7 @@ def corrections(since: SinceOption = "7d", config: ConfigOption = None) -> Answe
     settings, now = load(config), utc_now()
     settings.require_elasticsearch()
     with connect(settings.elasticsearch) as es:
-        found = corrections_since(es, settings, _start(since, now))
+        found = corrections_since(es, settings, moment(since, "--since", now))
     return Answer(CORRECTIONS.table([_correction(source) for source in found], empty="No corrections."))
 
 
@@ -103,20 +108,13 @@ def corrections_since(es: Client, config: Config, since: datetime) -> list[dict[
 
 
 def _asked(since: str | None, until: str, now: datetime) -> Asked:
-    end = {SETTLED: None, "now": now}[until] if until in (SETTLED, "now") else moment(until, "--until")
-    begin = _start(since, now) if since else None
+    end = {SETTLED: None, "now": now}[until] if until in (SETTLED, "now") else moment(until, "--until", now)
+    begin = moment(since, "--since", now) if since else None
     if begin is not None and begin >= (end or now):
         raise ConfigError(
             f"--since: {since} is not before the end of the range, {end or now:%Y-%m-%dT%H:%MZ}"
         )
     return Asked(begin, end)
-
-
-def _start(text: str, now: datetime) -> datetime:
-    try:
-        return now - parse_duration(text)
-    except ValueError:
-        return moment(text, "--since")
 
 
 def _correction(source: dict[str, Any]) -> tuple[object, ...]:

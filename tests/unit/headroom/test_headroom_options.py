@@ -17,8 +17,8 @@ from anthropic_metrics.errors import ConfigError
         (["--limit", "output_tokens_per_minute=0", "--model", "m"], "is not <limit>=<tokens>"),
         (["--limit", "output_tokens_per_minute=5"], "--limit and --model go together"),
         (["--model", "m"], "--limit and --model go together"),
-        (["--since", "yesterday"], "--since: 'yesterday' is no date"),
-        (["--since", "2999-01-01"], "--since: 2999-01-01 is not in the past"),
+        (["--since", "yesteday"], "--since: 'yesteday' is not a date"),
+        (["--since", "2099-01-01"], "--since: 2099-01-01 is not in the past"),
     ],
 )
 def test_a_wrong_option_says_what_is_allowed(
