@@ -18,7 +18,13 @@ from prometheus_client import generate_latest
 from pydantic import SecretStr
 
 from anthropic_metrics import logs
-from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.agent.core import Agent, utc_now
+from anthropic_metrics.agent.organization import Organization
+from anthropic_metrics.audit import Asked, audit_all
+from anthropic_metrics.checks.admin import AdminFacts
+from anthropic_metrics.checks.cluster import elasticsearch
+from anthropic_metrics.cli.trust import corrections_since
 from anthropic_metrics.config import (
     AnthropicSettings,
     Backfill,
@@ -27,18 +33,23 @@ from anthropic_metrics.config import (
     UsageSettings,
 )
 from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.outlook import lines
 from anthropic_metrics.elastic.setup import apply, plan_setup
 from anthropic_metrics.embedded import EmbeddedElasticsearch, Users
 from anthropic_metrics.errors import MetricsError
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer, effects
 from tests.harness.world import World
 
 PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text("utf-8")
+KEYS = [json.loads(body) for body in re.findall(r"POST /_security/api_key\n(.*?)```", PAGE, re.DOTALL)]
 ROLES = {
-    name: json.loads(body)
-    for name, body in re.findall(r"PUT _security/role/anthropic_metrics_(\w+)\n(.*?)```", PAGE, re.DOTALL)
+    name.removeprefix("anthropic_metrics_"): descriptor
+    for key in KEYS
+    for name, descriptor in key["role_descriptors"].items()
 }
-PASSWORDS = {name: f"{name}-secret-password" for name in ("root", "run", "setup")}
+PASSWORDS = {name: f"{name}-secret-password" for name in ("root", "run", "setup", "read")}
 NEXT_KEY = "sk-ant-admin01-the-next-key"
 
 
@@ -48,7 +59,7 @@ def user(url: str, name: str) -> Elasticsearch:
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    roles_of = {"root": ["superuser"], "run": ["run"], "setup": ["setup"]}
+    roles_of = {"root": ["superuser"], **{name: [name] for name in ROLES}}
     users = Users(PASSWORDS, roles_of, ROLES)
     with EmbeddedElasticsearch(data=tmp_path_factory.mktemp("secured"), users=users) as server:
         with user(server.url, "root") as root:
@@ -103,6 +114,53 @@ def test_the_running_role_does_all_of_its_work(installed: str, admin_api: Simula
         assert w.held_usage("usage") == w.true_usage("usage", start, at=clock.now())
         assert any(source["event"]["action"] == "correction" for source in w.sources("agent"))
     admin_api.simulation.edits.take_back(edit)
+
+
+def test_every_body_on_the_page_is_a_request_for_one_key_or_role() -> None:
+    assert [key["name"] for key in KEYS] == [f"anthropic-metrics-{name}" for name in ROLES]
+    assert set(ROLES) == {"run", "setup", "read"}
+    assert all(key.keys() <= {"name", "expiration", "role_descriptors"} for key in KEYS)
+    (kibana,) = re.findall(r"PUT kbn:/api/security/role/\w+\n(.*?)```", PAGE, re.DOTALL)
+    role = json.loads(kibana)
+    assert role["elasticsearch"]["indices"] == ROLES["read"]["indices"]
+    (space,) = role["kibana"]
+    assert space.keys() == {"base", "feature", "spaces"}
+
+
+def test_the_reading_role_does_for_every_command_that_only_reads(
+    installed: str, admin_api: SimulatorServer
+) -> None:
+    clock = admin_api.simulation.clock
+    settings = config(installed, admin_api, "read")
+    running = config(installed, admin_api, "run")
+    with Agent(running, clock=clock.now) as agent:
+        for job in agent.jobs:
+            agent.attempt(job)
+    with user(installed, "root") as root:
+        root.indices.refresh(index="metrics-anthropic_metrics.*")
+    with (
+        connect(settings.elasticsearch) as es,
+        AdminClient(settings.anthropic, clock=clock.now) as client,
+    ):
+        organization = Organization(settings, client, Inventory(client), clock=clock.now)
+        report = audit_all(es, organization, Asked(None, None), clock.now())
+        assert report.equal, report
+        assert corrections_since(es, settings, clock.now() - timedelta(days=7)) is not None
+        day = Range(clock.now() - timedelta(days=1), clock.now())
+        assert lines(es, "metrics-anthropic_metrics.headroom-default", day) == []  # minutes are off here
+        findings = {found.what: found for found in elasticsearch(settings, clock.now(), AdminFacts())}
+        assert "enough for audit" in findings["Elasticsearch rights"].details
+        with pytest.raises(AuthorizationException):
+            es.index(index="metrics-anthropic_metrics.agent-default", op_type="create", document={})
+
+
+def test_check_tells_the_role_that_sets_up_what_it_is_for(installed: str, admin_api: SimulatorServer) -> None:
+    settings = config(installed, admin_api, "setup")
+    found = {each.what: each for each in elasticsearch(settings, utc_now(), AdminFacts())}
+    assert found["Elasticsearch rights"].status == "ok"
+    assert "may set up; another user must run the agent" in found["Elasticsearch rights"].details
+    assert found["Index templates"].status == "ok"
+    assert found["Streams"].status == "skipped"
 
 
 FORBIDDEN = {

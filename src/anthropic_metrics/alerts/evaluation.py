@@ -14,7 +14,7 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.documents.base import AGENT_NAME
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.query import aggregate
-from anthropic_metrics.errors import MetricsError, NoData
+from anthropic_metrics.errors import AuthError, MetricsError, NoData
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.ranges import iso
 
@@ -46,7 +46,8 @@ def evaluate(es: Client, config: Config, at: datetime) -> Iterator[Verdict]:
 def first_impression(es: Client, rule: Rule, config: Config, now: datetime) -> tuple[int, str]:
     """How many alerts the rule would begin with under a default threshold, and what to say about it.
 
-    0 and nothing where the threshold is the user's own. Raises what `run` raises, but for NoData.
+    0 and nothing where the threshold is the user's own; whoever sets up need not read the streams. Raises
+    what `run` raises, but for NoData and AuthError.
     """
     if not has_default(rule, config):
         return 0, ""
@@ -54,6 +55,8 @@ def first_impression(es: Client, rule: Rule, config: Config, now: datetime) -> t
         count = len(run(es, rule, now))
     except NoData:
         return 0, "no data to judge its default threshold by yet; `alerts suggest` derives one"
+    except AuthError:
+        return 0, "its default threshold was not judged: this user may not read the streams"
     return count, f"would begin with {count} alerts; `anthropic-metrics alerts suggest` derives thresholds"
 
 
