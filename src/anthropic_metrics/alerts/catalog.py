@@ -27,6 +27,12 @@ def rules(config: Config) -> list[Rule]:
     return [rule for rule in every_rule(config) if not off_because(rule, config)]
 
 
+def left_out(config: Config) -> list[tuple[Rule, str]]:
+    """The rules that are chosen and yet off, for want of their data; and why."""
+    chosen = (rule for rule in every_rule(config) if not _not_chosen(rule, config))
+    return [(rule, why) for rule in chosen if (why := _without_data(rule, config))]
+
+
 def off_because(rule: Rule, config: Config) -> str:
     """Why the rule is off; empty where it is on.
 
@@ -34,11 +40,20 @@ def off_because(rule: Rule, config: Config) -> str:
     without its values it would be silent for the wrong reason. Budgets are on where there is one; that of the
     organization takes the place of the plain monthly limit.
     """
-    if not rule.key.startswith("budget "):
-        if rule.key not in config.alerts.rules:
-            return "not in alerts.rules"
-        if rule.key == "monthly_budget" and config.budgets.organization_usd is not None:
-            return "budgets.organization_usd takes its place"
+    return _not_chosen(rule, config) or _without_data(rule, config)
+
+
+def _not_chosen(rule: Rule, config: Config) -> str:
+    if rule.key.startswith("budget "):
+        return ""
+    if rule.key not in config.alerts.rules:
+        return "not in alerts.rules"
+    if rule.key == "monthly_budget" and config.budgets.organization_usd is not None:
+        return "budgets.organization_usd takes its place"
+    return ""
+
+
+def _without_data(rule: Rule, config: Config) -> str:
     for dataset in rule.reads:
         if why := _not_collected(dataset, config):
             return why

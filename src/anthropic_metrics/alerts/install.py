@@ -17,7 +17,7 @@ from anthropic_metrics.alerts.bodies import (
     rule_id,
     update_body,
 )
-from anthropic_metrics.alerts.catalog import rules
+from anthropic_metrics.alerts.catalog import left_out, rules
 from anthropic_metrics.alerts.evaluation import first_impression, has_default
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.config import Config
@@ -30,7 +30,7 @@ from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 _PAGE = 100
 
 
-Action = Literal["create", "update", "delete", "keep", "unchanged"]
+Action = Literal["create", "update", "delete", "keep", "unchanged", "off"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ def plan_install(
             changes.append(_creation(identity, body, *judge(rule)))
         else:
             changes.append(_change(body, found, default=has_default(rule, config), overwrite=overwrite))
-    return [*changes, *(_removal(found, overwrite=overwrite) for found in held.values())]
+    off = [Change("off", rule.name, why) for rule, why in left_out(config)]
+    return [*changes, *off, *(_removal(found, overwrite=overwrite) for found in held.values())]
 
 
 def install_rules(config: Config, es: Client, now: datetime, *, dry_run: bool) -> list[Step]:
@@ -109,7 +110,7 @@ def install_rules(config: Config, es: Client, now: datetime, *, dry_run: bool) -
 
 
 def _step(change: Change, *, dry_run: bool) -> Step:
-    action = "skip" if change.action == "keep" else change.action
+    action = "skip" if change.action == "keep" or change.action == "off" else change.action
     return Step("alert rule", change.name, action, change.detail, status=None if dry_run else DONE[action])
 
 

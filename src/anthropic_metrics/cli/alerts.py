@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.alerts.catalog import every_rule, off_because
+from anthropic_metrics.alerts.catalog import every_rule, left_out, off_because
 from anthropic_metrics.alerts.evaluation import Verdict
 from anthropic_metrics.alerts.evaluation import evaluate as judge
 from anthropic_metrics.alerts.files import exported
@@ -196,7 +196,8 @@ def export(
     if not re.fullmatch(r"\d+\.\d+(\.\d+)?", kibana):
         raise ConfigError(f"--kibana: {kibana!r} is no version; write 8.19 or 9.2")
     version = tuple(int(part) for part in kibana.split("."))
-    files = exported(load(config), version)
+    settings = load(config)
+    files = exported(settings, version)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -204,6 +205,8 @@ def export(
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from None
     say(f"{len(files)} files in {folder}")
+    for rule, why in left_out(settings):
+        say(f"{rule.key} is off and left out: {why}.")
 
 
 def _carry_out(kibana: KibanaClient, changes: list[Change], *, dry_run: bool) -> Answer:

@@ -18,7 +18,7 @@ from anthropic_metrics.alerts.files import exported
 from anthropic_metrics.alerts.install import Impression, apply, plan_install, plan_uninstall
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.cli import app
-from anthropic_metrics.config import AlertSettings, BudgetSettings, Config, KibanaSettings
+from anthropic_metrics.config import AlertSettings, BudgetSettings, Config, KibanaSettings, RateLimitSettings
 from anthropic_metrics.errors import AuthError, ConfigError, MetricsError
 from anthropic_metrics.kibana.client import KibanaClient
 from tests.servers.kibana_actions import problems, rendered
@@ -315,3 +315,21 @@ def test_the_commands_install_print_and_remove(tmp_path: Path, monkeypatch: pyte
         each["attributes"].keys() == {"name", "tags", "ruleTypeId", "schedule", "params", "alertDelay"}
         for each in templates
     )
+
+
+def test_install_and_export_say_which_chosen_rules_are_off_for_want_of_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = RateLimitSettings(enabled=False)
+    with kibana_rules((9, 4, 0)) as kibana:
+        config = configured(kibana, rate_limits=limits)
+        with KibanaClient(config.kibana) as client:
+            changes = plan_install(client, config, quiet)
+            apply(client, changes)
+        off = {change.name: change.detail for change in changes if change.action == "off"}
+        assert len(kibana.rules) == len(every_rule(config)) - 2
+    assert list(off.values()) == ["rate_limits.enabled is false"] * 2
+    monkeypatch.setenv("ANTHROPIC_METRICS_RATE_LIMITS__ENABLED", "false")
+    written = CliRunner().invoke(app, ["alerts", "export", str(tmp_path)], catch_exceptions=False)
+    assert "new_workspace is off and left out: rate_limits.enabled is false." in written.stderr
+    assert not (tmp_path / "new_workspace.json").exists()
