@@ -20,7 +20,6 @@ app = typer.Typer(
     cls=LateGroup,
     help="Anthropic usage, cost and rate limits in your own Elasticsearch, kept right.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

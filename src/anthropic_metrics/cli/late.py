@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "headroom": ("headroom", "How close each rate limit was."),
     "alerts": ("alerts", "Alert rules: list, evaluate, install, export."),
     "dashboards": ("dashboards", "The dashboards without, or before, a Kibana."),
+    "config": ("configuration", "Begin, check and show the configuration."),
     "demo": ("demo", "Simulated organization, Elasticsearch and agent on this machine."),
     "simulate": ("demo", "An Admin API that invents an organization."),
 }

@@ -68,6 +68,13 @@ def load_config(path: Path | None, environ: Mapping[str, str] | None = None) -> 
 
     `path` is the file; without one it is `ANTHROPIC_METRICS_CONFIG`, else `./config.yaml` if there is one.
     """
+    return load_with_origins(path, environ)[0]
+
+
+def load_with_origins(
+    path: Path | None, environ: Mapping[str, str] | None = None
+) -> tuple[Config, dict[Key, str]]:
+    """The same, and for each key that is given the file or the variable that gives it."""
     environ = os.environ if environ is None else environ
     path = path or _default_path(environ)
     problems: list[Problem] = []
@@ -79,7 +86,7 @@ def load_config(path: Path | None, environ: Mapping[str, str] | None = None) -> 
     config = _validated(layer, problems)
     if problems or config is None:
         raise ConfigError(redact.scrub(_one_message(problems)))
-    return config
+    return config, {key: leaf.origin for key, leaf in layer.items()}
 
 
 def _default_path(environ: Mapping[str, str]) -> Path | None:
@@ -191,7 +198,7 @@ def _hide_secrets(layer: Layer) -> None:
     for key, leaf in layer.items():
         for text in _texts(leaf.value):
             if key[:2] in SECRET_KEYS:
-                redact.add(text)
+                redact.add_url(text)
             user = text.partition("://")[2].rpartition("@")[0]
             if user and not any(letter.isspace() for letter in text):
                 redact.add(user)

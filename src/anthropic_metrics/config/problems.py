@@ -82,7 +82,8 @@ def known_keys() -> Iterator[tuple[Key, FieldInfo]]:
 
 
 def is_secret(field: FieldInfo) -> bool:
-    return field.annotation == SecretStr | None
+    """Whether the value, or each item of it, is a secret."""
+    return field.annotation in (SecretStr | None, tuple[SecretStr, ...])
 
 
 KEYS: dict[Key, FieldInfo] = dict(known_keys())

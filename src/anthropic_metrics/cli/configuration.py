@@ -1,0 +1,98 @@
+"""`config`: begin a configuration, check it, see what is in force, and let an editor know it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from anthropic_metrics.cli.common import ConfigOption
+from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
+from anthropic_metrics.config.load import load_with_origins
+from anthropic_metrics.config.problems import KEYS, Key, dotted, is_secret
+from anthropic_metrics.errors import ConfigError
+
+VALUES = Layout("configuration", Column("key"), Column("value"), Column("origin"))
+CHECKED = Layout("checked", Column("what"), Column("result"))
+MASK = "********"
+
+commands = typer.Typer(help="The configuration: begin, check and show it.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(commands, name="config")
+
+
+@commands.command()
+def init(
+    output: Annotated[Path, typer.Option(help="File to write; never one that exists.")] = Path("config.yaml"),
+) -> None:
+    """Write a commented file with every key and its default."""
+    from anthropic_metrics.config.reference import example
+
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(example())
+    except FileExistsError:
+        raise ConfigError(f"--output: {output} exists; name another file") from None
+    except OSError as error:
+        raise ConfigError(f"--output: {output} cannot be written: {error.strerror}") from None
+    say(f"{output}: set anthropic.admin_key and elasticsearch.hosts, then run `anthropic-metrics check`.")
+
+
+@commands.command()
+@answers(CHECKED)
+def validate(config: ConfigOption = None) -> Answer:
+    """Read the configuration and the files of its secrets, and ask no server.
+
+    Exit code 2 names everything that is wrong.
+    """
+    settings, origins = load_with_origins(config)
+    given = [settings.elasticsearch.secret(), settings.kibana.secret()]
+    if settings.anthropic.admin_key or settings.anthropic.admin_key_file:
+        given.append(settings.anthropic.secret())
+    for secret in given:
+        if secret is not None:
+            secret.get()
+    rows = [(origin, "valid") for origin in sorted(set(origins.values()))] or [("defaults", "valid")]
+    return Answer(CHECKED.table(rows), notes=list(settings.cautions()))
+
+
+@commands.command()
+@answers(VALUES)
+def show(config: ConfigOption = None) -> Answer:
+    """Every value in force and where it comes from; secrets are masked."""
+    settings, origins = load_with_origins(config)
+    written = settings.model_dump(mode="json")
+    rows = [(dotted(key), _shown(key, _at(written, key)), _origin(key, origins)) for key in KEYS]
+    return Answer(VALUES.table(rows))
+
+
+@commands.command("schema")
+def print_schema() -> None:
+    """JSON Schema of the file, for editors: `# yaml-language-server: $schema=config.schema.json`."""
+    from anthropic_metrics.config.schema import schema
+
+    sys.stdout.write(json.dumps(schema(), indent=2) + "\n")
+
+
+def _at(written: Any, key: Key) -> Any:
+    for name in key:
+        written = written[name]
+    return written
+
+
+def _shown(key: Key, value: Any) -> str | None:
+    """The value as the file would have it; a secret, also one in a list, as a mask."""
+    if value in (None, "", [], {}):
+        return None
+    if is_secret(KEYS[key]):
+        return MASK
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _origin(key: Key, origins: dict[Key, str]) -> str:
+    return next((origin for given, origin in origins.items() if given[: len(key)] == key), "default")
