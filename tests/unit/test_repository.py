@@ -18,7 +18,7 @@ import yaml
 from anthropic_metrics.config import load_config
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = [*sorted((ROOT / "scripts").iterdir()), ROOT / ".ci/run"]
+SCRIPTS = [*(each for each in sorted((ROOT / "scripts").iterdir()) if not each.suffix), ROOT / ".ci/run"]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 

@@ -1,0 +1,102 @@
+"""Questions to our own streams, answered from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from anthropic_metrics.kernel.questions import Asked, LimitHistory, MinuteUse, Row, State
+from anthropic_metrics.kernel.ranges import Range, floor
+
+
+@dataclass
+class MemoryQuestions:
+    """A `kernel.questions.Questions` over (document's time, time of writing) by stream.
+
+    What no test asks raises NotImplementedError.
+    """
+
+    written: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
+    polled: datetime | None = None
+
+    def refresh(self, *streams: str) -> None:
+        """Everything is visible at once."""
+
+    def windows(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        *,
+        since: datetime | None = None,
+        missing: bool = False,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> set[datetime]:
+        found = self.written.get(stream, ()) if not missing else ()
+        return {
+            floor(at, width)
+            for at, created in found
+            if span.start <= at < span.end and (since is None or created >= since)
+        }
+
+    def sums(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        fields: Sequence[str],
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[datetime, dict[str, int]]:
+        raise NotImplementedError
+
+    def states(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[datetime, State]:
+        raise NotImplementedError
+
+    def documents(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        fields: Sequence[str],
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> Iterator[tuple[str, Row]]:
+        raise NotImplementedError
+
+    def groups(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        by: Sequence[str],
+        fields: Sequence[str],
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> Iterator[tuple[Row, Row]]:
+        raise NotImplementedError
+
+    def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
+        return self.polled
+
+    def limit_history(self, stream: str, organization_id: str) -> LimitHistory:
+        raise NotImplementedError
+
+    def minutes(
+        self, stream: str, organization_id: str, asked: Asked, workspaces: tuple[str, ...] = ()
+    ) -> MinuteUse:
+        raise NotImplementedError
+
+    def organizations(self, stream: str) -> list[str]:
+        raise NotImplementedError
