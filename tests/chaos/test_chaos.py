@@ -9,9 +9,10 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from tests.harness.chaos_events import Event
-from tests.harness.chaos_run import failure_of, report, shrunk
+from tests.harness.chaos_run import failure_of, report, schedule_of_live_polls, shrunk
 
 SEEDS = range(1, 21)
+LIVE_SEEDS = range(301, 305)
 # Schedules that once failed, by what was wrong.
 FAILED_ONCE: dict[str, tuple[int, str]] = {
     "a correction refused once was not recorded": (8, "9:es_items_refused:880737 9:usage_revised:289164"),
@@ -28,6 +29,14 @@ def test_whatever_happens_the_streams_end_equal_to_the_truth(
     es: Elasticsearch, elasticsearch_url: str, seed: int
 ) -> None:
     failure = report(es, elasticsearch_url, seed)
+    assert not failure, failure
+
+
+@pytest.mark.parametrize("seed", LIVE_SEEDS)
+def test_after_wrong_empty_answers_live_polls_alone_leave_the_truth(
+    es: Elasticsearch, elasticsearch_url: str, seed: int
+) -> None:
+    failure = report(es, elasticsearch_url, seed, schedule_of_live_polls(seed))
     assert not failure, failure
 
 
