@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +19,9 @@ from anthropic_metrics.cli.audited import LISTED, audit_answer
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.simulator import ADMIN_KEY
 from anthropic_metrics.streams.registry import BY_DATASET
+from tests.harness.command_line import run
 from tests.harness.world import World, world
 
 NOW = datetime(2026, 11, 20, 9, 42, 10, tzinfo=UTC)
@@ -198,3 +202,23 @@ def test_costs_are_totalled_in_dollars_by_month_and_long_lists_of_differences_ar
     (listed,) = (table for table in answer.tables if table.title == "Differences")
     assert len(listed.cells()) == LISTED
     assert len(listed.objects()) == LISTED + 3
+
+
+def test_preview_shows_headroom_computed_from_the_streams_and_writes_nothing(
+    filled: World, tmp_path: Path, elasticsearch_url: str
+) -> None:
+    before = filled.es.count(index=filled.stream("headroom"))["count"]
+    done = run(
+        tmp_path,
+        "preview",
+        "--only",
+        "headroom",
+        ANTHROPIC_ADMIN_API_KEY=ADMIN_KEY,
+        ELASTICSEARCH_URL=elasticsearch_url,
+        ANTHROPIC_METRICS_ANTHROPIC__BASE_URL=filled.server.url,
+        ANTHROPIC_METRICS_NAMESPACE=filled.config.namespace,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {each["event"]["dataset"] for each in shown} == {"anthropic_metrics.headroom"}
+    assert filled.es.count(index=filled.stream("headroom"))["count"] == before

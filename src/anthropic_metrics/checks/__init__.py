@@ -8,8 +8,8 @@ from datetime import datetime
 from anthropic_metrics.checks.admin import AdminFacts, admin_api
 from anthropic_metrics.checks.cluster import elasticsearch
 from anthropic_metrics.checks.finding import Finding, Status
-from anthropic_metrics.checks.kibana import kibana
-from anthropic_metrics.checks.network import network
+from anthropic_metrics.checks.kibana import kibana_findings
+from anthropic_metrics.checks.network import ways
 from anthropic_metrics.config import Config
 
 __all__ = ["Finding", "Status", "findings"]
@@ -18,7 +18,7 @@ __all__ = ["Finding", "Status", "findings"]
 def findings(config: Config, now: datetime) -> Iterator[Finding]:
     """Every check in order; what cannot work because an earlier one failed is left out or skipped."""
     facts = AdminFacts()
-    yield from network(config)
+    yield from ways(config)
     yield from admin_api(config, now, facts)
     yield from elasticsearch(config, now, facts)
-    yield from kibana(config)
+    yield from kibana_findings(config)

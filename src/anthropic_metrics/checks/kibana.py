@@ -20,7 +20,7 @@ _LINKS_CURE = (
 )
 
 
-def kibana(config: Config) -> Iterator[Finding]:
+def kibana_findings(config: Config) -> Iterator[Finding]:
     """Findings about Kibana; one that is skipped where none is configured."""
     if config.kibana.url is None:
         yield Finding("Kibana", Status.skipped, "no kibana.url")

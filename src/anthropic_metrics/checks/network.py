@@ -13,7 +13,7 @@ from anthropic_metrics.proxies import proxy_for, without_user
 _DEFAULT_AUTHORITIES = "the default authorities"
 
 
-def network(config: Config) -> Iterator[Finding]:
+def ways(config: Config) -> Iterator[Finding]:
     """A line for each server of the configuration, without a request."""
     anthropic, cluster, kibana = config.anthropic, config.elasticsearch, config.kibana
     yield _way("Way to the Admin API", anthropic.base_url, anthropic.ca_file)

@@ -36,6 +36,7 @@ def api(status: int, answer: Any) -> ApiError:
     ("error", "kind", "says"),
     [
         (api(401, body("security_exception", "no")), AuthError, "elasticsearch.api_key"),
+        (api(401, body("security_exception", "no")), AuthError, "encoded form, `encoded`"),
         (api(403, body("security_exception", "granted by [manage_ilm]")), AuthError, "manage_ilm"),
         (api(403, body("cluster_block_exception", "read-only")), SinkError, "index.blocks.write"),
         (api(400, body("parse_exception", "bad field")), BadRequest, "bad field"),

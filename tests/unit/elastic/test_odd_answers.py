@@ -14,7 +14,7 @@ import pytest
 from anthropic_metrics.alerts.install import impression, plan_install
 from anthropic_metrics.checks.admin import AdminFacts
 from anthropic_metrics.checks.cluster import elasticsearch
-from anthropic_metrics.checks.kibana import kibana as check_kibana
+from anthropic_metrics.checks.kibana import kibana_findings as check_kibana
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.connect import Client, connect, server_version

@@ -1,0 +1,138 @@
+"""What `check` says of names, currencies, ways, streams and Kibana, each failure with its cure."""
+
+from __future__ import annotations
+
+import html
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+import anthropic_metrics.checks.kibana as kibana_checks
+from anthropic_metrics.admin_api.replies import Workspace
+from anthropic_metrics.checks.admin import names
+from anthropic_metrics.checks.finding import Finding, Status
+from anthropic_metrics.checks.network import ways
+from anthropic_metrics.checks.streams import judged
+from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.contents import Contents, Share
+from anthropic_metrics.elastic.polls import LastPoll
+from anthropic_metrics.kibana.client import KibanaClient
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+STREAM = "metrics-anthropic_metrics.usage-default"
+SPACES = [
+    Workspace(id="wrkspc_1", name="Production", tags={"team": "research"}),
+    Workspace(id="wrkspc_2", name="Staging"),
+]
+
+
+def config(**sections: Any) -> Config:
+    return Config.model_validate(sections)
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"budgets": {"workspaces": {"Prodction": 5}}}, "Prodction is unknown; did you mean Production?"),
+        ({"budgets": {"tags": {"team=reserch": 5}}}, "team=reserch is unknown; did you mean team=research?"),
+        ({"usage": {"workspace_ids": ["wrkspc_3"]}}, "usage.workspace_ids: wrkspc_3 is unknown"),
+    ],
+)
+def test_an_unknown_name_in_the_configuration_fails_with_what_was_meant(
+    sections: dict[str, Any], said: str
+) -> None:
+    (finding,) = names(config(**sections), SPACES)
+    assert finding.status is Status.failed
+    assert said in finding.details
+    assert finding.cure
+
+
+def test_known_names_are_counted_and_none_say_nothing() -> None:
+    known = {"workspaces": {"Production": 5, "wrkspc_2": 5}, "tags": {"team=research": 5}}
+    (finding,) = names(config(budgets=known), SPACES)
+    assert (finding.status, finding.details) == (Status.ok, "3 known")
+    assert list(names(config(), SPACES)) == []
+
+
+def test_the_ways_show_the_proxy_without_its_password_and_what_tls_is_verified_against(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:pass@proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "kibana.example")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    found = ways(
+        config(
+            elasticsearch={"hosts": ["http://es.example:9200"], "proxy": "none"},
+            kibana={"url": "https://kibana.example", "verify_certs": False},
+        )
+    )
+    admin, cluster, kibana = found
+    assert "through the proxy http://proxy.example:3128, TLS verified against the default" in admin.details
+    assert (cluster.status, cluster.details) == (Status.ok, "http://es.example:9200 directly, without TLS")
+    assert kibana.status is Status.warning
+    assert "kibana.example directly, TLS not verified" in kibana.details
+
+
+GOOD = LastPoll(NOW - timedelta(minutes=3), read_at=NOW - timedelta(minutes=3), read_to=NOW)
+HELD = Contents(5, NOW - timedelta(minutes=24))
+
+
+@pytest.mark.parametrize(
+    ("held", "poll", "said"),
+    [
+        (Contents(5, NOW, (Share("web 9.4.0", 3),)), GOOD, "3 documents of others: web 9.4.0 (3)"),
+        (HELD, LastPoll(NOW, bad_rows=7, read_at=NOW, read_to=NOW), "7 rows of the API refused"),
+        (HELD, LastPoll(NOW, failure="no key", read_at=NOW, read_to=NOW), "the last poll failed: no key"),
+        (HELD, LastPoll(NOW - timedelta(days=3), read_at=NOW - timedelta(days=3)), "last poll was 3d ago"),
+    ],
+)
+def test_a_streams_trouble_is_named_with_its_cure(held: Contents, poll: LastPoll, said: str) -> None:
+    finding = judged(STREAM, held, poll, NOW)
+    assert finding.status is Status.failed
+    assert said in finding.details
+    assert finding.cure
+
+
+def test_a_stream_in_order_says_how_old_its_newest_data_is() -> None:
+    finding = judged(STREAM, HELD, GOOD, NOW)
+    assert finding.status is Status.ok
+    assert finding.details == "5 documents; newest 2026-11-20 11:36Z, 24m old"
+
+
+def kibana(monkeypatch: pytest.MonkeyPatch, page: httpx.Response, rules: int = 200) -> dict[str, Finding]:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/api/status"):
+            return httpx.Response(200, json={"version": {"number": "9.1.0"}})
+        return page if request.url.path.endswith("/app/home") else httpx.Response(rules, json={"data": []})
+
+    def client(settings: Any) -> KibanaClient:
+        return KibanaClient(settings, transport=httpx.MockTransport(answer))
+
+    monkeypatch.setattr(kibana_checks, "KibanaClient", client)
+    settings = config(kibana={"url": "https://kibana.example", "space": "ops"})
+    return {finding.what: finding for finding in kibana_checks.kibana_findings(settings)}
+
+
+def home(**metadata: Any) -> httpx.Response:
+    data = html.escape(json.dumps(metadata))
+    return httpx.Response(200, text=f'<kbn-injected-metadata data="{data}"></kbn-injected-metadata>')
+
+
+def test_links_in_alerts_need_kibanas_public_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    links = "Links in Kibana's alerts"
+    found = kibana(monkeypatch, home(publicBaseUrl="https://kibana.example"))
+    assert (found[links].status, found["Kibana space"].status) == (Status.ok, Status.ok)
+    missing = kibana(monkeypatch, home(version="9.1.0"))[links]
+    assert missing.status is Status.warning
+    assert "server.publicBaseUrl" in missing.cure
+    assert kibana(monkeypatch, httpx.Response(403))[links].status is Status.skipped
+
+
+def test_a_space_that_does_not_exist_fails_with_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = kibana(monkeypatch, home(), rules=404)["Kibana space"]
+    assert (space.status, space.details) == (Status.failed, "there is no space ops")
+    assert "kibana.space" in space.cure
