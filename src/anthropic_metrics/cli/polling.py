@@ -97,7 +97,11 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
         organization = Organization(
             settings,
             client,
-            Inventory(client, teams=Teams.of(settings.teams)),
+            Inventory(
+                client,
+                organization_id=settings.anthropic.organization_id,
+                teams=Teams.of(settings.teams),
+            ),
             clock=utc_now,
             only=[*(only or [])],
         )
