@@ -238,7 +238,7 @@ def test_a_base_url_with_the_version_is_cured(scripted: Make) -> None:
         it = scripted(GOOD, settings=settings)
         it.client.get(ME)
         (request,) = it.script.requests
-        assert str(request.url).count("/v1/") == 1
+        assert str(request.url).count("v1") == 1
         assert str(request.url).endswith(ME)
 
 

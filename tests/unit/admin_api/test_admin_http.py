@@ -99,17 +99,14 @@ def no_http(handler: BaseHTTPRequestHandler) -> None:
 
 
 def bomb(handler: BaseHTTPRequestHandler) -> None:
-    """A gigabyte in a megabyte."""
+    """A quarter of a gigabyte in a quarter of a megabyte, all at once."""
     squeeze = zlib.compressobj(9, wbits=31)
-    piece = squeeze.compress(b" " * 2**20)
+    pieces = [squeeze.compress(b" " * 2**20) for _ in range(256)]
     handler.send_response(200)
     handler.send_header("content-encoding", "gzip")
     handler.send_header("connection", "close")
     handler.end_headers()
-    for _ in range(1023):
-        handler.wfile.write(piece)
-        piece = squeeze.compress(b" " * 2**20)
-    handler.wfile.write(piece + squeeze.flush())
+    handler.wfile.write(b"".join([*pieces, squeeze.flush()]))
 
 
 def gigabyte(handler: BaseHTTPRequestHandler) -> None:
