@@ -42,7 +42,11 @@ def test_growth_is_that_of_the_busiest_minute_and_goes_on_to_the_limit(
         result = CliRunner().invoke(app, ["headroom", "--since", "1h"])
         assert result.exit_code == 0, result.output
     rows = [re.split(r"  +", line.strip()) for line in result.stdout.splitlines()]
-    shown = {(row[0], row[1], row[2]): row[10:12] for row in rows if len(row) == 12 and row[0] != "workspace"}
+    shown = {
+        (row[0], row[1], row[2]): [row[10], row[12]]
+        for row in rows
+        if len(row) == 13 and row[0] != "workspace"
+    }
     names = {each.group_id: each.display_name for each in organization.rate_limits}
     spaces = {each.report_id or "Default": each.name for each in organization.workspaces}
     expected = {}
