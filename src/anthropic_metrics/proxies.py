@@ -17,9 +17,15 @@ def proxy_for(url: str, setting: str | None = None) -> str | None:
     host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
     proxies = getproxies()
     found = proxies.get(parts.scheme) or proxies.get("all")
-    if not found or proxy_bypass(host):
+    if not found or proxy_bypass(host) or _is_excepted(str(parts.hostname), proxies.get("no", "")):
         return None
     return found if "://" in found else f"http://{found}"
+
+
+def _is_excepted(host: str, exceptions: str) -> bool:
+    """Whether NO_PROXY names an IPv6 address, with or without brackets. What is no host, such as a network in
+    CIDR form, is passed over, as curl does."""
+    return ":" in host and host in {entry.strip(" []") for entry in exceptions.split(",")}
 
 
 def without_user(proxy: str) -> str:

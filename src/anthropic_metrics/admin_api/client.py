@@ -33,6 +33,7 @@ from anthropic_metrics.admin_api.retry import (
 )
 from anthropic_metrics.deadline import WHOLE, limited, within
 from anthropic_metrics.errors import AuthError, BrokenContract, ConfigError
+from anthropic_metrics.proxies import proxy_for
 
 if TYPE_CHECKING:
     from anthropic_metrics.config import AnthropicSettings
@@ -251,6 +252,9 @@ def _open(
             timeout=settings.timeout.total_seconds(),
             verify=context,
             transport=transport,
+            # Our own reading of the variables: httpx refuses a NO_PROXY that curl takes.
+            trust_env=False,
+            proxy=proxy_for(settings.base_url),
             follow_redirects=False,
             limits=httpx.Limits(max_connections=1),
         )

@@ -12,6 +12,7 @@ import httpx
 from anthropic_metrics.config import AlertSettings
 from anthropic_metrics.deadline import limited, within
 from anthropic_metrics.errors import RetryLater, Stopped
+from anthropic_metrics.proxies import proxy_for
 from anthropic_metrics.redaction import redact
 
 ATTEMPTS = 3
@@ -76,10 +77,16 @@ def _slack(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def _client(url: str) -> httpx.Client:
+    return httpx.Client(
+        timeout=_TIMEOUT, verify=httpx.create_ssl_context(), trust_env=False, proxy=proxy_for(url)
+    )
+
+
 def _send(url: str, body: dict[str, Any], seconds: float) -> tuple[str | None, bool]:
     """What went wrong, if anything, and whether to try again at once."""
     try:
-        with within(seconds), limited(httpx.Client(timeout=_TIMEOUT)) as client:
+        with within(seconds), limited(_client(url)) as client:
             answer = client.post(url, json=redact.scrub_all(body))
     except httpx.TimeoutException:
         return "no answer in time", True

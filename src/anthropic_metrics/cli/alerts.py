@@ -20,12 +20,14 @@ from anthropic_metrics.alerts.files import exported
 from anthropic_metrics.alerts.install import Change, apply, impression, plan_install, plan_uninstall
 from anthropic_metrics.alerts.messages import subject
 from anthropic_metrics.alerts.suggest import Suggestion, pasted, suggestions
-from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kibana.client import KibanaClient
+from anthropic_metrics.quoting import quoted
+from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 
 RULES = Layout(
     "rules",
@@ -94,13 +96,14 @@ def evaluate(
         ),
     ] = None,
     config: ConfigOption = None,
+    embedded: EmbeddedOption = False,
 ) -> Answer:
     """Which rules would fire now or then, and on which rows; nothing is sent or stored.
 
     Then: over the documents as they stand today. Exit code 1 when a rule could not be run, or had no data.
     """
     when = moment(at, "--at", utc_now()) if at else utc_now()
-    settings = load(config)
+    settings = load(config, embedded=embedded)
     settings.require_elasticsearch()
     with closing(connect(settings.elasticsearch)) as es:
         verdicts = list(judge(es, settings, when))
@@ -124,12 +127,13 @@ def suggest(
         int, typer.Option(min=7, max=400, help="How many whole UTC days of the past to judge.")
     ] = 30,
     config: ConfigOption = None,
+    embedded: EmbeddedOption = False,
 ) -> Answer:
     """Thresholds out of the organization's own past, to paste into the configuration; nothing is written.
 
     Under them each rule would have fired once a week at most; `would have fired on` says on what.
     """
-    settings = load(config)
+    settings = load(config, embedded=embedded)
     settings.require_elasticsearch()
     with closing(connect(settings.elasticsearch)) as es:
         found = list(suggestions(es, settings, utc_now(), days))
@@ -194,8 +198,10 @@ def export(
 ) -> None:
     """Write the rules as request bodies, and templates.ndjson to import into Kibana 9.2.1 or newer."""
     if not re.fullmatch(r"\d+\.\d+(\.\d+)?", kibana):
-        raise ConfigError(f"--kibana: {kibana!r} is no version; write 8.19 or 9.2")
+        raise ConfigError(f"--kibana: {quoted(kibana) or 'the value'} is not a version; write 8.19 or 9.2")
     version = tuple(int(part) for part in kibana.split("."))
+    if version < OLDEST_ELASTIC:
+        raise ConfigError(f"--kibana: {kibana} is too old for the rules; they need {OLDEST_TEXT} or newer")
     settings = load(config)
     files = exported(settings, version)
     try:

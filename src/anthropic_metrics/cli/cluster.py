@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from anthropic_metrics.cli.render import say
-from anthropic_metrics.config import Config
+from anthropic_metrics.config import Config, ElasticsearchSettings
 from anthropic_metrics.embedded import EmbeddedElasticsearch, cache_dir, download, is_downloaded
+from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.proxies import DIRECT
 
 
@@ -29,8 +30,34 @@ def embedded_cluster(config: Config, *, data: Path | None) -> Iterator[Config]:
     if not is_downloaded():
         _download()
     with EmbeddedElasticsearch(data=data) as cluster:
-        hosts = config.elasticsearch.model_copy(update={"hosts": (cluster.url,), "proxy": DIRECT})
-        yield config.model_copy(update={"elasticsearch": hosts})
+        if data is not None:
+            _address().write_text(cluster.url, encoding="utf-8")
+        try:
+            yield _at(config, cluster.url)
+        finally:
+            if data is not None:
+                _address().unlink(missing_ok=True)
+
+
+def running(config: Config) -> Config:
+    """`config` with the cluster of the `run --embedded` on this machine. Raises ConfigError."""
+    try:
+        return _at(config, _address().read_text(encoding="utf-8"))
+    except OSError:
+        raise ConfigError(
+            "--embedded: there is no embedded Elasticsearch on this machine.",
+            cure="Start `anthropic-metrics run --embedded` in another terminal.",
+        ) from None
+
+
+def _address() -> Path:
+    """The file that holds the URL of the running server."""
+    return cache_dir() / "embedded.url"
+
+
+def _at(config: Config, url: str) -> Config:
+    elasticsearch = ElasticsearchSettings(hosts=(url,), proxy=DIRECT, timeout=config.elasticsearch.timeout)
+    return config.model_copy(update={"elasticsearch": elasticsearch})
 
 
 def _download() -> None:

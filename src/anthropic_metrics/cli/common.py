@@ -40,9 +40,22 @@ OnlyOption = Annotated[
 ]
 
 
-def load(path: Path | None) -> Config:
-    """The configuration, with logging set up as it says and its cautions logged."""
+EmbeddedOption = Annotated[
+    bool,
+    typer.Option("--embedded", help="Use the Elasticsearch of the `run --embedded` on this machine."),
+]
+
+
+def load(path: Path | None, *, embedded: bool = False) -> Config:
+    """The configuration, with logging set up as it says and its cautions logged.
+
+    `embedded`: its cluster is that of the `run --embedded` on this machine; ConfigError if there is none.
+    """
     config = load_config(path)
+    if embedded:
+        from anthropic_metrics.cli.cluster import running
+
+        config = running(config)
     logs.configure(config.log.level, config.log.format)
     log = logs.get_logger(__name__)
     for caution in config.cautions():

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.elastic.connect import Client, connect
@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
 @commands.command("render")
 def render_page(
     config: ConfigOption = None,
+    embedded: EmbeddedOption = False,
     output: Annotated[Path, typer.Option(help="File to write.")] = PAGE,
     month: Annotated[
         str | None,
@@ -59,7 +60,7 @@ def render_page(
     """Draw every panel from its own query, on one page that opens in any browser."""
     now = utc_now()
     spans = chosen_spans(now, month=month, since=since, until=until)
-    settings = load(config)
+    settings = load(config, embedded=embedded)
     settings.require_elasticsearch()
     with closing(connect(settings.elasticsearch)) as es:
         page = draw(es, settings.namespace, now, spans)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.cli.common import ConfigOption, check_workspace, load
+from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, check_workspace, load
 from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.cli.what_if import NO_SPEED, WHAT_IF, what_if_answer
@@ -76,10 +76,11 @@ def headroom(
         str | None, typer.Option(help="What if: a model of the limit group.", show_default=False)
     ] = None,
     config: ConfigOption = None,
+    embedded: EmbeddedOption = False,
 ) -> Answer:
     """How close each rate limit was: peak minute, trend, days above it, when growth reaches it."""
     wanted = _limits(limit or [], model)
-    settings = load(config)
+    settings = load(config, embedded=embedded)
     settings.require_elasticsearch()
     now = utc_now()
     span = Range(_start(since, now), now)

@@ -6,7 +6,7 @@ import typer
 
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.checks import Status, findings
-from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.errors import RetryLater
 from anthropic_metrics.healthcheck import trouble
@@ -26,10 +26,13 @@ def register(app: typer.Typer) -> None:
 
 
 @answers(CHECKS)
-def check(config: ConfigOption = None) -> Answer:
+def check(
+    config: ConfigOption = None,
+    embedded: EmbeddedOption = False,
+) -> Answer:
     """Key, network, each Admin API endpoint, cluster, rights, templates, streams, Kibana: what works, how to
     mend the rest. Exit code 1 if anything failed; a warning or what is skipped fails nothing."""
-    found = list(findings(load(config), utc_now()))
+    found = list(findings(load(config, embedded=embedded), utc_now()))
     return Answer(
         CHECKS.table(
             [(finding.what, finding.status.value, finding.details, finding.cure) for finding in found]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -17,7 +16,7 @@ from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.cli.cluster import embedded_cluster, own_data
 from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, progress
 from anthropic_metrics.cli.dates import moment
-from anthropic_metrics.cli.render import Answer, answers, say
+from anthropic_metrics.cli.render import Answer, answers, json_text, say
 from anthropic_metrics.cli.summary import SUMMARY, summary
 from anthropic_metrics.config import Config
 from anthropic_metrics.derived.poller import DerivedPoller
@@ -46,11 +45,13 @@ def run(
         bool, typer.Option("--embedded", help="Bring an Elasticsearch along instead of using a cluster.")
     ] = False,
 ) -> None:
-    """Poll for ever. SIGTERM or Ctrl-C ends it cleanly."""
+    """Poll until stopped. SIGTERM or Ctrl-C ends it cleanly."""
     settings = load(config)
     with ExitStack() as stack:
         if embedded:
             settings = stack.enter_context(embedded_cluster(settings, data=own_data()))
+            say(f"Elasticsearch at {settings.elasticsearch.hosts[0]}; health on port {settings.health.port}.")
+            say("From another terminal, commands that read take --embedded: `check --embedded`.")
         raise typer.Exit(daemon.run(Agent(settings)))
 
 
@@ -107,9 +108,9 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
         )
         tallies: list[Tally] = []
         for document in organization.documents(tallies):
-            sys.stdout.write(json.dumps(document.source, ensure_ascii=False) + "\n")
+            sys.stdout.write(json_text(document.source) + "\n")
         for document in _derived(settings, organization) if only else ():
-            sys.stdout.write(json.dumps(document.source, ensure_ascii=False) + "\n")
+            sys.stdout.write(json_text(document.source) + "\n")
     for tally in tallies:
         if tally.unread:
             say(f"{tally.stream}: {tally.unread}", style="red")

@@ -239,11 +239,13 @@ def _json(answer: Answer) -> str:
         body.setdefault(table.layout.name, []).extend(table.objects())
     body["notes"] = list(map(clean, answer.notes))
     body["problems"] = list(map(clean, answer.problems))
-    return json.dumps(body, indent=2, ensure_ascii=not _is_utf8(sys.stdout.encoding)) + "\n"
+    return json_text(body, indent=2) + "\n"
 
 
-def _is_utf8(encoding: str | None) -> bool:
-    return (encoding or "").lower().replace("-", "").replace("_", "") == "utf8"
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """JSON as standard output can take it: a character that its encoding lacks is an escape of JSON's."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "").replace("_", "")
+    return json.dumps(value, indent=indent, ensure_ascii=encoding != "utf8")
 
 
 def _data(value: object) -> Any:

@@ -12,7 +12,7 @@ from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit import Asked, audit_all
 from anthropic_metrics.cli.audited import AUDIT, DIFFERENCES, MONTHS, OTHERS, audit_answer
-from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load
+from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, OnlyOption, load
 from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
@@ -63,13 +63,14 @@ def audit_command(
         typer.Option(help="End, exclusive: `settled` (closed, and read by a poll since), `now` or a time."),
     ] = SETTLED,
     config: ConfigOption = None,
+    embedded: EmbeddedOption = False,
     only: OnlyOption = None,
 ) -> Answer:
     """Read the Admin API anew and compare it with the streams; writes nothing.
 
     Exit code 1 if they differ, if a row of the API cannot be read, if somebody else writes to the streams,
     or if nothing could be compared."""
-    settings, now = load(config), utc_now()
+    settings, now = load(config, embedded=embedded), utc_now()
     asked = _asked(since, until, now)
     settings.require_admin_key()
     settings.require_elasticsearch()
@@ -84,9 +85,13 @@ def audit_command(
 
 
 @answers(CORRECTIONS)
-def corrections(since: SinceOption = "7d", config: ConfigOption = None) -> Answer:
+def corrections(
+    since: SinceOption = "7d",
+    config: ConfigOption = None,
+    embedded: EmbeddedOption = False,
+) -> Answer:
     """What changed upstream after it was shipped as complete: old figure, new figure, when it was noticed."""
-    settings, now = load(config), utc_now()
+    settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch()
     with connect(settings.elasticsearch) as es:
         found = corrections_since(es, settings, moment(since, "--since", now))

@@ -20,6 +20,7 @@ from anthropic_metrics.errors import (
     MetricsError,
     RetryLater,
 )
+from anthropic_metrics.proxies import proxy_for
 from anthropic_metrics.redaction import excerpt
 
 TIMEOUT = 60.0  # an import of many saved objects takes Kibana a while
@@ -61,7 +62,12 @@ class KibanaClient:
         self._base = f"{base}/s/{settings.space}" if settings.space else base
         self._http = limited(
             httpx.Client(
-                timeout=TIMEOUT, transport=transport, follow_redirects=False, verify=_authorities(settings)
+                timeout=TIMEOUT,
+                transport=transport,
+                trust_env=False,
+                proxy=proxy_for(settings.url),
+                follow_redirects=False,
+                verify=_authorities(settings),
             )
         )
         self._seconds = seconds
