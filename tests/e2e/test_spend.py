@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
+from typer.testing import CliRunner
 
+from anthropic_metrics.cli import app
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.kernel.jobs import Kind
 from tests.harness.spend_truth import (
@@ -84,7 +87,9 @@ def test_spend_goes_from_estimate_to_bill_and_back_with_one_document_per_row(w: 
     assert not corrections_of_spend(w)
 
 
-def test_late_usage_and_a_new_bill_line_move_into_the_stream(w: World) -> None:
+def test_late_usage_moves_into_the_stream_and_the_command_adds_it_up(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with w.agent() as agent:
         attempt(agent, agent.organization.whole(agent.sink))
         before = spend(w)
@@ -103,6 +108,7 @@ def test_late_usage_and_a_new_bill_line_move_into_the_stream(w: World) -> None:
     (unpriced,) = [each for each in new if each["model"] == "claude-of-tomorrow"]
     assert (unpriced["price_source"], unpriced["unpriced_tokens"]) == ("none", 7)
     assert "amount_usd" not in unpriced
+    assert_command_adds_up(w, monkeypatch)
 
 
 def assert_adds_up(w: World, last_settled: str, *, except_for: str = "") -> dict[str, dict[str, Any]]:
@@ -177,3 +183,22 @@ def basis(source: dict[str, Any]) -> str:
 def corrections_of_spend(w: World) -> list[dict[str, Any]]:
     found = (each for each in w.sources("agent") if each["event"]["action"] == "correction")
     return [each for each in found if each["anthropic"]["correction"]["stream"] == w.stream("spend")]
+
+
+def assert_command_adds_up(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`spend` by anything has the same total as the stream, and marks what is estimated."""
+    monkeypatch.setattr("anthropic_metrics.cli.spend.utc_now", w.clock.now)
+    environ = {
+        "ELASTICSEARCH_URL": w.config.elasticsearch.hosts[0],
+        "ANTHROPIC_METRICS_NAMESPACE": w.config.namespace,
+    }
+    stream = sum(spend_by_day_and_workspace(w).values(), Decimal(0))
+    for by in ("key", "workspace", "model", "team", "hour"):
+        arguments = ["spend", "--since", "2026-11-19", "--by", by, "--format", "json"]
+        result = CliRunner().invoke(app, arguments, env=environ)
+        assert result.exit_code == 0, result.output
+        rows = json.loads(result.stdout)["spend"]
+        assert sum(Decimal(row["usd"]) for row in rows) == stream, by
+    shown = CliRunner().invoke(app, ["spend", "--since", "2026-11-19"], env=environ)
+    assert "~" in shown.stdout
+    assert "Unattributed" in shown.stdout
