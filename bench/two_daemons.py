@@ -38,7 +38,7 @@ from anthropic_metrics.simulator.prices import MODELS
 from anthropic_metrics.simulator.requests import Answer, Request
 from bench.fast_daemon import FastClock
 from bench.soak import measure
-from tests.harness.chaos_truth import Wrong, check_headroom, check_streams
+from tests.harness.chaos_truth import Wrong, check_derived, check_spend, check_streams
 from tests.harness.chaos_world import Chaos
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.world import World
@@ -290,7 +290,8 @@ def difference(world: Chaos) -> str:
         return f"there twice: {twice}"
     try:
         check_streams(world, since=START)
-        check_headroom(world)
+        check_derived(world, "headroom")
+        check_spend(world)
     except Wrong as error:
         return str(error)
     return ""

@@ -103,7 +103,8 @@ def _single(found: Documents) -> dict[str, Any]:
 def check(world: Chaos, ledger: Ledger) -> None:
     """Every stream equals the Admin API, row by row; every correction is true and none is missing."""
     check_streams(world)
-    check_headroom(world)
+    check_derived(world, "headroom")
+    check_spend(world)
     _check_corrections(world, ledger)
 
 
@@ -230,16 +231,26 @@ def _check_limits(world: Chaos) -> None:
         raise Wrong(f"rate_limit: {held[_text(slot)] - truth} too many, {truth - held[_text(slot)]} lacking")
 
 
-def check_headroom(world: Chaos) -> None:
-    """Headroom follows from the minutes and limits in the streams: computed afresh, nothing changes.
+def check_derived(world: Chaos, poller: str) -> None:
+    """A derived stream follows from its inputs in the streams: computed afresh, nothing changes.
 
-    What it should be for given minutes and limits is the end-to-end tests' affair.
+    What it should be for given inputs is the end-to-end tests' affair.
     """
     with Agent(world.config, clock=world.clock.now) as agent:
-        (job,) = (each for each in agent.organization.whole(agent.sink) if each.poller == "headroom")
+        (job,) = (each for each in agent.organization.whole(agent.sink) if each.poller == poller)
         tally = agent.attempt(job)
     if tally.failures or tally.changed or not (tally.kept or tally.rows == 0):
-        raise Wrong(f"headroom: computed afresh it changes: {tally.counts()}, {tally.failures}")
+        raise Wrong(f"{poller}: computed afresh it changes: {tally.counts()}, {tally.failures}")
+
+
+def check_spend(world: Chaos) -> None:
+    """Spend follows from usage and cost, with one document for each row of usage, whatever its basis."""
+    check_derived(world, "spend")
+    usage, found = (Counter(id_ for id_, _ in documents(world, name)) for name in ("usage", "spend"))
+    if twice := [id_ for id_, times in found.items() if times > 1]:
+        raise Wrong(f"spend: {len(twice)} documents are there twice, such as {twice[0]}")
+    if lacking := usage.keys() - found.keys():
+        raise Wrong(f"spend: {len(lacking)} rows of usage have no document")
 
 
 def _check_indices(world: Chaos) -> None:

@@ -10,19 +10,6 @@ import typer
 from anthropic_metrics import __version__, signals
 from anthropic_metrics.cli import streams
 from anthropic_metrics.cli.late import LateGroup
-from anthropic_metrics import signals
-from anthropic_metrics.cli import (
-    alerts,
-    dashboards,
-    demo,
-    headroom,
-    inspect,
-    install,
-    polling,
-    spend,
-    streams,
-    trust,
-)
 from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
 from anthropic_metrics.redaction import printable, redact
 
@@ -55,8 +42,6 @@ def _root(
     from anthropic_metrics.logs import catch_uncaught
 
     catch_uncaught()
-for module in (polling, install, inspect, trust, headroom, spend, alerts, dashboards, demo):
-    module.register(app)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "healthcheck": ("inspect", "Ask the daemon on this machine whether it works."),
     "audit": ("trust", "Compare the streams with the Admin API."),
     "corrections": ("trust", "What changed upstream after it was shipped."),
+    "spend": ("spend", "What was spent, the dearest first."),
     "headroom": ("headroom", "How close each rate limit was."),
     "alerts": ("alerts", "Alert rules: list, evaluate, install, export."),
     "dashboards": ("dashboards", "The dashboards without, or before, a Kibana."),

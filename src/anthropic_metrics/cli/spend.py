@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.cli.common import ConfigOption, load, moment
+from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
-from anthropic_metrics.config.values import parse_duration
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
@@ -82,10 +82,7 @@ def spend(
 
 def _start(text: str, now: datetime) -> datetime:
     """The start of the hour that is so far back: rows are whole hours."""
-    try:
-        start = now - parse_duration(text)
-    except ValueError:
-        start = moment(text, "--since")
+    start = moment(text, "--since", now)
     if start >= now:
         raise ConfigError(f"--since: {text} is not in the past")
     return ceil(start, HOUR) - HOUR

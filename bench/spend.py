@@ -1,0 +1,176 @@
+"""What a day of spend of a large organization costs to compute: seconds, documents, memory.
+
+    python -m bench.spend [--workspaces 300] [--models 12]
+
+Fills a real Elasticsearch (ELASTICSEARCH_URL, else the embedded one) with five days of hourly usage and four
+bills of the organization of `bench.headroom_sample`, and lets the agent's own poller compute them: a first
+pass over everything, one in which nothing changed, one with a new hour, and a settled day once more.
+Memory is the peak of this process before and after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics import logs
+from anthropic_metrics.admin_api.replies import CostRow, UsageRow
+from anthropic_metrics.config import Backfill, Config, ElasticsearchSettings, UsageSettings
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.questions import ElasticQuestions
+from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.elastic.setup import ensure
+from anthropic_metrics.kernel.ports import Sink
+from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.reports.build import cost_documents, usage_documents
+from anthropic_metrics.reports.views import View, cost_view, usage_view
+from anthropic_metrics.spend.poller import SpendPoller
+from anthropic_metrics.spend.rows import TOKEN_TYPES
+from bench.headroom import cluster
+from bench.headroom_sample import Known, Sample, Sizes
+from bench.memory import peak_so_far
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NOW = datetime.fromisoformat("2026-11-20T00:10:00+00:00")
+FIRST = NOW.replace(hour=0, minute=0) - 5 * DAY
+DAYS, BILLS = 5, 4
+CENTS_PER_MILLION = (400, 20, 500, 800, 2000)
+LEAST_SECONDS = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.spend", description=__doc__)
+    parser.add_argument("--workspaces", type=int, default=300)
+    parser.add_argument("--models", type=int, default=12)
+    given = parser.parse_args()
+    logs.configure("error")
+    with cluster() as url:
+        config = Config(
+            elasticsearch=ElasticsearchSettings(hosts=(url,)),
+            namespace=f"bench{uuid4().hex[:8]}",
+            usage=UsageSettings(granularities=("1h",)),
+            backfill=Backfill(timedelta(days=DAYS)),
+        )
+        with Elasticsearch(url, request_timeout=600) as es:
+            ensure(es, config)
+        Bench(config, Sample(Sizes(given.workspaces, given.models, 0, 0))).run()
+
+
+class Bench:
+    def __init__(self, config: Config, sample: Sample) -> None:
+        hours, cost = usage_view(config, "1h"), cost_view(config)
+        assert hours is not None
+        assert cost is not None
+        self.hours: View = hours
+        self.cost: View = cost
+        self.sample = sample
+        es = connect(config.elasticsearch)
+        self.store = Streams(es)
+        self.sink = Sink(self.store, lambda documents: None, ElasticQuestions(es))
+        self.now = NOW
+        self.poller = SpendPoller(config, hours, Known(sample.names), clock=lambda: self.now)
+
+    def run(self) -> None:
+        """Fill, then measure each kind of pass."""
+        for number in range(DAYS):
+            start = FIRST + number * DAY
+            rows = {start + hour * HOUR: list(self.rows(start + hour * HOUR)) for hour in range(24)}
+            print(f"{start:%Y-%m-%d}: {sum(map(len, rows.values())):,} rows of usage", flush=True)
+            for begin, of_hour in rows.items():
+                self.write_usage(begin, of_hour)
+            if number < BILLS:
+                self.write_bill(start, rows)
+        before = peak_so_far()
+        whole = Range(FIRST, NOW)
+        self.measure(
+            "everything (5 days, 3 settled)", lambda tally: self.poller.keep(whole, self.sink, tally)
+        )
+        self.measure("nothing changed", lambda tally: self.poller.keep(whole, self.sink, tally))
+        self.now += HOUR
+        last = FIRST + (DAYS * DAY - HOUR)
+        self.write_usage(last, [*self.rows(last)][:-1])
+        self.measure("one open hour changed", lambda tally: self.poller.keep(whole, self.sink, tally))
+        self.poller._forget(Range(FIRST + DAY, FIRST + 2 * DAY))
+        took = self.measure("one settled day", lambda tally: self.poller.keep(whole, self.sink, tally))
+        print(f"peak memory {before:,.0f} MB before, {peak_so_far():,.0f} MB after")
+        print(f"{'+' if took < LEAST_SECONDS else '-'} a settled day in under {LEAST_SECONDS} s")
+
+    def measure(self, what: str, run: Callable[[Tally], None]) -> float:
+        tally = Tally("spend", self.poller.stream)
+        began, cpu = time.monotonic(), time.process_time()
+        run(tally)
+        took = time.monotonic() - began
+        print(
+            f"{what}: {took:.1f} s ({time.process_time() - cpu:.1f} s of our CPU), {tally.windows} ranges, "
+            f"{tally.created:,} created, {tally.replaced:,} replaced, {tally.kept:,} kept",
+            flush=True,
+        )
+        return took
+
+    def rows(self, start: datetime) -> Iterator[UsageRow]:
+        """Use of every combination at work in the hour."""
+        rng, rows = random.Random(int(start.timestamp())), self.sample.rows()
+        for place in self.sample.at_work(start):
+            yield rows[place].model_copy(
+                update={
+                    "uncached_input_tokens": rng.randrange(200_000),
+                    "cache_read_input_tokens": rng.randrange(2_000_000),
+                    "output_tokens": rng.randrange(50_000),
+                }
+            )
+
+    def write_usage(self, start: datetime, rows: list[UsageRow]) -> None:
+        frame = self.hours.frame(Range(start, start + HOUR), self.sample.names, self.now)
+        self.write(self.hours, frame.bucket, usage_documents(frame, rows))
+
+    def write_bill(self, start: datetime, rows: dict[datetime, list[UsageRow]]) -> None:
+        tokens: dict[tuple[str | None, str | None, str], int] = defaultdict(int)
+        for row in (row for of_hour in rows.values() for row in of_hour):
+            counts = (row.uncached_input_tokens, row.cache_read_input_tokens, row.output_tokens)
+            for kind, count in zip((0, 1, 4), counts, strict=True):
+                tokens[row.workspace_id, row.model, TOKEN_TYPES[kind]] += count
+        prices = dict(zip(TOKEN_TYPES, CENTS_PER_MILLION, strict=True))
+        lines = [
+            CostRow.model_validate(
+                {
+                    "amount": format(Decimal(count * prices[kind]).scaleb(-6), "f"),
+                    "currency": "USD",
+                    "cost_type": "tokens",
+                    "description": f"{model} {kind}",
+                    "model": model,
+                    "token_type": kind,
+                    "service_tier": "standard",
+                    "context_window": "0-200k",
+                    "inference_geo": "global",
+                    "workspace_id": workspace,
+                }
+            )
+            for (workspace, model, kind), count in tokens.items()
+        ]
+        frame = self.cost.frame(Range(start, start + DAY), self.sample.names, self.now)
+        self.write(self.cost, frame.bucket, cost_documents(frame, lines))
+
+    def write(self, view: View, bucket: Range, documents: list[Prepared]) -> None:
+        organization = self.sample.names.organization_id
+        self.store.reconcile(
+            view.stream,
+            bucket,
+            documents,
+            organization_id=organization,
+            now=self.now,
+            confirm_after=view.interval,
+        )
+
+
+if __name__ == "__main__":
+    main()
