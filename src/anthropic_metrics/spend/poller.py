@@ -37,6 +37,8 @@ log = get_logger(__name__)
 # Days whose inputs are read again are computed once a day, whether or not they seem to have changed.
 EVERYTHING_EVERY = timedelta(days=1)
 REREAD = timedelta(days=31)
+# The next poll of usage waits for a live pass, which computes so many days, the newest, and leaves the rest.
+LIVE_DAYS = 10
 # A difference between early figures and the bill that is worth a line in the log.
 DRIFT_SHARE = 0.03
 DRIFT_USD = 1
@@ -108,14 +110,15 @@ class SpendPoller:
     def keep(self, whole: Range, sink: Sink, tally: Tally) -> None:
         """Make the stream right for what changed within `whole` since the last call.
 
-        Whole UTC days only: one that `whole` begins within is left alone. Raises what the store and the
+        At most `LIVE_DAYS` of them, the newest; the others are due at the next call. Whole UTC days only: one
+        that `whole` begins within is left alone. Raises what the store and the
         questions raise; days finished by then stay finished, and the others are due again.
         """
         now, before = self._clock(), self._everything_at
         if before is None or not before <= now < before + EVERYTHING_EVERY:
             self._forget(Range(now - REREAD, now))
             self._everything_at = now
-        self._run(whole, sink, tally, now)
+        self._run(whole, sink, tally, now, most=LIVE_DAYS)
 
     def keep_all(self, whole: Range, sink: Sink, tally: Tally) -> None:
         """Make the stream right for all of `whole`."""
@@ -137,7 +140,7 @@ class SpendPoller:
         for one in [each for each in self._seen if each.start < span.end and span.start < each.end]:
             del self._seen[one]
 
-    def _run(self, whole: Range, sink: Sink, tally: Tally, now: datetime) -> None:
+    def _run(self, whole: Range, sink: Sink, tally: Tally, now: datetime, *, most: int | None = None) -> None:
         start = floor(whole.start, DAY)
         span = Range(start if start == whole.start else start + DAY, ceil(whole.end, DAY))
         names = self._inventory.names(now)
@@ -145,8 +148,11 @@ class SpendPoller:
         look = self._look(inputs, span, now)
         self._book.read(inputs, look, span)
         this = _Pass(sink, tally, inputs, look, names, now)
+        computed = 0
         for day in days_of(look, span):
-            self._day(day, this)
+            if most is not None and computed >= most:
+                break
+            computed += self._day(day, this)
         checked = sink.ask.windows(
             self._agent, names.organization_id, span, DAY, terms={"event.action": [ACTION]}
         )
@@ -176,8 +182,8 @@ class SpendPoller:
             {day for day in cost if settled(day, now, cost, self._settle_after)},
         )
 
-    def _day(self, day: date, this: _Pass) -> None:
-        """Compute and compare the ranges of a day that are due."""
+    def _day(self, day: date, this: _Pass) -> bool:
+        """Compute and compare the ranges of a day that are due; whether there were any."""
         is_settled = day in this.look.settled
         known = self._book.known(day + DAY if is_settled else day)
         found = due(day, this.look, known, self._seen)
@@ -192,6 +198,7 @@ class SpendPoller:
             else:
                 documents = estimates(this.inputs, one, prices, frame)
             self._write(one, documents, found, this)
+        return bool(found.ranges)
 
     def _frame(self, day: date, this: _Pass) -> Frame:
         bucket = Range(day_start(day), day_start(day) + DAY)
