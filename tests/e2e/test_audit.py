@@ -19,6 +19,7 @@ from anthropic_metrics.cli.audited import LISTED, audit_answer
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.simulator import ADMIN_KEY
 from anthropic_metrics.streams.registry import BY_DATASET
 from tests.harness.command_line import run
@@ -193,7 +194,11 @@ def test_costs_are_totalled_in_dollars_by_month_and_long_lists_of_differences_ar
     assert month == "2026-11"
     assert here * 100 == cost.total_here
     assert there * 100 == cost.total_there
-    assert "Costs by month" in [table.title for table in audit_answer(report).tables]
+    (months,) = (table for table in audit_answer(report).tables if table.title == "Costs by month")
+    assert [row["complete"] for row in months.objects()] == [False]
+    cost.window = Range(NOW.replace(day=1, hour=0, minute=0, second=0), datetime(2026, 12, 1, tzinfo=UTC))
+    (months, *_) = (table for table in audit_answer(report).tables if table.title == "Costs by month")
+    assert [row["complete"] for row in months.objects()] == [True]
     found = [each for result in report.compared for each in result.differences]
     for result in report.compared:
         result.differences.clear()

@@ -79,6 +79,9 @@ def audit_all(
             _audit_derived(es, ask, poller, inventory, asked, polls, now, report)
         elif (total := BY_DATASET[poller.dataset].total) is not None:
             _audit_report(es, poller, total, inventory, asked, polls.get(poller.stream), now, report)
+        else:
+            # Equal is never said of what nobody compared.
+            report.not_compared[poller.stream] = "the Admin API has nothing to hold it against"
     _look_for_others(es, _streams(organization), inventory, asked, now, shared_with, report)
     return report
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from anthropic_metrics.audit import Difference, Report
 from anthropic_metrics.cli.render import Answer, Column, Layout
+from anthropic_metrics.kernel.ranges import Range
 
 KINDS = {
     "missing": "is not in the stream",
@@ -33,6 +35,7 @@ MONTHS = Layout(
     Column("usd", "decimal", title="US dollars"),
     Column("usd_in_api", "decimal", title="in the API"),
     Column("difference", "decimal"),
+    Column("complete", "boolean", title="whole month"),
 )
 DIFFERENCES = Layout(
     "differences",
@@ -79,7 +82,15 @@ def _streams(report: Report) -> Iterator[tuple[object, ...]]:
 def _months(report: Report) -> Iterator[tuple[object, ...]]:
     for result in report.compared:
         for month, (here, there) in sorted(result.months.items()):
-            yield month, result.stream, here, there, here - there or Decimal(0)
+            whole = _is_whole(month, result.window)
+            yield month, result.stream, here, there, here - there or Decimal(0), whole
+
+
+def _is_whole(month: str, window: Range) -> bool:
+    """Whether the range compared holds all of the month, so that its total is the month's."""
+    first = datetime.fromisoformat(f"{month}-01T00:00Z")
+    following = (first + timedelta(days=32)).replace(day=1)
+    return window.start <= first and following <= window.end
 
 
 def _row(each: Difference) -> tuple[object, ...]:
