@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +13,11 @@ import pytest
 from elasticsearch import Elasticsearch
 from typer.testing import CliRunner
 
+from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import UsageSettings
+from anthropic_metrics.finance.ledger import read_ledger
+from anthropic_metrics.finance.period import Period
 from anthropic_metrics.kernel.jobs import Kind
 from tests.harness.spend_truth import (
     bill_by_day_and_workspace,
@@ -47,6 +50,7 @@ def test_spend_goes_from_estimate_to_bill_and_back_with_one_document_per_row(w: 
         attempt(agent, agent.organization.whole(agent.sink))
         first = assert_adds_up(w, LAST_SETTLED)
         assert_keys_cost_what_they_did(w, NOW.replace(day=20, hour=0, minute=0))
+        assert_costs_has_the_same_shares(w, agent)
         assert attempt(agent, agent.jobs)["spend"].changed == 0
 
         w.clock.advance(DAY)
@@ -109,6 +113,22 @@ def test_late_usage_moves_into_the_stream_and_the_command_adds_it_up(
     assert (unpriced["price_source"], unpriced["unpriced_tokens"]) == ("none", 7)
     assert "amount_usd" not in unpriced
     assert_command_adds_up(w, monkeypatch)
+
+
+def assert_costs_has_the_same_shares(w: World, agent: Agent) -> None:
+    """The command that asks the Admin API says of every key what the stream says, digit for digit."""
+    days = Period(date(2026, 11, 19), date(2026, 11, 22))
+    ledger = read_ledger(agent.client, agent.config, days, w.clock.now(), with_usage=True)
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for charge in ledger.charges(by_key=True):
+        found[charge.api_key_id or ""] += charge.amount
+    expected: dict[str, Decimal] = defaultdict(Decimal)
+    for source in spend(w).values():
+        if basis(source) == "allocated":
+            expected[source["anthropic"]["api_key"]["id"]] += Decimal(
+                source["anthropic"]["spend"].get("amount_exact", "0")
+            )
+    assert found == expected
 
 
 def assert_adds_up(w: World, last_settled: str, *, except_for: str = "") -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("trust", "Compare the streams with the Admin API."),
     "corrections": ("trust", "What changed upstream after it was shipped."),
     "spend": ("spend", "What was spent, the dearest first."),
+    "costs": ("costs", "What a month cost, by team, key, model or line; an invoice explained."),
     "headroom": ("headroom", "How close each rate limit was."),
     "alerts": ("alerts", "Alert rules: list, evaluate, install, export."),
     "dashboards": ("dashboards", "The dashboards without, or before, a Kibana."),

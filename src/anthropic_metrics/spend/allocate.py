@@ -191,7 +191,7 @@ def _unattributed(lines: Iterable[Billed]) -> tuple[Unattributed, ...]:
     for line in lines:
         key = (line.cost_type, *(getattr(line, name) for name in BILLED_DIMENSIONS))
         parts = merged.setdefault(key, [ZERO] * len(PART_NAMES))
-        part = _part(line)
+        part = part_of(line)
         parts[part] = total((parts[part], line.amount))
     return tuple(
         Unattributed(key[0], dict(zip(BILLED_DIMENSIONS, key[1:], strict=True)), total(parts), tuple(parts))
@@ -199,7 +199,8 @@ def _unattributed(lines: Iterable[Billed]) -> tuple[Unattributed, ...]:
     )
 
 
-def _part(line: Billed) -> int:
+def part_of(line: Billed) -> int:
+    """The place of what a line is for in `Parts`."""
     if line.cost_type == WEB_SEARCH:
         return SEARCHES
     if line.cost_type == TOKENS and line.token_type in TOKEN_TYPES:

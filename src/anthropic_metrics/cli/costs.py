@@ -1,0 +1,172 @@
+"""`costs`: what a month cost, by whatever finance asks for, straight from the Admin API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import typer
+
+from anthropic_metrics.agent.core import utc_now
+from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.dates import moment
+from anthropic_metrics.cli.ledgers import TEAM_HELP, Books, books, of_team, remarks, settled_note, unread
+from anthropic_metrics.cli.render import Answer, Column, Layout, Table, answers
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.finance.charges import amount_of
+from anthropic_metrics.finance.grouping import By, Group, group, parse_by, subtotals, summed
+from anthropic_metrics.finance.invoice import explain, invoice_amount
+from anthropic_metrics.finance.ledger import Ledger
+from anthropic_metrics.finance.period import Period, between, month
+from anthropic_metrics.finance.shown import exact, percent, plain
+from anthropic_metrics.spend.money import Usd
+
+TOTAL = "Total"
+LAST_MONTH = "last-month"
+
+
+def _layout(name: str, ways: Sequence[str], *, compared: bool) -> Layout:
+    money = Column("usd", "decimal", title="US dollars", show=exact)
+    compare = (
+        Column("before_usd", "decimal", title="before", show=exact),
+        Column("change_usd", "decimal", title="change", show=exact),
+    )
+    return Layout(
+        name,
+        *(Column(way.replace(":", "_"), title=way, missing="") for way in ways),
+        money,
+        Column("share", "share", show=percent),
+        *(compare if compared else ()),
+        Column("unsettled_usd", "decimal", table=False),
+        Column("level", table=False),
+    )
+
+
+COSTS = _layout("costs", ("workspace",), compared=True)
+INVOICE = Layout(
+    "invoice",
+    Column("item"),
+    Column("usd", "decimal", title="US dollars", show=exact),
+    Column("fits", "boolean", show=lambda fits: "yes" if fits else "no", missing=""),
+    Column("note"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(costs)
+
+
+@answers(COSTS, INVOICE)
+def costs(
+    month: Annotated[
+        str | None,
+        typer.Option(help="The month: 2026-10, last-month (the default) or this-month.", show_default=False),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Instead of --month: the first day, a length back or a word.", show_default=False),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="With --since: the end, exclusive; else today, included.", show_default=False),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="team, workspace, key, model, line, day or tag:NAME; with commas one inside the other, "
+            "repeated for a further table. Else workspace.",
+            show_default=False,
+        ),
+    ] = None,
+    team: Annotated[str | None, typer.Option(help=TEAM_HELP, show_default=False)] = None,
+    compare: Annotated[bool, typer.Option("--compare", help="Beside it the month before.")] = False,
+    invoice: Annotated[
+        str | None,
+        typer.Option(help="The amount of an invoice: why does it differ from the bill?", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+) -> Answer:
+    """What a month cost, from the Admin API's bill: exact, the same total by any grouping, no cluster needed.
+
+    Keys have their share of the bill as in the spend stream. --invoice explains the gap to an invoice."""
+    now = utc_now()
+    period = _period(month, since, until)
+    asked = None if invoice is None else invoice_amount(invoice)
+    if asked is not None and team is not None:
+        raise ConfigError("--invoice and --team exclude each other: an invoice is the whole organization's")
+    with books(load(config), now) as found:
+        found.check_team(team)
+        bys = parse_by(by or (["line"] if asked is not None else ["workspace"]), found.names)
+        with_usage = asked is not None or found.needs_keys(bys, team)
+        ledger = found.wanted(period, with_usage=with_usage)
+        before = found.ledger(period.before, with_usage=with_usage) if compare else None
+        return _answer(found, ledger, before, bys, team, asked)
+
+
+def _period(wanted: str | None, since: str | None, until: str | None) -> Period:
+    now = utc_now()
+    if wanted is not None and (since is not None or until is not None):
+        raise ConfigError("--month and --since or --until exclude each other")
+    if since is None and until is not None:
+        raise ConfigError("--until: needs --since, the first day")
+    if since is None:
+        return month(wanted or LAST_MONTH, now)
+    return between(moment(since, "--since", now), moment(until, "--until", now) if until else now, now)
+
+
+def _answer(
+    found: Books,
+    ledger: Ledger,
+    before: Ledger | None,
+    bys: Sequence[By],
+    team: str | None,
+    asked: Usd | None,
+) -> Answer:
+    tables = [_table(found, ledger, before, by, team, name="costs" if len(bys) == 1 else "") for by in bys]
+    if asked is not None:
+        steps = explain(asked, ledger, found.labels)
+        rows = [(step.item, step.amount and plain(step.amount), step.fits, step.note) for step in steps]
+        tables.append(INVOICE.table(rows, title=f"The invoice against the bill of {ledger.period.label}"))
+    ledgers = [each for each in (ledger, before) if each is not None]
+    problems = unread(ledgers)
+    notes = [settled_note(ledger), *remarks(found, ledgers)]
+    if team is not None:
+        notes.append(f"Only what team {team} pays; the whole bill is ${exact(ledger.amount)}.")
+    return Answer(*tables, notes=notes, problems=problems, code=1 if problems else 0)
+
+
+def _table(found: Books, ledger: Ledger, before: Ledger | None, by: By, team: str | None, name: str) -> Table:
+    by_key, labels = found.needs_keys([by], team), found.labels
+    charges = of_team(ledger.charges(by_key=by_key), team, labels)
+    earlier = of_team(before.charges(by_key=by_key), team, labels) if before else ()
+    groups = group(charges, by, labels, open_days=ledger.open_days, before=earlier)
+    layout = _layout(
+        name or "costs_by_" + "_".join(by.ways).replace(":", "_"), by.ways, compared=before is not None
+    )
+    whole = summed(groups)
+    whole = Group((TOTAL,), whole.amount, whole.open_amount, amount_of(earlier), whole.tokens)
+    rows = [_row(each, by, whole, before) for each in _with_subtotals(groups, by)]
+    title = f"{ledger.period.label} by {by.label}" + (f", team {team}" if team else "")
+    return layout.table([*rows, _row(whole, by, whole, before)], title=title)
+
+
+def _with_subtotals(groups: Sequence[Group], by: By) -> Iterator[Group]:
+    """With several ways, each outer group's sum after its groups."""
+    if len(by.ways) == 1:
+        yield from groups
+        return
+    for subtotal in subtotals(groups):
+        yield from (each for each in groups if each.labels[0] == subtotal.labels[0])
+        yield subtotal
+
+
+def _row(each: Group, by: By, whole: Group, before: Ledger | None) -> tuple[object, ...]:
+    is_sum = len(each.labels) < len(by.ways)
+    labels = [*each.labels, *([TOTAL] if is_sum and each is not whole else [])]
+    cells: list[object] = [*labels, *[None] * (len(by.ways) - len(labels)), plain(each.amount)]
+    cells.append(float(each.amount / whole.amount) if whole.amount else None)
+    if before is not None:
+        no_like = "day" in by.ways and each is not whole
+        cells += [None, None] if no_like else [plain(each.before), plain(each.change)]
+    level = "total" if each is whole else "subtotal" if is_sum else "group"
+    return (*cells, plain(each.open_amount), level)

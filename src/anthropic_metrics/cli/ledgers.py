@@ -1,0 +1,120 @@
+"""What `costs` and `report` share: the period asked for, and its bill read with progress on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.cli.common import progress
+from anthropic_metrics.config import Config
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.finance.charges import Charge
+from anthropic_metrics.finance.grouping import By, Labels
+from anthropic_metrics.finance.ledger import Ledger, group_by, read_ledger
+from anthropic_metrics.finance.period import Period
+from anthropic_metrics.finance.shown import exact
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.teams import UNASSIGNED, Teams
+
+LEFT_OUT = "Not in the Admin API's costs, so not here: tax, credits, and the commitment of Priority Tier."
+TEAM_HELP = "Only what this team pays."
+
+
+@dataclass(frozen=True)
+class Books:
+    """The Admin API's organization as finance asks for it: names, and the bill of any period."""
+
+    config: Config
+    client: AdminClient
+    names: Names
+    now: datetime
+
+    @property
+    def labels(self) -> Labels:
+        return Labels(self.names)
+
+    def ledger(self, period: Period, *, with_usage: bool) -> Ledger:
+        """The period's bill, with a bar on a terminal. Raises what `read_ledger` raises."""
+        with progress([period.until(self.now)]) as advance:
+            return read_ledger(
+                self.client, self.config, period, self.now, with_usage=with_usage, on_day=advance
+            )
+
+    def wanted(self, period: Period, *, with_usage: bool) -> Ledger:
+        """The same; ConfigError for a period that is over and has no bill."""
+        ledger = self.ledger(period, with_usage=with_usage)
+        nothing = not (ledger.lines or ledger.foreign or ledger.problems.total)
+        if nothing and period.is_over(self.now):
+            raise ConfigError(
+                f"There is no bill for {period.label}: it lies before the organization's history, or nothing "
+                "was used"
+            )
+        return ledger
+
+    def needs_keys(self, bys: Collection[By], team: str | None) -> bool:
+        """Whether any figure needs the bill shared out over keys."""
+        ways = [*bys, By(("team",))] if team else bys
+        return any(by.needs_keys(self.names) for by in ways)
+
+    def check_team(self, team: str | None) -> None:
+        """ConfigError for a team that the configuration does not have."""
+        known = [each.name for each in self.names.teams.teams]
+        if team is None or team in (*known, UNASSIGNED):
+            return
+        if not known:
+            raise ConfigError("--team: the configuration has no teams; write them under `teams`")
+        near = get_close_matches(team, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known)[:10])}"
+        raise ConfigError(f"--team: the configuration has no such team; {hint}")
+
+
+@contextmanager
+def books(config: Config, now: datetime) -> Iterator[Books]:
+    """Ask the Admin API, and nothing else, for the organization."""
+    config.require_admin_key()
+    with AdminClient(config.anthropic) as client:
+        inventory = Inventory(
+            client, organization_id=config.anthropic.organization_id, teams=Teams.of(config.teams)
+        )
+        yield Books(config, client, inventory.names(now), now)
+
+
+def of_team(charges: Sequence[Charge], team: str | None, labels: Labels) -> Sequence[Charge]:
+    """The charges of one team, or all."""
+    by = By(("team",))
+    return charges if team is None else [each for each in charges if labels.of(each, by) == (team,)]
+
+
+def settled_note(ledger: Ledger) -> str:
+    """Whether the figures can still change."""
+    days = sorted(ledger.open_days & frozenset(ledger.period.days()))
+    if not days:
+        return f"Settled: every day of {ledger.period.label} ended at least two days ago."
+    open_amount = exact(ledger.open_amount)
+    return f"Not settled: the bill of {days[0]} and later, ${open_amount}, is partial and may be revised."
+
+
+def remarks(books: Books, ledgers: Sequence[Ledger]) -> Iterator[str]:
+    """What the reader has to know of the figures beside the total."""
+    yield LEFT_OUT
+    if tokens := sum(ledger.priority_tokens for ledger in ledgers[:1]):
+        yield f"{tokens:,} tokens of Priority Tier are paid by commitment and have no amount."
+    if any(ledger.shares is not None for ledger in ledgers) and group_by(books.config) != tuple(
+        books.config.usage.group_by
+    ):
+        yield (
+            "usage.group_by is without keys: shares are by model, workspace, tier, geo and key instead, so "
+            "that they can differ from the spend stream's."
+        )
+    for currency, count in sorted(ledgers[0].foreign.items()):
+        yield f"{count} lines in {currency} are in no figure here."
+
+
+def unread(ledgers: Sequence[Ledger]) -> list[str]:
+    """What of the Admin API could not be read: then the figures are incomplete."""
+    return [str(ledger.problems) for ledger in ledgers if ledger.problems.total]

@@ -1,0 +1,151 @@
+"""A period's bill, and where keys or tokens are wanted its usage, read from the Admin API."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.pages import Bucket, BucketQuery, read_buckets
+from anthropic_metrics.admin_api.replies import CostRow, Problems, UsageRow, parse_rows
+from anthropic_metrics.config import Config
+from anthropic_metrics.finance.charges import Charge, amount_of, of_allocation, of_bill
+from anthropic_metrics.finance.period import Period
+from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.reports.views import COST_PATH, SPEED_BETA, USAGE_PATH
+from anthropic_metrics.spend.allocate import allocate
+from anthropic_metrics.spend.money import Usd, total
+from anthropic_metrics.spend.rows import PRIORITY_TIERS, Billed, Used, billed, used
+from anthropic_metrics.spend.settle import day_of, ended_long_enough
+
+COST_GROUPS = ("workspace_id", "description")
+NEEDED = frozenset({"model", "workspace_id", "service_tier", "api_key_id"})
+USUAL = ("model", "workspace_id", "service_tier", "inference_geo", "api_key_id")
+
+OnDay = Callable[[Range], object]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What one period cost. `lines` are the bill's; `shares` the same money by key, None where not asked for.
+
+    `foreign` counts lines in other currencies, which no figure has; `priority_tokens` are those that a
+    commitment pays for; `problems` what could not be read.
+    """
+
+    period: Period
+    read_at: datetime
+    lines: tuple[Billed, ...]
+    open_days: frozenset[date]
+    shares: tuple[Charge, ...] | None = None
+    foreign: Counter[str] = field(default_factory=Counter)
+    priority_tokens: int = 0
+    problems: Problems = field(default_factory=Problems)
+
+    @property
+    def amount(self) -> Usd:
+        """The bill's exact sum."""
+        return total(line.amount for line in self.lines)
+
+    @property
+    def billed_days(self) -> frozenset[date]:
+        return frozenset(line.day for line in self.lines)
+
+    @property
+    def open_amount(self) -> Usd:
+        """The part of the sum whose days are not settled yet."""
+        return total(line.amount for line in self.lines if line.day in self.open_days)
+
+    def charges(self, *, by_key: bool) -> Sequence[Charge]:
+        """The period's charges, as lines of the bill or shared out over keys; both add up to the bill."""
+        if not by_key:
+            return tuple(of_bill(self.lines))
+        assert self.shares is not None, "usage was not read"
+        return self.shares
+
+
+def read_ledger(
+    client: AdminClient,
+    config: Config,
+    period: Period,
+    now: datetime,
+    *,
+    with_usage: bool,
+    on_day: OnDay | None = None,
+) -> Ledger:
+    """Read the bill of a period as it stands, and with `with_usage` share it out over the keys.
+
+    The shares are those of the spend stream where that is grouped by key. Raises what `AdminClient.get` and
+    paging raise; a row that cannot be read is counted in `problems`.
+    """
+    span, problems, foreign = period.until(now), Problems(), Counter[str]()
+    lines: list[Billed] = []
+    for bucket in _buckets(client, _bill(span), on_day if not with_usage else None):
+        for row in parse_rows(CostRow, bucket.rows, f"cost of {bucket.start:%Y-%m-%d}", problems):
+            if (line := billed(row, bucket.start)) is not None:
+                lines.append(line)
+            else:
+                foreign[row.currency] += 1
+    settle = config.spend.settle_after
+    open_days = frozenset(day for day in period.days() if not ended_long_enough(day, now, settle))
+    ledger = Ledger(period, now, tuple(lines), open_days, None, foreign, 0, problems)
+    if not with_usage or span.start >= span.end:
+        return ledger
+    rows = _usage(client, config, span, problems, on_day)
+    return _with_shares(ledger, rows)
+
+
+def group_by(config: Config) -> tuple[str, ...]:
+    """How usage is grouped for shares: as the streams' is, if keys can be told from it."""
+    configured = tuple(config.usage.group_by)
+    return configured if set(configured) >= NEEDED else USUAL
+
+
+def _with_shares(ledger: Ledger, rows: dict[date, list[Used]]) -> Ledger:
+    shares: list[Charge] = []
+    by_day: dict[date, list[Billed]] = {}
+    for line in ledger.lines:
+        by_day.setdefault(line.day, []).append(line)
+    for day in sorted(by_day.keys() | rows.keys()):
+        shares += of_allocation(allocate(by_day.get(day, ()), rows.get(day, ()), day))
+    assert amount_of(shares) == ledger.amount, "the shares add up to the bill"
+    priority = sum(row.counts.tokens for day in rows.values() for row in day if row.tier in PRIORITY_TIERS)
+    return Ledger(
+        ledger.period,
+        ledger.read_at,
+        ledger.lines,
+        ledger.open_days,
+        tuple(shares),
+        ledger.foreign,
+        priority,
+        ledger.problems,
+    )
+
+
+def _usage(
+    client: AdminClient, config: Config, span: Range, problems: Problems, on_day: OnDay | None
+) -> dict[date, list[Used]]:
+    """Usage by the hour, by UTC day."""
+    groups = group_by(config)
+    headers = (SPEED_BETA,) if "speed" in groups else ()
+    query = BucketQuery(USAGE_PATH, span.start, span.end, "1h", 168, groups, headers=headers)
+    days: dict[date, list[Used]] = {}
+    for bucket in _buckets(client, query, on_day):
+        rows = parse_rows(UsageRow, bucket.rows, f"usage of {bucket.start:%Y-%m-%dT%H}", problems)
+        days.setdefault(day_of(bucket.start), []).extend(used(row, bucket.start, groups) for row in rows)
+    return days
+
+
+def _bill(span: Range) -> BucketQuery:
+    return BucketQuery(COST_PATH, span.start, span.end, "1d", 31, COST_GROUPS)
+
+
+def _buckets(client: AdminClient, query: BucketQuery, on_day: OnDay | None) -> Iterator[Bucket]:
+    if query.start >= query.end:
+        return
+    for bucket in read_buckets(client, query):
+        yield bucket
+        if on_day:
+            on_day(Range(bucket.start, bucket.end))

@@ -1,0 +1,94 @@
+"""One total, whatever it is grouped by; and names that cannot be told apart are."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import combinations
+
+import pytest
+
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.finance.charges import UNATTRIBUTED
+from anthropic_metrics.finance.grouping import TAG, By, Labels, group, parse_by, subtotals, summed
+from anthropic_metrics.spend.money import total, usd
+from tests.harness.finance_samples import TEAMS, charge, names
+
+CHARGES = [
+    charge("1.0000000001", key="apikey_1"),
+    charge("2.5", "wrkspc_b", key="apikey_2"),
+    charge("0.25", "wrkspc_c", key="apikey_2", day=date(2026, 10, 6)),
+    charge("0.1", "Default", key="Console"),
+    charge("3", "wrkspc_c", key=UNATTRIBUTED, cost_type="code_execution", quantity=0),
+]
+EARLIER = [charge("0.5", key="apikey_1"), charge("7", "wrkspc_gone", key="apikey_9")]
+WAYS = ("team", "workspace", "key", "model", "day", f"{TAG}team")
+
+
+def test_every_grouping_has_the_same_total_and_keeps_what_only_the_month_before_had() -> None:
+    known = names(*TEAMS)
+    labels, whole = Labels(known), total(each.amount for each in CHARGES)
+    for count in (1, 2, 3):
+        for ways in combinations(WAYS, count):
+            found = group(CHARGES, By(ways), labels, before=EARLIER)
+            assert summed(found).amount == whole == summed(list(subtotals(found))).amount, ways
+            if "day" not in ways:
+                assert summed(found).before == usd("7.5"), ways
+
+
+def test_the_first_team_that_matches_has_the_charge_and_the_rest_is_unassigned() -> None:
+    found = group(CHARGES, By(("team",)), Labels(names(*TEAMS)))
+
+    assert {each.labels[0]: each.amount for each in found} == {
+        "Unassigned": usd("3.1"),
+        "night": usd("2.75"),
+        "platform": usd("1.0000000001"),
+    }
+
+
+def test_workspaces_that_share_a_name_are_told_apart_by_their_ids() -> None:
+    found = group(CHARGES, By(("workspace",)), Labels(names()))
+
+    assert [each.labels[0] for each in found] == ["Lab", "Prod (wrkspc_b)", "Prod (wrkspc_a)", "Default"]
+
+
+def test_outer_groups_stand_by_their_sum_and_days_in_their_order() -> None:
+    found = group(CHARGES, By(("workspace", "day")), Labels(names()))
+
+    assert [each.labels for each in found][:2] == [("Lab", "2026-10-05"), ("Lab", "2026-10-06")]
+    assert [each.labels[0] for each in subtotals(found)][:2] == ["Lab", "Prod (wrkspc_b)"]
+
+
+def test_the_part_that_is_not_settled_is_counted_apart() -> None:
+    (found,) = group(CHARGES, By(("model",)), Labels(names()), open_days={date(2026, 10, 6)})
+
+    assert found.open_amount == usd("0.25")
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["taem"], "--by: cannot group by this; did you mean team?"),
+        (["colour"], "known are team, workspace, key, model, line, day and tag:NAME"),
+        ([f"{TAG}tem"], "--by tag: no workspace has this tag; did you mean team?"),
+        (["key,line"], "a line of the bill knows no keys"),
+        (["team,line"], "a line of the bill knows no keys"),
+        (["model,model"], "names something twice"),
+        (["model", "model"], "the same grouping is named twice"),
+    ],
+)
+def test_a_grouping_that_cannot_be_is_refused_with_what_can(texts: list[str], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_by(texts, names(*TEAMS))
+
+    assert said in str(caught.value)
+
+
+def test_without_teams_the_grouping_by_team_says_where_they_are_written() -> None:
+    with pytest.raises(ConfigError, match="the configuration has no teams"):
+        parse_by(["team"], names())
+
+
+def test_teams_of_workspaces_and_tags_need_no_keys() -> None:
+    assert not By(("team",)).needs_keys(names(TEAMS[0]))
+    assert By(("team",)).needs_keys(names(*TEAMS))
+    assert By(("workspace", "key")).needs_keys(names())
