@@ -125,12 +125,13 @@ def _read_old_bill(agent: Agent) -> list[Tally]:
 
 def _demo_config(url: str, days: int) -> Config:
     """The defaults, against the simulator: unpaced, since nobody shares its limit, polled often enough to
-    watch, and with budgets to hold its costs against."""
+    watch, two days of minutes instead of fifteen for a quick start, and budgets to hold the costs against."""
     defaults = Config()
     anthropic = defaults.anthropic.model_copy(
         update={"base_url": url, "admin_key": SecretStr(ADMIN_KEY), "requests_per_minute": 6000}
     )
-    usage = defaults.usage.model_copy(update={"interval": timedelta(minutes=1)})
+    minutes = min(timedelta(days=2), timedelta(days=days))
+    usage = defaults.usage.model_copy(update={"interval": timedelta(minutes=1), "minute_backfill": minutes})
     backfill = Backfill(timedelta(days=days))
     return defaults.model_copy(
         update={"anthropic": anthropic, "usage": usage, "backfill": backfill, "budgets": BUDGETS}

@@ -21,7 +21,7 @@ from anthropic_metrics.documents.mapping import mapping
 from anthropic_metrics.streams.registry import STREAMS
 from anthropic_metrics.streams.stream import Stream
 
-VERSION = 2  # of the assets; `setup` never replaces a higher one
+VERSION = 3  # of the assets; `setup` never replaces a higher one
 PRIORITY = 250  # above the templates of Elasticsearch (100) and of Fleet's packages (200)
 FOLDERS = {
     "component_template": "index_templates/components",
