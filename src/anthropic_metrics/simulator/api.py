@@ -6,9 +6,10 @@ import itertools
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from .analytics import Terms, analytics_report
 from .clock import epoch
 from .identity import tagged
 from .lists import Lists, Paging, Shape
@@ -32,7 +33,8 @@ class Behaviour:
     `open_bucket`: a bucket that has not ended is left out (`omit`), returned as far as it goes
     (`partial`), or a range without a closed bucket is answered with 400 (`error`). `page_tokens_live`: how
     long a page token is taken, None for ever. `requests_per_minute`: more than these are answered with
-    429, None for no limit.
+    429, None for no limit. `analytics`: whether the organization has the analytics reports, and how late
+    they are.
     """
 
     open_bucket: OpenBucket = "omit"
@@ -41,6 +43,7 @@ class Behaviour:
     paging: Paging = "ids"
     page_tokens_live: timedelta | None = None
     requests_per_minute: int | None = None
+    analytics: Terms = field(default_factory=Terms)
 
 
 class AdminApi:
@@ -94,6 +97,10 @@ class AdminApi:
             return usage_report(simulation, self.tokens, how.open_bucket, request)
         if path == "/cost_report":
             return cost_report(simulation, self.tokens, how.open_bucket, request)
+        if path == "/analytics/usage":
+            return analytics_report(simulation, self.tokens, how.analytics, "usage", request)
+        if path == "/analytics/cost":
+            return analytics_report(simulation, self.tokens, how.analytics, "cost", request)
         lists = Lists(simulation, self.tokens, how.inventory_shape, how.rate_limit_shape, how.paging)
         return self._list(lists, path, request)
 

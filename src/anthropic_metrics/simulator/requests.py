@@ -62,11 +62,14 @@ class Answer:
 class Refusal(Exception):
     """Raised anywhere in the API to answer with an error."""
 
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, headers: Mapping[str, str] | None = None, *, code: str = ""
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.headers = dict(headers or {})
+        self.code = code
 
 
 def dump(value: Any) -> bytes:
@@ -75,6 +78,8 @@ def dump(value: Any) -> bytes:
 
 def error_answer(refusal: Refusal, request_id: str) -> Answer:
     """The vendor's error body."""
-    error = {"type": _KINDS.get(refusal.status, "api_error"), "message": refusal.message}
+    error: dict[str, Any] = {"type": _KINDS.get(refusal.status, "api_error"), "message": refusal.message}
+    if refusal.code:
+        error["details"] = {"error_code": refusal.code}
     body = {"type": "error", "error": error, "request_id": request_id}
     return Answer(refusal.status, dump(body), refusal.headers)

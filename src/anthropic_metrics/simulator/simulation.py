@@ -61,7 +61,7 @@ class Simulation:
         traffic = Traffic(seed, self.series, self.first_day, history)
         self._usage = Usage(traffic, Arrivals(seed, profile, self.series), self.edits)
         changes = REVISIONS[revisions] if isinstance(revisions, str) else revisions
-        self._costs = Costs(seed, self._usage, self.edits, changes, self._container_hours)
+        self._costs = Costs(seed, self._usage, self.edits, changes, self.container_hours)
         self._groupings: dict[object, Grouping] = {}
 
     def usage_rows(
@@ -171,7 +171,7 @@ class Simulation:
             self._groupings[key] = Grouping(dimensions, tuple(group_by), chosen)
         return self._groupings[key]
 
-    def _container_hours(self, hour: int) -> list[tuple[str | None, Decimal]]:
+    def container_hours(self, hour: int) -> list[tuple[str | None, Decimal]]:
         """Code execution: hours of containers by workspace in one hour."""
         if hour * 3600 < epoch(self.first_day):
             return []
