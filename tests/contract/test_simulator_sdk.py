@@ -13,7 +13,15 @@ import anthropic
 import pytest
 from anthropic.types import OrganizationInfo
 from anthropic.types.beta.organization.analytics import BetaAnalyticsCostItem, BetaAnalyticsUsageItem
-from anthropic.types.organization import APIKey, OrganizationRateLimit, SpendLimit, Workspace
+from anthropic.types.organization import (
+    APIKey,
+    APIKeyServiceAccountActor,
+    OrganizationRateLimit,
+    OrganizationUser,
+    ServiceAccount,
+    SpendLimit,
+    Workspace,
+)
 from anthropic.types.organization.workspaces import WorkspaceRateLimit
 from pydantic import BaseModel
 
@@ -89,6 +97,25 @@ def test_api_keys_of_every_status_and_scope(sdk: anthropic.Anthropic) -> None:
     assert {each.status for each in found} == {"active", "inactive", "archived", "expired"}
     assert {each.scope.type for each in found} == {"workspace", "organization"}
     checked([sdk.organization.api_keys.retrieve(found[0].id)], APIKey)
+
+
+def test_users_and_their_roles(sdk: anthropic.Anthropic) -> None:
+    found = checked(list(sdk.organization.users.list(limit=3)), OrganizationUser)
+    assert {each.role for each in found} == {"admin", "developer", "billing"}
+    (one,) = list(sdk.organization.users.list(email=found[0].email))
+    assert one.id == found[0].id
+
+
+def test_service_accounts_only_with_the_scope_for_them(
+    server: SimulatorServer, sdk: anthropic.Anthropic
+) -> None:
+    with pytest.raises(anthropic.PermissionDeniedError):
+        list(sdk.organization.service_accounts.list())
+    server.behaviour.org_admin = True
+    (found,) = checked(list(sdk.organization.service_accounts.list()), ServiceAccount)
+    principals = [each.principal for each in sdk.organization.api_keys.list()]
+    accounts = [each for each in principals if isinstance(each, APIKeyServiceAccountActor)]
+    assert [each.service_account_id for each in accounts] == [found.id]
 
 
 def test_rate_limits_of_every_group_over_several_pages(sdk: anthropic.Anthropic) -> None:

@@ -14,13 +14,23 @@ from anthropic_metrics.admin_api.replies import (
     Problems,
     RateLimit,
     RateLimitGroup,
+    ServiceAccount,
+    User,
     Workspace,
     parse_row,
     parse_rows,
 )
 from anthropic_metrics.errors import BadRequest, BrokenContract
 
-__all__ = ["api_keys", "organization", "organization_rate_limits", "workspace_rate_limits", "workspaces"]
+__all__ = [
+    "api_keys",
+    "organization",
+    "organization_rate_limits",
+    "service_accounts",
+    "users",
+    "workspace_rate_limits",
+    "workspaces",
+]
 
 _BASE = "/v1/organizations"
 _LARGEST_PAGE = ("limit", "1000")
@@ -36,15 +46,31 @@ def organization(client: AdminClient) -> Organization:
     return found[0]
 
 
-def workspaces(client: AdminClient, *, problems: Problems) -> list[Workspace]:
-    """All workspaces that can be listed, archived ones too, so that old usage keeps its name."""
-    params = (("include_archived", "true"), _LARGEST_PAGE)
+def workspaces(client: AdminClient, *, problems: Problems, default: bool = False) -> list[Workspace]:
+    """All workspaces that can be listed, archived ones too, so that old usage keeps its name.
+
+    With `default` also the default workspace, under its own id: usage and costs name it by null.
+    """
+    asked = (("include_default", "true"),) if default else ()
+    params = (("include_archived", "true"), *asked, _LARGEST_PAGE)
     return parse_rows(Workspace, read_list(client, f"{_BASE}/workspaces", params), "workspaces", problems)
 
 
 def api_keys(client: AdminClient, *, problems: Problems) -> list[ApiKey]:
     """All API keys in whatever state; in the older shape, no `workspace_id` means the default workspace."""
     return parse_rows(ApiKey, read_list(client, f"{_BASE}/api_keys", (_LARGEST_PAGE,)), "api_keys", problems)
+
+
+def users(client: AdminClient, *, problems: Problems) -> list[User]:
+    """The organization's members."""
+    return parse_rows(User, read_list(client, f"{_BASE}/users", (_LARGEST_PAGE,)), "users", problems)
+
+
+def service_accounts(client: AdminClient, *, problems: Problems) -> list[ServiceAccount]:
+    """All service accounts, archived ones too; an Admin API key may be refused (AuthError, 403)."""
+    params = (("include_archived", "true"), _LARGEST_PAGE)
+    entries = read_list(client, f"{_BASE}/service_accounts", params)
+    return parse_rows(ServiceAccount, entries, "service_accounts", problems)
 
 
 def organization_rate_limits(client: AdminClient, *, problems: Problems) -> list[RateLimitGroup]:

@@ -39,8 +39,10 @@ __all__ = [
     "RateLimitGroup",
     "Reply",
     "ServerToolUse",
+    "ServiceAccount",
     "SpendLimit",
     "UsageRow",
+    "User",
     "Workspace",
     "parse_rows",
 ]
@@ -279,6 +281,34 @@ class ApiKey(Reply):
         if isinstance(scope, dict) and data.get("workspace_id") is None:
             return {**data, "workspace_id": scope.get("workspace_id")}
         return data
+
+
+class User(Reply):
+    """A member of the organization. E-mail address and name come with it; what keeps them is the reader's
+    choice."""
+
+    id: str
+    email: Text = None
+    name: Text = None
+    role: Text = None
+    added_at: Moment = None
+    type: Text = None
+
+
+class ServiceAccount(Reply):
+    """A service account; its list needs an OAuth token with org:admin."""
+
+    id: str
+    name: str
+    description: Text = None
+    organization_role: Text = None
+    created_at: Moment = None
+    created_by_actor_id: Text = None
+    archived_at: Moment = None
+    archived_by_actor_id: Text = None
+    updated_at: Moment = None
+    updated_by_actor_id: Text = None
+    type: Text = None
 
 
 class Organization(Reply):

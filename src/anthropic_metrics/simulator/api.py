@@ -35,6 +35,7 @@ class Behaviour:
     long a page token is taken, None for ever. `requests_per_minute`: more than these are answered with
     429, None for no limit. `analytics`: whether the organization has the analytics reports, and how late
     they are.
+    `org_admin`: whether the credential may read service accounts.
     """
 
     open_bucket: OpenBucket = "omit"
@@ -43,6 +44,7 @@ class Behaviour:
     paging: Paging = "ids"
     page_tokens_live: timedelta | None = None
     requests_per_minute: int | None = None
+    org_admin: bool = False
     analytics: Terms = field(default_factory=Terms)
 
 
@@ -101,7 +103,9 @@ class AdminApi:
             return analytics_report(simulation, self.tokens, how.analytics, "usage", request)
         if path == "/analytics/cost":
             return analytics_report(simulation, self.tokens, how.analytics, "cost", request)
-        lists = Lists(simulation, self.tokens, how.inventory_shape, how.rate_limit_shape, how.paging)
+        lists = Lists(
+            simulation, self.tokens, how.inventory_shape, how.rate_limit_shape, how.paging, how.org_admin
+        )
         return self._list(lists, path, request)
 
     def _list(self, lists: Lists, path: str, request: Request) -> Answer:
@@ -109,6 +113,8 @@ class AdminApi:
             "/me": lists.me,
             "/workspaces": lists.workspaces,
             "/api_keys": lists.api_keys,
+            "/users": lists.users,
+            "/service_accounts": lists.service_accounts,
             "/rate_limits": lists.rate_limits,
             "/spend_limits": lists.spend_limits,
         }

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from . import limits
 from .clock import DAY, MINUTE, epoch, floor
-from .organization import Change, Organization, Workspace
+from .organization import ApiKey, Change, Organization, Workspace
 from .series import DIMENSIONS, SHORT, Dimensions
 from .traffic import FIELDS, Cell, Minutes, add
 
@@ -192,6 +192,19 @@ class Edits:
 
     def delete_api_key(self, key_id: str, *, at: datetime | None = None) -> OrganizationEdit:
         return self.change(lambda org: org.without_api_key(key_id), at=at)
+
+    def add_api_key(self, key: ApiKey, *, at: datetime | None = None) -> OrganizationEdit:
+        return self.change(lambda org: replace(org, api_keys=(*org.api_keys, key)), at=at)
+
+    def change_api_key(self, key_id: str, *, at: datetime | None = None, **changes: Any) -> OrganizationEdit:
+        """Change fields of a key, such as `name`, `status` or `expires_at`."""
+        return self.change(lambda org: org.with_api_key(key_id, **changes), at=at)
+
+    def rotate_api_key(
+        self, key_id: str, successor: ApiKey, *, at: datetime | None = None
+    ) -> tuple[OrganizationEdit, OrganizationEdit]:
+        """A successor comes and the old key is archived."""
+        return self.add_api_key(successor, at=at), self.change_api_key(key_id, at=at, status="archived")
 
     def set_rate_limit(
         self, group_id: str, limit_type: str, value: int | None, *, at: datetime | None = None

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from .identity import tagged
-from .organization import ApiKey, Organization, SpendLimit, Workspace
+from .organization import ApiKey, Organization, ServiceAccount, SpendLimit, User, Workspace
 
 
 def workspace_row(seed: int, workspace: Workspace, at: datetime | None, shape: str) -> dict[str, Any]:
@@ -57,6 +57,33 @@ def api_key_row(key: ApiKey, organization: Organization, shape: str) -> dict[str
         return {**row, "scope": {"type": "organization"}, "principal": principal}
     scope = {"type": "workspace", "workspace_id": key.workspace_id}
     return {**row, "scope": scope, "principal": principal}
+
+
+def user_row(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "type": "user",
+        "email": user.email,
+        "name": user.name,
+        "role": user.role,
+        "added_at": _time(user.added_at),
+    }
+
+
+def service_account_row(account: ServiceAccount) -> dict[str, Any]:
+    return {
+        "id": account.id,
+        "type": "service_account",
+        "name": account.name,
+        "description": None,
+        "organization_role": account.role,
+        "created_at": _time(account.created_at),
+        "created_by_actor_id": account.created_by,
+        "updated_at": _time(account.archived_at or account.created_at),
+        "updated_by_actor_id": account.created_by,
+        "archived_at": _time(account.archived_at),
+        "archived_by_actor_id": account.created_by if account.archived_at else None,
+    }
 
 
 def spend_limit_row(limit: SpendLimit) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Lists:
     inventory_shape: Shape
     rate_limit_shape: Shape
     paging: Paging
+    org_admin: bool = False
 
     def me(self, request: Request) -> Answer:
         known(request, ())
@@ -67,6 +68,23 @@ class Lists:
     def api_key(self, request: Request, key_id: str) -> Answer:
         known(request, ())
         return _one(self.simulation.api_keys(request.at, shape=self.inventory_shape), key_id)
+
+    def users(self, request: Request) -> Answer:
+        known(request, (*_PAGING[self.paging], "email"), ("roles[]",))
+        email, roles = request.get("email"), request.all("roles[]")
+        rows = self.simulation.users(request.at)
+        chosen = [
+            row for row in rows if email in (None, row["email"]) and (not roles or row["role"] in roles)
+        ]
+        return self._listed(request, chosen)
+
+    def service_accounts(self, request: Request) -> Answer:
+        """Only for a bearer token: an Admin API key is refused."""
+        known(request, ("limit", "page", "include_archived"))
+        if not self.org_admin:
+            raise Refusal(403, "This endpoint requires an OAuth token with the scope org:admin.")
+        rows = self.simulation.service_accounts(request.at, archived=flag(request, "include_archived"))
+        return self._limited(request, rows)
 
     def rate_limits(self, request: Request) -> Answer:
         known(request, ("group_type", "model", "limit", "page"))

@@ -46,6 +46,29 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """A member of the organization."""
+
+    id: str
+    name: str
+    email: str
+    role: str
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """An account that is no person."""
+
+    id: str
+    name: str
+    role: str
+    created_at: datetime
+    created_by: str
+    archived_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SpendLimit:
     """A cap in whole cents (None = no cap) on the organization or on one workspace."""
 
@@ -67,6 +90,8 @@ class Organization:
     rate_limits: tuple[RateLimit, ...]
     overrides: tuple[Override, ...]
     spend_limits: tuple[SpendLimit, ...]
+    users: tuple[User, ...] = ()
+    service_accounts: tuple[ServiceAccount, ...] = ()
 
     def workspace(self, workspace_id: str) -> Workspace | None:
         return next((each for each in self.workspaces if each.id == workspace_id), None)
@@ -161,6 +186,13 @@ _KEYS: tuple[tuple[str, str | None, int, str, str | None], ...] = (
     ("trial-2025", "Default", 415, "expired", None),
     ("finance-reports", None, 60, "active", "finance"),
 )
+# name, role, age in days
+_USERS = (
+    ("dana", "admin", 420),
+    ("mateo", "developer", 300),
+    ("amina", "developer", 210),
+    ("rosa", "billing", 90),
+)
 DELETED_KEY = "old-scripts"
 
 
@@ -187,6 +219,25 @@ def build_organization(seed: int, first_day: datetime, history: timedelta) -> Or
         rate_limits=default_rate_limits(seed),
         overrides=default_overrides(ids),
         spend_limits=_spend_limits(seed, ids, first_day),
+        users=tuple(
+            User(
+                user_id(seed, name),
+                f"{name.title()} Example",
+                f"{name}@lumenfield.example",
+                role,
+                first_day - timedelta(days=age),
+            )
+            for name, role, age in _USERS
+        ),
+        service_accounts=(
+            ServiceAccount(
+                service_account_id(seed, "finance"),
+                "finance",
+                "developer",
+                first_day - timedelta(days=61),
+                user_id(seed, "dana"),
+            ),
+        ),
     )
 
 

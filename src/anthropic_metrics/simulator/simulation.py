@@ -12,7 +12,7 @@ from .arrivals import PROFILES, Arrivals, Profile
 from .clock import DAY, WIDTHS, Clock, ceil, epoch, floor, iso, moment
 from .costs import REVISIONS, Costs, Line, Revisions, cost_rows
 from .edits import Edits
-from .inventory import api_key_row, spend_limit_row, workspace_row
+from .inventory import api_key_row, service_account_row, spend_limit_row, user_row, workspace_row
 from .limits import organization_row
 from .limits import workspace_row as workspace_limit_row
 from .organization import Organization, build_organization
@@ -123,6 +123,15 @@ class Simulation:
         """The key inventory; deleted keys are not in it."""
         organization = self.organization(at)
         return [api_key_row(each, organization, shape) for each in organization.api_keys]
+
+    def users(self, at: datetime | None = None) -> list[dict[str, Any]]:
+        """The organization's members."""
+        return [user_row(each) for each in self.organization(at).users]
+
+    def service_accounts(self, at: datetime | None = None, *, archived: bool = True) -> list[dict[str, Any]]:
+        """The service accounts."""
+        rows = map(service_account_row, self.organization(at).service_accounts)
+        return [row for row in rows if archived or row["archived_at"] is None]
 
     def rate_limits(self, at: datetime | None = None, *, shape: str = "new") -> list[dict[str, Any]]:
         """The organization's limit groups."""
