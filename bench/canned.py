@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from anthropic_metrics.elastic.assets import VERSION
+from anthropic_metrics.elastic.steps import OURS
 from anthropic_metrics.kernel.datasets import template_name
 from anthropic_metrics.kernel.ranges import WIDTHS
 from anthropic_metrics.streams.registry import BY_DATASET
@@ -77,18 +78,19 @@ class Sink(Handler):
             return [b'{"_shards":{"failed":0},"timed_out":false,"hits":{"hits":[]}}']
         if name == "_refresh":
             return [b'{"_shards":{"failed":0}}']
-        return [TEMPLATES]
+        return [SIMULATED if "_simulate_index" in path else TEMPLATES]
 
 
 CREATED = b'{"create":{"status":201,"result":"created"}}'
+_META = {"managed_by": OURS, "version": VERSION}
 TEMPLATES = json.dumps(
     {
         "index_templates": [
-            {"name": template_name(dataset), "index_template": {"_meta": {"version": VERSION}}}
-            for dataset in BY_DATASET
+            {"name": template_name(dataset), "index_template": {"_meta": _META}} for dataset in BY_DATASET
         ]
     }
 ).encode()
+SIMULATED = json.dumps({"template": {"mappings": {"_meta": _META}}}).encode()
 INVENTORY: dict[str, Any] = {
     "me": {"id": "org-bench", "type": "organization", "name": "Bench"},
     "workspaces": {"data": [{"id": each, "name": each} for each in WORKSPACES], "has_more": False},

@@ -13,6 +13,8 @@ from pydantic_core import from_json, to_json
 from anthropic_metrics.documents.base import Document
 from anthropic_metrics.redaction import redact
 
+DIGEST_SIZE = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -50,6 +52,7 @@ def prepare(document_id: str, document: Document) -> Prepared:
     The hash leaves out when it was read and by which version of the agent: neither changes what it says.
     No document holds a secret: a text that a server has put one into is redacted before it is hashed.
     It reads the fields in their model's order: changing that order replaces every document once.
+    `documents.writing` makes the same of values that were checked before, without the model.
     """
     source = redact.scrub_all(document.model_dump(mode="json", by_alias=True, exclude_none=True))
     event = source["event"]
@@ -60,4 +63,4 @@ def prepare(document_id: str, document: Document) -> Prepared:
 
 
 def _digest(value: object) -> str:
-    return blake2b(to_json(value), digest_size=16).hexdigest()
+    return blake2b(to_json(value), digest_size=DIGEST_SIZE).hexdigest()

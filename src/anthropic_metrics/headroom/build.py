@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from anthropic_metrics.documents.base import LARGEST_LONG
 from anthropic_metrics.documents.headroom import HeadroomDocument
-from anthropic_metrics.documents.identity import Prepared, prepare
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.documents.writing import Writer
 from anthropic_metrics.headroom.limits import ORGANIZATION, WORKSPACE
 from anthropic_metrics.headroom.windows import WINDOW, Window, percentile_95
 from anthropic_metrics.kernel.datasets import HEADROOM
@@ -35,38 +38,42 @@ def headroom_documents(
     windows: Iterable[Window], names: Names, namespace: str, now: datetime, usage_read_at: datetime | None
 ) -> Iterator[Prepared]:
     """One document per window. `usage_read_at` is when usage was last read to its end, None: not known."""
-    for window in windows:
-        start = moment(window.start)
+    for seconds, together in groupby(windows, key=attrgetter("start")):
+        start = moment(seconds)
         end = start + timedelta(seconds=WINDOW)
         complete = usage_read_at is not None and usage_read_at >= end + DOCUMENTED_LAG
-        scope = ORGANIZATION if window.workspace is None else WORKSPACE
-        dimensions = {
+        frame = Frame(HEADROOM, namespace, Range(start, end), names, now)
+        writer = Writer(HeadroomDocument, frame.envelope())
+        for window in together:
+            dimensions, anthropic = _content(window, names)
+            anthropic["headroom"] |= {"window_start": start, "window_end": end, "complete": complete}
+            yield writer.write(frame.identity(dimensions), anthropic=anthropic, gen_ai={})
+
+
+def _content(window: Window, names: Names) -> tuple[dict[str, str | None], dict[str, Any]]:
+    """What tells the window from others, and what its document says but for when it is."""
+    scope = ORGANIZATION if window.workspace is None else WORKSPACE
+    dimensions = {
+        "scope": scope,
+        "workspace_id": window.workspace,
+        "group": window.group.key,
+        "limit_type": window.limit_type,
+        "unmapped": "yes" if window.unmapped else None,
+    }
+    anthropic = workspace_fields(window.workspace, names) | {
+        "model": sorted(window.models),
+        "headroom": {
             "scope": scope,
             "workspace_id": window.workspace,
-            "group": window.group.key,
+            "group_id": None if window.unmapped else window.group.key,
+            "group_name": window.group.name,
             "limit_type": window.limit_type,
-            "unmapped": "yes" if window.unmapped else None,
-        }
-        frame = Frame(HEADROOM, namespace, Range(start, end), names, now)
-        source = frame.envelope()
-        source["anthropic"] = workspace_fields(window.workspace, names) | {
-            "model": sorted(window.models),
-            "headroom": {
-                "scope": scope,
-                "workspace_id": window.workspace,
-                "group_id": None if window.unmapped else window.group.key,
-                "group_name": window.group.name,
-                "limit_type": window.limit_type,
-                **_figures(window),
-                "window_start": start,
-                "window_end": end,
-                "complete": complete,
-                "unmapped": window.unmapped,
-                "caveats": sorted(window.caveats) or None,
-            },
-        }
-        source["gen_ai"] = {}
-        yield prepare(frame.identity(dimensions), HeadroomDocument.model_validate(source))
+            **_figures(window),
+            "unmapped": window.unmapped,
+            "caveats": sorted(window.caveats) or None,
+        },
+    }
+    return dimensions, anthropic
 
 
 def _figures(window: Window) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from anthropic_metrics.documents.base import DataStream, Document, Event, Organization
-from anthropic_metrics.documents.identity import Prepared, document_id, prepare
+from anthropic_metrics.documents.identity import Prepared, document_id
+from anthropic_metrics.documents.writing import Values, Writer
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ranges import Range
 
@@ -57,15 +58,24 @@ class Frame:
         organization = self.names.organization_id
         return document_id(organization, self.dataset, self.bucket.start, dimensions, ordinal)
 
-    def prepared(self, built: Iterable[tuple[Dimensions, Document]]) -> list[Prepared]:
-        """Identities for the bucket's documents; dimensions that come twice are told apart by an ordinal.
+    def prepared(
+        self,
+        model: type[Document],
+        built: Iterable[tuple[Dimensions, Values, Values]],
+        *,
+        category: str = "api",
+    ) -> list[Prepared]:
+        """The bucket's documents of `model`, each from its dimensions, its `anthropic` and its `gen_ai`.
 
-        Twins are ordered by what they say, so that the order of rows in an answer does not matter.
+        Dimensions that come twice are told apart by an ordinal. Twins are ordered by what they say, so that
+        the order of rows in an answer does not matter.
         """
+        writer = Writer(model, self.envelope(category))
         alike: dict[str, list[tuple[Dimensions, Prepared]]] = {}
-        for dimensions, document in built:
+        for dimensions, anthropic, gen_ai in built:
             identity = self.identity(dimensions)
-            alike.setdefault(identity, []).append((dimensions, prepare(identity, document)))
+            document = writer.write(identity, anthropic=anthropic, gen_ai=gen_ai)
+            alike.setdefault(identity, []).append((dimensions, document))
         prepared = []
         for twins in alike.values():
             if len(twins) > 1:

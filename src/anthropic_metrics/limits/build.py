@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from anthropic_metrics.admin_api.replies import RateLimitGroup
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS, RateLimitDocument
+from anthropic_metrics.documents.writing import Values
 from anthropic_metrics.kernel.frame import Frame, workspace_fields
 from anthropic_metrics.limits.groups import group_key, shown_name
 
@@ -18,9 +19,8 @@ def rate_limit_documents(frame: Frame, groups: Iterable[RateLimitGroup]) -> list
     and a repeated poll keep one document.
     """
     names = frame.names
-    common = frame.envelope(category="configuration")
 
-    def build(group: RateLimitGroup) -> tuple[dict[str, str | None], RateLimitDocument]:
+    def build(group: RateLimitGroup) -> tuple[dict[str, str | None], Values, Values]:
         models = list(group.models or [])
         scope = "workspace" if group.workspace_id else "organization"
         limits = {limit.type: limit.value for limit in group.limits if limit.type in KNOWN_LIMITS}
@@ -51,6 +51,6 @@ def rate_limit_documents(frame: Frame, groups: Iterable[RateLimitGroup]) -> list
             "workspace_id": group.workspace_id,
             "group": group_key(group.group_id, group.group_type, models),
         }
-        return asked, RateLimitDocument.model_validate({**common, "anthropic": anthropic, "gen_ai": {}})
+        return asked, anthropic, {}
 
-    return frame.prepared(build(group) for group in groups)
+    return frame.prepared(RateLimitDocument, map(build, groups), category="configuration")

@@ -10,6 +10,7 @@ from anthropic_metrics.admin_api.replies import CostRow, UsageRow
 from anthropic_metrics.documents.cost import CostDocument
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.usage import UsageDocument
+from anthropic_metrics.documents.writing import Values
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, MEANING_OF_NULL, Frame, paid_fields
 
 # More digits than an amount can have: dividing it by a hundred rounds nothing.
@@ -30,7 +31,6 @@ COST_DIMENSIONS = (
 
 def usage_documents(frame: Frame, rows: Sequence[UsageRow]) -> list[Prepared]:
     """One document per row of a usage bucket."""
-    common = frame.envelope()
     bucket = {
         "bucket_start_time": frame.bucket.start,
         "bucket_end_time": frame.bucket.end,
@@ -38,7 +38,7 @@ def usage_documents(frame: Frame, rows: Sequence[UsageRow]) -> list[Prepared]:
         "bucket_complete": frame.complete,
     }
 
-    def build(row: UsageRow) -> tuple[dict[str, str | None], UsageDocument]:
+    def build(row: UsageRow) -> tuple[dict[str, str | None], Values, Values]:
         asked = {name: getattr(row, name) for name in frame.group_by}
         dimensions = {name: value or MEANING_OF_NULL.get(name) for name, value in asked.items()}
         numbers = _usage_numbers(row)
@@ -47,9 +47,9 @@ def usage_documents(frame: Frame, rows: Sequence[UsageRow]) -> list[Prepared]:
             "request": {"model": dimensions.get("model")},
             "usage": {"input_tokens": numbers["input_tokens"], "output_tokens": row.output_tokens},
         }
-        return asked, UsageDocument.model_validate({**common, "anthropic": anthropic, "gen_ai": gen_ai})
+        return asked, anthropic, gen_ai
 
-    return frame.prepared(build(row) for row in rows)
+    return frame.prepared(UsageDocument, map(build, rows))
 
 
 def is_usd(currency: str) -> bool:
@@ -59,9 +59,8 @@ def is_usd(currency: str) -> bool:
 
 def cost_documents(frame: Frame, rows: Sequence[CostRow]) -> list[Prepared]:
     """One document per line item of a cost day."""
-    common = frame.envelope()
 
-    def build(row: CostRow) -> tuple[dict[str, str | None], CostDocument]:
+    def build(row: CostRow) -> tuple[dict[str, str | None], Values, Values]:
         asked = {name: getattr(row, name) for name in COST_DIMENSIONS}
         dimensions = asked | {"workspace_id": asked["workspace_id"] or DEFAULT_WORKSPACE}
         anthropic = paid_fields(dimensions, frame.names) | {
@@ -74,10 +73,9 @@ def cost_documents(frame: Frame, rows: Sequence[CostRow]) -> list[Prepared]:
                 **dimensions,
             }
         }
-        gen_ai = {"request": {"model": row.model}}
-        return asked, CostDocument.model_validate({**common, "anthropic": anthropic, "gen_ai": gen_ai})
+        return asked, anthropic, {"request": {"model": row.model}}
 
-    return frame.prepared(build(row) for row in rows)
+    return frame.prepared(CostDocument, map(build, rows))
 
 
 def _usage_numbers(row: UsageRow) -> dict[str, Any]:

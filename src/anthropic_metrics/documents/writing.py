@@ -1,0 +1,132 @@
+"""Documents written straight from values that were checked when they were read.
+
+The models of this package say which fields there are, in which order and in which form. Here that is read off
+a model once; then values become the same JSON and the same digest that validating and dumping the model would
+make (`documents.identity.prepare`), at a third of the cost. Nothing is validated again: where the values come
+from has done so. `tests/property/test_writing_properties.py` holds both ways against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from functools import cache, partial
+from hashlib import blake2b
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import to_json
+
+from anthropic_metrics.documents.base import Document
+from anthropic_metrics.documents.identity import DIGEST_SIZE, Prepared
+from anthropic_metrics.redaction import redact
+
+Values = Mapping[str, Any]
+Form = Callable[[Any], Any]
+
+
+class Layout:
+    """The fields of one model, in its order, by the names that stand in a document."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._fields = tuple(
+            (name, info.serialization_alias or name, _form(info), _default(info))
+            for name, info in model.model_fields.items()
+        )
+
+    def object(self, values: Values) -> dict[str, Any]:
+        """The JSON object for `values`: defaults filled in, what is None left out."""
+        written: dict[str, Any] = {}
+        for name, key, form, default in self._fields:
+            value = values.get(name)
+            if value is not None:
+                written[key] = value if form is None else form(value)
+            elif default is not None:
+                written[key] = default
+        return written
+
+
+@cache
+def layout(model: type[BaseModel]) -> Layout:
+    """The layout of a model, read once."""
+    return Layout(model)
+
+
+def _form(info: FieldInfo) -> Form | None:
+    """How a value of the field is written; None: as it is."""
+    for kind in _kinds(info.annotation):
+        inner = _form_of(get_args(kind)[0]) if get_origin(kind) is list else None
+        if inner is not None:
+            return partial(_each, inner)
+        if form := _form_of(kind):
+            return form
+    return None
+
+
+def _each(form: Form, items: Iterable[Any]) -> list[Any]:
+    return [form(item) for item in items]
+
+
+def _form_of(kind: Any) -> Form | None:
+    if kind is Decimal:
+        return float
+    return layout(kind).object if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """The alternatives of an annotation, without what `Annotated` adds."""
+    if hasattr(annotation, "__metadata__"):
+        return _kinds(annotation.__origin__)
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(kind for part in get_args(annotation) for kind in _kinds(part))
+    return (annotation,)
+
+
+def _default(info: FieldInfo) -> Any:
+    """What stands there where no value is given; None: nothing, or there is always a value."""
+    if info.is_required():
+        return None
+    default = info.get_default(call_default_factory=True)
+    return default.model_dump(mode="json", exclude_none=True) if isinstance(default, BaseModel) else default
+
+
+class Writer:
+    """Writes the documents of one model that have their envelope in common: one bucket's.
+
+    The envelope is written and digested once, through the model's own fields.
+    """
+
+    __slots__ = ("_after", "_before", "_digest", "_parts")
+
+    def __init__(self, model: type[Document], envelope: Values) -> None:
+        fields = {name: value for name, value in envelope.items() if value is not None}
+        shell = Document.model_validate(fields)
+        source = redact.scrub_all(shell.model_dump(mode="json", by_alias=True, exclude_none=True))
+        said = {name: value for name, value in source.items() if name != "agent"}
+        said["event"] = {name: value for name, value in source["event"].items() if name != "created"}
+        self._digest = blake2b(to_json(said)[:-1], digest_size=DIGEST_SIZE)
+        names = list(source)
+        place = names.index("event") + 1
+        self._before = to_json({name: source[name] for name in names[:place]})[:-2] + b',"hash":"'
+        self._after = b'"},' + to_json({name: source[name] for name in names[place:]})[1:-1]
+        self._parts = tuple(
+            (name, form)
+            for name, info in model.model_fields.items()
+            if name not in Document.model_fields and (form := _form(info))
+        )
+
+    def write(self, id_: str, **parts: Values) -> Prepared:
+        """The document with these parts of its own; they replace nothing of the envelope."""
+        own = {name: form(parts[name]) for name, form in self._parts}
+        tail = to_json(own)
+        if redact.holds(tail.decode()):
+            tail = to_json(redact.scrub_all(own))
+        tail = b"," + tail[1:]
+        digest = self._digest.copy()
+        digest.update(tail)
+        said = digest.hexdigest()
+        return Prepared(id_, said, self._before + said.encode() + self._after + tail)

@@ -1,0 +1,143 @@
+"""Documents written straight from checked values are, byte for byte, what their models make of the values."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anthropic_metrics.admin_api.replies import ApiKey, CostRow, RateLimitGroup, UsageRow, Workspace
+from anthropic_metrics.config.money import TeamSettings
+from anthropic_metrics.documents.base import Document
+from anthropic_metrics.documents.identity import Prepared, prepare
+from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS
+from anthropic_metrics.documents.writing import Values, Writer
+from anthropic_metrics.headroom.build import headroom_documents
+from anthropic_metrics.headroom.limits import MEASURED, Group, Limits, Snapshot, Timeline
+from anthropic_metrics.headroom.windows import windows
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.questions import Asked, Use
+from anthropic_metrics.kernel.teams import Teams
+from anthropic_metrics.limits.build import rate_limit_documents
+from anthropic_metrics.reports.build import cost_documents, usage_documents
+from tests.harness.report_samples import COST_DAY, HOUR, LATER, frame, limits_frame
+
+NAMES = Names.of(
+    "org-1",
+    "Acme",
+    [
+        Workspace(id="w1", name="Research", tags={"cost.center": "42", "team": "r"}),
+        Workspace(id="w2", name="B"),
+    ],
+    [ApiKey(id="k1", name="nightly"), ApiKey(id="k2", name='quoted "\u2028" \x01')],
+)
+TEAM = {"team": "Search", "workspaces": ["w1"], "owner": "a@example.com"}
+WITH_TEAMS = NAMES.with_teams(Teams.of([TeamSettings.model_validate(TEAM)]))
+DIMENSIONS = ("model", "workspace_id", "api_key_id", "service_tier", "inference_geo", "speed")
+# A key of the Admin API in a text is redacted, in both ways.
+TEXTS = st.one_of(
+    st.none(), st.text(max_size=20), st.sampled_from(["w1", "w2", "k1", "sk-ant-admin-0123456789"])
+)
+COUNTS = st.integers(0, 2**45)
+ASKED = st.lists(st.sampled_from(DIMENSIONS), unique=True, max_size=5)
+USAGE = st.fixed_dictionaries(
+    {
+        "uncached_input_tokens": COUNTS,
+        "cache_read_input_tokens": COUNTS,
+        "cache_creation": st.fixed_dictionaries(
+            {"ephemeral_5m_input_tokens": COUNTS, "ephemeral_1h_input_tokens": COUNTS},
+            optional={"ephemeral_1d_input_tokens": COUNTS},
+        ),
+        "output_tokens": COUNTS,
+        "server_tool_use": st.fixed_dictionaries({"web_search_requests": COUNTS}),
+        **dict.fromkeys(
+            ("model", "workspace_id", "api_key_id", "service_tier", "inference_geo", "speed"), TEXTS
+        ),
+    }
+)
+AMOUNTS = st.one_of(st.from_regex(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", fullmatch=True), st.integers(-9, 9))
+COST = st.fixed_dictionaries(
+    {
+        "amount": AMOUNTS,
+        "currency": st.sampled_from(["USD", "usd", "EUR"]),
+        **dict.fromkeys(("description", "model", "workspace_id", "token_type", "context_window"), TEXTS),
+    }
+)
+LIMITS = st.fixed_dictionaries(
+    {
+        "group_type": st.text(max_size=9),
+        "models": st.lists(st.text(max_size=9), max_size=3),
+        "workspace_id": TEXTS,
+        "limits": st.lists(
+            st.fixed_dictionaries(
+                {"type": st.sampled_from([*sorted(KNOWN_LIMITS), "new"]), "value": st.integers(0, 2**60)}
+            ),
+            max_size=4,
+        ),
+    }
+)
+USES = st.builds(
+    Use,
+    st.integers(0, 20).map(lambda minute: int(HOUR.timestamp()) + 60 * minute),
+    st.sampled_from(["w1", "Default", "gone"]),
+    st.sampled_from(["opus", "unlisted"]),
+    st.booleans(),
+    *[COUNTS] * 4,
+)
+MANY = settings(max_examples=300, deadline=None)
+
+
+class BothWays(Writer):
+    """Writes each document through its model too, and compares."""
+
+    def __init__(self, model: type[Document], envelope: Values) -> None:
+        super().__init__(model, envelope)
+        self.model, self.envelope = model, envelope
+
+    def write(self, id_: str, **parts: Values) -> Prepared:
+        written = super().write(id_, **parts)
+        assert written == prepare(id_, self.model.model_validate({**self.envelope, **parts}))
+        return written
+
+
+@pytest.fixture(autouse=True)
+def _both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anthropic_metrics.kernel.frame.Writer", BothWays)
+    monkeypatch.setattr("anthropic_metrics.headroom.build.Writer", BothWays)
+
+
+@MANY
+@given(rows=st.lists(USAGE, min_size=1, max_size=4), asked=ASKED, names=st.sampled_from([NAMES, WITH_TEAMS]))
+def test_usage_is_written_as_its_model_writes_it(
+    rows: list[dict[str, Any]], asked: list[str], names: Names
+) -> None:
+    place = frame(names=names, now=HOUR, group_by=tuple(asked))
+    assert len(usage_documents(place, [UsageRow.model_validate(row) for row in rows])) == len(rows)
+
+
+@MANY
+@given(rows=st.lists(COST, min_size=1, max_size=4))
+def test_cost_is_written_as_its_model_writes_it(rows: list[dict[str, Any]]) -> None:
+    place = frame("cost", COST_DAY, WITH_TEAMS)
+    assert len(cost_documents(place, [CostRow.model_validate(row) for row in rows])) == len(rows)
+
+
+@MANY
+@given(groups=st.lists(LIMITS, min_size=1, max_size=3))
+def test_rate_limits_are_written_as_their_model_writes_them(groups: list[dict[str, Any]]) -> None:
+    found = rate_limit_documents(limits_frame(), [RateLimitGroup.model_validate(group) for group in groups])
+    assert len(found) == len(groups)
+
+
+@MANY
+@given(uses=st.lists(USES, min_size=1, max_size=6), limit=st.integers(0, 2**60), asked=st.booleans())
+def test_headroom_is_written_as_its_model_writes_it(uses: list[Use], limit: int, asked: bool) -> None:
+    whole = Group("g", "Opus", frozenset({"opus"}), dict.fromkeys(MEASURED, limit))
+    own = Group("g", "Opus", frozenset({"opus"}), dict.fromkeys(MEASURED, limit // 2))
+    limits = Limits(Timeline([Snapshot(0, (whole,))]), {"w1": Timeline([Snapshot(0, (own,))])})
+    found = windows(uses, limits, Asked(speeds=asked, tiers=asked))
+    ended = HOUR + timedelta(minutes=12)
+    assert len(list(headroom_documents(found, NAMES, "default", LATER, ended))) == len(found)
