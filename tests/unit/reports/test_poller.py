@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from anthropic_metrics.admin_api.client import Priority
+from anthropic_metrics.admin_api.pages import Bucket
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest, RetryLater
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.outcome import Outcome
@@ -182,3 +183,9 @@ def test_a_write_that_failed_is_compared_again_when_the_old_answer_is_back() -> 
     streams.seen.clear()
     keep(kept, streams)
     assert sum(documents for _, _, documents in streams.seen) == 24
+
+
+def test_a_currency_is_named_once_and_one_of_another_type_is_passed_over() -> None:
+    rows = [{"currency": value} for value in ("usd", "EUR", "eur", {"code": "EUR"}, ["EUR"], None, 7)]
+    (sentence,) = module._other_currencies(Bucket(START, END, rows))
+    assert sentence.startswith("Costs in EUR are in no budget")
