@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "corrections": ("trust", "What changed upstream after it was shipped."),
     "spend": ("spend", "What was spent, the dearest first."),
     "costs": ("costs", "What a month cost, by team, key, model or line; an invoice explained."),
+    "report": ("report", "A month for finance as a file: html, xlsx, csv, json, focus."),
     "headroom": ("headroom", "How close each rate limit was."),
     "alerts": ("alerts", "Alert rules: list, evaluate, install, export."),
     "dashboards": ("dashboards", "The dashboards without, or before, a Kibana."),

@@ -1,0 +1,172 @@
+"""`report`: a month's document for finance, as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anthropic_metrics.agent.core import utc_now
+from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.costs import LAST_MONTH
+from anthropic_metrics.cli.ledgers import Books, books, remarks, settled_note, unread
+from anthropic_metrics.cli.render import say
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.finance.focus import focus_csv
+from anthropic_metrics.finance.grouping import By, Labels, group, parse_by, summed
+from anthropic_metrics.finance.page import html_page
+from anthropic_metrics.finance.period import month as month_from
+from anthropic_metrics.finance.report import Kind, Money, Report, daily, movers, sections, team_fields
+from anthropic_metrics.finance.save import check_target, save
+from anthropic_metrics.finance.shown import rounded
+from anthropic_metrics.finance.text_files import csv_text, json_text
+from anthropic_metrics.finance.workbook import workbook
+from anthropic_metrics.spend.table import list_prices
+
+
+class FileFormat(StrEnum):
+    """What kind of file a report is."""
+
+    html = "html"
+    xlsx = "xlsx"
+    csv = "csv"
+    json = "json"
+    focus = "focus"
+
+
+class FocusVersion(StrEnum):
+    """The release of FOCUS whose names a file has."""
+
+    v1_2 = "1.2"
+    v1_3 = "1.3"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(report)
+
+
+def report(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    month: Annotated[str, typer.Option(help="2026-10, last-month or this-month.")] = LAST_MONTH,
+    kind: Annotated[
+        Kind, typer.Option(help="To show who used what, to post to cost centres, or against budgets.")
+    ] = Kind.showback,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="As in `costs`; repeated for a further table. Else by team (workspace without teams), and "
+            "by model.",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        FileFormat | None,
+        typer.Option(
+            help="Else what the name of the file ends in: html, xlsx, csv, json.", show_default=False
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    bom: Annotated[
+        bool, typer.Option("--bom", help="csv and focus: begin with a byte order mark, for older Excels.")
+    ] = False,
+    focus_version: Annotated[
+        FocusVersion, typer.Option(help="The release of FOCUS whose names the file has.")
+    ] = FocusVersion.v1_2,
+    config: ConfigOption = None,
+) -> None:
+    """A month for finance as one file: groupings with subtotals, the month before, movers, budgets.
+
+    Read from the Admin API; the total is the sum of the bill to its last digit in every format."""
+    now = utc_now()
+    chosen = format or _format_of(output)
+    if bom and chosen not in (FileFormat.csv, FileFormat.focus):
+        raise ConfigError(f"--bom: {chosen} has no byte order mark; only csv and focus")
+    if chosen is FileFormat.focus and by:
+        raise ConfigError("--by: a FOCUS file has every row; it is grouped by whoever reads it")
+    period = month_from(month, now)
+    check_target(output, overwrite=overwrite)
+    with books(load(config), now) as found:
+        bys = parse_by(by or _usual(found), found.names)
+        by_key = kind is Kind.quota or chosen is FileFormat.focus
+        with_usage = by_key or found.needs_keys(bys, None)
+        ledger = found.wanted(period, with_usage=with_usage)
+        if chosen is FileFormat.focus:
+            if not ledger.lines:
+                raise ConfigError(
+                    f"There is no bill for {period.label} yet, and a FOCUS file without rows is none"
+                )
+            content = focus_csv(ledger, found.names, list_prices(), version=focus_version, bom=bom)
+            save(output, content.encode(), overwrite=overwrite)
+            ledgers = [ledger]
+        else:
+            money = Money(ledger, found.ledger(period.before, with_usage=with_usage))
+            made = _report(found, money, kind, bys, by_key=by_key)
+            save(output, _WRITE[chosen](made, bom), overwrite=overwrite)
+            ledgers = [money.ledger, money.before]
+    say(f"{output}: {period.label}, ${rounded(ledger.amount)}.")
+    say(settled_note(ledger))
+    if problems := unread(ledgers):
+        say("\n".join(problems), style="red")
+        raise typer.Exit(1)
+
+
+def _html(made: Report, bom: bool) -> bytes:
+    return html_page(made).encode()
+
+
+def _xlsx(made: Report, bom: bool) -> bytes:
+    return workbook(made)
+
+
+def _csv(made: Report, bom: bool) -> bytes:
+    return csv_text(made, bom=bom).encode()
+
+
+def _json(made: Report, bom: bool) -> bytes:
+    return json_text(made).encode()
+
+
+_WRITE: dict[FileFormat, Callable[[Report, bool], bytes]] = {
+    FileFormat.html: _html,
+    FileFormat.xlsx: _xlsx,
+    FileFormat.csv: _csv,
+    FileFormat.json: _json,
+}
+
+
+def _format_of(output: Path) -> FileFormat:
+    """What the file's name ends in."""
+    ending = output.suffix.lower().removeprefix(".")
+    if ending in ("html", "xlsx", "csv", "json"):
+        return FileFormat(ending)
+    raise ConfigError("--output: its name ends in none of .html, .xlsx, .csv, .json; say --format")
+
+
+def _usual(found: Books) -> list[str]:
+    return ["team" if found.names.teams else "workspace", "model"]
+
+
+def _report(found: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key: bool) -> Report:
+    ledger, names = money.ledger, found.names
+    charges, before = money.of(by_key=False)
+    labels = Labels(names)
+    whole = summed(group(charges, By(("model",)), labels, open_days=ledger.open_days, before=before))
+    notes = [settled_note(ledger), *remarks(found, [ledger]), *unread([ledger, money.before])]
+    return Report(
+        kind=kind,
+        period=ledger.period,
+        organization=names.organization_name or names.organization_id,
+        organization_id=names.organization_id,
+        made_at=found.now,
+        whole=replace(whole, labels=()),
+        open_days=ledger.open_days,
+        days=daily(ledger, found.now),
+        sections=sections(money, bys, names, by_key=by_key),
+        movers=movers(money, names),
+        notes=tuple(notes),
+        team_fields=team_fields(names),
+    )

@@ -1,0 +1,151 @@
+"""A report as one HTML file: nothing is fetched, nothing runs, and it prints on A4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from html import escape
+from importlib import resources
+from math import floor, log10
+
+from anthropic_metrics.finance.report import Report
+from anthropic_metrics.finance.sheets import Column, Row, Sheet, sheets
+from anthropic_metrics.finance.shown import percent, rounded
+from anthropic_metrics.spend.money import Usd
+
+_NUMBERS = frozenset({"usd", "cents", "share", "integer"})
+_WIDTH, _HEIGHT, _LEFT, _FOOT, _HEAD = 1000, 220, 70, 22, 8
+_STEPS = 4
+
+
+def html_page(report: Report) -> str:
+    """The page. Every text of the organization is escaped."""
+    css = resources.files("anthropic_metrics.finance").joinpath("page.css").read_text("utf-8")
+    title = f"{str(report.kind).capitalize()} {report.period.label}"
+    return "\n".join(
+        (
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(f'{report.organization}: {title}')}</title>",
+            f"<style>{css}</style></head><body>",
+            f"<h1>{escape(title)}</h1>",
+            f'<p class="about">{escape(_about(report))}</p>',
+            *_facts(report),
+            *_chart(report),
+            *(part for sheet in sheets(report) if sheet.title != "Days" for part in _table(sheet)),
+            '<ul class="notes">',
+            *(f"<li>{escape(note)}</li>" for note in report.notes),
+            "</ul></body></html>",
+            "",
+        )
+    )
+
+
+def _about(report: Report) -> str:
+    made = f"{report.made_at:%Y-%m-%d %H:%M} UTC"
+    return f"{report.organization} ({report.organization_id}), Claude API, US dollars. Made {made}."
+
+
+def _facts(report: Report) -> Iterator[str]:
+    whole = report.whole
+    before = float(whole.before)
+    change = f"{float(whole.change) / before:+.1%}".replace("%", " %") if before else "no month before"
+    settled = sum(day not in report.open_days for day, _ in report.days)
+    facts = [
+        ("Total", f"${rounded(whole.amount)}"),
+        ("Before", f"${rounded(whole.before)}"),
+        ("Change", change),
+        ("Days settled", f"{settled} of {(report.period.end - report.period.start).days}"),
+    ]
+    if report.last is not None:
+        since = Usd(report.whole.amount - report.last.amount)
+        facts.append((f"Since the report of {report.last.made_at:%Y-%m-%d}", rounded(since)))
+    yield '<dl class="facts">'
+    yield from (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
+    yield "</dl>"
+
+
+def _chart(report: Report) -> Iterator[str]:
+    """A column for each day, paler where the day is not settled."""
+    if not report.days:
+        return
+    top = _round_up(max(float(amount) for _, amount in report.days) or 1.0)
+    step = (_WIDTH - _LEFT) / len(report.days)
+    plot = _HEIGHT - _FOOT - _HEAD
+    yield "<figure><figcaption>US dollars by UTC day; pale days are not settled.</figcaption>"
+    yield f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Costs by day">'
+    for number in range(_STEPS + 1):
+        y = _HEAD + plot * (1 - number / _STEPS)
+        yield f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d9dee4"/>'
+        label = top * number / _STEPS
+        yield f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_axis(label, top)}</text>'
+    every = max(1, round(len(report.days) / 16))
+    for place, (day, amount) in enumerate(report.days):
+        height = plot * max(float(amount), 0.0) / top
+        x, y = _LEFT + place * step, _HEAD + plot - height
+        color = "#b9cbee" if day in report.open_days else "#4c78d0"
+        yield (
+            f'<rect x="{x + step * 0.12:.1f}" y="{y:.1f}" width="{step * 0.76:.1f}" height="{height:.1f}" '
+            f'fill="{color}"><title>{day}: ${rounded(amount)}</title></rect>'
+        )
+        if place % every == 0:
+            middle = x + step / 2
+            yield f'<text x="{middle:.1f}" y="{_HEIGHT - 6}" text-anchor="middle">{day:%m-%d}</text>'
+    yield "</svg></figure>"
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 2.5, 4, 5, 8, 10 times a power of ten."""
+    power = 10.0 ** floor(log10(value))
+    return next(power * step for step in (1, 2, 2.5, 4, 5, 8, 10) if power * step >= value * 0.999_999)
+
+
+def _axis(value: float, top: float) -> str:
+    return f"{value:,.0f}" if top >= _STEPS else f"{value:,.2f}"
+
+
+def _table(sheet: Sheet) -> Iterator[str]:
+    yield f"<h2>{escape(sheet.title)}</h2>"
+    if not sheet.rows:
+        yield f'<p class="none">{escape(sheet.empty)}</p>'
+        return
+    yield '<div class="scroll"><table><thead><tr>'
+    yield "".join(f'<th class="{_align(column)}">{escape(column.title)}</th>' for column in sheet.columns)
+    yield "</tr></thead><tbody>"
+    yield from (_row(sheet, row) for row in sheet.rows)
+    yield "</tbody></table></div>"
+
+
+def _row(sheet: Sheet, row: Row) -> str:
+    cells = []
+    for column, value in zip(sheet.columns, row.cells, strict=True):
+        text = escape(_text(column, value))
+        if column.kind == "share" and row.share is not None:
+            text += f'<span class="bar"><i style="width:{min(max(row.share, 0), 1):.1%}"></i></span>'
+        cells.append(f'<td class="{_align(column)}">{text}</td>')
+    return f'<tr class="{row.level}">{"".join(cells)}</tr>'
+
+
+def _align(column: Column) -> str:
+    return "number" if column.kind in _NUMBERS else "text"
+
+
+def _text(column: Column, value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case Decimal():
+            return rounded(Usd(value))
+        case float():
+            return percent(value)
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M}"
+        case date():
+            return value.isoformat()
+    return str(value)

@@ -1,0 +1,165 @@
+"""A report for finance as a value: groupings, the month before, movers, budgets, corrections. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_FLOOR
+from enum import StrEnum
+
+from anthropic_metrics.finance.charges import Charge
+from anthropic_metrics.finance.grouping import By, Group, Labels, group, summed
+from anthropic_metrics.finance.invoice import CENT, EXACT_ROUNDING, cents
+from anthropic_metrics.finance.ledger import Ledger
+from anthropic_metrics.finance.period import Period
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.spend.money import EXACT, Usd, total
+
+MOVERS = 8
+_MOVED_BY = By(("workspace", "model"))
+
+
+class Kind(StrEnum):
+    """What a report is for: to show who used what, to post it to cost centres, to hold it against budgets."""
+
+    showback = "showback"
+    chargeback = "chargeback"
+    quota = "quota"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One grouping. `posted` has each group's amount in whole cents, adding up to the rounded total."""
+
+    by: By
+    groups: tuple[Group, ...]
+    posted: tuple[Usd, ...]
+
+    @property
+    def whole(self) -> Group:
+        return summed(self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLine:
+    """A budget of the month and what was spent of it."""
+
+    name: str
+    allowed: Usd
+    spent: Usd
+
+    @property
+    def left(self) -> Usd:
+        """Negative where more was spent."""
+        return Usd(total((self.allowed, Usd(-self.spent))))
+
+    @property
+    def share(self) -> float | None:
+        return float(self.spent / self.allowed) if self.allowed else None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A line of the bill that changed after the last report; None: it was not there, or is gone."""
+
+    noticed: datetime
+    day: date
+    what: str
+    old: Usd | None
+    new: Usd | None
+
+
+@dataclass(frozen=True, slots=True)
+class LastReport:
+    """When the month was last reported, and its total then."""
+
+    made_at: datetime
+    amount: Usd
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the files show. `last` and `corrections` are None where no cluster remembers reports."""
+
+    kind: Kind
+    period: Period
+    organization: str
+    organization_id: str
+    made_at: datetime
+    whole: Group
+    open_days: frozenset[date]
+    days: tuple[tuple[date, Usd], ...]
+    sections: tuple[Section, ...]
+    movers: tuple[Group, ...]
+    budgets: tuple[BudgetLine, ...] = ()
+    last: LastReport | None = None
+    corrections: tuple[Correction, ...] | None = None
+    notes: tuple[str, ...] = ()
+    team_fields: Mapping[str, Mapping[str, str]] | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        return not self.open_days
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """The two periods' charges, as lines of the bill and, where they are needed, by key."""
+
+    ledger: Ledger
+    before: Ledger
+
+    def of(self, *, by_key: bool) -> tuple[Sequence[Charge], Sequence[Charge]]:
+        return self.ledger.charges(by_key=by_key), self.before.charges(by_key=by_key)
+
+
+def sections(money: Money, bys: Iterable[By], names: Names, *, by_key: bool) -> tuple[Section, ...]:
+    """Each grouping of both periods. `by_key`: from the shares, which know tokens, even where the bill would
+    do; lines of the bill are always the bill's own."""
+    labels, found = Labels(names), []
+    for by in bys:
+        charges, before = money.of(by_key="line" not in by.ways and (by_key or by.needs_keys(names)))
+        groups = group(charges, by, labels, open_days=money.ledger.open_days, before=before)
+        found.append(Section(by, tuple(groups), tuple(posted([each.amount for each in groups]))))
+    return tuple(found)
+
+
+def posted(amounts: Sequence[Usd]) -> list[Usd]:
+    """Whole cents that add up to the rounded total; what rounding down leaves goes to the largest rests."""
+    floors = [Usd(amount.quantize(CENT, ROUND_FLOOR, EXACT_ROUNDING)) for amount in amounts]
+    left = int(total((cents(total(amounts)), Usd(-total(floors)))).scaleb(2, EXACT))
+    remainders = [amount - floor for amount, floor in zip(amounts, floors, strict=True)]
+    for place in sorted(range(len(amounts)), key=lambda place: -remainders[place])[:left]:
+        floors[place] = Usd(EXACT.add(floors[place], CENT))
+    return floors
+
+
+def daily(ledger: Ledger, now: datetime) -> tuple[tuple[date, Usd], ...]:
+    """The bill of every day of the period that has begun."""
+    end = ledger.period.until(now).end.date()
+    sums: dict[date, list[Usd]] = {day: [] for day in ledger.period.days() if day < end}
+    for line in ledger.lines:
+        sums.setdefault(line.day, []).append(line.amount)
+    return tuple((day, total(amounts)) for day, amounts in sorted(sums.items()))
+
+
+def movers(money: Money, names: Names) -> tuple[Group, ...]:
+    """The workspaces and models whose costs changed most against the period before."""
+    charges, before = money.of(by_key=False)
+    groups = group(charges, _MOVED_BY, Labels(names), before=before)
+    changed = [each for each in groups if each.change]
+    return tuple(sorted(changed, key=lambda each: (-abs(each.change), each.labels))[:MOVERS])
+
+
+def team_fields(names: Names) -> dict[str, dict[str, str]]:
+    """Owner, cost centre and the like by team; of two entries of one team the first has them."""
+    found: dict[str, dict[str, str]] = {}
+    for team in names.teams.teams:
+        found.setdefault(team.name, {k: v for k, v in team.fields().items() if k != "name"})
+    return found
+
+
+def workspace_amount(charges: Iterable[Charge], ids: Collection[str]) -> Usd:
+    """What these workspaces cost."""
+    return total(charge.amount for charge in charges if charge.workspace_id in ids)

@@ -1,0 +1,204 @@
+"""A report as tables, the same for every format: columns with kinds, rows of values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from anthropic_metrics.finance.grouping import Group, subtotals
+from anthropic_metrics.finance.report import Kind, Report, Section
+from anthropic_metrics.finance.shown import plain
+
+ColumnKind = Literal["text", "usd", "cents", "share", "integer", "date", "time"]
+Level = Literal["group", "subtotal", "total"]
+TOTAL = "Total"
+TEAM_FIELDS = ("cost_centre", "owner", "environment", "project")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`name` heads it in CSV and JSON. Kinds: exact dollars, whole cents, a share of 1, UTC times."""
+
+    name: str
+    kind: ColumnKind = "text"
+
+    @property
+    def title(self) -> str:
+        return _TITLES.get(self.name, self.name.replace("_", " ").capitalize())
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table. `share` is what its bar shows, None where it has none."""
+
+    cells: tuple[Any, ...]
+    level: Level = "group"
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One table. `ways` are the names of its first columns where it is a grouping."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    ways: tuple[str, ...] = ()
+    empty: str = ""
+
+
+_TITLES = {
+    "usd": "US dollars",
+    "posted_usd": "To post",
+    "before_usd": "Before",
+    "change_usd": "Change",
+    "unsettled_usd": "Not settled",
+    "budget_usd": "Budget",
+    "spent_usd": "Spent",
+    "left_usd": "Left",
+    "old_usd": "Was",
+    "new_usd": "Is",
+}
+
+
+def sheets(report: Report) -> Iterator[Sheet]:
+    """Every table of a report: its groupings first, but budgets before them where it is about quotas."""
+    budgets = [_budgets(report)] if report.budgets else []
+    if report.kind is Kind.quota:
+        yield from budgets
+    for section in report.sections:
+        yield grouping(report, section)
+    if report.kind is not Kind.quota:
+        yield from budgets
+    yield _movers(report)
+    if report.corrections is not None:
+        yield _corrections(report)
+    yield _days(report)
+
+
+def grouping(report: Report, section: Section) -> Sheet:
+    """The table of one grouping, with subtotals of its outer groups and the total."""
+    ways = section.by.ways
+    fields = _team_fields(report, section)
+    has_tokens = report.kind is Kind.quota
+    columns = (
+        *(Column(way.replace(":", "_")) for way in ways),
+        *(Column(name) for name in fields),
+        Column("usd", "usd"),
+        *((Column("posted_usd", "cents"),) if report.kind is Kind.chargeback else ()),
+        Column("share", "share"),
+        *((Column("tokens", "integer"),) if has_tokens else ()),
+        Column("before_usd", "usd"),
+        Column("change_usd", "usd"),
+        *(() if report.is_settled else (Column("unsettled_usd", "usd"),)),
+    )
+    posted = dict(zip(section.groups, section.posted, strict=True))
+    whole = section.whole
+
+    def row(each: Group, level: Level) -> Row:
+        inner = [member for member in section.groups if _within(member, each, level)]
+        share = float(each.amount / whole.amount) if whole.amount else None
+        labels = [*each.labels, *([TOTAL] if level != "group" else [])]
+        cells: list[Any] = [*labels, *[None] * (len(ways) - len(labels))]
+        own = (report.team_fields or {}).get(each.labels[0], {}) if each.labels else {}
+        cells += [own.get(name) for name in fields]
+        cells.append(plain(each.amount))
+        if report.kind is Kind.chargeback:
+            cells.append(sum(posted[member] for member in inner))
+        cells.append(share)
+        if has_tokens:
+            cells.append(None if "line" in ways else each.tokens)
+        no_like = "day" in ways
+        cells += [None, None] if no_like else [plain(each.before), plain(each.change)]
+        if not report.is_settled:
+            cells.append(plain(each.open_amount))
+        return Row(tuple(cells), level, share if level == "group" else None)
+
+    return Sheet(
+        f"By {section.by.label}",
+        columns,
+        tuple(row(each, level) for each, level in _levels(section, whole)),
+        ways,
+    )
+
+
+def _levels(section: Section, whole: Group) -> Iterator[tuple[Group, Level]]:
+    if len(section.by.ways) == 1:
+        yield from ((each, "group") for each in section.groups)
+    else:
+        for subtotal in subtotals(section.groups):
+            members = [each for each in section.groups if each.labels[0] == subtotal.labels[0]]
+            yield from ((each, "group") for each in members)
+            if len(members) > 1:
+                yield subtotal, "subtotal"
+    yield whole, "total"
+
+
+def _within(member: Group, each: Group, level: Level) -> bool:
+    return member is each if level == "group" else member.labels[: len(each.labels)] == each.labels
+
+
+def _team_fields(report: Report, section: Section) -> Sequence[str]:
+    """Of the fields of teams those that any has, where the outer groups are teams."""
+    if section.by.ways[0] != "team" or report.kind is not Kind.chargeback:
+        return ()
+    fields = report.team_fields or {}
+    return [name for name in TEAM_FIELDS if any(name in own for own in fields.values())]
+
+
+def _budgets(report: Report) -> Sheet:
+    columns = (
+        Column("budget"),
+        Column("budget_usd", "usd"),
+        Column("spent_usd", "usd"),
+        Column("left_usd", "usd"),
+        Column("share", "share"),
+    )
+    rows = (
+        Row(
+            (each.name, plain(each.allowed), plain(each.spent), plain(each.left), each.share),
+            share=None if each.share is None else min(each.share, 1.0),
+        )
+        for each in report.budgets
+    )
+    return Sheet("Budgets", columns, tuple(rows))
+
+
+def _movers(report: Report) -> Sheet:
+    columns = (
+        Column("workspace"),
+        Column("model"),
+        Column("usd", "usd"),
+        Column("before_usd", "usd"),
+        Column("change_usd", "usd"),
+    )
+    rows = (
+        Row((*each.labels, plain(each.amount), plain(each.before), plain(each.change)))
+        for each in report.movers
+    )
+    return Sheet("Movers", columns, tuple(rows), empty="Nothing changed against the period before.")
+
+
+def _corrections(report: Report) -> Sheet:
+    columns = (
+        Column("noticed", "time"),
+        Column("day", "date"),
+        Column("what"),
+        Column("old_usd", "usd"),
+        Column("new_usd", "usd"),
+    )
+    rows = (
+        Row((each.noticed, each.day, each.what, each.old and plain(each.old), each.new and plain(each.new)))
+        for each in report.corrections or ()
+    )
+    empty = "No earlier report of this month." if report.last is None else "None since the last report."
+    return Sheet("Corrections", columns, tuple(rows), empty=empty)
+
+
+def _days(report: Report) -> Sheet:
+    columns = (Column("day", "date"), Column("usd", "usd"), Column("settled"))
+    rows = (
+        Row((day, plain(amount), "no" if day in report.open_days else "yes")) for day, amount in report.days
+    )
+    return Sheet("Days", columns, tuple(rows))
