@@ -81,7 +81,8 @@ def test_every_dependency_is_locked_where_it_is_needed() -> None:
     needed = {
         "runtime.txt": wanted(runtime),
         "demo.txt": wanted(runtime, demo, groups["build"]),
-        "dev.txt": wanted(runtime, demo, groups["build"], groups["dev"]),
+        "dev.txt": wanted(runtime, demo, groups["build"], groups["docs"], groups["dev"]),
+        "docs.txt": wanted(groups["build"], groups["docs"]),
         "build.txt": wanted(groups["build"], PROJECT["build-system"]["requires"]),
     }
     assert {path.name for path in LOCKS} == set(needed)
