@@ -69,6 +69,6 @@ def finance_world(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fin
         config = folder / "config.yaml"
         anthropic = {"base_url": server.url, "admin_key": ADMIN_KEY, "requests_per_minute": 60_000}
         config.write_text(yaml.safe_dump({"anthropic": anthropic, "teams": TEAMS}), "utf-8")
-        for module in ("costs",):
+        for module in ("costs", "report"):
             monkeypatch.setattr(f"anthropic_metrics.cli.{module}.utc_now", clock.now)
         yield FinanceWorld(simulation, config)

@@ -17,6 +17,7 @@ from anthropic_metrics.spend.money import Usd
 _NUMBERS = frozenset({"usd", "cents", "share", "integer"})
 _WIDTH, _HEIGHT, _LEFT, _FOOT, _HEAD = 1000, 220, 70, 22, 8
 _STEPS = 4
+_SHORT = 30  # rows: a table that a printed page holds whole
 
 
 def html_page(report: Report) -> str:
@@ -75,7 +76,7 @@ def _chart(report: Report) -> Iterator[str]:
     step = (_WIDTH - _LEFT) / len(report.days)
     plot = _HEIGHT - _FOOT - _HEAD
     yield "<figure><figcaption>US dollars by UTC day; pale days are not settled.</figcaption>"
-    yield f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Costs by day">'
+    yield f'<div class="scroll"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Costs by day">'
     for number in range(_STEPS + 1):
         y = _HEAD + plot * (1 - number / _STEPS)
         yield f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d9dee4"/>'
@@ -93,7 +94,7 @@ def _chart(report: Report) -> Iterator[str]:
         if place % every == 0:
             middle = x + step / 2
             yield f'<text x="{middle:.1f}" y="{_HEIGHT - 6}" text-anchor="middle">{day:%m-%d}</text>'
-    yield "</svg></figure>"
+    yield "</svg></div></figure>"
 
 
 def _round_up(value: float) -> float:
@@ -107,15 +108,16 @@ def _axis(value: float, top: float) -> str:
 
 
 def _table(sheet: Sheet) -> Iterator[str]:
-    yield f"<h2>{escape(sheet.title)}</h2>"
+    short = len(sheet.rows) <= _SHORT
+    yield f'<section class="{"short" if short else "long"}"><h2>{escape(sheet.title)}</h2>'
     if not sheet.rows:
-        yield f'<p class="none">{escape(sheet.empty)}</p>'
+        yield f'<p class="none">{escape(sheet.empty)}</p></section>'
         return
     yield '<div class="scroll"><table><thead><tr>'
     yield "".join(f'<th class="{_align(column)}">{escape(column.title)}</th>' for column in sheet.columns)
     yield "</tr></thead><tbody>"
     yield from (_row(sheet, row) for row in sheet.rows)
-    yield "</tbody></table></div>"
+    yield "</tbody></table></div></section>"
 
 
 def _row(sheet: Sheet, row: Row) -> str:

@@ -26,6 +26,7 @@ _NOT_IN_A_NAME = re.compile(r"[\[\]:*?/\\']")
 _LONGEST_NAME = 31
 _WIDEST = 60
 SUMMARY = "Summary"
+_A4 = 9  # as Excel counts kinds of paper
 
 
 def workbook(report: Report) -> bytes:
@@ -100,6 +101,9 @@ def _summary(page: Any, report: Report, styles: _Styles) -> None:
         _write(page, line, 1, value, styles.of(kind))
     for line, note in enumerate(report.notes, start=len(rows) + 1):
         page.write_string(line, 0, note)
+    page.set_paper(_A4)
+    page.set_landscape()
+    page.fit_to_pages(1, 0)
     page.set_column(0, 0, 20)
     page.set_column(1, 1, 40)
 
@@ -113,7 +117,7 @@ def _table(page: Any, sheet: Sheet, styles: _Styles) -> None:
             _write(page, line, place, value, styles.of(column.kind, row.level))
     page.freeze_panes(1, len(sheet.ways))
     page.set_landscape()
-    page.set_paper(9)  # A4
+    page.set_paper(_A4)
     page.fit_to_pages(1, 0)
     page.repeat_rows(0)
     if sheet.rows:

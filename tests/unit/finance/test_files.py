@@ -1,0 +1,104 @@
+"""What a report's files promise whatever the organization is called."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.finance.grouping import By, Group
+from anthropic_metrics.finance.page import html_page
+from anthropic_metrics.finance.report import Kind, Report, Section, posted
+from anthropic_metrics.finance.save import save
+from anthropic_metrics.finance.text_files import csv_text, field_text
+from anthropic_metrics.finance.workbook import workbook
+from anthropic_metrics.spend.money import total, usd
+from tests.harness.finance_samples import NOW, OCTOBER
+
+EVIL = '=HYPERLINK("http://x","<script>alert(1)</script>")'
+
+
+def made(label: str = EVIL) -> Report:
+    each = Group((label,), usd("12.345"), before=usd("1"))
+    section = Section(By(("workspace",)), (each,), (usd("12.35"),))
+    return Report(
+        Kind.showback, OCTOBER, label, "id", NOW, replace(each, labels=()), frozenset(), (), (section,), ()
+    )
+
+
+def test_a_name_that_is_a_formula_is_none_in_csv() -> None:
+    rows = list(csv.reader(io.StringIO(csv_text(made()), newline=""), strict=True))
+
+    assert rows[1][4] == "'" + EVIL
+    assert len({len(row) for row in rows}) == 1
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\t=1", "\r=1"])
+def test_every_beginning_of_a_formula_is_escaped_and_no_number_is(text: str) -> None:
+    assert field_text(text) == "'" + text
+    assert field_text(Decimal("-0.0000001")) == "-0.0000001"
+
+
+def test_a_name_that_is_a_formula_is_a_text_in_the_workbook() -> None:
+    page = openpyxl.load_workbook(io.BytesIO(workbook(made())))["By workspace"]
+
+    assert (page["A2"].value, page["A2"].data_type) == (EVIL, "s")
+
+
+def test_a_name_that_is_markup_is_shown_literally_on_the_page() -> None:
+    assert "<script" not in html_page(made())
+
+
+def test_cents_to_post_add_up_to_the_rounded_total() -> None:
+    amounts = [usd("0.333"), usd("0.333"), usd("0.334"), usd("-0.005"), usd("0")]
+
+    found = posted(amounts)
+
+    assert total(found) == round(total(amounts), 2) == Decimal("1.00")
+    assert all(abs(one - other) < Decimal("0.01") for one, other in zip(amounts, found, strict=True))
+
+
+def test_sheets_whose_names_excel_would_refuse_are_renamed() -> None:
+    section = made().sections[0]
+    long = replace(section, by=By(("tag:cost/centre [old]:of the whole company",)))
+    other = replace(section, by=By(("tag:cost/centre [old]:of the whole division",)))
+
+    names = openpyxl.load_workbook(io.BytesIO(workbook(replace(made(), sections=(long, other))))).sheetnames
+
+    assert names[1:3] == ["By tag cost centre  old  of the", "By tag cost centre  old  of t 2"]
+
+
+def test_a_month_without_days_or_rows_makes_a_page() -> None:
+    assert "Nothing changed" in html_page(replace(made(), sections=(), days=((date(2026, 10, 1), usd("0")),)))
+
+
+def test_a_file_that_breaks_off_leaves_the_old_one_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "october.csv"
+    target.write_bytes(b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigError, match="cannot be written: No space left on device"):
+        save(target, b"new", overwrite=True)
+
+    assert [each.name for each in tmp_path.iterdir()] == ["october.csv"]
+    assert target.read_bytes() == b"old"
+
+
+def test_a_folder_that_is_closed_to_us_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+
+    with pytest.raises(ConfigError, match="lies in a folder that cannot be written to"):
+        save(tmp_path / "october.csv", b"new", overwrite=False)
