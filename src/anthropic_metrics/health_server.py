@@ -1,8 +1,9 @@
 """The endpoint that shows the agent's health: one thread that sleeps until somebody asks.
 
 `/healthz` answers 200 while the process works, `/readyz` 200 while the data is fresh, `/metrics` is for
-Prometheus. Clients cannot starve the agent: few connections are open at a time, each has a deadline as a
-whole, and when all are taken the oldest makes room.
+Prometheus, `/v1/budgets` tells applications what is left of a budget. All of it comes from memory. Clients
+cannot starve the agent: few connections are open at a time, each has a deadline as a whole, and when all are
+taken the oldest makes room.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hmac import compare_digest
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
+from urllib.parse import unquote
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from anthropic_metrics.budgets.board import Board
 from anthropic_metrics.config import HealthSettings
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.health import Health
@@ -32,15 +36,29 @@ SECONDS = 5.0  # for a whole request and its answer
 _LONGEST_HEAD = 16_384
 _CHUNK = 65_536
 _PAUSE = 0.1  # seconds
-_PATHS = ("/healthz", "/readyz", "/metrics")
+_BUDGETS = "/v1/budgets"
+_PATHS = ("/healthz", "/readyz", "/metrics", _BUDGETS, f"{_BUDGETS}/NAME")
+# Figures change with a poll; an application that asks before every request need not ask us.
+_CACHED = ("Cache-Control", "private, max-age=15")
+_FIRST_PASS = 30  # seconds
 _REASONS = {
     200: "OK",
+    401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
     503: "Service Unavailable",
 }
 
 log = get_logger(__name__)
+
+
+class Reply(NamedTuple):
+    """An answer before it is written."""
+
+    status: int
+    kind: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(eq=False)
@@ -61,12 +79,14 @@ class HealthServer:
         settings: HealthSettings,
         health: Health,
         registry: CollectorRegistry,
+        budgets: Board | None = None,
         *,
         seconds: float = SECONDS,
     ) -> None:
         self._settings = settings
         self._health = health
         self._registry = registry
+        self._budgets = budgets
         self._seconds = seconds
         self._listener: socket.socket | None = None
         self._open: list[_Connection] = []  # the oldest first
@@ -119,7 +139,10 @@ class HealthServer:
             selector.register(self._woken, selectors.EVENT_READ)
             stopping = False
             while not stopping:
-                for key, _ in selector.select(self._patience()):
+                # Clients before newcomers: one that has asked is answered before it has to make room.
+                for key, _ in sorted(
+                    selector.select(self._patience()), key=lambda ready: ready[0].data is None
+                ):
                     if key.fileobj is self._woken:
                         stopping = True
                     elif key.data is None:
@@ -181,19 +204,19 @@ class HealthServer:
     def _answer(self, request: bytes) -> bytes:
         first, *lines = request.decode("latin-1").split("\r\n")
         try:
-            status, kind, body = self._answered(first, lines)
+            reply = self._answered(first, lines)
         except Exception:
             log.exception("health_request_failed")
-            status, kind, body = 503, "text/plain", b"The answer could not be made; the log says why."
-        body = redact.scrub(body.decode()).encode()
+            reply = Reply(503, "text/plain", b"The answer could not be made; the log says why.")
+        body = redact.scrub(reply.body.decode()).encode()
         head = (
-            f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-            "Server: anthropic-metrics\r\nConnection: close\r\n\r\n"
+            f"HTTP/1.1 {reply.status} {_REASONS[reply.status]}\r\nContent-Type: {reply.kind}\r\n"
+            f"Content-Length: {len(body)}\r\nServer: anthropic-metrics\r\nConnection: close\r\n"
         )
-        return head.encode() + body
+        further = "".join(f"{name}: {value}\r\n" for name, value in reply.headers)
+        return f"{head}{further}\r\n".encode() + body
 
-    def _answered(self, first: str, lines: list[str]) -> tuple[int, str, bytes]:
-        """Status, content type and body."""
+    def _answered(self, first: str, lines: list[str]) -> Reply:
         method, _, rest = first.partition(" ")
         path = rest.partition(" ")[0].partition("?")[0]
         if method != "GET":
@@ -204,11 +227,40 @@ class HealthServer:
             case "/readyz":
                 return _json(503 if self._health.troubles() else 200, self._health.as_dict())
             case "/metrics":
-                named = (line.partition(":") for line in lines)
-                accept = next((value for name, _, value in named if name.lower() == "accept"), "")
-                encode, kind = choose_encoder(accept)
-                return 200, kind, encode(self._registry)
+                encode, kind = choose_encoder(_header(lines, "accept"))
+                return Reply(200, kind, encode(self._registry))
+        if self._budgets is not None and (path == _BUDGETS or path.startswith(f"{_BUDGETS}/")):
+            return self._budget(self._budgets, path.removeprefix(_BUDGETS).removeprefix("/"), lines)
         return _json(404, {"paths": _PATHS})
+
+    def _budget(self, board: Board, name: str, lines: list[str]) -> Reply:
+        """All budgets, or the one that `name` (as in a URL) names."""
+        if not self._may_ask(lines):
+            reply = _json(401, {"error": "This needs the header Authorization: Bearer and the right token."})
+            return reply._replace(headers=(("WWW-Authenticate", "Bearer"),))
+        wanted = unquote(name)
+        try:
+            body = board.one(wanted) if wanted else board.all()
+        except KeyError:
+            return _json(404, {"error": f"There is no budget {wanted!r}.", "budgets": board.names})
+        if body is None:
+            waiting = {"error": "The budgets have not been counted yet.", "state": "unknown"}
+            return _json(503, waiting)._replace(headers=(("Retry-After", str(_FIRST_PASS)),))
+        return _json(200, body)._replace(headers=(_CACHED,))
+
+    def _may_ask(self, lines: list[str]) -> bool:
+        token = self._settings.token
+        if token is None:
+            return True
+        scheme, _, given = _header(lines, "authorization").strip().partition(" ")
+        wanted = token.get_secret_value().encode()
+        return scheme.lower() == "bearer" and compare_digest(given.strip().encode("latin-1"), wanted)
+
+
+def _header(lines: list[str], wanted: str) -> str:
+    """The value of a header of the request, empty if there is none."""
+    named = (line.partition(":") for line in lines)
+    return next((value for name, _, value in named if name.strip().lower() == wanted), "")
 
 
 def _write(connection: _Connection) -> bool:
@@ -218,5 +270,5 @@ def _write(connection: _Connection) -> bool:
     return not connection.answer
 
 
-def _json(status: int, body: Mapping[str, Any]) -> tuple[int, str, bytes]:
-    return status, "application/json", json.dumps(body, default=str).encode()
+def _json(status: int, body: Mapping[str, Any]) -> Reply:
+    return Reply(status, "application/json", json.dumps(body, default=str).encode())

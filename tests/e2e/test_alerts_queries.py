@@ -22,14 +22,27 @@ from anthropic_metrics.alerts.evaluation import has_default
 from anthropic_metrics.alerts.execute import run
 from anthropic_metrics.alerts.install import install_rules
 from anthropic_metrics.cli import app
-from anthropic_metrics.config import AlertSettings, BudgetSettings, KibanaSettings, UsageSettings, load_config
+from anthropic_metrics.config import AlertSettings, Config, KibanaSettings, UsageSettings, load_config
+from anthropic_metrics.config.budgets import old_budgets
 from anthropic_metrics.errors import BadRequest, NoData
 from tests.harness.world import World, world
 from tests.servers.kibana_rules import KEY, kibana_rules
 
 NOW = datetime(2026, 11, 2, 12, 20, tzinfo=UTC)
-BUDGETS = BudgetSettings(
-    organization_usd=100.0, workspaces={"Production": 50.0}, tags={"team=research": 30.0}
+GIVEN = Config.model_validate(
+    {
+        "teams": [{"team": "ml", "workspaces": ["Data Science"]}],
+        "budgets": [
+            {"name": "week", "workspace": "Production", "usd": 0.1, "period": "weekly"},
+            {"name": "day", "usd": 0.1, "period": "daily", "levels": [100]},
+            {"name": "key", "api_key": "nightly-batch", "tokens": 1000},
+            {"name": "ours", "team": "ml", "usd": 0.1},
+        ],
+    }
+)
+BUDGETS = (
+    *old_budgets(organization_usd=100.0, workspaces={"Production": 50.0}, tags={"team=research": 30.0}),
+    *GIVEN.budgets,
 )
 
 
@@ -38,7 +51,7 @@ def filled(es: Elasticsearch, elasticsearch_url: str) -> Iterator[World]:
     namespace = f"t{uuid.uuid4().hex[:8]}"
     grains = UsageSettings(granularities=("1m", "1h"), minute_backfill=timedelta(hours=1))
     with world(es, elasticsearch_url, namespace, now=NOW, days=3, usage=grains) as w:
-        w.config = w.config.model_copy(update={"budgets": BUDGETS})
+        w.config = w.config.model_copy(update={"budgets": BUDGETS, "teams": GIVEN.teams})
         w.once()
         es.indices.refresh(index=f"metrics-anthropic_metrics.*-{namespace}")
         yield w
@@ -49,6 +62,22 @@ def test_every_query_runs_and_its_columns_are_undotted(filled: World) -> None:
         found = run(filled.es, rule, NOW)
         assert all("." not in column for alert in found for column in alert.row)
         run(filled.es, replace(rule, query=query(rule, (8, 17))), NOW)
+
+
+def test_a_budget_s_rule_has_the_figure_that_the_agent_has_counted(filled: World) -> None:
+    counted = {
+        budget["name"]: budget.get("spent_usd", budget.get("spent_tokens"))
+        for source in filled.sources("agent")
+        if (budget := source["anthropic"].get("budget")) and source["event"]["action"] == "budget"
+    }
+    periods = {"week": "2026-11-02", "day": "2026-11-02", "key": "2026-11", "ours": "2026-11"}
+    made = {rule.key.removeprefix("budget "): rule for rule in every_rule(filled.config)}
+    for name, period in periods.items():
+        rows = [alert.row for alert in run(filled.es, made[name], NOW) if alert.row["period"] == period]
+        assert rows, name
+        for row in rows:
+            figure = row["spent_tokens"] if name == "key" else row["cost_usd"]
+            assert figure == pytest.approx(counted[name], abs=0.01), name
 
 
 def test_a_viewers_zone_changes_nothing_also_where_its_clock_changes(filled: World) -> None:
@@ -185,7 +214,7 @@ def test_suggested_thresholds_are_a_configuration_under_which_no_rule_has_two_al
 def test_setup_creates_what_would_fire_at_once_by_default_disabled(filled: World) -> None:
     with kibana_rules((9, 4, 0)) as kibana:
         there = KibanaSettings(url=kibana.url, api_key=SecretStr(KEY))
-        config = filled.config.model_copy(update={"kibana": there, "budgets": BudgetSettings()})
+        config = filled.config.model_copy(update={"kibana": there, "budgets": ()})
         loud = {
             rule.name for rule in rules(config) if has_default(rule, config) and run(filled.es, rule, NOW)
         }

@@ -14,7 +14,8 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.alerts.bodies import create_body
 from anthropic_metrics.alerts.catalog import rules
-from anthropic_metrics.config import AlertSettings, BudgetSettings, Config
+from anthropic_metrics.config import AlertSettings, Config
+from anthropic_metrics.config.budgets import old_budgets
 from tests.harness.alerts_incidents import (
     MONTH,
     MONTH_END,
@@ -158,7 +159,7 @@ def at_month_end(es: Elasticsearch, elasticsearch_url: str) -> Iterator[tuple[Re
         rules=lambda config: [],
     ) as played:
         what = month_end(played.w.simulation)
-        budgets = BudgetSettings(
+        budgets = old_budgets(
             workspaces={"Production": what.months_cost_usd / 2},
             tags={"team=research": what.months_cost_usd / 2.5},
         )
@@ -208,6 +209,37 @@ def test_each_level_of_a_budget_is_an_alert_of_its_own_once_a_month(
             reached = {f"{month},{level}" for level in (50, 75, 90, 100) if 100 * spent >= level * budget}
             assert {name for name in began if name.startswith(month)} == reached
         assert all(len(times) == 1 for times in began.values())
+
+
+def test_a_day_s_budget_is_heard_on_that_day_in_the_hour_that_reaches_a_level(
+    es: Elasticsearch, elasticsearch_url: str
+) -> None:
+    start = at("2026-11-20")
+    with replay(
+        es,
+        elasticsearch_url,
+        f"t{uuid.uuid4().hex[:8]}",
+        start=start,
+        alerts=AlertSettings(rules=()),
+        usage_every=HOUR,
+        cost_every=24 * HOUR,
+        limits_every=24 * HOUR,
+        rules=lambda config: [],
+        series=16,
+    ) as played:
+        whole = sum(day_costs(played.w.simulation, start, start + DAY).values())
+        given = {"budgets": [{"name": "day", "usd": round(whole / 2, 2), "period": "daily"}]}
+        budgets = Config.model_validate(given).budgets
+        played.watched = ours(played.w.config.model_copy(update={"budgets": budgets}))
+        played.until(start + DAY)
+        began = played.new("budget day")
+        today = {name: times for name, times in began.items() if name.startswith("2026-11-20")}
+        assert today.keys() == {f"2026-11-20,{level}" for level in (50, 75, 90, 100)}
+        moments = [moment for level in (50, 75, 90, 100) for moment in today[f"2026-11-20,{level}"]]
+        assert len(moments) == 4
+        assert moments == sorted(moments)
+        assert moments[0] > start + 3 * HOUR
+        assert moments[-1] < start + 22 * HOUR
 
 
 def test_the_table_of_the_docs_is_what_was_measured(

@@ -1,28 +1,175 @@
-"""Budgets reach the agent stream with the costs, follow the configuration and go with it."""
+"""Budgets are counted from the streams, kept in the agent stream, and answered from memory."""
 
 from __future__ import annotations
 
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
 from elasticsearch import Elasticsearch
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from anthropic_metrics.config import BudgetSettings, UsageSettings
-from anthropic_metrics.simulator import reports
+from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.config import Config, ElasticsearchSettings, HealthSettings, UsageSettings
+from anthropic_metrics.config.budgets import old_budgets
+from anthropic_metrics.health_server import HealthServer
+from anthropic_metrics.kernel.jobs import Kind
+from anthropic_metrics.simulator import effects, reports
 from anthropic_metrics.simulator.costs import cost_rows
-from tests.harness.world import World, world
+from tests.harness.world import World, attempt, world
 
 NOW = datetime(2026, 10, 30, 12, tzinfo=UTC)
+TOKEN = "budgets-token-of-the-test"
+BUDGETS = [
+    {"name": "everything", "usd": 90_000},
+    {"name": "research", "team": "ml", "usd": 2500, "period": "weekly"},
+    {"name": "production today", "workspace": "Production", "usd": 1, "period": "daily"},
+    {"name": "nightly/batch", "api_key": "nightly-batch", "tokens": 2_000_000_000},
+    {"name": "tagged", "tag": "team=platform", "usd": 90_000},
+    {"name": "gone", "workspace": "Prodction", "usd": 5},
+]
+TEAMS = [{"team": "ml", "workspaces": ["Data Science"]}]
+
+
+@pytest.fixture(scope="module")
+def counted(es: Elasticsearch, elasticsearch_url: str) -> Iterator[tuple[World, Agent]]:
+    """The days before noon on a month's last Friday, all polled once."""
+    usage = UsageSettings(granularities=("1h",))
+    with world(
+        es, elasticsearch_url, f"t{uuid.uuid4().hex[:8]}", now=NOW, days=4, usage=usage, series=16
+    ) as w:
+        given = Config.model_validate({"budgets": BUDGETS, "teams": TEAMS})
+        health = HealthSettings(port=0, token=SecretStr(TOKEN))
+        w.config = w.config.model_copy(
+            update={"budgets": given.budgets, "teams": given.teams, "health": health}
+        )
+        with w.agent() as agent:
+            attempt(agent, agent.organization.whole(agent.sink))
+            yield w, agent
+
+
+@contextmanager
+def served(agent: Agent) -> Iterator[str]:
+    organization = agent.organization
+    with HealthServer(
+        agent.config.health, agent.health, agent.metrics.registry, organization.budgets
+    ) as server:
+        yield server.url
+
+
+def get(url: str, token: str | None = TOKEN) -> tuple[int, dict[str, Any], dict[str, str]]:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    try:
+        with urlopen(Request(url, headers=headers)) as answer:
+            return answer.status, json.load(answer), dict(answer.headers)
+    except HTTPError as error:
+        return error.code, json.load(error), dict(error.headers)
+
+
+def test_each_budget_has_what_the_spend_stream_adds_up_to_in_its_period(
+    counted: tuple[World, Agent],
+) -> None:
+    w, agent = counted
+    found = agent.organization.budgets.all()
+    assert found is not None
+    states = {body["name"]: body for body in found["budgets"]}
+    documents = w.sources("spend")
+
+    def total(since: str, *, tokens: bool = False, **shared: str) -> float:
+        wanted = [
+            source["anthropic"]["spend"].get("total_tokens" if tokens else "amount_usd", 0)
+            for source in documents
+            if source["@timestamp"] >= since
+            and all(source["anthropic"][name].get("name") == called for name, called in shared.items())
+        ]
+        return float(sum(wanted))
+
+    platform = [space["id"] for space in w.simulation.workspaces() if space["tags"].get("team") == "platform"]
+    tagged = [source for source in documents if source["anthropic"]["workspace"]["id"] in platform]
+    assert len(tagged) > 0
+    wanted = {
+        "everything": total("2026-10-01"),
+        "research": total("2026-10-26", team="ml"),
+        "production today": total("2026-10-30", workspace="Production"),
+        "nightly/batch": total("2026-10-01", tokens=True, api_key="nightly-batch"),
+        "tagged": sum(source["anthropic"]["spend"].get("amount_usd", 0) for source in tagged),
+        "limit: organization": total("2026-10-01"),
+    }
+    assert {name: states[name]["spent"] for name in wanted} == pytest.approx(wanted)
+    assert all(wanted.values())
+    assert states["production today"]["state"] == "exceeded"
+    assert states["everything"]["basis"] == "mixed"
+    assert states["limit: workspace Staging"]["limit"] == 1500
+    assert "limit: workspace Production" not in states  # it has no number
+    assert (states["gone"]["state"], states["gone"]["spent"]) == ("unknown", None)
+    assert "did you mean Production?" in states["gone"]["problem"]
+    assert states["everything"]["forecast"]["few_days"]
+
+
+def test_the_port_answers_with_the_age_of_its_figures_and_refuses_what_it_must(
+    counted: tuple[World, Agent],
+) -> None:
+    _, agent = counted
+    with served(agent) as url:
+        status, body, headers = get(f"{url}/v1/budgets/{quote('nightly/batch', safe='')}")
+        assert (status, body["unit"], body["age_seconds"]) == (200, "tokens", 0)
+        assert headers["Cache-Control"].startswith("private, max-age=")
+        assert get(f"{url}/v1/budgets", "wrong")[0] == 401
+        assert get(f"{url}/v1/budgets/everything", None)[0] == 401
+        status, body, _ = get(f"{url}/v1/budgets/everythin")
+        assert status == 404
+        assert "everything" in body["budgets"]
+        assert get(f"{url}/healthz", None)[0] == 200  # the token is for budgets alone
+        assert TOKEN not in json.dumps([get(f"{url}/readyz", None)[1], get(f"{url}/v1/budgets")[1]])
+
+
+def test_the_port_answers_on_while_elasticsearch_is_away_with_older_figures(
+    counted: tuple[World, Agent],
+) -> None:
+    w, agent = counted
+    away = ElasticsearchSettings(hosts=("http://127.0.0.1:9",))
+    before = agent.organization.budgets.all()
+    assert before is not None
+    config = w.config.model_copy(update={"elasticsearch": away})
+    with Agent(config, clock=w.clock.now) as cut_off, served(cut_off) as url:
+        assert get(f"{url}/v1/budgets")[0] == 503
+        assert get(f"{url}/v1/budgets/everything")[1]["state"] == "unknown"
+    with served(agent) as url:
+        w.clock.advance(timedelta(hours=2))
+        assert get(f"{url}/v1/budgets/everything")[1]["age_seconds"] == 7200
+        w.clock.advance(timedelta(hours=-2))
+
+
+def test_documents_of_budgets_follow_the_configuration_and_a_past_period_keeps_its_own(
+    es: Elasticsearch, elasticsearch_url: str, namespace: str
+) -> None:
+    usage = UsageSettings(enabled=False)
+    with world(es, elasticsearch_url, namespace, now=NOW, days=1, usage=usage) as w:
+        both: dict[str, Any] = {"organization_usd": 900, "workspaces": {"Production": 500}}
+        october = [("2026-10", "organization", 900.0), ("2026-10", "workspace Production", 500.0)]
+        assert _poll(w, **both) == october
+        assert _poll(w, **both) == october  # a second agent, a restart
+        raised = [("2026-10", "organization", 1000.0), october[1]]
+        assert _poll(w, **(both | {"organization_usd": 1000})) == raised
+        assert _poll(w, organization_usd=1000) == raised  # deleted at the second look only
+        assert _poll(w, days=0.5, organization_usd=1000) == raised[:1]
+        assert _poll(w, days=3, organization_usd=700) == [raised[0], ("2026-11", "organization", 700.0)]
 
 
 def _poll(w: World, *, days: float = 0, **budgets: Any) -> list[tuple[str, str, float]]:
     """Costs are polled under these budgets, `days` later; the budgets that the stream holds after it."""
     w.clock.advance(timedelta(days=days))
-    settings = BudgetSettings.model_validate(budgets)
-    with replace(w, config=w.config.model_copy(update={"budgets": settings})).agent() as agent:
+    w.server.faults.add(effects.status(403), "*/spend_limits", times=None)
+    with replace(w, config=w.config.model_copy(update={"budgets": old_budgets(**budgets)})).agent() as agent:
         agent.organization.only(["cost"])
         for job in agent.organization.whole(agent.sink):
             assert agent.attempt(job).failures == []
@@ -39,22 +186,6 @@ def _poll(w: World, *, days: float = 0, **budgets: Any) -> list[tuple[str, str, 
     )
 
 
-def test_budgets_follow_the_configuration_and_a_past_month_keeps_its_own(
-    es: Elasticsearch, elasticsearch_url: str, namespace: str
-) -> None:
-    usage = UsageSettings(enabled=False)
-    with world(es, elasticsearch_url, namespace, now=NOW, days=1, usage=usage) as w:
-        both: dict[str, Any] = {"organization_usd": 900, "workspaces": {"Production": 500}}
-        october = [("2026-10", "Production", 500.0), ("2026-10", "organization", 900.0)]
-        assert _poll(w, **both) == october
-        assert _poll(w, **both) == october  # a second agent, a restart
-        raised = [october[0], ("2026-10", "organization", 1000.0)]
-        assert _poll(w, **(both | {"organization_usd": 1000})) == raised
-        assert _poll(w, organization_usd=1000) == raised  # deleted at the second look only
-        assert _poll(w, days=0.5, organization_usd=1000) == raised[1:]
-        assert _poll(w, days=3, organization_usd=700) == [raised[1], ("2026-11", "organization", 700.0)]
-
-
 def test_what_silences_budgets_is_in_log_metrics_and_agent_stream_at_every_poll(
     es: Elasticsearch, elasticsearch_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +197,7 @@ def test_what_silences_budgets_is_in_log_metrics_and_agent_stream_at_every_poll(
     monkeypatch.setattr(reports, "cost_rows", in_euro)
     usage = UsageSettings(enabled=False)
     with world(es, elasticsearch_url, namespace, now=NOW, days=1, usage=usage) as w:
-        budgets = BudgetSettings(workspaces={"Prodction": 500.0, "Production": 500.0})
+        budgets = old_budgets(workspaces={"Prodction": 500.0, "Production": 500.0})
         w.config = w.config.model_copy(update={"budgets": budgets})
         with w.agent() as agent, capture_logs() as logs:
             agent.organization.only(["cost"])
@@ -80,10 +211,20 @@ def test_what_silences_budgets_is_in_log_metrics_and_agent_stream_at_every_poll(
         told = [log["reason"] for log in logs if log["event"] == "alerts_silenced"]
         assert len(told) == 2
         assert "Costs in EUR" in told[0]
-        assert "budgets.workspaces: Prodction" in told[1]
+        assert "budgets: workspace Prodction: there is no workspace Prodction" in told[1]
         polls = [
             source["anthropic"]["poll"] for source in w.sources("agent") if "poll" in source["anthropic"]
         ]
         assert sorted(said for poll in polls for said in poll["silencing"]) == sorted([*told, *told])
         costs = [source["anthropic"]["cost"] for source in w.sources("cost")]
         assert {cost["currency"] for cost in costs if "amount_usd" in cost} == {"usd"}
+
+
+def test_the_daemon_counts_budgets_after_each_poll_of_spend(counted: tuple[World, Agent]) -> None:
+    _, agent = counted
+    (job,) = [job for job in agent.jobs if job.name == "budgets"]
+    assert (job.after, job.kind, job.interval) == (
+        "anthropic_metrics.spend",
+        Kind.live,
+        agent.config.usage.interval,
+    )

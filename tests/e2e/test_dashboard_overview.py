@@ -80,39 +80,51 @@ def test_there_is_no_forecast_from_less_than_a_week(filled: World) -> None:
     assert found == {"forecast": None, "rate": None}
 
 
+def _spent(w: World, workspace: str | None = None) -> float:
+    """What the month's documents of spend add up to."""
+    found = [
+        source["anthropic"]["spend"].get("amount_usd", 0.0)
+        for source in w.sources("spend")
+        if source["@timestamp"] >= month_of(NOW).isoformat()
+        and workspace in (None, source["anthropic"]["workspace"].get("name"))
+    ]
+    return float(sum(found))
+
+
 def test_the_month_to_date_stands_against_the_organization_s_budget(filled: World) -> None:
     name = "overview: Used of this month's USD budget"
-    spent = expected(filled, name).days(month_of(NOW), NOW)
     found = said(filled, name)
     assert found["budget"] == 2000
-    dollars(found["used"], spent / 2000)
+    assert found["used"] == pytest.approx(_spent(filled) / 2000)
     assert said(filled, name, CHOICES["a model"]) == {"used": None, "budget": None}
     assert said(filled, name, start=month_of(NOW) + DAY)["used"] is None
 
 
-def test_each_budget_of_the_month_stands_beside_what_it_is_for(filled: World) -> None:
-    name = "overview: Budgets of this month, USD"
-    t = expected(filled, name)
-    spent = by((row for row in t.costs if row["time"] >= month_of(NOW)), ["workspace"], "usd")
-    wanted = {
-        "The organization": (2000, sum(spent.values(), Decimal(0))),
-        "Production": (100, spent["Production"]),
-        "Default": (50, spent["Default"]),
-        "Unused": (30, Decimal(0)),
-    }
+def test_each_budget_stands_with_what_is_spent_and_left_of_it_and_so_do_spend_limits(filled: World) -> None:
+    name = "overview: Budgets, USD"
     rows = asked(filled, name).records()
-    assert [row["whose"] for row in rows] == sorted(
-        wanted, key=lambda whose: wanted[whose][1] / wanted[whose][0], reverse=True
-    )
-    for row in rows:
-        budget, usd = wanted[row["whose"]]
+    wanted = {
+        "organization": (2000, _spent(filled)),
+        "workspace Production": (100, _spent(filled, "Production")),
+        "workspace Default": (50, _spent(filled, "Default")),
+        "limit: organization": (60_000, _spent(filled)),
+        "limit: workspace Staging": (1500, _spent(filled, "Staging")),
+        "limit: workspace Data Science": (20_000, _spent(filled, "Data Science")),
+    }
+    shares = {key: usd / budget for key, (budget, usd) in wanted.items()}
+    assert [row["name"] for row in rows] == [
+        *sorted(wanted, key=lambda key: shares[key], reverse=True),
+        "workspace Unused",
+    ]
+    for row in rows[:-1]:
+        budget, usd = wanted[row["name"]]
         assert row["budget"] == budget
-        dollars(row["spent"], usd)
-        dollars(row["left"], budget - usd)
-        dollars(row["used"], usd / budget)
+        assert [row["spent"], row["left"], row["used"]] == pytest.approx([usd, budget - usd, usd / budget])
+        assert row["state"] == ("exceeded" if usd >= budget else "ok")
+        assert row["forecast"] > usd
+    assert (rows[-1]["state"], rows[-1]["spent"]) == ("unknown", None)  # no workspace has this name
     (chosen,) = asked(filled, name, CHOICES["a workspace"]).records()
-    assert (chosen["whose"], chosen["budget"]) == ("Production", 100)
-    dollars(chosen["spent"], spent["Production"])
+    assert (chosen["name"], chosen["budget"]) == ("workspace Production", 100)
 
 
 @each_choice

@@ -87,6 +87,19 @@ class MemoryQuestions:
     ) -> Iterator[tuple[Row, Row]]:
         raise NotImplementedError
 
+    def amounts(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        by: str,
+        field: str,
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[datetime, dict[str, float]]:
+        raise NotImplementedError
+
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         return self.polled
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anthropic_metrics.admin_api.replies import ApiKey, CostRow, RateLimitGroup, UsageRow, Workspace
-from anthropic_metrics.config import BudgetSettings, Config, UsageSettings
+from anthropic_metrics.config import Config, UsageSettings
 from anthropic_metrics.consistency.grains import Comparison, check_document
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.alert import AlertDocument
@@ -27,7 +27,6 @@ from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
 from anthropic_metrics.limits.groups import LimitSnapshot
-from anthropic_metrics.reports.budgets import budget_documents
 from anthropic_metrics.reports.build import cost_documents, usage_documents
 from anthropic_metrics.reports.corrections import corrections
 from anthropic_metrics.reports.views import View, views
@@ -124,8 +123,6 @@ def _agent() -> Iterator[Prepared]:
     yield from limit_changes(before, int(NINE.timestamp()), _raised(), later)
     compared = Comparison("fine", "coarse", Range(DAY, NINE), 9, {DAY: {"anthropic.usage.output_tokens": -4}})
     yield check_document(compared, NAMES, NAMESPACE, READ)
-    budgets = BudgetSettings(organization_usd=1000, workspaces={"Research": 20.5, "Default": 3})
-    yield from budget_documents(budgets, NAMES, NAMESPACE, READ)
     poll = {
         "poller": "usage",
         "stream": STREAM,

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 import anthropic_metrics.checks.kibana as kibana_checks
-from anthropic_metrics.admin_api.replies import Workspace
-from anthropic_metrics.checks.admin import names
+from anthropic_metrics.admin_api.replies import ApiKey, Workspace
+from anthropic_metrics.checks.admin import AdminFacts, names
 from anthropic_metrics.checks.finding import Finding, Status
 from anthropic_metrics.checks.network import ways
 from anthropic_metrics.checks.streams import judged
@@ -27,6 +27,7 @@ SPACES = [
     Workspace(id="wrkspc_1", name="Production", tags={"team": "research"}),
     Workspace(id="wrkspc_2", name="Staging"),
 ]
+FACTS = AdminFacts(workspaces=SPACES, api_keys=[ApiKey(id="apikey_1", name="nightly", status="active")])
 
 
 def config(**sections: Any) -> Config:
@@ -38,13 +39,15 @@ def config(**sections: Any) -> Config:
     [
         ({"budgets": {"workspaces": {"Prodction": 5}}}, "Prodction is unknown; did you mean Production?"),
         ({"budgets": {"tags": {"team=reserch": 5}}}, "team=reserch is unknown; did you mean team=research?"),
+        ({"budgets": [{"name": "n", "usd": 5, "api_key": "nigthly"}]}, "did you mean nightly?"),
+        ({"budgets": [{"name": "n", "usd": 5, "team": "platform"}]}, "n: team: platform is unknown"),
         ({"usage": {"workspace_ids": ["wrkspc_3"]}}, "usage.workspace_ids: wrkspc_3 is unknown"),
     ],
 )
 def test_an_unknown_name_in_the_configuration_fails_with_what_was_meant(
     sections: dict[str, Any], said: str
 ) -> None:
-    (finding,) = names(config(**sections), SPACES)
+    (finding,) = names(config(**sections), FACTS)
     assert finding.status is Status.failed
     assert said in finding.details
     assert finding.cure
@@ -52,9 +55,9 @@ def test_an_unknown_name_in_the_configuration_fails_with_what_was_meant(
 
 def test_known_names_are_counted_and_none_say_nothing() -> None:
     known = {"workspaces": {"Production": 5, "wrkspc_2": 5}, "tags": {"team=research": 5}}
-    (finding,) = names(config(budgets=known), SPACES)
+    (finding,) = names(config(budgets=known), FACTS)
     assert (finding.status, finding.details) == (Status.ok, "3 known")
-    assert list(names(config(), SPACES)) == []
+    assert list(names(config(), FACTS)) == []
 
 
 def test_the_ways_show_the_proxy_without_its_password_and_what_tls_is_verified_against(

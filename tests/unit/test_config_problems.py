@@ -273,9 +273,6 @@ def test_an_unknown_variable_of_ours_is_a_problem_with_the_nearest_name(name: st
 @pytest.mark.parametrize(
     ("variable", "value", "key", "expected"),
     [
-        ("BUDGETS__WORKSPACES", '{"Data Science": 500}', "workspaces", {"Data Science": 500.0}),
-        ("BUDGETS__WORKSPACES", "Production: 500", "workspaces", {"Production": 500.0}),
-        ("BUDGETS__TAGS", "{team=research: 300}", "tags", {"team=research": 300.0}),
         ("ALERTS__SCHEDULES", "{token_spike: 5m}", "schedules", {"token_spike": timedelta(minutes=5)}),
     ],
 )
@@ -283,7 +280,7 @@ def test_a_mapping_may_come_from_the_environment(
     variable: str, value: str, key: str, expected: dict[str, object]
 ) -> None:
     config = load_config(None, {f"ANTHROPIC_METRICS_{variable}": value})
-    section = config.alerts if key == "schedules" else config.budgets
+    section = config.alerts
     assert getattr(section, key) == expected
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -30,7 +31,7 @@ def health() -> Health:
 
 @pytest.fixture
 def make(health: Health) -> Callable[..., HealthServer]:
-    def server(port: int = 0, **options: float) -> HealthServer:
+    def server(port: int = 0, **options: Any) -> HealthServer:
         return HealthServer(HealthSettings(port=port), health, Metrics.create().registry, **options)
 
     return server

@@ -46,9 +46,14 @@ def is_record(line: dict[str, str]) -> bool:
     return json.loads(line["source"])["event"].get("action") in ("poll", "correction")
 
 
+def is_budget(line: dict[str, str]) -> bool:
+    """Budgets are counted anew at every poll, since then by name and period."""
+    return bool(json.loads(line["source"])["event"].get("action") == "budget")
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_the_same_rows_make_the_same_documents_byte_by_byte(dataset: str) -> None:
-    before = [line for line in WRITTEN if line["dataset"] == dataset]
+    before = [line for line in WRITTEN if line["dataset"] == dataset and not is_budget(line)]
     after = now_built()[dataset]
     assert [document.id for document in after] == [line["id"] for line in before]
     kept = [n for n, line in enumerate(before) if not is_record(line)]

@@ -15,6 +15,7 @@ from anthropic_metrics.admin_api.replies import (
     RateLimit,
     RateLimitGroup,
     ServiceAccount,
+    SpendLimit,
     User,
     Workspace,
     parse_row,
@@ -27,12 +28,14 @@ __all__ = [
     "organization",
     "organization_rate_limits",
     "service_accounts",
+    "spend_limits",
     "users",
     "workspace_rate_limits",
     "workspaces",
 ]
 
 _BASE = "/v1/organizations"
+_SPEND_LIMITS = "spend-limit-reads-2026-09-26"
 _LARGEST_PAGE = ("limit", "1000")
 
 
@@ -100,6 +103,15 @@ def workspace_rate_limits(
     # The older shape does not repeat whose limits these are.
     owned = [{"workspace_id": workspace_id, **x} if isinstance(x, dict) else x for x in entries]
     return _groups(owned, f"rate_limits of {workspace_id}", problems)
+
+
+def spend_limits(client: AdminClient, *, problems: Problems) -> list[SpendLimit]:
+    """The spend limits that the Console has, where the organization takes part in their preview.
+
+    Raises AuthError or BadRequest (403, 400, 404) where it does not.
+    """
+    entries = read_list(client, f"{_BASE}/spend_limits", headers=(("anthropic-beta", _SPEND_LIMITS),))
+    return parse_rows(SpendLimit, entries, "spend_limits", problems)
 
 
 def _groups(entries: Iterable[Any], where: str, problems: Problems) -> list[RateLimitGroup]:

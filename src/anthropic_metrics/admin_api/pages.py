@@ -100,13 +100,14 @@ def read_list(
     path: str,
     params: Sequence[tuple[str, str]] = (),
     *,
+    headers: Sequence[tuple[str, str]] = (),
     priority: Priority = Priority.LIVE,
 ) -> Iterator[Any]:
     """The entries of a list as received, over all pages, whichever of the API's two ways of paging it has.
 
     Raises BrokenContract for paging that contradicts itself and whatever `AdminClient.get` raises.
     """
-    return _entries(client, path, tuple(params), (), priority)
+    return _entries(client, path, tuple(params), tuple(headers), priority)
 
 
 def _entries(

@@ -47,7 +47,9 @@ def run(agent: Agent) -> int:
     def start(chain: Chain) -> None:
         scheduler.add_job(attempt, _AT_ONCE, args=(agent, chain), id=chain[0].name)
 
-    server = HealthServer(agent.config.health, agent.health, agent.metrics.registry)
+    server = HealthServer(
+        agent.config.health, agent.health, agent.metrics.registry, agent.organization.budgets
+    )
     with server, until_asked(agent.stop, code=0):
         scheduler.start()
         log.info("agent_started", pollers=sorted({job.poller for job in agent.jobs}))

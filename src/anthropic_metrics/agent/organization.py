@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.budgets.board import Board
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.inventory import Inventory
@@ -37,6 +38,7 @@ class Organization:
         self.clock = clock
         self.label = label
         self.inventory = inventory
+        self.budgets = Board((budget.name for budget in config.budgets), clock=clock)
         self.everything = True  # no poller was left out by name
         self.pollers: list[Poller] = [
             poller for stream in STREAMS if stream.pollers for poller in stream.pollers(self)

@@ -1,59 +1,102 @@
-"""One rule for each budget of the configuration; each level that is reached is an alert of its own."""
+"""One rule for each budget of the configuration; each level that is reached is an alert of its own.
+
+The figure is the running one: settled days and estimates of the others, from the spend stream; where that is
+not kept, the bill.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
-from anthropic_metrics.alerts.announced import HOURLY, MONTH, MONTH_AND_GRACE, THIS_MONTH
+from anthropic_metrics.alerts.announced import GRACE, HOURLY, MONTH, MONTH_AND_GRACE, QUARTERLY
 from anthropic_metrics.alerts.rule import Definition, Rule, field, number, text
-from anthropic_metrics.config import Config
-from anthropic_metrics.kernel.datasets import COST
+from anthropic_metrics.budgets.ledger import collects_spend
+from anthropic_metrics.budgets.scope import whose
+from anthropic_metrics.config import BudgetSettings, Config
+from anthropic_metrics.config.budgets import BudgetPeriod
+from anthropic_metrics.kernel.datasets import COST, SPEND
+
+PREFIX = "budget "
+# After its end a period is still judged for GRACE. The unit of DATE_TRUNC (weeks begin on Monday), the
+# period's name, the window that holds a period and the grace, and what people call it.
+_PERIODS: dict[BudgetPeriod, tuple[str, str, timedelta, str]] = {
+    "monthly": ("1 month", MONTH, MONTH_AND_GRACE, "the calendar month (UTC)"),
+    "weekly": (
+        "1 week",
+        'DATE_FORMAT("yyyy-MM-dd", DATE_TRUNC(1 week, @timestamp))',
+        timedelta(days=11),
+        "the week from Monday on (UTC)",
+    ),
+    "daily": ("1 day", 'DATE_FORMAT("yyyy-MM-dd", @timestamp)', timedelta(days=5), "the UTC day"),
+}
+_SHORT: dict[BudgetPeriod, str] = {"monthly": "a month", "weekly": "a week", "daily": "a day"}
 
 
 def budget_rules(config: Config) -> Iterator[Rule]:
-    """Budgets of the organization, of workspaces by name or id, and of workspace tags (`team=research`)."""
-    budgets = config.budgets
-    if budgets.organization_usd is not None:
-        yield _rule(config, "organization", "the organization", "true", budgets.organization_usd)
-    for name, usd in budgets.workspaces.items():
-        literal = text(name)
-        condition = f"anthropic.workspace.name == {literal} OR anthropic.workspace.id == {literal}"
-        yield _rule(config, f"workspace {name}", f"workspace {name}", condition, usd)
-    for tag, usd in budgets.tags.items():
-        key, _, value = tag.partition("=")
-        condition = f"{field(f'anthropic.workspace.tags.{key}')} == {text(value)}"
-        yield _rule(config, f"tag {tag}", f"workspaces tagged {tag}", condition, usd)
+    """A rule for each budget, in the order of the configuration."""
+    for budget in config.budgets:
+        yield _rule(config, budget)
 
 
-def _rule(config: Config, key: str, whose: str, condition: str, usd: float) -> Rule:
+def _condition(budget: BudgetSettings) -> str:
+    literal = text(budget.whose)
+    match budget.scope:
+        case "workspace":
+            return f"anthropic.workspace.name == {literal} OR anthropic.workspace.id == {literal}"
+        case "api_key":
+            return f"anthropic.api_key.name == {literal} OR anthropic.api_key.id == {literal}"
+        case "team":
+            return f"anthropic.team.name == {literal}"
+        case "tag":
+            key, _, value = budget.whose.partition("=")
+            return f"{field(f'anthropic.workspace.tags.{key}')} == {text(value)}"
+        case "organization":
+            return "true"
+
+
+def _rule(config: Config, budget: BudgetSettings) -> Rule:
+    running = collects_spend(config) or budget.usd is None or budget.scope == "api_key"
+    unit, name, window, period = _PERIODS[budget.period]
+    figure, what = ("spent_tokens", "tokens") if budget.usd is None else ("cost_usd", "USD")
+    summed = (
+        f"anthropic.{'spend' if running else 'cost'}.{'total_tokens' if budget.usd is None else 'amount_usd'}"
+    )
     values = {
-        "whose": whose.replace("{{", "{ {"),  # a name is no Mustache
-        "condition": condition,
-        "budget": number(usd),
-        "levels": ", ".join(number(level) for level in sorted(config.budgets.levels)),
+        "name": _no_mustache(budget.name),
+        "whose": _no_mustache(whose(budget)),
+        "condition": _condition(budget),
+        "budget": number(budget.amount),
+        "levels": ", ".join(number(level) for level in budget.levels),
+        "period": period,
+        "short": _SHORT[budget.period],
+        "what": what,
     }
     return Definition(
-        key=f"budget {key}",
-        title="Budget of $whose",
-        meaning="What $whose cost in the calendar month (UTC) has reached a level of the budget.",
-        threshold="$levels % of $budget USD a month",
-        reads=(COST,),
+        key=f"{PREFIX}{budget.name}",
+        title="Budget of $whose" if budget.name.endswith(budget.whose or "organization") else "Budget $name",
+        meaning="What $whose had in $period has reached a level of the budget.",
+        threshold="$levels % of $budget $what $short",
+        reads=(SPEND if running else COST,),
         fill=lambda _: values,
         query=(
-            THIS_MONTH,
+            f"WHERE @timestamp >= DATE_TRUNC({unit}, $now - {GRACE})",
             "WHERE $condition",
-            f"EVAL month = {MONTH}",
-            "STATS cost_usd = SUM(anthropic.cost.amount_usd) BY month",
-            "EVAL budget_usd = $budget, used_percent = ROUND(100.0 * cost_usd / $budget, 1), "
-            "level_percent = [$levels]",
+            f"EVAL period = {name}",
+            f"STATS {figure} = SUM({summed}) BY period",
+            f"EVAL budget = $budget, used = 100.0 * {figure} / $budget, level_percent = [$levels]",
             "MV_EXPAND level_percent",
-            "WHERE used_percent >= level_percent",
-            "STATS cost_usd = ROUND(MAX(cost_usd), 2), used_percent = MAX(used_percent), "
-            "budget_usd = MAX(budget_usd) BY month, level_percent",
-            "SORT month, level_percent",
+            "WHERE used >= level_percent",
+            f"STATS {figure} = ROUND(MAX({figure}), 2), used_percent = ROUND(MAX(used), 1), "
+            "budget = MAX(budget) BY period, level_percent",
+            "SORT period, level_percent",
         ),
-        identity=("month", "level_percent"),
-        subject="$whose: {{month}} has used {{used_percent}} % of $budget USD (level {{level_percent}} %)",
-        window=MONTH_AND_GRACE,
-        schedule=HOURLY,
+        identity=("period", "level_percent"),
+        subject="$whose: {{period}} has used {{used_percent}} % of $budget $what (level {{level_percent}} %)",
+        window=window,
+        schedule=QUARTERLY if running else HOURLY,
     ).rule(config)
+
+
+def _no_mustache(name: str) -> str:
+    return name.replace("{{", "{ {")

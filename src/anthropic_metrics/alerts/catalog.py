@@ -8,9 +8,10 @@ from anthropic_metrics.alerts.announced import ANNOUNCED
 from anthropic_metrics.alerts.budgets import budget_rules
 from anthropic_metrics.alerts.further import FURTHER
 from anthropic_metrics.alerts.rule import Definition, Rule
+from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
 from anthropic_metrics.headroom.derivation import Headroom
-from anthropic_metrics.kernel.datasets import COST, HEADROOM, RATE_LIMIT, USAGE
+from anthropic_metrics.kernel.datasets import COST, HEADROOM, RATE_LIMIT, SPEND, USAGE
 
 DEFINITIONS: tuple[Definition, ...] = (*ANNOUNCED, *FURTHER)
 
@@ -48,8 +49,8 @@ def _not_chosen(rule: Rule, config: Config) -> str:
         return ""
     if rule.key not in config.alerts.rules:
         return "not in alerts.rules"
-    if rule.key == "monthly_budget" and config.budgets.organization_usd is not None:
-        return "budgets.organization_usd takes its place"
+    if rule.key == "monthly_budget" and config.month_budget is not None:
+        return f"the budget {config.month_budget.name} takes its place"
     return ""
 
 
@@ -69,6 +70,8 @@ def _not_collected(dataset: str, config: Config) -> str:
         return "usage.enabled is false"
     if dataset == USAGE and "1h" not in usage.granularities:
         return "usage.granularities lacks 1h"
+    if dataset == SPEND and not collects_spend(config):
+        return "spend is not kept: it takes spend.enabled and usage by the hour (1h)"
     if dataset in (RATE_LIMIT, HEADROOM) and not limits.enabled:
         return "rate_limits.enabled is false"
     if dataset == RATE_LIMIT and not limits.workspaces:

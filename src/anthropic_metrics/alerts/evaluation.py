@@ -64,7 +64,7 @@ def has_default(rule: Rule, config: Config) -> bool:
     """Whether the rule has a threshold, and nobody has set it."""
     if rule.limit is None or rule.limit.setting in config.alerts.model_fields_set:
         return False
-    return not (rule.limit.setting == "monthly_budget_usd" and config.budgets.organization_usd is not None)
+    return not (rule.limit.setting == "monthly_budget_usd" and config.month_budget is not None)
 
 
 def _verdict(es: Client, rule: Rule, namespace: str, at: datetime) -> Verdict:

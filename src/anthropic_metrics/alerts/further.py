@@ -24,7 +24,8 @@ _RECORD = timedelta(days=7)
 
 
 def _budget(config: Config) -> Values:
-    return {"budget": number(config.budgets.organization_usd or config.alerts.monthly_budget_usd)}
+    budget = config.month_budget
+    return {"budget": number(budget.amount if budget else config.alerts.monthly_budget_usd)}
 
 
 def _patience(config: Config) -> dict[str, float]:

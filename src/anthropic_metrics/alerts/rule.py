@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from string import Template
 from typing import Any
 
@@ -127,7 +128,7 @@ def _filled(template: str, values: Values) -> str:
     return Template(template).substitute(values)
 
 
-def number(value: float) -> str:
+def number(value: float | Decimal) -> str:
     """A plain literal: no exponent, no needless decimals."""
     return f"{value:.6f}".rstrip("0").rstrip(".")
 

@@ -100,7 +100,7 @@ def history(es: Client, rule: Rule, config: Config, now: datetime, days: int) ->
     loosest = config.model_copy(
         update={
             "alerts": config.alerts.model_copy(update={limit.setting: 0 if limit.above else 101}),
-            "budgets": config.budgets.model_copy(update={"organization_usd": None}),
+            "budgets": tuple(budget for budget in config.budgets if not budget.is_months_whole),
         }
     )
     (open_rule,) = (each for each in every_rule(loosest) if each.key == rule.key)
@@ -191,7 +191,7 @@ def _edge(past: Sequence[Sample], limit: Limit) -> float:
 
 def _is_budget(limit: Limit | None, config: Config) -> bool:
     """Whether the user has decided on it already, as a budget."""
-    budgeted = config.budgets.organization_usd is not None
+    budgeted = config.month_budget is not None
     return limit is not None and limit.setting == "monthly_budget_usd" and budgeted
 
 

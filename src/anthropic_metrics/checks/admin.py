@@ -13,15 +13,24 @@ from typing import Any, Protocol
 from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.pages import read_buckets
-from anthropic_metrics.admin_api.replies import Organization, Problems, Reply, Workspace, parse_rows
+from anthropic_metrics.admin_api.replies import (
+    ApiKey,
+    Organization,
+    Problems,
+    Reply,
+    Workspace,
+    parse_rows,
+)
 from anthropic_metrics.admin_api.retry import RetryPolicy
+from anthropic_metrics.budgets.scope import known_names
 from anthropic_metrics.checks.finding import Finding, Status, attempt
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import BrokenContract, MetricsError
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.inventory import confirm
-from anthropic_metrics.kernel.names import usable_tags
+from anthropic_metrics.kernel.names import Names, usable_tags
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
+from anthropic_metrics.kernel.teams import Teams
 from anthropic_metrics.reports.views import View, views
 
 # Somebody is waiting for the answer: one quick second try, no long patience.
@@ -38,6 +47,7 @@ class AdminFacts:
     organization: Organization | None = None
     key_digest: str = ""
     workspaces: list[Workspace] = field(default_factory=list)
+    api_keys: list[ApiKey] | None = None
 
     @property
     def organization_id(self) -> str | None:
@@ -58,7 +68,7 @@ def admin_api(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Find
             return
         listed = attempt("Workspaces", partial(_listed, client, partial(_workspaces, facts=facts), "found"))
         yield listed
-        yield attempt("API keys", partial(_listed, client, endpoints.api_keys, "found"))
+        yield attempt("API keys", partial(_listed, client, partial(_keys, facts=facts), "found"))
         for view in views(config):
             yield _report(client, view, now)
         yield attempt("Rate limits", partial(_listed, client, endpoints.organization_rate_limits, "groups"))
@@ -66,7 +76,7 @@ def admin_api(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Find
             told = "; ".join(f"{name}: {', '.join(map(repr, lost))}" for name, lost in dropped.items())
             yield Finding("Workspace tags", Status.failed, f"cannot be fields: {told}", _TAGS)
         if listed.status is Status.ok:
-            yield from names(config, facts.workspaces)
+            yield from names(config, facts)
 
 
 def _identity(client: AdminClient, expected: str | None, facts: AdminFacts) -> str:
@@ -84,6 +94,11 @@ def _dropped_tags(space: Workspace) -> list[str]:
 def _workspaces(client: AdminClient, facts: AdminFacts, *, problems: Problems) -> list[Workspace]:
     facts.workspaces = endpoints.workspaces(client, problems=problems)
     return facts.workspaces
+
+
+def _keys(client: AdminClient, facts: AdminFacts, *, problems: Problems) -> list[ApiKey]:
+    facts.api_keys = endpoints.api_keys(client, problems=problems)
+    return facts.api_keys
 
 
 class _Listing(Protocol):
@@ -126,16 +141,17 @@ def _refuse(problems: Problems) -> None:
         raise BrokenContract(str(problems), cure=_NEWER)
 
 
-def names(config: Config, workspaces: list[Workspace]) -> Iterator[Finding]:
-    """Whether every workspace and tag that the configuration names exists: an unknown one alerts nobody."""
-    ids = {space.id for space in workspaces} | {DEFAULT_WORKSPACE}
-    known = ids | {space.name for space in workspaces}
-    tags = {f"{name}={value}" for space in workspaces for name, value in space.tags.items()}
+def names(config: Config, facts: AdminFacts) -> Iterator[Finding]:
+    """Whether everything that the configuration names exists: an unknown name counts and alerts nothing."""
+    ids = {space.id for space in facts.workspaces} | {DEFAULT_WORKSPACE}
+    called = Names.of(facts.organization_id or "", None, facts.workspaces, facts.api_keys or ())
+    called = called.with_teams(Teams.of(config.teams))
     asked = [
-        *(("budgets.workspaces", name, known) for name in config.budgets.workspaces),
-        *(("budgets.tags", tag, tags) for tag in config.budgets.tags),
-        *(("usage.workspace_ids", name, ids) for name in config.usage.workspace_ids),
+        (f"budgets: {budget.name}: {budget.scope}", budget.whose, known_names(budget.scope, called))
+        for budget in config.budgets
+        if budget.scope != "organization" and (budget.scope != "api_key" or facts.api_keys is not None)
     ]
+    asked += [("usage.workspace_ids", name, ids) for name in config.usage.workspace_ids]
     wrong = [(where, name, allowed) for where, name, allowed in asked if name not in allowed]
     if wrong:
         told = "; ".join(f"{where}: {name}{_meant(name, allowed)}" for where, name, allowed in wrong)

@@ -60,6 +60,8 @@ def load(path: Path | None, *, embedded: bool = False) -> Config:
     log = logs.get_logger(__name__)
     for caution in config.cautions():
         log.warning("unsafe_configuration", reason=caution)
+    for hint in config.hints():
+        log.warning("old_configuration", reason=hint)
     return config
 
 

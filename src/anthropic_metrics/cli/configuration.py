@@ -58,7 +58,7 @@ def validate(config: ConfigOption = None) -> Answer:
         if secret is not None:
             secret.get()
     rows = [(origin, "valid") for origin in sorted(set(origins.values()))] or [("defaults", "valid")]
-    return Answer(CHECKED.table(rows), notes=list(settings.cautions()))
+    return Answer(CHECKED.table(rows), notes=[*settings.cautions(), *settings.hints()])
 
 
 @commands.command()

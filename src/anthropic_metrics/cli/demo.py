@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -25,7 +26,13 @@ from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.signals import until_asked
 from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer, serve
 
-BUDGETS = BudgetSettings(organization_usd=90_000, workspaces={"Production": 50_000, "Data Science": 25_000})
+BUDGETS = (
+    BudgetSettings(name="everything", usd=Decimal(90_000)),
+    BudgetSettings(name="production", workspace="Production", usd=Decimal(50_000)),
+    BudgetSettings(
+        name="data science, weekly", workspace="Data Science", usd=Decimal(6_000), period="weekly"
+    ),
+)
 
 DaysOption = Annotated[int, typer.Option(min=1, max=365, help="Days of history to begin with.")]
 SeedOption = Annotated[int, typer.Option(help="Another seed is another organization.")]

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "costs": ("costs", "What a month cost, by team, key, model or line; an invoice explained."),
     "report": ("report", "A month for finance as a file: html, xlsx, csv, json, focus."),
     "headroom": ("headroom", "How close each rate limit was."),
+    "budgets": ("budgets", "What is left of each budget, and until when."),
     "alerts": ("alerts", "Alert rules: list, evaluate, install, export."),
     "dashboards": ("dashboards", "The dashboards without, or before, a Kibana."),
     "config": ("configuration", "Begin, check and show the configuration."),

@@ -1,6 +1,7 @@
 """What the user can decide: `load_config` gives a `Config` or one readable ConfigError."""
 
-from anthropic_metrics.config.alerts import AlertSettings, BudgetSettings
+from anthropic_metrics.config.alerts import AlertSettings
+from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.config.connections import AnthropicSettings, ElasticsearchSettings, KibanaSettings
 from anthropic_metrics.config.load import load_config
 from anthropic_metrics.config.models import (

@@ -1,4 +1,4 @@
-"""The `alerts` and `budgets` sections: thresholds, schedules, recipients."""
+"""The `alerts` section: thresholds, schedules, recipients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import yaml
-from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from anthropic_metrics import quoting
 from anthropic_metrics.config.connections import Section
@@ -34,7 +34,6 @@ RULES = (
     "no_fresh_data",
 )
 _MOST_ADDRESSES, _LONGEST_ADDRESS = 100, 512
-_LONGEST_NAME = 256
 _LEAST_USD = 0.01
 _SHORTEST_SCHEDULE = timedelta(minutes=1)
 
@@ -126,32 +125,10 @@ def _usd(value: object) -> float:
         amount = float(value)
     except ValueError:
         raise ValueError("must be an amount in US dollars, such as 500") from None
-    # Less than a cent is 0 in a query, and a budget of 0 is never used up.
+    # Less than a cent is 0 in a query, and a limit of 0 is always passed.
     if not _LEAST_USD <= amount < 1e12:
         raise ValueError("must be more than nothing: a cent (0.01) or more")
     return amount
-
-
-def _optional_usd(value: object) -> float | None:
-    return None if value in (None, "") else _usd(value)
-
-
-def _budgets(value: object) -> dict[str, float]:
-    table = _table(value, "US dollars", _usd)
-    for name in table:
-        if not name.strip():
-            raise ValueError("holds a budget without a name")
-        if len(name) > _LONGEST_NAME:
-            raise ValueError(f"a name has at most {_LONGEST_NAME} characters; one has {len(name)}")
-    return table
-
-
-def _tags(value: object) -> dict[str, float]:
-    table = _budgets(value)
-    for place, tag in enumerate(table, 1):
-        if not re.fullmatch(r"[^=]+=.+", tag):
-            raise ValueError(f"entry {place}: its name must be written tag=value, such as team=research")
-    return table
 
 
 def _schedule(value: object) -> timedelta:
@@ -172,22 +149,7 @@ def _schedules(value: object) -> dict[str, timedelta]:
     return table
 
 
-def _levels(value: object) -> tuple[int, ...]:
-    found = listed(value)
-    try:
-        plain = isinstance(found, list | tuple) and all(str(item).isascii() for item in found)
-        levels = tuple(int(item) for item in found) if plain and isinstance(found, list | tuple) else ()
-    except (TypeError, ValueError):
-        levels = ()
-    if not levels or not all(0 < level <= 1000 for level in levels):
-        raise ValueError("must be a list of percentages, such as [50, 75, 90, 100]")
-    return tuple(sorted(set(levels)))
-
-
 Usd = Annotated[float, BeforeValidator(_usd)]
-OptionalUsd = Annotated[
-    float | None, BeforeValidator(_optional_usd), PlainSerializer(lambda usd: "" if usd is None else usd)
-]
 Connectors = Annotated[tuple[str, ...], BeforeValidator(_connectors)]
 Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Webhooks = Annotated[tuple[SecretStr, ...], BeforeValidator(_webhooks)]
@@ -215,7 +177,7 @@ class AlertSettings(Section):
     monthly_budget_usd: Usd = Field(
         1000.0,
         description="`monthly_budget` and `month_end_forecast`: most that a month may cost, where "
-        "budgets.organization_usd is not given.",
+        "`budgets` has none of a month of the whole organization.",
     )
     workspace_daily_cost_usd: Usd = Field(
         20.0, description="`workspace_daily_cost`: most that one workspace may cost in a UTC day."
@@ -248,19 +210,4 @@ class AlertSettings(Section):
         1_000_000,
         ge=0,
         description="`unattributed_usage`: tokens that the Console or an unknown key may use in a UTC day.",
-    )
-
-
-class BudgetSettings(Section):
-    organization_usd: OptionalUsd = Field(
-        None, description="Budget of a calendar month (UTC) for the whole organization."
-    )
-    workspaces: Annotated[dict[str, float], BeforeValidator(_budgets)] = Field(
-        {}, description="Budgets of workspaces, by name or id: `{Production: 500}`. An id outlives renames."
-    )
-    tags: Annotated[dict[str, float], BeforeValidator(_tags)] = Field(
-        {}, description="Budgets of all workspaces with a tag: `{team=research: 300}`."
-    )
-    levels: Annotated[tuple[int, ...], BeforeValidator(_levels)] = Field(
-        (50, 75, 90, 100), description="Percentages of a budget that alert, each once a month."
     )

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from anthropic_metrics import quoting
+from anthropic_metrics.config.budgets import OLD_KEYS
 from anthropic_metrics.config.environment import OTHERS, PREFIX, faults, is_service_link, nearest
 from anthropic_metrics.config.models import Config
 from anthropic_metrics.config.problems import KEYS, SECRET_KEYS, SECTIONS, Key, Problem, dotted, explain
@@ -24,6 +25,8 @@ from anthropic_metrics.config.yaml_file import read_yaml
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.redaction import redact
 
+# Keys of the older form of budgets.
+OLD = frozenset(("budgets", key) for key in OLD_KEYS)
 PLAIN_VARIABLES: dict[str, Key] = {
     "ANTHROPIC_ADMIN_API_KEY": ("anthropic", "admin_key"),
     "ELASTICSEARCH_URL": ("elasticsearch", "hosts"),
@@ -102,7 +105,7 @@ def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> La
         if not name.startswith(PREFIX) or not value:
             continue
         key = tuple(name.removeprefix(PREFIX).lower().split("__"))
-        if key[:2] in KEYS and len(key) > 2:
+        if (key[:2] in KEYS or key[:2] in OLD) and len(key) > 2:
             text = f"is not read; write the whole value: {variable_name(key[:2])}='{{Production: 500}}'"
             problems.append(Problem(name, dotted(key[:2]), text))
         elif len(key) > 1 or key[0] in Config.model_fields:

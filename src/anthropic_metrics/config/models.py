@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from anthropic_metrics.config.alerts import AlertSettings, BudgetSettings
+from anthropic_metrics.config.alerts import AlertSettings
+from anthropic_metrics.config.budgets import Budgets, BudgetSettings
+from anthropic_metrics.config.budgets import hints as budget_hints
 from anthropic_metrics.config.connections import (
     AnthropicSettings,
     ElasticsearchSettings,
@@ -26,6 +28,7 @@ from anthropic_metrics.config.retention import RetentionSettings
 from anthropic_metrics.config.values import (
     DEFAULT_HOST,
     LAST_MONTH,
+    ApiKey,
     Backfill,
     BackfillValue,
     Duration,
@@ -117,7 +120,10 @@ def _in_the_clear(url: str) -> bool:
 
 class HealthSettings(Section):
     host: Host = Field(DEFAULT_HOST, description="Address to listen on; 0.0.0.0 lets other machines ask.")
-    port: int = Field(9321, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
+    port: int = Field(9321, ge=0, le=65535, description="Port of /healthz, /readyz, /metrics, /v1/budgets.")
+    token: ApiKey = Field(
+        None, description="Bearer token that /v1/budgets asks for; without one everybody on the port may ask."
+    )
 
 
 class LogSettings(Section):
@@ -149,7 +155,12 @@ class Config(Section):
     rate_limits: RateLimitSettings = RateLimitSettings()
     retention: RetentionSettings = RetentionSettings()
     alerts: AlertSettings = AlertSettings()
-    budgets: BudgetSettings = BudgetSettings()
+    budgets: Budgets = Field(
+        (),
+        description="What a period may cost or use: a list of `{name, usd or tokens}` with optional `period` "
+        "(`monthly`, `weekly`, `daily`), one of `team, workspace, api_key, tag`, and `levels` (percentages "
+        "that alert, else 50, 75, 90, 100).",
+    )
     spend: SpendSettings = SpendSettings()
     teams: Teams = Field(
         (),
@@ -196,6 +207,15 @@ class Config(Section):
             )
         if secret := self.elasticsearch.secret():
             secret.get()
+
+    @property
+    def month_budget(self) -> BudgetSettings | None:
+        """The first budget of a month of the whole organization in dollars, if there is any."""
+        return next((budget for budget in self.budgets if budget.is_months_whole), None)
+
+    def hints(self) -> Iterator[str]:
+        """What still loads in an older form, one sentence each."""
+        yield from budget_hints(self.budgets)
 
     def cautions(self) -> Iterator[str]:
         """What is allowed but unsafe, one sentence each, for a warning at the start."""

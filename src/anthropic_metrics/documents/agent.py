@@ -15,6 +15,7 @@ from anthropic_metrics.documents.base import (
     Dates,
     Document,
     Double,
+    Flag,
     Keyword,
     Keywords,
     Money,
@@ -134,13 +135,42 @@ class EstimateCheck(Part):
 
 
 class Budget(Part):
-    """A budget of the configuration for the calendar month (UTC) that begins at `@timestamp`."""
+    """A budget, or a spend limit of the Console, in the period that begins at `@timestamp`, UTC.
 
-    scope: Keyword = Field(description="`organization` or `workspace`.")
-    name: Keyword = Field(
-        description="The workspace as the configuration names it; `organization` for all of them."
+    Figures end in `_usd` or `_tokens`, as the budget does.
+    """
+
+    scope: Keyword = Field(description="`organization`, `workspace`, `api_key`, `team` or `tag`.")
+    name: Keyword = Field(description="The budget's name; a spend limit's begins with `limit: `.")
+    whose: Keyword | None = Field(None, description="Whose budget it is, such as `workspace Production`.")
+    period: Keyword | None = Field(None, description="`monthly`, `weekly` (from Monday on) or `daily`.")
+    period_end: Date | None = Field(None, description="The period's end, exclusive.")
+    month_usd: Double | None = Field(None, description="Of a month's budget, the most dollars.")
+    limit_usd: Double | None = Field(None, description="The most that the period may cost, US dollars.")
+    limit_tokens: Double | None = Field(None, description="The most tokens that the period may use.")
+    spent_usd: Double | None = Field(
+        None, description="What it has cost so far: settled figures and estimates of what is not settled."
     )
-    month_usd: Double = Field(description="The most that the month may cost, US dollars.")
+    spent_tokens: Double | None = Field(None, description="The tokens used so far.")
+    estimated_usd: Double | None = Field(None, description="Of what is spent, the part that is not settled.")
+    estimated_tokens: Double | None = Field(None, description="Of the tokens, those of days not settled.")
+    used: Double | None = Field(None, description="The share of the budget that is spent.")
+    burn_usd: Double | None = Field(None, description="Dollars a day over the last seven whole days.")
+    burn_tokens: Double | None = Field(None, description="Tokens a day over the last seven whole days.")
+    forecast_usd: Double | None = Field(None, description="What the period is expected to cost by its end.")
+    forecast_low_usd: Double | None = Field(None, description="Lower end of the forecast's 80 % band.")
+    forecast_high_usd: Double | None = Field(None, description="Upper end of the forecast's 80 % band.")
+    forecast_tokens: Double | None = Field(None, description="The tokens expected by the period's end.")
+    forecast_low_tokens: Double | None = Field(None, description="Lower end of the forecast's 80 % band.")
+    forecast_high_tokens: Double | None = Field(None, description="Upper end of the forecast's 80 % band.")
+    runs_out: Keyword | None = Field(
+        None, description="The day on which the forecast goes above the budget; absent where it does not."
+    )
+    state: Keyword | None = Field(None, description="`ok`, `warning`, `exceeded` or `unknown`.")
+    read_only: Flag | None = Field(
+        None, description="True for a spend limit of the Console: reaching it stops traffic."
+    )
+    problem: Keyword | None = Field(None, description="Why the budget counts nothing.")
 
 
 class AgentAnthropic(Shared):

@@ -146,6 +146,29 @@ class ElasticQuestions:
             added = {name: int(bucket[str(place)]["value"]) for place, name in enumerate(fields)}
             yield bucket["key"], added
 
+    def amounts(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        by: str,
+        field: str,
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[datetime, dict[str, float]]:
+        """By a histogram of terms."""
+        added: Body = {
+            "by": {"terms": {"field": by, "size": 1000}, "aggregations": {"sum": {"sum": {"field": field}}}}
+        }
+        wanted = _reported(organization_id, span, terms)
+        return {
+            from_milliseconds(bucket["key"]): {
+                str(part["key"]): float(part["sum"]["value"]) for part in bucket["by"]["buckets"]
+            }
+            for bucket in self._histogram(stream, wanted, width, added)
+        }
+
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         """From the agent's own documents of polls."""
         wanted = _own(

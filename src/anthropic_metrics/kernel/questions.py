@@ -171,6 +171,20 @@ class Questions(Protocol):
         """For each combination of the keyword fields `by` (None: absent) the sums of whole-number fields;
         documents that the API no longer reports are left out."""
 
+    def amounts(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        by: str,
+        field: str,
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[datetime, dict[str, float]]:
+        """Per window of `width` that holds documents the sum of a number for each value of the keyword field
+        `by`; documents that the API no longer reports are left out."""
+
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         """When the last successful poll of `stream` for this organization began, by any agent."""
 

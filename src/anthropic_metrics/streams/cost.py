@@ -1,4 +1,4 @@
-"""`anthropic_metrics.cost`: the cost report, and the configured budgets beside it."""
+"""`anthropic_metrics.cost`: the cost report, and the budgets where there is no spend to count them by."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 def _pollers(organization: Organization) -> Iterator[Poller]:
     # Imported when it is called: the configuration reads the registry, and pollers read the configuration.
-    from anthropic_metrics.reports.budgets import BudgetPoller
+    from anthropic_metrics.budgets.ledger import collects_spend
+    from anthropic_metrics.budgets.poller import BudgetPoller
     from anthropic_metrics.reports.poller import ViewPoller
     from anthropic_metrics.reports.views import cost_view
 
     config, inventory, clock = organization.config, organization.inventory, organization.clock
     if (view := cost_view(config)) is not None:
         yield ViewPoller(view, organization.client, inventory, clock=clock)
-        yield BudgetPoller(config, inventory, clock=clock)
+        if not collects_spend(config):
+            yield BudgetPoller(config, organization.client, inventory, organization.budgets, clock=clock)
 
 
 STREAM = Stream(

@@ -1,4 +1,4 @@
-"""`anthropic_metrics.spend`: derived from usage by the hour and the bill."""
+"""`anthropic_metrics.spend`: derived from usage by the hour and the bill, and the budgets that count it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def _pollers(organization: Organization) -> Iterator[Poller]:
     # Imported when it is called: the configuration reads the registry, and pollers read the configuration.
+    from anthropic_metrics.budgets.poller import BudgetPoller
     from anthropic_metrics.reports.views import usage_view
     from anthropic_metrics.spend.poller import SpendPoller
 
@@ -22,6 +23,7 @@ def _pollers(organization: Organization) -> Iterator[Poller]:
     hours = usage_view(config, "1h")
     if hours is not None and config.spend.enabled:
         yield SpendPoller(config, hours, inventory, clock=clock)
+        yield BudgetPoller(config, organization.client, inventory, organization.budgets, clock=clock)
 
 
 STREAM = Stream(

@@ -18,7 +18,8 @@ from anthropic_metrics.alerts.files import exported
 from anthropic_metrics.alerts.install import Impression, apply, plan_install, plan_uninstall
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.cli import app
-from anthropic_metrics.config import AlertSettings, BudgetSettings, Config, KibanaSettings, RateLimitSettings
+from anthropic_metrics.config import AlertSettings, Config, KibanaSettings, RateLimitSettings
+from anthropic_metrics.config.budgets import old_budgets
 from anthropic_metrics.errors import AuthError, ConfigError, MetricsError
 from anthropic_metrics.kibana.client import KibanaClient
 from tests.servers.kibana_actions import problems, rendered
@@ -27,9 +28,7 @@ from tests.servers.kibana_rules import CONNECTORS, KEY, KibanaRules, Refused, ch
 
 ROOT = Path(__file__).parents[3]
 VERSIONS = [(8, 17, 0), (8, 18, 1), (8, 19, 5), (9, 0, 2), (9, 1, 0), (9, 2, 1), (9, 4, 0), (9, 5, 1)]
-BUDGETS = BudgetSettings(
-    organization_usd=900.0, workspaces={"Production": 500.0}, tags={"team=research": 300.0}
-)
+BUDGETS = old_budgets(organization_usd=900.0, workspaces={"Production": 500.0}, tags={"team=research": 300.0})
 
 
 def configured(kibana: KibanaRules, **settings: Any) -> Config:
@@ -162,7 +161,7 @@ def test_a_new_threshold_updates_the_rule_and_leaves_it_disabled_if_the_user_dis
 
 def test_a_rule_that_the_configuration_no_longer_has_goes_unless_a_user_changed_it() -> None:
     with kibana_rules((9, 4, 0)) as kibana:
-        both = BudgetSettings(workspaces={"A": 1.0, "B": 2.0})
+        both = old_budgets(workspaces={"A": 1.0, "B": 2.0})
         install(configured(kibana, budgets=both))
         (of_a,) = (rule for rule in kibana.rules.values() if rule["name"].endswith("workspace A"))
         of_a["schedule"]["interval"] = "5m"
@@ -218,7 +217,7 @@ def test_connectors_get_an_action_for_the_alert_and_one_for_its_end() -> None:
     assert actions[2]["params"]["to"] == ["ops@example.com"]
 
 
-LONG = BudgetSettings(workspaces={"w" * 256: 500.0}, tags={"t=" + "g" * 254: 300.0})
+LONG = old_budgets(workspaces={"w" * 256: 500.0}, tags={"t=" + "g" * 254: 300.0})
 
 
 @pytest.mark.parametrize("rows", [1, 100])

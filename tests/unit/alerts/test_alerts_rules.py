@@ -13,13 +13,14 @@ from anthropic_metrics.alerts.catalog import every_rule, rules
 from anthropic_metrics.alerts.execute import Alert, alerts, turn
 from anthropic_metrics.alerts.messages import subject
 from anthropic_metrics.alerts.rule import NOW, Rule
-from anthropic_metrics.config import AlertSettings, BudgetSettings, Config, load_config
+from anthropic_metrics.config import AlertSettings, Config, load_config
 from anthropic_metrics.config.alerts import RULES
+from anthropic_metrics.config.budgets import old_budgets
 from anthropic_metrics.errors import ConfigError
 from tests.servers.kibana_ids import FORMS, Form, id_columns, is_plain, last_by
 
 CONFIG = Config(
-    budgets=BudgetSettings(
+    budgets=old_budgets(
         organization_usd=1000.0, workspaces={'A "quoted" one\\': 10.5}, tags={"team`s=re=search": 300.0}
     )
 )
@@ -157,6 +158,10 @@ def test_budgets_and_webhooks_can_come_from_file_and_environment(tmp_path: Path)
     path.write_text("budgets: {workspaces: {My Space: 500, Other.One: 2}, tags: {team=a: 3}}", "utf-8")
     hook = "https://hooks.example.com/a"
     config = load_config(path, {"ANTHROPIC_METRICS_ALERTS__WEBHOOKS": hook})
-    assert config.budgets.workspaces == {"My Space": 500.0, "Other.One": 2.0}
-    assert config.budgets.tags == {"team=a": 3.0}
+    found = {budget.name: (budget.scope, budget.whose, int(budget.amount)) for budget in config.budgets}
+    assert found == {
+        "workspace My Space": ("workspace", "My Space", 500),
+        "workspace Other.One": ("workspace", "Other.One", 2),
+        "tag team=a": ("tag", "team=a", 3),
+    }
     assert [each.get_secret_value() for each in config.alerts.webhooks] == [hook]

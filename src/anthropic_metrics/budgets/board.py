@@ -1,0 +1,104 @@
+"""The budgets in memory, as the agent's HTTP port answers them: nothing here waits for a server.
+
+Figures are JSON numbers, dollars to six digits: an application compares them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from anthropic_metrics.budgets.state import BudgetState
+from anthropic_metrics.kernel.ranges import iso
+
+_SIX = 6
+Body = dict[str, Any]
+
+
+class Board:
+    """What the last pass over the budgets found. Thread-safe.
+
+    `names` are the budgets of the configuration, known before the first pass.
+    """
+
+    def __init__(self, names: Iterable[str] = (), *, clock: Callable[[], datetime]) -> None:
+        self._lock = threading.Lock()
+        self._clock = clock
+        self._names = list(names)
+        self._states: dict[str, Body] = {}
+        self._at: datetime | None = None
+
+    def put(self, states: Sequence[BudgetState], at: datetime) -> None:
+        """Show these from now on; `at` is when they were computed."""
+        bodies = {state.name: budget_body(state) for state in states}
+        with self._lock:
+            self._states, self._at = bodies, at
+
+    @property
+    def names(self) -> list[str]:
+        """The budgets that can be asked for."""
+        with self._lock:
+            return list(dict.fromkeys([*self._names, *self._states]))
+
+    def all(self) -> Body | None:
+        """Every budget with the age of the figures; None before the first pass."""
+        with self._lock:
+            states, at = self._states, self._at
+        if at is None:
+            return None
+        age = self._age(at)
+        return {"budgets": [{**body, **age} for body in states.values()]}
+
+    def one(self, name: str) -> Body | None:
+        """One budget; None before the first pass. Raises KeyError for a name that is none."""
+        with self._lock:
+            states, at = self._states, self._at
+        if name in states and at is not None:
+            return {**states[name], **self._age(at)}
+        if name in self._names and at is None:
+            return None
+        raise KeyError(name)
+
+    def _age(self, at: datetime) -> Body:
+        return {"as_of": iso(at), "age_seconds": max(0, round((self._clock() - at).total_seconds()))}
+
+
+def budget_body(state: BudgetState) -> Body:
+    """A budget as JSON; what is not known is null."""
+    known = not state.problem
+    seen = state.forecast
+    return {
+        "name": state.name,
+        "for": state.whose,
+        "unit": state.unit,
+        "period": state.budget.period,
+        "period_start": iso(state.span.start.astimezone(UTC)),
+        "period_end": iso(state.span.end.astimezone(UTC)),
+        "limit": _number(state.limit),
+        "spent": _number(state.spent) if known else None,
+        "left": _number(state.left) if known else None,
+        "used": round(state.used, _SIX) if known else None,
+        "state": state.state,
+        "basis": state.basis if known else None,
+        "settled": _number(state.settled) if known else None,
+        "estimated": _number(state.estimated) if known else None,
+        "burn_per_day": None if state.burn is None else _number(state.burn),
+        "forecast": None
+        if seen is None
+        else {
+            "expected": round(seen.expected, _SIX),
+            "low": round(seen.low, _SIX),
+            "high": round(seen.high, _SIX),
+            "few_days": seen.is_young,
+        },
+        "runs_out": None if state.runs_out is None else state.runs_out.isoformat(),
+        "read_only": state.read_only,
+        "problem": state.problem or None,
+    }
+
+
+def _number(amount: Decimal) -> float | int:
+    return int(amount) if amount == amount.to_integral_value() else round(float(amount), _SIX)

@@ -1,0 +1,93 @@
+"""What each day of a budget had, from our own streams: spend where it is collected, else the bill.
+
+Sums of dollars are rounded to six digits: Elasticsearch adds binary numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from anthropic_metrics.budgets.period import DAY
+from anthropic_metrics.config import Config
+from anthropic_metrics.config.budgets import BudgetSettings, Scope
+from anthropic_metrics.kernel.datasets import COST, SPEND, stream_name
+from anthropic_metrics.kernel.ports import Terms
+from anthropic_metrics.kernel.questions import Questions
+from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.spend.settle import day_of
+
+_DIGITS = Decimal("0.000001")
+_ESTIMATED = "estimated"
+# The bill knows neither keys nor tokens.
+_ON_THE_BILL: frozenset[Scope] = frozenset({"organization", "workspace", "tag", "team"})
+
+
+@dataclass(frozen=True, slots=True)
+class DaySum:
+    """One UTC day of a budget, in dollars or tokens: what is settled, and what is an estimate."""
+
+    settled: Decimal = Decimal(0)
+    estimated: Decimal = Decimal(0)
+
+    @property
+    def whole(self) -> Decimal:
+        """Both together."""
+        return self.settled + self.estimated
+
+
+Days = Mapping[date, DaySum]
+
+
+def collects_spend(config: Config) -> bool:
+    """Whether the spend stream is kept: budgets count it, today's hours included."""
+    return config.spend.enabled and config.usage.enabled and "1h" in config.usage.granularities
+
+
+def needs_spend(budget: BudgetSettings, config: Config) -> str:
+    """Why this budget cannot be counted without the spend stream; empty if it can, or if it is there."""
+    if collects_spend(config) or (budget.usd is not None and budget.scope in _ON_THE_BILL):
+        return ""
+    what = "tokens" if budget.usd is None else "API keys"
+    return (
+        f"budgets: {budget.name}: the bill knows no {what}; it takes spend, and with it usage by the hour "
+        "(1h), so nothing counts."
+    )
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The days of one organization's streams in a namespace."""
+
+    ask: Questions
+    namespace: str
+    organization_id: str
+    from_spend: bool
+
+    @property
+    def stream(self) -> str:
+        """Where the figures come from."""
+        return stream_name(SPEND if self.from_spend else COST, self.namespace)
+
+    def refresh(self) -> None:
+        """Make all that was acknowledged visible to `days`."""
+        self.ask.refresh(self.stream)
+
+    def days(self, terms: Terms, span: Range, *, tokens: bool = False) -> Days:
+        """Per UTC day of `span` that has documents what those with `terms` add up to."""
+        if self.from_spend:
+            field = f"anthropic.spend.{'total_tokens' if tokens else 'amount_usd'}"
+            by = "anthropic.spend.basis"
+        else:
+            # One value in every document: all of them count as settled or not by their day.
+            field, by = "anthropic.cost.amount_usd", "organization.id"
+        found = self.ask.amounts(self.stream, self.organization_id, span, DAY, by, field, terms=terms)
+        return {day_of(start): _sum(parts) for start, parts in found.items()}
+
+
+def _sum(parts: Mapping[str, float]) -> DaySum:
+    estimated = Decimal(repr(parts.get(_ESTIMATED, 0.0)))
+    settled = sum((Decimal(repr(each)) for basis, each in parts.items() if basis != _ESTIMATED), Decimal(0))
+    return DaySum(settled.quantize(_DIGITS), estimated.quantize(_DIGITS))

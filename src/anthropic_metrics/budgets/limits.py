@@ -1,0 +1,87 @@
+"""The organization's spend limits in the Console, as read-only budgets: reaching one stops traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from anthropic_metrics.admin_api import endpoints
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.replies import Problems, SpendLimit
+from anthropic_metrics.config.budgets import PERIODS, BudgetSettings
+from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.logs import get_logger
+
+log = get_logger(__name__)
+
+PREFIX = "limit: "
+_EVERY = timedelta(hours=1)
+# A key that may not read them is asked again, in case somebody gives it the right.
+_AFTER_REFUSAL = timedelta(days=1)
+_CENT = Decimal("0.01")
+_USD = "USD"
+
+
+@dataclass
+class SpendLimits:
+    """The limits as they were read last, asked for again every hour, or daily where the key may not."""
+
+    client: AdminClient
+    refusal: str = ""
+    _limits: list[SpendLimit] = field(default_factory=list)
+    _next: datetime | None = None
+    _read_at: datetime | None = None
+
+    def read(self, now: datetime, problems: Problems) -> list[SpendLimit]:
+        """The limits as of now; those read before where the API fails. `refusal` says why there are none."""
+        if self._next is not None and self._read_at is not None and self._read_at <= now < self._next:
+            return self._limits
+        self._read_at, self._next = now, now + _EVERY
+        try:
+            self._limits = endpoints.spend_limits(self.client, problems=problems)
+            self.refusal = ""
+        except (AuthError, BadRequest) as error:
+            if isinstance(error, AuthError) and error.status == 401:
+                raise
+            if not self.refusal:
+                log.info("spend_limits_not_readable", reason=error.message)
+            self.refusal, self._limits, self._next = error.message, [], now + _AFTER_REFUSAL
+        except MetricsError as error:
+            log.warning("spend_limits_kept", reason=str(error))
+        return self._limits
+
+
+def budgets_of(limits: Iterable[SpendLimit], names: Names) -> Iterator[BudgetSettings]:
+    """The limits that are a number of dollars for a period we know, of the organization or a workspace.
+
+    A limit that is switched off or has no number is none, and one of a person is no pool.
+    """
+    taken: set[str] = set()
+    for limit in limits:
+        amount = limit.amount
+        if amount is None or not limit.is_enabled or limit.currency.upper() != _USD:
+            continue
+        period = next((known for known in PERIODS if known == limit.period), None)
+        name, workspace = _name(limit, names)
+        if period is not None and amount > 0 and name and name not in taken:
+            taken.add(name)
+            # Not validated: a limit's name holds a workspace's, which may be long.
+            yield BudgetSettings.model_construct(
+                name=name, usd=amount * _CENT, period=period, workspace=workspace
+            )
+
+
+def _name(limit: SpendLimit, names: Names) -> tuple[str, str | None]:
+    """What the budget is called and its workspace; an empty name where the scope is none of ours."""
+    match limit.scope_type:
+        case "organization":
+            return f"{PREFIX}organization", None
+        case "usage_tier":
+            return f"{PREFIX}usage tier", None
+        case "workspace" if (id_ := limit.scope_id) is not None:
+            space = names.workspaces.get(id_)
+            return f"{PREFIX}workspace {space.name if space else id_}", id_
+    return "", None

@@ -1,0 +1,30 @@
+"""The periods of budgets: UTC days, weeks from Monday on, calendar months. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from anthropic_metrics.config.budgets import BudgetPeriod
+from anthropic_metrics.kernel.ranges import Range
+
+DAY = timedelta(days=1)
+
+
+def period_of(moment: datetime, period: BudgetPeriod) -> Range:
+    """The period that holds `moment`."""
+    day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    match period:
+        case "daily":
+            return Range(day, day + DAY)
+        case "weekly":
+            monday = day - day.weekday() * DAY
+            return Range(monday, monday + 7 * DAY)
+        case "monthly":
+            start = day.replace(day=1)
+            following = start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+            return Range(start, following)
+
+
+def label(span: Range, period: BudgetPeriod) -> str:
+    """The period as alerts and tables name it: `2026-11`, or its first day."""
+    return f"{span.start:%Y-%m}" if period == "monthly" else f"{span.start:%Y-%m-%d}"

@@ -1,0 +1,171 @@
+"""How a budget stands: spent, left, burn rate, and the forecast of its period's end. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from anthropic_metrics.budgets.ledger import Days, DaySum
+from anthropic_metrics.budgets.period import DAY, label, period_of
+from anthropic_metrics.budgets.scope import whose
+from anthropic_metrics.config.budgets import BudgetSettings
+from anthropic_metrics.forecast.model import HISTORY, Forecast, Today, forecast
+from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.spend.settle import day_of, day_start, ended_long_enough
+
+State = Literal["ok", "warning", "exceeded", "unknown"]
+Basis = Literal["settled", "estimated", "mixed"]
+_FULL = 100
+_USUAL_WARNING = 90
+_BURN_DAYS = 7
+_NOTHING = DaySum()
+
+
+@dataclass(frozen=True)
+class BudgetState:
+    """One budget in the period that holds `at`. `read_only`: a limit of the vendor's that stops traffic.
+
+    `problem` says why nothing is known: then the figures are zero, and the forecast is None. `burn` is the
+    mean of the last seven whole days, fewer where there are fewer; `runs_out` the day on which the forecast
+    goes above the budget, None where it does not within the period.
+    """
+
+    budget: BudgetSettings
+    span: Range
+    at: datetime
+    settled: Decimal = Decimal(0)
+    estimated: Decimal = Decimal(0)
+    burn: Decimal | None = None
+    forecast: Forecast | None = None
+    runs_out: date | None = None
+    read_only: bool = False
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.budget.name
+
+    @property
+    def whose(self) -> str:
+        return whose(self.budget)
+
+    @property
+    def unit(self) -> Literal["usd", "tokens"]:
+        return "tokens" if self.budget.usd is None else "usd"
+
+    @property
+    def label(self) -> str:
+        """The period's name."""
+        return label(self.span, self.budget.period)
+
+    @property
+    def limit(self) -> Decimal:
+        return self.budget.amount
+
+    @property
+    def spent(self) -> Decimal:
+        """What is settled and the estimates of what is not."""
+        return self.settled + self.estimated
+
+    @property
+    def left(self) -> Decimal:
+        """Below nothing where the budget is exceeded."""
+        return self.limit - self.spent
+
+    @property
+    def used(self) -> float:
+        """The share of the budget that is spent."""
+        return float(self.spent / self.limit) if self.limit else float("inf")
+
+    @property
+    def state(self) -> State:
+        """`warning` from the highest level below 100 % on (else 90 %), `exceeded` from 100 % on."""
+        if self.problem:
+            return "unknown"
+        if self.spent >= self.limit:
+            return "exceeded"
+        below = [level for level in self.budget.levels if level < _FULL]
+        warning = max(below, default=_USUAL_WARNING)
+        return "warning" if self.spent * _FULL >= self.limit * warning else "ok"
+
+    @property
+    def basis(self) -> Basis:
+        """What the spent figure rests on."""
+        if not self.estimated:
+            return "settled"
+        return "mixed" if self.settled else "estimated"
+
+
+def history_of(budget: BudgetSettings, now: datetime) -> Range:
+    """The whole UTC days that `budget_state` needs."""
+    span = period_of(now, budget.period)
+    today = day_start(day_of(now))
+    return Range(min(span.start, today - HISTORY), today + DAY)
+
+
+def budget_state(
+    budget: BudgetSettings,
+    days: Days,
+    now: datetime,
+    *,
+    running: bool,
+    settle_after: timedelta,
+    read_only: bool = False,
+) -> BudgetState:
+    """The state of a budget with these days.
+
+    `running`: the days come from the spend stream, which has today's hours. Else they are the bill's, whose
+    last two days are partial: those count as not settled, and the forecast begins with them.
+    """
+    span, today = period_of(now, budget.period), day_of(now)
+    if not running:
+        days = {day: _unsettled(day, found, now, settle_after) for day, found in days.items()}
+    inside = [found for day, found in days.items() if span.start <= day_start(day) < span.end]
+    settled = sum((found.settled for found in inside), Decimal(0))
+    estimated = sum((found.estimated for found in inside), Decimal(0))
+    end = day_of(span.end)
+    amounts = {day: float(found.whole) for day, found in days.items()}
+    seen: Forecast | None = None
+    if running:
+        passed = (now - day_start(today)) / DAY
+        seen = forecast(
+            amounts, Today(today, amounts.get(today, 0.0), passed), float(settled + estimated), today, end
+        )
+    else:
+        first = max(today - DAY, day_of(span.start))
+        whole = sum(amount for day, amount in amounts.items() if day_of(span.start) <= day < first)
+        seen = forecast(amounts, None, whole, first, end)
+    return BudgetState(
+        budget,
+        span,
+        now,
+        settled,
+        estimated,
+        _burn(days, today if running else today - DAY),
+        seen if any(day < today for day in days) else None,
+        None if settled + estimated > budget.amount else seen.passes(float(budget.amount)),
+        read_only,
+    )
+
+
+def unknown_state(budget: BudgetSettings, now: datetime, problem: str) -> BudgetState:
+    """A budget that nothing counts for."""
+    return BudgetState(budget, period_of(now, budget.period), now, problem=problem)
+
+
+def _unsettled(day: date, found: DaySum, now: datetime, settle_after: timedelta) -> DaySum:
+    """A day of the bill, as an estimate while it may still be revised."""
+    whole = found.whole
+    return DaySum(whole) if ended_long_enough(day, now, settle_after) else DaySum(Decimal(0), whole)
+
+
+def _burn(days: Days, before: date) -> Decimal | None:
+    """A day's mean over the last whole days; None before the first of them has ended."""
+    earlier = [day for day in days if day < before]
+    if not earlier:
+        return None
+    count = min(_BURN_DAYS, (before - min(earlier)).days)
+    total = sum((days.get(before - n * DAY, _NOTHING).whole for n in range(1, count + 1)), Decimal(0))
+    return (total / count).quantize(Decimal("0.000001"))

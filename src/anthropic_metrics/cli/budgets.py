@@ -1,0 +1,153 @@
+"""`budgets`: how each budget stands, and what its period will have cost by its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import typer
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.replies import Problems, SpendLimit
+from anthropic_metrics.agent.core import utc_now
+from anthropic_metrics.budgets.count import Counter
+from anthropic_metrics.budgets.ledger import collects_spend
+from anthropic_metrics.budgets.limits import SpendLimits
+from anthropic_metrics.budgets.state import BudgetState
+from anthropic_metrics.checks.admin import IMPATIENT
+from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.render import Answer, Column, Layout, answers
+from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.connect import Client, connect
+from anthropic_metrics.elastic.memory import StreamMemory
+from anthropic_metrics.elastic.questions import ElasticQuestions
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.teams import Teams
+
+NO_BUDGETS = "No budgets: add a list `budgets` to the configuration, such as [{name: everything, usd: 500}]."
+_COLOURS = {"ok": "green", "warning": "yellow", "exceeded": "red", "unknown": "red"}
+
+
+def _figure(value: Any) -> str:
+    """Dollars with cents; tokens, which are whole, as they are."""
+    return f"{value:,.2f}" if isinstance(value, Decimal) else f"{value:,}"
+
+
+def _figures(name: str, title: str = "", *, table: bool = True) -> Column:
+    return Column(name, "decimal", title=title, show=_figure, table=table)
+
+
+BUDGETS = Layout(
+    "budgets",
+    Column("budget"),
+    Column("for"),
+    Column("unit"),
+    Column("period", table=False),
+    Column("period_start", title="period"),
+    _figures("limit"),
+    _figures("spent"),
+    _figures("estimated", "of it estimated"),
+    Column("used", "share"),
+    _figures("left"),
+    _figures("burn_per_day", "a day"),
+    _figures("forecast"),
+    Column("band", title="80 % band", missing="-"),
+    _figures("forecast_low", table=False),
+    _figures("forecast_high", table=False),
+    Column("runs_out", title="runs out"),
+    Column("state", styles=_COLOURS),
+    Column("read_only", "boolean", table=False),
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(budgets)
+
+
+@answers(BUDGETS)
+def budgets(config: ConfigOption = None) -> Answer:
+    """Each budget: spent, left, burn rate, forecast, the day it runs out. Exit code 1 if one is exceeded.
+
+    Spend limits of the Console are shown too, where the key may read them."""
+    settings, now = load(config), utc_now()
+    settings.require_elasticsearch()
+    settings.require_admin_key()
+    with (
+        closing(connect(settings.elasticsearch)) as es,
+        AdminClient(settings.anthropic, retry=IMPATIENT) as client,
+    ):
+        names = _names(settings, es, client, now)
+        spend_limits, problems = SpendLimits(client), Problems()
+        limits: Sequence[SpendLimit] = spend_limits.read(now, problems)
+        counter = Counter(settings, ElasticQuestions(es, must_refresh=False), names)
+        states = counter.states(now, limits)
+    told = [state.problem for state in states if state.problem]
+    exceeded = any(state.state == "exceeded" for state in states)
+    return Answer(
+        BUDGETS.table(
+            [_row(state) for state in states], title=f"Budgets at {now:%Y-%m-%d %H:%M} UTC", empty=NO_BUDGETS
+        ),
+        notes=list(_notes(settings, states, spend_limits.refusal)),
+        problems=[*told, *filter(None, [str(problems)])],
+        code=1 if exceeded or told else 0,
+    )
+
+
+def _names(config: Config, es: Client, client: AdminClient, now: datetime) -> Names:
+    inventory = Inventory(
+        client,
+        organization_id=config.anthropic.organization_id,
+        teams=Teams.of(config.teams),
+        memory=StreamMemory.of(es, config.namespace, client.key_digest),
+    )
+    return inventory.names(now)
+
+
+def _row(state: BudgetState) -> tuple[object, ...]:
+    def shown(amount: Decimal | float | None) -> object:
+        if amount is None:
+            return None
+        return round(amount) if state.unit == "tokens" else Decimal(amount).quantize(Decimal("0.01"))
+
+    known, seen = not state.problem, state.forecast
+    low, high = (shown(seen.low), shown(seen.high)) if seen else (None, None)
+    return (
+        state.name,
+        state.whose,
+        "dollars" if state.unit == "usd" else "tokens",
+        state.budget.period,
+        state.label,
+        shown(state.limit),
+        shown(state.spent) if known else None,
+        shown(state.estimated) if known else None,
+        state.used if known else None,
+        shown(state.left) if known else None,
+        shown(state.burn),
+        shown(seen.expected) if seen else None,
+        f"{_figure(low)} to {_figure(high)}" if seen else None,
+        low,
+        high,
+        state.runs_out and state.runs_out.isoformat(),
+        state.state,
+        state.read_only,
+    )
+
+
+def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Iterator[str]:
+    if any(state.estimated for state in states):
+        yield (
+            "Estimated: days whose bill is not settled, today's hours included."
+            if collects_spend(config)
+            else "Estimated: days of the bill that may still be revised; today is not on it."
+        )
+    if young := [state.name for state in states if state.forecast and state.forecast.is_young]:
+        yield f"Less than two weeks of history, so the band is an assumption: {', '.join(young)}."
+    if states and refusal:
+        yield f"Spend limits of the Console cannot be read: {refusal}"
+    if any(state.read_only for state in states):
+        yield "Budgets that begin with `limit:` are the Console's: reaching one stops traffic."
+    yield from config.hints()
