@@ -82,7 +82,7 @@ class Derivation(Protocol):
 
     @property
     def span(self) -> timedelta:
-        """How much is computed and compared in one go: it has to fit into memory."""
+        """How much is computed in the first go; later ones follow the density of documents."""
 
     @property
     def interval(self) -> timedelta:

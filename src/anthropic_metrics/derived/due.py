@@ -95,15 +95,3 @@ def window_starts(span: Range, window: timedelta) -> Iterator[datetime]:
     while start < span.end:
         yield start
         start += window
-
-
-def runs(starts: set[datetime], window: timedelta, longest: timedelta) -> Iterator[Range]:
-    """Runs of adjacent windows, none longer than `longest`, the newest first."""
-    run: list[datetime] = []
-    for start in sorted(starts, reverse=True):
-        if run and (run[-1] - start != window or len(run) * window >= longest):
-            yield Range(run[-1], run[0] + window)
-            run = []
-        run.append(start)
-    if run:
-        yield Range(run[-1], run[0] + window)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from anthropic_metrics.derived.derivation import Derivation, Moment
-from anthropic_metrics.derived.due import OVERLAP, Due, runs
+from anthropic_metrics.derived.due import OVERLAP, Due
+from anthropic_metrics.derived.runs import Runs
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.inventory import Inventory
@@ -50,6 +51,7 @@ class DerivedPoller:
         self.stream = stream_name(derivation.dataset, derivation.namespace)
         self._inventory = inventory
         self._clock = clock
+        self._runs = Runs(derivation.window, max(1, derivation.span // derivation.window))
         self._seen: _Seen | None = None
 
     @property
@@ -105,11 +107,13 @@ class DerivedPoller:
         # What was computed in another state is not what stands there in this one. After a clock that was set
         # back, nobody knows what has been written since the last look.
         if seen and seen.at <= now < seen.everything_at + EVERYTHING_EVERY and state == seen.state:
-            starts = due.changed(whole, seen.at - OVERLAP, seen.read_at, read_at)
             everything_at = seen.everything_at
+            starts = due.changed(whole, seen.at - OVERLAP, seen.read_at, read_at)
+            runs = self._runs.over(starts, gaps_are_empty=False)
         else:
-            starts, everything_at = due.filled(whole), now
-        self._compute(starts, sink, tally, now, read_at)
+            everything_at = now
+            runs = self._runs.over(due.filled(whole), gaps_are_empty=True)
+        self._compute(runs, sink, tally, now, read_at)
         if not tally.failures:
             self._seen = _Seen(now, read_at, state, everything_at)
 
@@ -117,15 +121,18 @@ class DerivedPoller:
         """Make the stream right for all of `whole`."""
         now = self._clock()
         due = self._due(sink.ask, now)
-        self._compute(due.filled(whole), sink, tally, now, due.read_at())
+        runs = self._runs.over(due.filled(whole), gaps_are_empty=True)
+        self._compute(runs, sink, tally, now, due.read_at())
 
     def computed(self, whole: Range, ask: Questions) -> Iterator[Prepared]:
         """The documents that should exist for `whole`, computed afresh; nothing is written."""
         now = self._clock()
         due = self._due(ask, now)
         moment = Moment(ask, self._inventory.names(now), now, due.read_at())
-        for run in runs(due.filled(whole), self.derivation.window, self.derivation.span):
-            yield from self.derivation.compute(run, moment).documents
+        for run, windows in self._runs.over(due.filled(whole), gaps_are_empty=True):
+            documents = self.derivation.compute(run, moment).documents
+            self._runs.saw(len(documents), windows)
+            yield from documents
 
     def _due(self, ask: Questions, now: datetime) -> Due:
         due = Due(self.derivation, ask, self._inventory.names(now).organization_id)
@@ -133,13 +140,19 @@ class DerivedPoller:
         return due
 
     def _compute(
-        self, starts: set[datetime], sink: Sink, tally: Tally, now: datetime, read_at: datetime | None
+        self,
+        runs: Iterator[tuple[Range, int]],
+        sink: Sink,
+        tally: Tally,
+        now: datetime,
+        read_at: datetime | None,
     ) -> None:
-        """Compute and compare the windows that begin at `starts`, the newest first."""
+        """Compute and compare run after run."""
         derivation, names = self.derivation, self._inventory.names(now)
         moment = Moment(sink.ask, names, now, read_at)
-        for run in runs(starts, derivation.window, derivation.span):
+        for run, windows in runs:
             computed = derivation.compute(run, moment)
+            self._runs.saw(len(computed.documents), windows)
             outcome = sink.store.reconcile(
                 self.stream,
                 run,

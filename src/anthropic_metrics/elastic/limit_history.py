@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from elasticsearch import Elasticsearch
+from pydantic_core import to_json
 
 from anthropic_metrics.elastic import query
 from anthropic_metrics.kernel.questions import Scope
@@ -83,10 +84,13 @@ class ElasticLimitHistory:
 
     def _rows(self, clauses: Sequence[Body]) -> dict[Scope, dict[int, list[Body]]]:
         rows: dict[Scope, dict[int, list[Body]]] = defaultdict(lambda: defaultdict(list))
+        # Snapshots mostly say the same as the one before: what is equal is held once.
+        known: dict[bytes, Body] = {}
         for begin in range(0, len(clauses), _AT_ONCE):
             part = {"bool": {"should": list(clauses[begin : begin + _AT_ONCE]), "minimum_should_match": 1}}
             for source in query.sources(self.es, self.stream, self._all(part), _FIELDS):
                 row = source["anthropic"]["rate_limit"]
+                row = known.setdefault(to_json(row), row)
                 at = int(datetime.fromisoformat(source["@timestamp"]).timestamp())
                 rows[row.get("workspace_id")][at].append(row)
         return rows

@@ -72,9 +72,17 @@ def sources(es: Elasticsearch, stream: str, query: Body, fields: Sequence[str]) 
     only: Body = {"source": {"includes": list(fields)}, "track_total_hits": False}
     with reading(f"Reading {stream}"):
         try:
-            yield from (hit["_source"] for hit in all_hits(es, stream, query, **only))
+            yield from (hit["_source"] for hit in few_or_all_hits(es, stream, query, **only))
         except NotFoundError:
             return
+
+
+def few_or_all_hits(
+    es: Elasticsearch, stream: str, query: Body, *, page: int = PAGE, **options: Any
+) -> Iterator[Body]:
+    """All hits: in one search where a page holds them, else by `all_hits`, in three requests more."""
+    hits = hits_of(whole(es, stream, index=stream, query=query, size=page, **options))
+    yield from hits if len(hits) < page else all_hits(es, stream, query, page=page, **options)
 
 
 def all_hits(

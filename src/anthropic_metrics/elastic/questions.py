@@ -121,7 +121,9 @@ class ElasticQuestions:
         only: Body = {"source": {"includes": list(fields)}, "track_total_hits": False}
         with translated(f"Reading {stream}"):
             try:
-                for hit in query.all_hits(self.es, stream, _reported(organization_id, span, terms), **only):
+                for hit in query.few_or_all_hits(
+                    self.es, stream, _reported(organization_id, span, terms), **only
+                ):
                     yield hit["_id"], hit["_source"]
             except NotFoundError:
                 return

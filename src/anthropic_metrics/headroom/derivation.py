@@ -45,7 +45,7 @@ class Headroom:
     dataset: str = HEADROOM
     only: str = "headroom"
     window: timedelta = STEP
-    # An hour of 300 workspaces fits into memory.
+    # An hour of 300 workspaces is a run of the size that memory allows.
     span: timedelta = timedelta(hours=1)
     follows: str | None = USAGE_1M
     completed_by: str | None = USAGE_1M

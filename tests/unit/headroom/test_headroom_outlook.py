@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from anthropic_metrics.derived.due import runs, window_starts
+from anthropic_metrics.derived.due import window_starts
 from anthropic_metrics.elastic.outlook import Line
 from anthropic_metrics.headroom.whatif import what_if
 from anthropic_metrics.kernel.ranges import Range
@@ -64,13 +64,6 @@ def test_what_if_holds_each_workspace_against_the_new_limit_alone() -> None:
 def test_what_if_takes_a_limit_that_was_not_there() -> None:
     (case,) = what_if([use()], limits(group(**{OUTPUT: 100})), group(**{OUTPUT: 100}), {AWARE: 240}, 60)
     assert (case.was, case.would_be.peak_share) == (None, 0.5)
-
-
-def test_runs_of_windows_are_asked_for_together_an_hour_at_most_newest_first() -> None:
-    window, hour = timedelta(minutes=5), timedelta(hours=1)
-    starts = {NOW + number * window for number in (*range(14), 20)}
-    at = [NOW + timedelta(minutes=m) for m in (0, 10, 70, 100, 105)]
-    assert list(runs(starts, window, hour)) == [Range(at[3], at[4]), Range(at[1], at[2]), Range(at[0], at[1])]
 
 
 def test_a_range_touches_the_windows_at_both_of_its_ends() -> None:
