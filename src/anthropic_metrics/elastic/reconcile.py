@@ -21,8 +21,9 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import held, present, refresh
+from anthropic_metrics.elastic.operations import Operation, create, overwrite, remove
 from anthropic_metrics.elastic.patience import Patience
-from anthropic_metrics.elastic.write import BulkWriter, Operation, Sleep, Written, create, overwrite, remove
+from anthropic_metrics.elastic.write import BulkWriter, Sleep, Written
 from anthropic_metrics.kernel.outcome import Change, Outcome
 from anthropic_metrics.kernel.ranges import Range, iso
 from anthropic_metrics.logs import get_logger

@@ -16,8 +16,9 @@ from elasticsearch import Elasticsearch, NotFoundError
 from anthropic_metrics.elastic.diff import Held
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import refresh
+from anthropic_metrics.elastic.operations import Operation, create, overwrite
 from anthropic_metrics.elastic.query import all_hits
-from anthropic_metrics.elastic.write import BulkWriter, Operation, create, overwrite
+from anthropic_metrics.elastic.write import BulkWriter
 from anthropic_metrics.errors import SinkError
 
 Source = dict[str, Any]

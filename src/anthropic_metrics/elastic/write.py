@@ -7,19 +7,19 @@ done already is settled by the caller's next comparison.
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal, cast
+from itertools import chain, islice
+from typing import Any, cast
 
 from elasticsearch import ApiError, Elasticsearch
 
-from anthropic_metrics.elastic.diff import Held
 from anthropic_metrics.elastic.failures import (
     SETUP_CURE,
     from_status,
@@ -28,16 +28,16 @@ from anthropic_metrics.elastic.failures import (
     reason,
     translated,
 )
+from anthropic_metrics.elastic.operations import Kind, Operation, chunks
 from anthropic_metrics.errors import MetricsError, RetryLater, SinkError, Stopped
 
-CHUNK_COUNT = 1_000
-CHUNK_BYTES = 5_000_000
+# Requests under way together: a node takes more at once, but writes little more.
+CONNECTIONS = 3
 ATTEMPTS = 6  # waits of about 1, 2, 4, 8 and 16 s: the queue of a busy node drains within seconds
 _LONGEST_WAIT = 30.0
 # Items keep their places because each has a status; ids, versions and shard counts are not needed.
 _READ = [f"items.*.{name}" for name in ("status", "result", "error", "failure_store")]
 
-Kind = Literal["create", "replace", "mark", "delete", "extra"]
 Sleep = Callable[[float], object]
 
 
@@ -53,15 +53,6 @@ class Verdict(Enum):
     BLOCKED = "blocked"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation with its lines of the bulk body, each ended by a newline."""
-
-    kind: Kind
-    id: str
-    lines: bytes
-
-
 @dataclass(slots=True)
 class Written:
     """What became of the operations. `done` counts by kind; `refused` has ids and reasons."""
@@ -73,38 +64,24 @@ class Written:
     dropped: list[str] = field(default_factory=list)
     blocked: MetricsError | None = None
 
-
-def create(id_: str, body: bytes) -> Operation:
-    """Create a document (its source as JSON) through the stream, which must be or become a data stream."""
-    action = b'{"create":{"_id":%b,"require_data_stream":true}}\n' % _quoted(id_)
-    return Operation("create", id_, action + body + b"\n")
-
-
-def overwrite(kind: Literal["replace", "mark"], copy: Held, body: bytes) -> Operation:
-    """Replace one copy in its backing index, unless it has changed since it was looked up."""
-    return Operation(kind, copy.id, b'{"index":%b}\n%b\n' % (_versioned(copy), body))
+    def add(self, other: Written) -> None:
+        """Enter what became of other operations."""
+        self.done += other.done
+        self.conflicts += other.conflicts
+        self.refused += other.refused
+        self.diverted += other.diverted
+        self.dropped += other.dropped
+        self.blocked = self.blocked or other.blocked
 
 
-def remove(kind: Literal["delete", "extra"], copy: Held) -> Operation:
-    """Delete one copy from its backing index, unless it has changed since it was looked up."""
-    return Operation(kind, copy.id, b'{"delete":%b}\n' % _versioned(copy))
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A chunk that was sent once: what became of it, and what has to be sent again, and why."""
 
-
-def chunks(
-    operations: Iterable[Operation], count: int = CHUNK_COUNT, size: int = CHUNK_BYTES
-) -> Iterator[list[Operation]]:
-    """Lists of at most `count` operations and about `size` bytes; a larger operation goes alone."""
-    chunk: list[Operation] = []
-    total = 0
-    for operation in operations:
-        length = len(operation.lines)
-        if chunk and (len(chunk) >= count or total + length > size):
-            yield chunk
-            chunk, total = [], 0
-        chunk.append(operation)
-        total += length
-    if chunk:
-        yield chunk
+    written: Written
+    again: list[Operation]
+    why: str = ""
+    too_large: bool = False
 
 
 def classify(kind: Kind, item: dict[str, Any]) -> Verdict:
@@ -141,42 +118,86 @@ class BulkWriter:
     def write(self, stream: str, operations: Iterable[Operation]) -> Written:
         """Send all operations; each ends as one entry of the result.
 
+        Chunks of one kind are under way together, over `CONNECTIONS` connections; one of another kind waits
+        until all before it are answered. Nothing is under way any more when this returns or raises.
+
         Raises SinkError or AuthError, after everything else was sent, when the server does not let the
         agent write; RetryLater when it is away or stays overloaded. In both cases some operations may be
         done: the next comparison tells.
         """
         written = Written()
-        for chunk in chunks(operations):
-            self._deliver(stream, chunk, written)
+        cut = chunks(operations)
+        first = list(islice(cut, 2))
+        if len(first) == 2:
+            self._together(stream, chain(first, cut), written)
+        else:
+            for chunk in first:
+                self._settle(stream, self._attempt(stream, chunk), written)
         if written.blocked:
             raise written.blocked
         return written
 
-    def _deliver(self, stream: str, chunk: list[Operation], written: Written) -> None:
-        why = ""
-        for attempt in range(ATTEMPTS):
-            self._wait(attempt)
-            chunk, why = self._attempt(stream, chunk, written)
-            if not chunk:
-                return
-        raise RetryLater(f"Writing to {stream}: {len(chunk)} documents were not taken: {why}")
+    def _together(self, stream: str, cut: Iterable[list[Operation]], written: Written) -> None:
+        under_way: deque[Future[Attempt]] = deque()
+        kinds: set[Kind] = set()
+        with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="bulk") as pool:
+            for chunk in cut:
+                before, kinds = kinds, {operation.kind for operation in chunk}
+                self._answered(stream, under_way, written, leave=CONNECTIONS - 1 if kinds == before else 0)
+                under_way.append(pool.submit(self._attempt, stream, chunk))
+            self._answered(stream, under_way, written)
 
-    def _attempt(self, stream: str, chunk: list[Operation], written: Written) -> tuple[list[Operation], str]:
-        """Send a chunk once; returns what has to be sent again and why."""
+    def _answered(
+        self, stream: str, under_way: deque[Future[Attempt]], written: Written, *, leave: int = 0
+    ) -> None:
+        """Wait for the oldest requests until no more than `leave` are under way.
+
+        What has to be sent again waits until none is, so that a node that is busy is given all of the pause.
+        """
+        again: list[Attempt] = []
+        while len(under_way) > (0 if again else leave):
+            attempt = under_way.popleft().result()
+            if attempt.again:
+                again.append(attempt)
+            else:
+                written.add(attempt.written)
+        for attempt in again:
+            self._settle(stream, attempt, written)
+
+    def _settle(self, stream: str, attempt: Attempt, written: Written) -> None:
+        """Send what a first attempt left over until nothing is."""
+        for number in range(1, ATTEMPTS + 1):
+            written.add(attempt.written)
+            if attempt.too_large:
+                self._halve(stream, attempt.again, written)
+                return
+            if not attempt.again:
+                return
+            if number < ATTEMPTS:
+                self._pause(number)
+                attempt = self._attempt(stream, attempt.again)
+        raise RetryLater(f"Writing to {stream}: {len(attempt.again)} documents were not taken: {attempt.why}")
+
+    def _attempt(self, stream: str, chunk: list[Operation]) -> Attempt:
+        """Send a chunk once."""
+        if self._stop.is_set():
+            raise Stopped
+        written = Written()
         try:
             with translated(f"Writing to {stream}"):
                 items = self._send(stream, chunk)
         except RetryLater as error:
             if not isinstance(error.__cause__, ApiError):
                 raise  # the answer was lost: whether it was done is for the next comparison to find out
-            return chunk, error.message
+            return Attempt(written, chunk, error.message)
         if items is None:
-            return self._halve(stream, chunk, written)
+            return Attempt(written, chunk, too_large=True)
         if len(items) != len(chunk):
             raise SinkError(f"Writing to {stream}: {len(items)} answers to {len(chunk)} operations.")
         pairs = zip(chunk, items, strict=True)
-        again = [(operation, item) for operation, item in pairs if _settle(stream, operation, item, written)]
-        return [operation for operation, _ in again], reason(again[0][1]) if again else ""
+        again = [(operation, item) for operation, item in pairs if _enter(stream, operation, item, written)]
+        why = reason(again[0][1]) if again else ""
+        return Attempt(written, [operation for operation, _ in again], why)
 
     def _send(self, stream: str, chunk: list[Operation]) -> list[dict[str, Any]] | None:
         """The items of the answer in order; None when the request was too large for the server."""
@@ -191,25 +212,23 @@ class BulkWriter:
         with reading(f"Writing to {stream}"):
             return [item for entry in answer.get("items", ()) for item in entry.values()]
 
-    def _halve(self, stream: str, chunk: list[Operation], written: Written) -> tuple[list[Operation], str]:
+    def _halve(self, stream: str, chunk: list[Operation], written: Written) -> None:
         """A proxy before the cluster may allow less than Elasticsearch does."""
         if len(chunk) == 1:
             written.refused.append((chunk[0].id, "larger than the server allows (413)"))
-            return [], ""
+            return
         middle = len(chunk) // 2
-        self._deliver(stream, chunk[:middle], written)
-        self._deliver(stream, chunk[middle:], written)
-        return [], ""
+        for half in (chunk[:middle], chunk[middle:]):
+            self._settle(stream, self._attempt(stream, half), written)
 
-    def _wait(self, attempt: int) -> None:
-        if attempt:
-            longest = min(_LONGEST_WAIT, 2.0 ** (attempt - 1))
-            self._sleep(longest * random.uniform(0.75, 1.25))  # noqa: S311
+    def _pause(self, attempt: int) -> None:
+        longest = min(_LONGEST_WAIT, 2.0 ** (attempt - 1))
+        self._sleep(longest * random.uniform(0.75, 1.25))  # noqa: S311
         if self._stop.is_set():
             raise Stopped
 
 
-def _settle(stream: str, operation: Operation, item: dict[str, Any], written: Written) -> bool:
+def _enter(stream: str, operation: Operation, item: dict[str, Any], written: Written) -> bool:
     """Enter the item's verdict; True when the operation has to be sent again."""
     verdict = classify(operation.kind, item)
     if verdict is Verdict.DONE:
@@ -233,16 +252,3 @@ def _blocked(stream: str, item: dict[str, Any]) -> MetricsError:
         return SinkError(f"Writing to {stream}: no index template makes it a data stream.", cure=SETUP_CURE)
     kind = str(item.get("error", {}).get("type", ""))
     return from_status(status, kind, why, f"Writing to {stream}")
-
-
-def _quoted(text: str) -> bytes:
-    return json.dumps(text).encode()
-
-
-def _versioned(copy: Held) -> bytes:
-    return b'{"_index":%b,"_id":%b,"if_seq_no":%d,"if_primary_term":%d}' % (
-        _quoted(copy.index),
-        _quoted(copy.id),
-        copy.seq_no,
-        copy.primary_term,
-    )

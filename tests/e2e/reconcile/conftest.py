@@ -11,9 +11,10 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.lookup import held
+from anthropic_metrics.elastic.operations import remove
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import apply, plan_setup
-from anthropic_metrics.elastic.write import BulkWriter, remove
+from anthropic_metrics.elastic.write import BulkWriter
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.ranges import Range
 from tests.harness.reconcile_samples import HOUR, WINDOW, Faulty

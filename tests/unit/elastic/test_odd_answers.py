@@ -20,12 +20,13 @@ from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.connect import Client, connect, server_version
 from anthropic_metrics.elastic.contents import contents
 from anthropic_metrics.elastic.lookup import held, present, refresh
+from anthropic_metrics.elastic.operations import create
 from anthropic_metrics.elastic.outlook import begins, lines, unmapped
 from anthropic_metrics.elastic.owners import applying, index_templates
 from anthropic_metrics.elastic.polls import last_polls
 from anthropic_metrics.elastic.setup import ensure, plan_setup
 from anthropic_metrics.elastic.upgrade import existing_streams
-from anthropic_metrics.elastic.write import BulkWriter, create
+from anthropic_metrics.elastic.write import BulkWriter
 from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kibana.client import KibanaClient
