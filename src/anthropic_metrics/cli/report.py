@@ -15,7 +15,8 @@ from anthropic_metrics.cli.common import ConfigOption, load
 from anthropic_metrics.cli.costs import LAST_MONTH
 from anthropic_metrics.cli.ledgers import Books, books, remarks, settled_note, unread
 from anthropic_metrics.cli.render import say
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.config import Config
+from anthropic_metrics.errors import ConfigError, MetricsError
 from anthropic_metrics.finance.focus import focus_csv
 from anthropic_metrics.finance.grouping import By, Labels, group, parse_by, summed
 from anthropic_metrics.finance.page import html_page
@@ -105,13 +106,41 @@ def report(
         else:
             money = Money(ledger, found.ledger(period.before, with_usage=with_usage))
             made = _report(found, money, kind, bys, by_key=by_key)
-            save(output, _WRITE[chosen](made, bom), overwrite=overwrite)
+            _with_memory(
+                found.config,
+                made,
+                lambda whole: save(output, _WRITE[chosen](whole, bom), overwrite=overwrite),
+            )
             ledgers = [money.ledger, money.before]
     say(f"{output}: {period.label}, ${rounded(ledger.amount)}.")
     say(settled_note(ledger))
     if problems := unread(ledgers):
         say("\n".join(problems), style="red")
         raise typer.Exit(1)
+
+
+def _with_memory(config: Config, made: Report, write: Callable[[Report], None]) -> None:
+    """Write the report; where a cluster remembers reports, with what changed since the last one."""
+    if not config.elasticsearch.hosts:
+        write(made)
+        return
+    from anthropic_metrics.elastic.connect import connect
+    from anthropic_metrics.elastic.report_memory import ReportMemory
+
+    with connect(config.elasticsearch) as es:
+        memory = ReportMemory(es, config.namespace)
+        try:
+            last = memory.last(made)
+            since = () if last is None else memory.corrections(made, last.made_at)
+        except ConfigError:
+            raise
+        except MetricsError as error:
+            note = f"Corrections are not known: {error}"
+            say(note, style="yellow")
+            write(replace(made, notes=(*made.notes, note)))
+            return
+        write(replace(made, last=last, corrections=since))
+        memory.remember(made)
 
 
 def _html(made: Report, bom: bool) -> bytes:

@@ -173,6 +173,15 @@ class Budget(Part):
     problem: Keyword | None = Field(None, description="Why the budget counts nothing.")
 
 
+class MonthReport(Part):
+    """A report of a month for finance that was made at `@timestamp`."""
+
+    period: Keyword = Field(description="The month, such as `2026-10`.")
+    kind: Keyword = Field(description="`showback`, `chargeback` or `quota`.")
+    amount_usd: Money = Field(description="The month's bill as it stood then.")
+    amount_exact: Keyword = Field(description="The same as a decimal text, dollars.")
+
+
 class AgentAnthropic(Shared):
     poll: Poll | None = None
     correction: Correction | None = None
@@ -180,10 +189,11 @@ class AgentAnthropic(Shared):
     grain_check: GrainCheck | None = None
     budget: Budget | None = None
     estimate_check: EstimateCheck | None = None
+    report: MonthReport | None = None
 
 
 class AgentDocument(Document):
-    """A poll, a correction, a changed limit, a comparison of grains, a budget or a check of estimates."""
+    """A poll, a correction, a changed limit, a comparison of grains, a budget, a check or a report."""
 
     anthropic: AgentAnthropic
 

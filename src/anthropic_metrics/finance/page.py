@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,6 +18,8 @@ from anthropic_metrics.spend.money import Usd
 _NUMBERS = frozenset({"usd", "cents", "share", "integer"})
 _WIDTH, _HEIGHT, _LEFT, _FOOT, _HEAD = 1000, 220, 70, 22, 8
 _STEPS = 4
+_WORD = re.compile(r"\s+|\S+")
+_PIECE = re.compile(r".{1,16}", re.DOTALL)
 _SHORT = 30  # rows: a table that a printed page holds whole
 
 
@@ -123,11 +126,16 @@ def _table(sheet: Sheet) -> Iterator[str]:
 def _row(sheet: Sheet, row: Row) -> str:
     cells = []
     for column, value in zip(sheet.columns, row.cells, strict=True):
-        text = escape(_text(column, value))
+        text = _breakable(_text(column, value))
         if column.kind == "share" and row.share is not None:
             text += f'<span class="bar"><i style="width:{min(max(row.share, 0), 1):.1%}"></i></span>'
         cells.append(f'<td class="{_align(column)}">{text}</td>')
     return f'<tr class="{row.level}">{"".join(cells)}</tr>'
+
+
+def _breakable(text: str) -> str:
+    """Escaped, with places to break in words that are longer than a narrow column."""
+    return "".join("<wbr>".join(map(escape, _PIECE.findall(word))) for word in _WORD.findall(text))
 
 
 def _align(column: Column) -> str:

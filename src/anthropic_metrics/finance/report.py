@@ -121,14 +121,28 @@ def sections(money: Money, bys: Iterable[By], names: Names, *, by_key: bool) -> 
     for by in bys:
         charges, before = money.of(by_key="line" not in by.ways and (by_key or by.needs_keys(names)))
         groups = group(charges, by, labels, open_days=money.ledger.open_days, before=before)
-        found.append(Section(by, tuple(groups), tuple(posted([each.amount for each in groups]))))
+        found.append(Section(by, tuple(groups), posted_groups(groups)))
     return tuple(found)
 
 
-def posted(amounts: Sequence[Usd]) -> list[Usd]:
-    """Whole cents that add up to the rounded total; what rounding down leaves goes to the largest rests."""
+def posted_groups(groups: Sequence[Group]) -> tuple[Usd, ...]:
+    """Whole cents for each group: the outermost ones add up to the rounded total, their groups to them."""
+    places: dict[str, list[int]] = {}
+    for place, each in enumerate(groups):
+        places.setdefault(each.labels[0], []).append(place)
+    outer = posted([total(groups[place].amount for place in own) for own in places.values()])
+    found: dict[int, Usd] = {}
+    for own, whole in zip(places.values(), outer, strict=True):
+        found |= zip(own, posted([groups[place].amount for place in own], whole), strict=True)
+    return tuple(found[place] for place in range(len(groups)))
+
+
+def posted(amounts: Sequence[Usd], whole: Usd | None = None) -> list[Usd]:
+    """Whole cents that add up to `whole`, else to the rounded total; what rounding down leaves goes to the
+    largest rests."""
     floors = [Usd(amount.quantize(CENT, ROUND_FLOOR, EXACT_ROUNDING)) for amount in amounts]
-    left = int(total((cents(total(amounts)), Usd(-total(floors)))).scaleb(2, EXACT))
+    wanted = cents(total(amounts)) if whole is None else whole
+    left = int(total((wanted, Usd(-total(floors)))).scaleb(2, EXACT))
     remainders = [amount - floor for amount, floor in zip(amounts, floors, strict=True)]
     for place in sorted(range(len(amounts)), key=lambda place: -remainders[place])[:left]:
         floors[place] = Usd(EXACT.add(floors[place], CENT))

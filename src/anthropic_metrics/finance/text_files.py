@@ -11,6 +11,7 @@ from typing import Any
 
 from anthropic_metrics.finance.report import Report
 from anthropic_metrics.finance.sheets import Sheet, grouping, sheets
+from anthropic_metrics.finance.shown import plain
 from anthropic_metrics.kernel.ranges import iso
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -63,9 +64,9 @@ def json_text(report: Report) -> str:
         "organization": {"id": report.organization_id, "name": report.organization},
         "made_at": report.made_at,
         "settled": report.is_settled,
-        "usd": report.whole.amount,
-        "before_usd": report.whole.before,
-        "last_report": report.last and {"made_at": report.last.made_at, "usd": report.last.amount},
+        "usd": plain(report.whole.amount),
+        "before_usd": plain(report.whole.before),
+        "last_report": report.last and {"made_at": report.last.made_at, "usd": plain(report.last.amount)},
         "tables": [_object(sheet) for sheet in sheets(report)],
         "notes": list(report.notes),
     }

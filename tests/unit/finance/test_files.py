@@ -16,7 +16,7 @@ import pytest
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.grouping import By, Group
 from anthropic_metrics.finance.page import html_page
-from anthropic_metrics.finance.report import Kind, Report, Section, posted
+from anthropic_metrics.finance.report import Kind, Report, Section, posted, posted_groups
 from anthropic_metrics.finance.save import save
 from anthropic_metrics.finance.text_files import csv_text, field_text
 from anthropic_metrics.finance.workbook import workbook
@@ -64,6 +64,18 @@ def test_cents_to_post_add_up_to_the_rounded_total() -> None:
 
     assert total(found) == round(total(amounts), 2) == Decimal("1.00")
     assert all(abs(one - other) < Decimal("0.01") for one, other in zip(amounts, found, strict=True))
+
+
+def test_groups_are_posted_so_that_they_add_up_to_what_is_posted_for_the_outer_one() -> None:
+    amounts = {("a", "1"): "0.004", ("b", "1"): "0.014", ("a", "2"): "0.004", ("c", "1"): "5.008"}
+    groups = [Group(labels, usd(amount)) for labels, amount in amounts.items()]
+
+    found = dict(zip(amounts, posted_groups(groups), strict=True))
+
+    outer = posted([usd("0.008"), usd("0.014"), usd("5.008")])
+    assert found["a", "1"] + found["a", "2"] == outer[0]
+    assert [found["b", "1"], found["c", "1"]] == outer[1:]
+    assert sum(found.values()) == Decimal("5.03")
 
 
 def test_sheets_whose_names_excel_would_refuse_are_renamed() -> None:
