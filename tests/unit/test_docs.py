@@ -1,0 +1,137 @@
+"""The documentation: its site builds without a dead link, its blocks parse, its messages are the code's."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from anthropic_metrics.cli import reference, troubleshooting
+from deploy.site_hooks import PAGES, relinked
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
+COMMANDS = dict(reference.commands())
+PROGRAMS = {
+    "anthropic-metrics", "docker", "export", "helm", "install", "journalctl", "kubectl", "pip", "promtool",
+    "python3", "scripts/demo", "scripts/test", "scripts/release", "systemctl", "curl", "git", "cd",
+}  # fmt: skip
+
+
+def blocks() -> Iterator[Any]:
+    for document in DOCUMENTS:
+        text = document.read_text("utf-8")
+        for number, found in enumerate(
+            re.finditer(r"^ *```(\w*)\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL), 1
+        ):
+            yield pytest.param(found[1], found[2], id=f"{document.name}-{number}")
+
+
+def lines(language: str, block: str) -> list[list[str]]:
+    """The words of each command in a block of sh or of console."""
+    text = block.replace("\\\n", " ")
+    found = [
+        line.removeprefix("$ ") for line in text.splitlines() if language == "sh" or line.startswith("$ ")
+    ]
+    return [words for line in found if (words := shlex.split(line, comments=True))]
+
+
+@pytest.mark.parametrize(("language", "block"), list(blocks()))
+def test_every_block_parses(language: str, block: str) -> None:
+    if language == "json":
+        json.loads(re.sub(r"^(GET|PUT|POST|DELETE) \S+\n", "", block))
+    elif language == "yaml":
+        assert yaml.safe_load(block) is not None
+    elif language in {"sh", "console"}:
+        for words in lines(language, block):
+            parse([word for word in words if not re.fullmatch(r"[A-Z_]+=\S*", word)])
+
+
+def parse(words: list[str]) -> None:
+    """Fail for a program, command, option or file that does not exist."""
+    if not words:
+        return
+    program = words[0].removeprefix("/opt/anthropic-metrics/bin/").removeprefix(".venv/bin/")
+    assert program in PROGRAMS | {"python"} or (ROOT / program).exists(), program
+    for word in words:
+        if re.match(r"(deploy|scripts|docs|tests|bench)/", word):
+            assert (ROOT / word).exists(), word
+    if program == "anthropic-metrics":
+        understood(words[1:])
+    if "anthropic-metrics" in words[1:] and "--" in words:
+        understood(words[words.index("--") + 2 :])
+
+
+def understood(words: list[str]) -> None:
+    """The command line of ours is one that the command would take."""
+    until = next((place for place, word in enumerate(words) if word in {"|", ">", "&&", ";"}), len(words))
+    words = words[:until]
+    if words and words[0] in {"--version", "-h", "--help", "--install-completion"}:
+        return
+    name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
+    command = COMMANDS[name]
+    command.make_context(name, words[len(name.split()) :], resilient_parsing=False)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_to_one(document: Path) -> None:
+    relinked(document.read_text("utf-8"), "docs" if document.parent.name == "docs" else "", "https://x")
+
+
+def test_no_page_installs_the_package_by_a_name_that_is_not_published() -> None:
+    named = re.compile(r"pip install '?anthropic-metrics")
+    everything = [*DOCUMENTS, *(ROOT / "src").rglob("*.py")]
+    assert [path.name for path in everything if named.search(path.read_text("utf-8"))] == []
+
+
+def test_the_site_builds_without_a_dead_link_or_anchor(tmp_path: Path) -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"NO_MKDOCS_2_WARNING": "1", "PATH": "/usr/bin:/bin"},
+    )
+    assert built.returncode == 0, built.stderr
+    for page in (*(path.name for path in (ROOT / "docs").glob("*.md")), *PAGES.values()):
+        assert (tmp_path / page).with_suffix(".html").exists(), page
+    shown = (tmp_path / "troubleshooting.html").read_text("utf-8")
+    assert "fonts.googleapis" not in shown
+    anchors = re.findall(r'<h3 id="([^"]+)"', shown)
+    assert len(anchors) == sum(len(found) for found in troubleshooting.messages().values())
+
+
+def test_a_message_with_a_cure_is_found_in_the_code_and_on_the_page() -> None:
+    messages = troubleshooting.messages()
+    assert "elasticsearch.hosts: there is no cluster to write to." in messages["Configuration and commands"]
+    assert (
+        "elasticsearch.api_key"
+        in messages["Elasticsearch"]["…: Elasticsearch refused the credentials (401)."]
+    )
+    assert "kibana.api_key" in messages["Kibana"]["…: Kibana refused the credentials (401)."]
+    assert troubleshooting.page() == troubleshooting.TARGET.read_text("utf-8")
+
+
+def test_every_page_is_in_the_sites_navigation() -> None:
+    text = (ROOT / "mkdocs.yml").read_text("utf-8")
+    for page in (*(path.name for path in (ROOT / "docs").glob("*.md")), *PAGES.values()):
+        assert f": {page}\n" in text, page
+
+
+@pytest.mark.parametrize(
+    "form", sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml")), ids=lambda path: path.stem
+)
+def test_an_issue_form_has_what_it_needs(form: Path) -> None:
+    loaded = yaml.safe_load(form.read_text("utf-8"))
+    if form.stem != "config":
+        assert {"name", "description", "body"} <= loaded.keys()
+        assert all({"type", "attributes"} <= field.keys() for field in loaded["body"])
