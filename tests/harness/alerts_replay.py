@@ -25,6 +25,7 @@ from anthropic_metrics.config import (
     Backfill,
     Config,
     CostSettings,
+    InventorySettings,
     RateLimitSettings,
     UsageSettings,
 )
@@ -192,6 +193,7 @@ def replay(
     cost_every: timedelta = HOUR,
     limits_every: timedelta = 6 * HOUR,
     usage: bool = True,
+    inventory: bool = False,
     **simulated: Any,
 ) -> Iterator[Replay]:
     """A world that stands at `start` with 45 days of cost and 8 days of usage behind it.
@@ -210,6 +212,8 @@ def replay(
                 "alerts": alerts or AlertSettings(),
                 "cost": CostSettings(interval=cost_every),
                 "rate_limits": RateLimitSettings(interval=limits_every),
+                # Its rules are played in a world of their own.
+                "inventory": InventorySettings(enabled=inventory),
             }
         )
         _fill(w, "cost", "rate_limits")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from anthropic_metrics.kernel.questions import Asked, LimitHistory, MinuteUse, Row, State
+from anthropic_metrics.kernel.questions import Asked, LimitHistory, MinuteUse, Row, State, Used
 from anthropic_metrics.kernel.ranges import Range, floor
 
 
@@ -98,6 +98,14 @@ class MemoryQuestions:
         *,
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[datetime, dict[str, float]]:
+        raise NotImplementedError
+
+    def used(
+        self, stream: str, organization_id: str, by: str, field: str, since: datetime
+    ) -> dict[str, Used]:
+        raise NotImplementedError
+
+    def latest(self, stream: str, organization_id: str, by: Sequence[str]) -> Iterator[tuple[Row, Row]]:
         raise NotImplementedError
 
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:

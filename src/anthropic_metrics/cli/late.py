@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "A month for finance as a file: html, xlsx, csv, json, focus."),
     "headroom": ("headroom", "How close each rate limit was."),
     "budgets": ("budgets", "What is left of each budget, and until when."),
+    "keys": ("keys", "API keys: unused, expiring, by workspace or owner."),
     "alerts": ("alerts", "Alert rules: list, evaluate, install, export."),
     "dashboards": ("dashboards", "The dashboards without, or before, a Kibana."),
     "config": ("configuration", "Begin, check and show the configuration."),

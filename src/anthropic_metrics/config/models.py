@@ -113,6 +113,16 @@ class RateLimitSettings(Section):
     workspaces: bool = Field(True, description="Each workspace's limits too: one more request per workspace.")
 
 
+class InventorySettings(Section):
+    enabled: bool = Field(
+        True, description="Whether to note workspaces, keys, users and service accounts day by day."
+    )
+    interval: Duration = Field(timedelta(hours=1), description="How often to ask; five lists each time.")
+    people: Literal["id", "name"] = Field(
+        "id", description="What documents say of users: their id, or their name too; never an e-mail address."
+    )
+
+
 def _in_the_clear(url: str) -> bool:
     local = {"localhost", "127.0.0.1", "::1"}
     return url.lower().startswith("http:") and urlsplit(url).hostname not in local
@@ -153,6 +163,7 @@ class Config(Section):
     usage: UsageSettings = UsageSettings()
     cost: CostSettings = CostSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
+    inventory: InventorySettings = InventorySettings()
     retention: RetentionSettings = RetentionSettings()
     alerts: AlertSettings = AlertSettings()
     budgets: Budgets = Field(

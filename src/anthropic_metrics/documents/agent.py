@@ -28,7 +28,9 @@ from anthropic_metrics.kernel.datasets import AGENT
 class Poll(Part):
     """One poll of one view, with its counts."""
 
-    poller: Keyword = Field(description="`usage`, `cost`, `rate_limits`, `headroom`, `spend` or `alerts`.")
+    poller: Keyword = Field(
+        description="`usage`, `cost`, `rate_limits`, `headroom`, `spend`, `inventory` or `alerts`."
+    )
     stream: Keyword = Field(description="The data stream the poll keeps.")
     key_digest: Keyword | None = Field(
         None,
@@ -99,6 +101,26 @@ class LimitChange(Part):
     delta: Double | None = Field(None, description="New minus old, where there are both.")
     why: Keyword = Field(description="`raised`, `lowered`, `added` or `removed`.")
     seen_between: Dates = Field(description="The two snapshots between which it changed.")
+
+
+class InventoryChange(Part):
+    """One thing that a resource of the inventory was found to say otherwise than before."""
+
+    type: Keyword = Field(description="`organization`, `workspace`, `api_key`, `user` or `service_account`.")
+    id: Keyword = Field(description="The resource's id.")
+    name: Keyword | None = Field(None, description="The resource's name now.")
+    why: Keyword = Field(
+        description="`created`, `renamed`, `archived`, `deactivated`, `activated`, `expired`, `deleted`, "
+        "`restored`, `expiry_changed`, `scope_changed`, `role_changed`, `owner_changed`, `tag_changed`, "
+        "`residency_changed`."
+    )
+    field: Keyword | None = Field(None, description="What changed, of a tag `tags.` and its key.")
+    old: Keyword | None = Field(None, description="What it said before; absent where it said nothing.")
+    new: Keyword | None = Field(None, description="What it says now; absent where it says nothing.")
+    by_id: Keyword | None = Field(None, description="Who did it, where the API says so.")
+    seen_after: Date | None = Field(
+        None, description="When it was last seen as before; the change was made after that."
+    )
 
 
 class GrainCheck(Part):
@@ -186,6 +208,7 @@ class AgentAnthropic(Shared):
     poll: Poll | None = None
     correction: Correction | None = None
     limit_change: LimitChange | None = None
+    inventory_change: InventoryChange | None = None
     grain_check: GrainCheck | None = None
     budget: Budget | None = None
     estimate_check: EstimateCheck | None = None

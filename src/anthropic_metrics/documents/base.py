@@ -76,8 +76,8 @@ class Event(Part):
     type: Keywords = Field(default_factory=lambda: ["info"], description="Always `info`.")
     action: Keyword | None = Field(
         None,
-        description="In the agent stream: `poll`, `correction`, `limit_change`, `grain_check`, `budget`, "
-        "`estimate_check`.",
+        description="In the agent stream: `poll`, `correction`, `limit_change`, `inventory_change`, "
+        "`grain_check`, `budget`, `estimate_check`.",
     )
     outcome: Keyword | None = Field(
         None, description="In the agent stream: `success` or `failure` of a poll or a check."

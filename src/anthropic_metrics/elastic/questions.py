@@ -14,13 +14,15 @@ from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.limit_history import ElasticLimitHistory
 from anthropic_metrics.elastic.lookup import refresh, refresh_if_allowed
 from anthropic_metrics.elastic.minutes import ElasticMinutes
-from anthropic_metrics.kernel.questions import Asked, Row, State
+from anthropic_metrics.kernel.questions import Asked, Row, State, Used
 from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
 
 Body = dict[str, Any]
 
 # Windows asked about in one go: a histogram may have 65,536 buckets.
 _AT_ONCE = 8_640
+# Sources returned in one answer.
+_NEWEST = 500
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,39 @@ class ElasticQuestions:
             for bucket in self._histogram(stream, wanted, width, added)
         }
 
+    def used(
+        self, stream: str, organization_id: str, by: str, field: str, since: datetime
+    ) -> dict[str, Used]:
+        """By a composite aggregation, page by page."""
+        wanted = _reported(organization_id, None, None)
+        wanted["bool"]["filter"].append({"range": {field: {"gt": 0}}})
+        newer: Body = {
+            "filter": {"range": {"@timestamp": {"gte": iso(since)}}},
+            "aggregations": {"total": {"sum": {"field": field}}},
+        }
+        asked: Body = {
+            "first": {"min": {"field": "@timestamp"}},
+            "last": {"max": {"field": "@timestamp"}},
+            "newer": newer,
+        }
+        sources: list[dict[str, Body]] = [{"by": {"terms": {"field": by}}}]
+        return {
+            bucket["key"]["by"]: Used(
+                from_milliseconds(bucket["first"]["value"]),
+                from_milliseconds(bucket["last"]["value"]),
+                bucket["newer"]["total"]["value"],
+            )
+            for bucket in query.composite(self.es, stream, wanted, sources, asked)
+        }
+
+    def latest(self, stream: str, organization_id: str, by: Sequence[str]) -> Iterator[tuple[Row, Row]]:
+        """By a composite aggregation with the newest hit of each bucket."""
+        sources: list[dict[str, Body]] = [{name: {"terms": {"field": name}}} for name in by]
+        newest: Body = {"newest": {"top_hits": {"size": 1, "sort": [{"@timestamp": "desc"}]}}}
+        wanted = _own(organization_id, None)
+        for bucket in query.composite(self.es, stream, wanted, sources, newest, page=_NEWEST):
+            yield bucket["key"], bucket["newest"]["hits"]["hits"][0]["_source"]
+
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         """From the agent's own documents of polls."""
         wanted = _own(
@@ -222,7 +257,7 @@ def _own(organization_id: str, span: Range | None, *filters: Body) -> Body:
     return {"bool": {"filter": [own, *within, *filters]}}
 
 
-def _reported(organization_id: str, span: Range, terms: Mapping[str, Sequence[str]] | None) -> Body:
+def _reported(organization_id: str, span: Range | None, terms: Mapping[str, Sequence[str]] | None) -> Body:
     """What the API still reports, with one of the values of each of `terms`."""
     wanted = _own(organization_id, span, *_exact(terms))
     wanted["bool"]["must_not"] = [{"exists": {"field": "anthropic.missing_since"}}]

@@ -10,6 +10,7 @@ COST = f"{PREFIX}.cost"
 RATE_LIMIT = f"{PREFIX}.rate_limit"
 HEADROOM = f"{PREFIX}.headroom"
 SPEND = f"{PREFIX}.spend"
+INVENTORY = f"{PREFIX}.inventory"
 AGENT = f"{PREFIX}.agent"
 ALERT = f"{PREFIX}.alert"
 

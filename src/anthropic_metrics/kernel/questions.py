@@ -39,6 +39,14 @@ class State(NamedTuple):
     newest: int
 
 
+class Used(NamedTuple):
+    """Times of the first and the last document, and a sum over the newer ones."""
+
+    first: datetime
+    last: datetime
+    total: float
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What usage is split by, and so what can be told apart.
@@ -184,6 +192,15 @@ class Questions(Protocol):
     ) -> dict[datetime, dict[str, float]]:
         """Per window of `width` that holds documents the sum of a number for each value of the keyword field
         `by`; documents that the API no longer reports are left out."""
+
+    def used(
+        self, stream: str, organization_id: str, by: str, field: str, since: datetime
+    ) -> dict[str, Used]:
+        """For each value of the keyword `by` its first and last document that has `field` above zero,
+        and the sum of `field` from `since` on; documents that the API no longer reports are left out."""
+
+    def latest(self, stream: str, organization_id: str, by: Sequence[str]) -> Iterator[tuple[Row, Row]]:
+        """For each combination of the keyword fields `by` the source of its newest document."""
 
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         """When the last successful poll of `stream` for this organization began, by any agent."""

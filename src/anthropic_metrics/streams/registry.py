@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anthropic_metrics.streams import agent, alert, cost, headroom, rate_limit, spend, usage
+from anthropic_metrics.streams import agent, alert, cost, headroom, inventory, rate_limit, spend, usage
 from anthropic_metrics.streams.stream import Stream
 
 STREAMS: tuple[Stream, ...] = (
@@ -13,6 +13,7 @@ STREAMS: tuple[Stream, ...] = (
     usage.MINUTES,
     headroom.STREAM,
     spend.STREAM,
+    inventory.STREAM,
     agent.STREAM,
     alert.STREAM,
 )

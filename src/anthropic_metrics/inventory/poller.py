@@ -1,0 +1,185 @@
+"""The inventory poller: every resource once a UTC day, kept right until the day is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.inventory.build import DAY, Uses, inventory_documents
+from anthropic_metrics.inventory.changes import changes
+from anthropic_metrics.inventory.lists import Lists
+from anthropic_metrics.inventory.resources import Kind, Listed, Resource, gone, of_organization
+from anthropic_metrics.inventory.uses import read_uses
+from anthropic_metrics.kernel.datasets import INVENTORY, stream_name
+from anthropic_metrics.kernel.frame import Frame
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.jobs import Job
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
+from anthropic_metrics.kernel.questions import Row
+from anthropic_metrics.kernel.ranges import Range, floor
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.logs import get_logger
+
+log = get_logger(__name__)
+
+Before = dict[tuple[str, str], Row]
+_BY = ("anthropic.inventory.type", "anthropic.inventory.id")
+
+
+class InventoryPoller:
+    """A `kernel.ports.Poller` of the inventory stream."""
+
+    def __init__(
+        self, config: Config, client: AdminClient, inventory: Inventory, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._config = config
+        self._settings = config.inventory
+        self.stream = stream_name(INVENTORY, config.namespace)
+        self.only, self.dataset, self.terms = "inventory", INVENTORY, NO_TERMS
+        self._client = client
+        self._inventory = inventory
+        self._clock = clock
+        self._refused: set[Kind] = set()
+
+    def live(self, sink: Sink) -> list[Job]:
+        """The present day."""
+        return [self._job(sink)]
+
+    def sweep(self, sink: Sink) -> list[Job]:
+        """None: how the organization stood on a day that is over cannot be asked."""
+        return []
+
+    def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
+        """The present day."""
+        return [self._job(sink, progress)]
+
+    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
+        """None: the inventory has no past."""
+        return []
+
+    def range(self, wanted: Range | None = None) -> Range | None:
+        """The present day; None for an older range."""
+        return _today(self._clock()) if wanted is None else None
+
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
+        """The documents of the present day, without what is joined from our own streams."""
+        frame, lists = self.read(tally)
+        listed = (each for one in lists.listed.values() for each in one.resources)
+        yield from inventory_documents(frame, listed, Uses())
+
+    def _job(self, sink: Sink, progress: Progress | None = None) -> Job:
+        def run(tally: Tally) -> Range:
+            self.keep(sink, tally)
+            day = _today(self._clock())
+            if progress:
+                progress(day)
+            return day
+
+        return Job(INVENTORY, self.only, self.stream, self._settings.interval, run)
+
+    def keep(self, sink: Sink, tally: Tally) -> None:
+        """Make the present day's documents right for every list that can be read.
+
+        The changes since each resource's latest document are recorded before the new one is written.
+        """
+        organization = self._inventory.names(self._clock()).organization_id
+        sink.ask.refresh(self.stream)
+        before = self._before(sink, organization)
+        frame, lists = self.read(tally, _default(before))
+        uses = read_uses(self._config, sink.ask, frame)
+        resources = self._resources(frame, lists, before)
+        documents = inventory_documents(frame, resources, uses)
+        sink.record(self._changes(frame, resources, documents, before))
+        tally.add(
+            sink.store.reconcile(
+                self.stream,
+                Range(frame.bucket.start, frame.bucket.start + timedelta(milliseconds=1)),
+                documents,
+                organization_id=frame.names.organization_id,
+                now=frame.now,
+                confirm_after=self._settings.interval,
+                # What a list lacks is told by the document itself: see `resources.gone`.
+                deletes=False,
+            )
+        )
+        tally.windows += 1
+        tally.saw(frame.bucket.start)
+
+    def _before(self, sink: Sink, organization: str) -> Before:
+        """The latest document of each resource."""
+        found = sink.ask.latest(self.stream, organization, _BY)
+        return {(key[_BY[0]], key[_BY[1]]): source for key, source in found}
+
+    def _resources(self, frame: Frame, lists: Lists, before: Before) -> list[Resource]:
+        """What the lists have, what they no longer have, and the organization with the lists' names."""
+        latest = {key: source["anthropic"] for key, source in before.items()}
+        resources = [each for one in lists.listed.values() for each in one.resources]
+        patience = self._settings.interval.total_seconds()
+        resources += [
+            each for one in lists.listed.values() for each in gone(one, latest, frame.now, patience)
+        ]
+        own = latest.get((Kind.organization, frame.names.organization_id), {}).get("inventory", {})
+        known = set(own.get("lists") or ()) | {kind.value for kind in lists.listed}
+        known.discard(Kind.organization.value)
+        return [
+            each.having(lists=sorted(known), refused_lists=sorted(lists.refused) or None)
+            if each.kind is Kind.organization
+            else each
+            for each in resources
+        ]
+
+    def _changes(
+        self, frame: Frame, resources: Sequence[Resource], documents: Sequence[Prepared], before: Before
+    ) -> list[Prepared]:
+        """The first time that a list is read nothing in it is new."""
+        own = before.get((Kind.organization, frame.names.organization_id))
+        read_before = set((own or {}).get("anthropic", {}).get("inventory", {}).get("lists") or ())
+        by_key = {each.key: each for each in reversed(resources)}
+        found: list[Prepared] = []
+        for document in documents:
+            fields = document.source["anthropic"]["inventory"]
+            resource = by_key[(fields["type"], fields["id"])]
+            source = before.get(resource.key)
+            if source is not None or resource.kind in read_before:
+                before_at = source["event"]["created"] if source else None
+                found += changes(source, before_at, resource, document, frame)
+        return found
+
+    def read(self, tally: Tally, default: str | None = None) -> tuple[Frame, Lists]:
+        """Every list that the key may read, and the frame of their documents.
+
+        `default` is the default workspace's id as known before.
+        """
+        now = self._clock()
+        names = self._inventory.names(now)
+        lists = Lists(self._client, tally, default)
+        lists.read(names_of_users=self._settings.people == "name")
+        own = of_organization(names.organization_id, names.organization_name)
+        lists.listed[Kind.organization] = Listed(Kind.organization, [own])
+        for kind in lists.refused.keys() - self._refused:
+            log.warning("inventory_list_refused", kind=kind.value, reason=lists.refused[kind])
+        self._refused = set(lists.refused)
+        fresh = Names.of(
+            names.organization_id,
+            names.organization_name,
+            [each for each in lists.workspaces if each.id != lists.default],
+            lists.api_keys,
+            earlier_workspaces=names.workspaces,
+            earlier_api_keys=names.api_keys,
+        ).with_teams(names.teams)
+        return Frame(INVENTORY, self._config.namespace, _today(now), fresh, now), lists
+
+
+def _default(before: Before) -> str | None:
+    """The default workspace by the latest documents."""
+    found = (source["anthropic"]["inventory"] for source in before.values())
+    return next((fields["id"] for fields in found if fields.get("is_default")), None)
+
+
+def _today(now: datetime) -> Range:
+    start = floor(now, DAY)
+    return Range(start, start + DAY)
