@@ -67,7 +67,15 @@ def test_the_workbook_has_numbers_dates_a_frozen_head_and_a_sheet_for_each_group
 ) -> None:
     book = openpyxl.load_workbook(written(w, tmp_path / "october.xlsx", *BY))
 
-    assert book.sheetnames == ["Summary", "By team, workspace", "By team", "By key", "Movers", "Days"]
+    assert book.sheetnames == [
+        "Summary",
+        "By team, workspace",
+        "By team",
+        "By key",
+        "Budgets",
+        "Movers",
+        "Days",
+    ]
     for name in ("By team, workspace", "By team", "By key"):
         page = book[name]
         head = [cell.value for cell in page[1]]
@@ -86,7 +94,7 @@ def test_json_has_the_whole_report_with_exact_amounts(w: FinanceWorld, bill: Dec
 
     assert (Decimal(body["usd"]), body["settled"]) == (bill, True)
     tables = {table["title"]: table["rows"] for table in body["tables"]}
-    assert {"By team", "By model", "Movers", "Days"} == set(tables)
+    assert {"Budgets", "By team", "By model", "Movers", "Days"} == set(tables)
     assert sum(Decimal(day["usd"]) for day in tables["Days"]) == bill
     truth = w.simulation.usage_rows(
         datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC), "1d"
@@ -99,6 +107,26 @@ def test_json_has_the_whole_report_with_exact_amounts(w: FinanceWorld, bill: Dec
         for row in truth
     )
     assert tables["By team"][-1]["tokens"] == tables["By model"][-1]["tokens"] == tokens
+
+
+def test_the_budgets_of_a_month_stand_against_what_the_groupings_say(
+    w: FinanceWorld, bill: Decimal, tmp_path: Path
+) -> None:
+    body = json.loads(
+        written(w, tmp_path / "october.json", "--by", "team", "--by", "key", "--kind", "quota").read_text()
+    )
+
+    tables = {table["title"]: table["rows"] for table in body["tables"]}
+    budgets = {row["budget"].split()[0]: row for row in tables["Budgets"]}
+    team = next(row for row in tables["By team"] if row["team"] == "platform")
+    key = next(row for row in tables["By key"] if row["key"] == "nightly-batch")
+    assert Decimal(budgets["everything"]["spent_usd"]) == bill
+    assert budgets["platform"]["spent_usd"] == team["usd"]
+    assert Decimal(budgets["platform"]["left_usd"]) == Decimal("0.01") - Decimal(team["usd"])
+    assert (budgets["night"]["used_tokens"], budgets["night"]["budget_tokens"]) == (key["tokens"], 1_000)
+    assert budgets["gone"]["spent_usd"] == "0"
+    assert any("there is no workspace Nowhere" in note for note in body["notes"])
+    assert any("Daily and weekly budgets (1) are not in a month's report" in note for note in body["notes"])
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -86,5 +86,6 @@ def test_a_cluster_that_is_away_costs_the_corrections_and_not_the_report(
         body = reported(tmp_path, 1)
 
     assert Decimal(body["usd"]) > 0
-    assert [table["title"] for table in body["tables"]] == ["By team", "By model", "Movers", "Days"]
+    titles = [table["title"] for table in body["tables"]]
+    assert titles == ["By team", "By model", "Budgets", "Movers", "Days"]
     assert any("Corrections are not known" in note for note in body["notes"])

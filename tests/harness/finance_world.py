@@ -26,6 +26,13 @@ TEAMS = [
     {"team": "nightly", "api_keys": ["nightly-batch"], "cost_centre": 4210},
     {"team": "research", "tags": ["team=research"], "cost_centre": 4200, "owner": "mateo"},
 ]
+BUDGETS = [
+    {"name": "everything", "usd": 1_000_000},
+    {"name": "night", "api_key": "nightly-batch", "tokens": 1_000},
+    {"name": "platform", "team": "platform", "usd": "0.01"},
+    {"name": "gone", "workspace": "Nowhere", "usd": 5},
+    {"name": "daily", "usd": 5, "period": "daily"},
+]
 
 
 @dataclass
@@ -68,7 +75,9 @@ def finance_world(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fin
     with SimulatorServer(simulation) as server:
         config = folder / "config.yaml"
         anthropic = {"base_url": server.url, "admin_key": ADMIN_KEY, "requests_per_minute": 60_000}
-        config.write_text(yaml.safe_dump({"anthropic": anthropic, "teams": TEAMS}), "utf-8")
+        config.write_text(
+            yaml.safe_dump({"anthropic": anthropic, "teams": TEAMS, "budgets": BUDGETS}), "utf-8"
+        )
         for module in ("costs", "report"):
             monkeypatch.setattr(f"anthropic_metrics.cli.{module}.utc_now", clock.now)
         yield FinanceWorld(simulation, config)

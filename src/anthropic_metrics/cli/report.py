@@ -17,6 +17,7 @@ from anthropic_metrics.cli.ledgers import Books, books, remarks, settled_note, u
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError, MetricsError
+from anthropic_metrics.finance.budgets import budget_lines, need_usage, of_month, unfitting
 from anthropic_metrics.finance.focus import focus_csv
 from anthropic_metrics.finance.grouping import By, Labels, group, parse_by, summed
 from anthropic_metrics.finance.page import html_page
@@ -93,7 +94,8 @@ def report(
     with books(load(config), now) as found:
         bys = parse_by(by or _usual(found), found.names)
         by_key = kind is Kind.quota or chosen is FileFormat.focus
-        with_usage = by_key or found.needs_keys(bys, None)
+        budgets = of_month(found.config.budgets)
+        with_usage = by_key or found.needs_keys(bys, None) or need_usage(budgets, found.names)
         ledger = found.wanted(period, with_usage=with_usage)
         if chosen is FileFormat.focus:
             if not ledger.lines:
@@ -184,7 +186,11 @@ def _report(found: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key
     charges, before = money.of(by_key=False)
     labels = Labels(names)
     whole = summed(group(charges, By(("model",)), labels, open_days=ledger.open_days, before=before))
+    budgets = of_month(found.config.budgets)
     notes = [settled_note(ledger), *remarks(found, [ledger]), *unread([ledger, money.before])]
+    notes += unfitting(budgets, names)
+    if others := len(found.config.budgets) - len(budgets):
+        notes.append(f"Daily and weekly budgets ({others}) are not in a month's report; `budgets` has them.")
     return Report(
         kind=kind,
         period=ledger.period,
@@ -196,6 +202,7 @@ def _report(found: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key
         days=daily(ledger, found.now),
         sections=sections(money, bys, names, by_key=by_key),
         movers=movers(money, names),
+        budgets=tuple(budget_lines(budgets, ledger, names)),
         notes=tuple(notes),
         team_fields=team_fields(names),
     )

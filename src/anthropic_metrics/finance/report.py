@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_FLOOR
@@ -43,20 +43,27 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class BudgetLine:
-    """A budget of the month and what was spent of it."""
+    """A budget of the month, in dollars or in tokens, and what was spent or used of it."""
 
     name: str
-    allowed: Usd
-    spent: Usd
+    allowed: Usd | None
+    spent: Usd | None
+    allowed_tokens: int | None = None
+    used_tokens: int | None = None
 
     @property
-    def left(self) -> Usd:
-        """Negative where more was spent."""
+    def left(self) -> Usd | None:
+        """Negative where more was spent; None for a budget in tokens."""
+        if self.allowed is None or self.spent is None:
+            return None
         return Usd(total((self.allowed, Usd(-self.spent))))
 
     @property
     def share(self) -> float | None:
-        return float(self.spent / self.allowed) if self.allowed else None
+        """What was spent or used of it; None for a budget of nothing."""
+        if self.allowed_tokens:
+            return (self.used_tokens or 0) / self.allowed_tokens
+        return float(self.spent / self.allowed) if self.allowed and self.spent is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +179,3 @@ def team_fields(names: Names) -> dict[str, dict[str, str]]:
     for team in names.teams.teams:
         found.setdefault(team.name, {k: v for k, v in team.fields().items() if k != "name"})
     return found
-
-
-def workspace_amount(charges: Iterable[Charge], ids: Collection[str]) -> Usd:
-    """What these workspaces cost."""
-    return total(charge.amount for charge in charges if charge.workspace_id in ids)

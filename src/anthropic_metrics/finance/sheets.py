@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from anthropic_metrics.finance.grouping import Group, subtotals
-from anthropic_metrics.finance.report import Kind, Report, Section
+from anthropic_metrics.finance.report import BudgetLine, Kind, Report, Section
 from anthropic_metrics.finance.shown import plain
 
 ColumnKind = Literal["text", "usd", "cents", "share", "integer", "date", "time"]
@@ -148,21 +148,22 @@ def _team_fields(report: Report, section: Section) -> Sequence[str]:
 
 
 def _budgets(report: Report) -> Sheet:
+    has_tokens = any(each.allowed_tokens for each in report.budgets)
     columns = (
         Column("budget"),
         Column("budget_usd", "usd"),
         Column("spent_usd", "usd"),
         Column("left_usd", "usd"),
+        *((Column("budget_tokens", "integer"), Column("used_tokens", "integer")) if has_tokens else ()),
         Column("share", "share"),
     )
-    rows = (
-        Row(
-            (each.name, plain(each.allowed), plain(each.spent), plain(each.left), each.share),
-            share=None if each.share is None else min(each.share, 1.0),
-        )
-        for each in report.budgets
-    )
-    return Sheet("Budgets", columns, tuple(rows))
+
+    def row(each: BudgetLine) -> Row:
+        amounts = [None if x is None else plain(x) for x in (each.allowed, each.spent, each.left)]
+        tokens = (each.allowed_tokens, each.used_tokens) if has_tokens else ()
+        return Row((each.name, *amounts, *tokens, each.share), share=each.share)
+
+    return Sheet("Budgets", columns, tuple(map(row, report.budgets)))
 
 
 def _movers(report: Report) -> Sheet:

@@ -1,0 +1,61 @@
+"""The monthly budgets of the configuration against a month's bill. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from anthropic_metrics.budgets.scope import target, whose
+from anthropic_metrics.config.budgets import BudgetSettings
+from anthropic_metrics.finance.charges import Charge
+from anthropic_metrics.finance.grouping import By
+from anthropic_metrics.finance.ledger import Ledger
+from anthropic_metrics.finance.report import BudgetLine
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ports import Terms
+from anthropic_metrics.kernel.teams import UNASSIGNED
+from anthropic_metrics.spend.money import Usd, total
+
+
+def of_month(budgets: Iterable[BudgetSettings]) -> list[BudgetSettings]:
+    """Those whose period is a calendar month; others do not fit a month's report."""
+    return [budget for budget in budgets if budget.period == "monthly"]
+
+
+def need_usage(budgets: Iterable[BudgetSettings], names: Names) -> bool:
+    """Whether any of them counts tokens or keys, which the bill does not know."""
+    return any(_needs_usage(budget, names) for budget in budgets)
+
+
+def _needs_usage(budget: BudgetSettings, names: Names) -> bool:
+    by_team = budget.team is not None and By(("team",)).needs_keys(names)
+    return budget.tokens is not None or budget.api_key is not None or by_team
+
+
+def budget_lines(budgets: Sequence[BudgetSettings], ledger: Ledger, names: Names) -> Iterator[BudgetLine]:
+    """One line for each budget; one whose name fits nothing has spent nothing. The ledger has shares where
+    `need_usage` says so."""
+    for budget in budgets:
+        charges = ledger.charges(by_key=_needs_usage(budget, names))
+        found = target(budget, names)
+        own = [charge for charge in charges if not found.problem and _counts(found.terms, charge, names)]
+        label = f"{budget.name} ({whose(budget)})"
+        if budget.usd is not None:
+            yield BudgetLine(label, Usd(budget.usd), total(charge.amount for charge in own))
+        else:
+            used = sum(charge.tokens for charge in own)
+            yield BudgetLine(label, None, None, budget.tokens, used)
+
+
+def unfitting(budgets: Iterable[BudgetSettings], names: Names) -> Iterator[str]:
+    """A sentence for each budget whose name fits nothing."""
+    yield from filter(None, (target(budget, names).problem for budget in budgets))
+
+
+def _counts(terms: Terms, charge: Charge, names: Names) -> bool:
+    team = names.team_of(charge.dimensions) or {}
+    values = {
+        "anthropic.workspace.id": charge.workspace_id,
+        "anthropic.api_key.id": charge.api_key_id,
+        "anthropic.team.name": team.get("name", UNASSIGNED),
+    }
+    return all(values[name] in wanted for name, wanted in terms.items())
