@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 import anthropic_metrics.checks.kibana as kibana_checks
+from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.replies import ApiKey, Workspace
-from anthropic_metrics.checks.admin import AdminFacts, names
+from anthropic_metrics.checks.admin import AdminFacts, analytics_reports, names
 from anthropic_metrics.checks.finding import Finding, Status
 from anthropic_metrics.checks.network import ways
 from anthropic_metrics.checks.streams import judged
-from anthropic_metrics.config import Config
+from anthropic_metrics.config import AnthropicSettings, Config
 from anthropic_metrics.elastic.contents import Contents, Share
 from anthropic_metrics.elastic.polls import LastPoll
 from anthropic_metrics.kibana.client import KibanaClient
@@ -51,6 +52,31 @@ def test_an_unknown_name_in_the_configuration_fails_with_what_was_meant(
     assert finding.status is Status.failed
     assert said in finding.details
     assert finding.cure
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "status", "said"),
+    [
+        ("auto", 403, Status.ok, "shared out from the daily bill"),
+        ("auto", 404, Status.ok, "shared out from the daily bill"),
+        ("analytics", 400, Status.failed, "not enrolled"),
+        ("auto", 401, Status.failed, "401"),
+        ("auto", 200, Status.ok, "loaded until 2026-11-20 08:00Z"),
+    ],
+)
+def test_the_analytics_reports_are_here_or_not_and_needed_or_not(
+    source: str, answer: int, status: Status, said: str
+) -> None:
+    page = {"data": [], "has_more": False, "next_page": None, "data_refreshed_at": "2026-11-20T08:00:00Z"}
+    refusal = {"type": "error", "error": {"type": "invalid_request_error", "message": "not enrolled"}}
+    body = page if answer == 200 else refusal
+    transport = httpx.MockTransport(lambda _: httpx.Response(answer, json=body))
+    settings = AnthropicSettings.model_validate({"admin_key": "sk-ant-admin01-checks"})
+    with AdminClient(settings, transport=transport, sleep=lambda _: None) as client:
+        finding = analytics_reports(client, config(spend={"source": source}), NOW)
+    assert finding.status is status
+    assert said in finding.details
+    assert bool(finding.cure) is (status is Status.failed)
 
 
 def test_known_names_are_counted_and_none_say_nothing() -> None:

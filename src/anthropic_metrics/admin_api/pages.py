@@ -15,7 +15,16 @@ from anthropic_metrics.admin_api.pacing import Priority
 from anthropic_metrics.errors import BadRequest, BrokenContract, RetryLater
 from anthropic_metrics.kernel.ranges import WIDTHS, Width, iso
 
-__all__ = ["Bucket", "BucketQuery", "read_buckets", "read_list"]
+__all__ = [
+    "Bucket",
+    "BucketQuery",
+    "Params",
+    "broken",
+    "instant",
+    "read_buckets",
+    "read_entries",
+    "read_list",
+]
 
 Params = tuple[tuple[str, str], ...]
 
@@ -79,7 +88,8 @@ def read_buckets(
     width = WIDTHS[query.width]
     floor, end = query.start, query.end
     try:
-        for entry in _entries(client, query.path, query.params(), query.headers, priority, on_page):
+        on_body = None if on_page is None else lambda _: on_page()
+        for entry in read_entries(client, query.path, query.params(), query.headers, priority, on_body):
             bucket = _bucket(entry, query.path)
             if bucket.start < bucket.end < bucket.start + width == end:
                 bucket.end = end  # the open bucket, told as far as it has got
@@ -87,7 +97,7 @@ def read_buckets(
                 raise _refusal(bucket, query, floor)
             if bucket.start.timestamp() % width.total_seconds():
                 where = f"bucket {iso(bucket.start, 'seconds')}"
-                raise _broken(query.path, f"{where} does not lie on the grid of {query.width}")
+                raise broken(query.path, f"{where} does not lie on the grid of {query.width}")
             floor = bucket.end
             yield bucket
     except BadRequest as refusal:
@@ -107,35 +117,39 @@ def read_list(
 
     Raises BrokenContract for paging that contradicts itself and whatever `AdminClient.get` raises.
     """
-    return _entries(client, path, tuple(params), tuple(headers), priority)
+    return read_entries(client, path, tuple(params), tuple(headers), priority)
 
 
-def _entries(
+def read_entries(
     client: AdminClient,
     path: str,
     params: Params,
     headers: Params,
     priority: Priority,
-    on_page: Callable[[], object] | None = None,
+    on_body: Callable[[dict[str, Any]], object] | None = None,
 ) -> Iterator[Any]:
+    """The entries of all pages of an answer. `on_body` is called with every page before its entries come.
+
+    Raises BrokenContract for paging that contradicts itself and whatever `AdminClient.get` raises.
+    """
     seen: set[Params] = set()
     allowance = Allowance()
     following: Params = ()
     empty = 0
     while True:
         if len(seen) >= _MOST_PAGES:
-            raise _broken(path, f"more than {_MOST_PAGES:,} pages")
+            raise broken(path, f"more than {_MOST_PAGES:,} pages")
         body = _get(client, path, params + following, headers, priority, allowance, is_first=not following)
-        if on_page:
-            on_page()
+        if on_body:
+            on_body(body)
         data = body.get("data", ())
         data = [] if data is None else data  # null is empty
         if not isinstance(data, list):
-            raise _broken(path, "a page without a list `data`")
+            raise broken(path, "a page without a list `data`")
         following = _next(body, path)
         empty = 0 if data else empty + 1
         if following in seen or empty > _MOST_EMPTY_PAGES:
-            raise _broken(path, "a page token came twice" if following in seen else "empty pages without end")
+            raise broken(path, "a page token came twice" if following in seen else "empty pages without end")
         seen.add(following)
         yield from data
         del body, data  # only one page at a time is in memory
@@ -175,7 +189,7 @@ def _next(body: dict[str, Any], path: str) -> Params:
             return ((name, token),)
     if more is None and body.get("next_page") in (None, ""):
         return ()
-    raise _broken(
+    raise broken(
         path, "has_more without a next page" if more is True else "an unreadable has_more or next_page"
     )
 
@@ -185,14 +199,15 @@ def _bucket(entry: Any, path: str) -> Bucket:
         start, end, rows = entry["starting_at"], entry["ending_at"], entry["results"]
         rows = [] if rows is None else rows  # null is empty
         if isinstance(rows, list):
-            return Bucket(_instant(start), _instant(end), rows)
+            return Bucket(instant(start), instant(end), rows)
     except (KeyError, TypeError, ValueError, OverflowError):
         pass
-    raise _broken(path, "an entry that is no bucket (starting_at, ending_at, results)")
+    raise broken(path, "an entry that is no bucket (starting_at, ending_at, results)")
 
 
 @lru_cache(maxsize=8192)
-def _instant(text: str) -> datetime:
+def instant(text: str) -> datetime:
+    """A bucket's bound. Raises ValueError or TypeError for what is no time with a zone."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("no time zone")
@@ -202,14 +217,15 @@ def _instant(text: str) -> datetime:
 def _refusal(bucket: Bucket, query: BucketQuery, floor: datetime) -> BrokenContract:
     span = f"bucket {iso(bucket.start, 'seconds')} to {iso(bucket.end, 'seconds')}"
     if bucket.end - bucket.start != WIDTHS[query.width]:
-        return _broken(query.path, f"{span} is not {query.width} wide")
+        return broken(query.path, f"{span} is not {query.width} wide")
     if query.start <= bucket.start < floor:
-        return _broken(query.path, f"{span} came twice or out of order")
+        return broken(query.path, f"{span} came twice or out of order")
     asked = f"{iso(query.start, 'seconds')} to {iso(query.end, 'seconds')}"
-    return _broken(query.path, f"{span} lies outside the asked range {asked}")
+    return broken(query.path, f"{span} lies outside the asked range {asked}")
 
 
-def _broken(path: str, what: str) -> BrokenContract:
+def broken(path: str, what: str) -> BrokenContract:
+    """What to raise when an answer contradicts itself."""
     return BrokenContract(f"The Admin API's answer to {path} contradicts itself: {what}.")
 
 

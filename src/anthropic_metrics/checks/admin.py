@@ -30,8 +30,10 @@ from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.inventory import confirm
 from anthropic_metrics.kernel.names import Names, usable_tags
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.kernel.teams import Teams
 from anthropic_metrics.reports.views import View, views
+from anthropic_metrics.spend.analytics import Analytics
 
 # Somebody is waiting for the answer: one quick second try, no long patience.
 IMPATIENT = RetryPolicy(attempts=2, longest_wait=timedelta(seconds=5))
@@ -71,6 +73,8 @@ def admin_api(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Find
         yield attempt("API keys", partial(_listed, client, partial(_keys, facts=facts), "found"))
         for view in views(config):
             yield _report(client, view, now)
+        if config.spend.enabled and config.spend.source != "allocation":
+            yield analytics_reports(client, config, now)
         yield attempt("Rate limits", partial(_listed, client, endpoints.organization_rate_limits, "groups"))
         if dropped := {space.name: lost for space in facts.workspaces if (lost := _dropped_tags(space))}:
             told = "; ".join(f"{name}: {', '.join(map(repr, lost))}" for name, lost in dropped.items())
@@ -132,6 +136,27 @@ def _report(client: AdminClient, view: View, now: datetime) -> Finding:
     if other := sorted(currencies - {USD}):
         details = f"costs in {', '.join(other)}: budgets and cost rules count {USD} only"
         return Finding(what, Status.failed, details, "Watch these costs by an alert rule of your own.")
+    return found
+
+
+def analytics_reports(client: AdminClient, config: Config, now: datetime) -> Finding:
+    """Whether the organization has the analytics reports; it may do without them."""
+    what = "Analytics reports"
+    analytics = Analytics(client, tuple(config.usage.group_by))
+    tally = Tally("spend", "")
+
+    def look() -> str:
+        end = floor(now, timedelta(hours=1))
+        totals = analytics.totals(Range(end - timedelta(days=1), end), now, tally)
+        _refuse(tally.answers)
+        if totals is None:
+            return f"not here, so spend is shared out from the daily bill. {analytics.absence}"
+        return f"cost by the hour, loaded until {totals.refreshed_at:%Y-%m-%d %H:%M}Z"
+
+    found = attempt(what, look)
+    if found.status is Status.ok and analytics.absence and config.spend.source == "analytics":
+        cure = "Set spend.source to auto, or use a key that may read analytics."
+        return Finding(what, Status.failed, found.details, cure)
     return found
 
 

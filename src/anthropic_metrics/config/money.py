@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
@@ -14,8 +14,12 @@ from anthropic_metrics.config.values import Duration, listed
 
 
 class SpendSettings(Section):
-    enabled: bool = Field(
-        True, description="Whether to keep what each row of hourly usage cost. No Admin API request."
+    enabled: bool = Field(True, description="Whether to keep what each row of hourly usage cost.")
+    source: Literal["auto", "analytics", "allocation"] = Field(
+        "auto",
+        description="Where exact figures come from: `analytics` reads the cost analytics report, "
+        "`allocation` shares the daily bill out and asks the Admin API nothing; `auto` reads the report "
+        "where the organization has it, which is asked once a day.",
     )
     settle_after: Duration = Field(
         timedelta(hours=48),

@@ -59,6 +59,10 @@ class Poll(Part):
     dropped: Count = Field(0, description="Documents that a pipeline of yours dropped.")
     bad_rows: Count = Field(0, description="Rows that did not fit the documented shape, skipped.")
     unknown_fields: Count = Field(0, description="Fields the agent does not know, kept going.")
+    unmatched: Count = Field(
+        0,
+        description="Rows of the cost analytics report that fit no row of usage; each has a spend document.",
+    )
     silencing: Keywords | None = Field(
         None, description="What keeps budgets or alert rules silent: another currency, an unknown name."
     )
@@ -156,6 +160,15 @@ class EstimateCheck(Part):
     cell_billed_usd: Money | None = Field(None, description="What the bill has for that cell.")
 
 
+class BillCheck(Part):
+    """Where the cost report and the cost analytics report differ, by workspace and settled UTC day."""
+
+    workspace_id: Keyword | None = Field(None, description="The workspace, where usage is grouped by it.")
+    classic_usd: Money = Field(description="What the cost report has.")
+    analytics_usd: Money = Field(description="What the cost analytics report has.")
+    difference_usd: Money = Field(description="Analytics less classic.")
+
+
 class Budget(Part):
     """A budget, or a spend limit of the Console, in the period that begins at `@timestamp`, UTC.
 
@@ -212,6 +225,7 @@ class AgentAnthropic(Shared):
     grain_check: GrainCheck | None = None
     budget: Budget | None = None
     estimate_check: EstimateCheck | None = None
+    bill_check: BillCheck | None = None
     report: MonthReport | None = None
 
 

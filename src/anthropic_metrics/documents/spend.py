@@ -26,9 +26,9 @@ class SpendFields(Part):
 
     bucket_start_time: Date = Field(description="The bucket's start, inclusive, UTC.")
     bucket_end_time: Date = Field(
-        description="The bucket's end, exclusive, UTC: an hour later, for `Unattributed` a day."
+        description="The bucket's end, exclusive, UTC: an hour later, for `Unattributed` allocated a day."
     )
-    bucket_width: Keyword = Field(description="`1h`; `1d` where the key is `Unattributed`.")
+    bucket_width: Keyword = Field(description="`1h`; `1d` where it is allocated and the key `Unattributed`.")
     bucket_complete: Flag = Field(description="The same as in the row of usage.")
     model: Keyword | None = Field(None, description="The model's id.")
     workspace_id: Keyword | None = Field(
@@ -69,7 +69,8 @@ class SpendFields(Part):
         "where the cache cost more than it saved.",
     )
     basis: Keyword = Field(
-        description="`estimated` until the UTC day is settled, then `allocated`: shared out from the bill."
+        description="`estimated` until the UTC day is settled, then `allocated`: shared out from the bill; "
+        "`billed` where the analytics reports have the hour."
     )
     price_source: Keyword | None = Field(
         None,

@@ -18,9 +18,10 @@ class Tally(Counts):
 
     `differing` buckets of two grains, None: none were compared. `estimate_error` is by what share of its bill
     the newest settled day was estimated too high, None: not known. `answers` names what the Admin API's
-    answers had wrong (`bad_rows` counts it) or new (`unknown_fields`). `notes` are no failures, but tell what
-    to do. `read_from` is set where the API answers nothing older. `silencing` has a sentence for each value
-    that keeps budgets or alert rules silent.
+    answers had wrong (`bad_rows` counts it) or new (`unknown_fields`). `unmatched` counts rows of the cost
+    analytics report that fit no row of usage. `notes` are no failures, but tell what to do. `read_from` is
+    set where the API answers nothing older. `silencing` has a sentence for each value that keeps budgets or
+    alert rules silent.
     """
 
     poller: str
@@ -32,6 +33,7 @@ class Tally(Counts):
     rows: int = 0
     bad_rows: int = 0
     unknown_fields: int = 0
+    unmatched: int = 0
     differing: int | None = None
     newest_data: datetime | None = None
     read_from: datetime | None = None

@@ -13,7 +13,7 @@ from .costs import decimal_text
 from .edits import CostEdit
 from .identity import share
 from .organization import DELETED_KEY, api_key_id
-from .prices import CODE_EXECUTION_CENTS, TOKEN_TYPES, WEB_SEARCH_CENTS, token_cents
+from .prices import CODE_EXECUTION_CENTS, MODELS, TOKEN_TYPES, WEB_SEARCH_CENTS, token_cents
 from .series import DIMENSIONS as SERIES
 from .simulation import Simulation
 from .traffic import ZERO, Cell, add
@@ -166,7 +166,7 @@ class Rows:
         model, tier, window, geo = (
             series[name] or "" for name in ("model", "service_tier", "context_window", "inference_geo")
         )
-        if tier not in _BILLED_TIERS:
+        if tier not in _BILLED_TIERS or model not in MODELS:
             return
         for token_type, tokens in zip(TOKEN_TYPES, cell, strict=False):
             if tokens:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.documents.spend import SpendDocument
-from anthropic_metrics.kernel.frame import Frame
+from anthropic_metrics.kernel.frame import Frame, paid_fields
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.spend.allocate import Allocation, Parts, Share, Unattributed
-from anthropic_metrics.spend.estimate import Estimate, Prices, at_list_price, saved_by_cache
-from anthropic_metrics.spend.inputs import Row, Shared
+from anthropic_metrics.spend.billed import BilledHour, BilledShare, Unmatched
+from anthropic_metrics.spend.estimate import Estimate, Prices, at_list_price, estimate, saved_by_cache
+from anthropic_metrics.spend.inputs import HOUR, Row, Shared
 from anthropic_metrics.spend.money import Usd, usd_text
 from anthropic_metrics.spend.rows import PART_NAMES, Used
 
@@ -23,15 +26,49 @@ def estimated_documents(
 ) -> Iterator[Prepared]:
     """Rows of usage whose day is not settled."""
     for row, found in rows:
-        own = {
-            "basis": "estimated",
-            "price_source": found.source,
-            "blended": _blended(found.used, prices) or None,
-            **_tokens(found.used, found.priority_tokens, found.unpriced_tokens),
-            **_money(found.amount, found.parts),
-            **_beside(found.used, found.amount, found.parts, prices),
+        yield _document(row, _estimated(found, prices), frame)
+
+
+def billed_documents(
+    hour: datetime, billed: BilledHour, rows: Iterable[Row], prices: Prices, frame: Frame
+) -> Iterator[Prepared]:
+    """An hour of the analytics reports: every row of its usage, and what no row can carry.
+
+    A row that the reports do not have yet stays an estimate.
+    """
+    for row in rows:
+        share = billed.shares.get(row.used.id)
+        yield _document(row, _of_report(row.used, share, prices), frame)
+    for line in billed.unmatched:
+        yield _unmatched(line, replace(frame, bucket=Range(hour, hour + HOUR)))
+
+
+def _of_report(used: Used, share: BilledShare | None, prices: Prices) -> dict[str, Any]:
+    if share is not None and share.has_cost:
+        return {
+            "basis": "billed",
+            "requests": share.requests,
+            **_tokens(used, 0, 0),
+            **_money(share.amount, tuple(share.parts)),
+            "list_usd": share.listed,
+            "cache_saved_usd": saved_by_cache(used, tuple(share.parts), prices),
         }
-        yield _document(row, own, frame)
+    early = _estimated(estimate(used, prices), prices)
+    if early["priority_tokens"] is not None:
+        # Paid by a commitment: there is no bill to wait for.
+        early |= {"basis": "billed", "price_source": None}
+    return early | {"requests": None if share is None else share.requests}
+
+
+def _estimated(found: Estimate, prices: Prices) -> dict[str, Any]:
+    return {
+        "basis": "estimated",
+        "price_source": found.source,
+        "blended": _blended(found.used, prices) or None,
+        **_tokens(found.used, found.priority_tokens, found.unpriced_tokens),
+        **_money(found.amount, found.parts),
+        **_beside(found.used, found.amount, found.parts, prices),
+    }
 
 
 def allocated_documents(
@@ -87,6 +124,30 @@ def _rest(line: Unattributed, shared: Shared, frame: Frame) -> Prepared:
         "spend": spend,
     }
     return _prepared(frame.identity(dimensions), frame.bucket.start, anthropic, frame)
+
+
+def _unmatched(line: Unmatched, frame: Frame) -> Prepared:
+    """A row of the report by itself, `frame` being its hour; without a key it is `Unattributed`."""
+    key = line.dimensions.get("api_key_id")
+    known = {**line.dimensions, "api_key_id": key or UNATTRIBUTED}
+    spend = {
+        "bucket_start_time": frame.bucket.start,
+        "bucket_end_time": frame.bucket.end,
+        "bucket_width": "1h",
+        "bucket_complete": True,
+        "basis": "billed",
+        "total_tokens": 0,
+        "output_tokens": 0,
+        **known,
+        "cost_type": line.cost_type,
+        **_money(line.amount, line.parts),
+        "list_usd": line.listed,
+    }
+    anthropic = {**paid_fields(known, frame.names), "spend": spend}
+    if key is None:
+        anthropic["api_key"] = {"id": UNATTRIBUTED, "name": UNATTRIBUTED}
+    identity = frame.identity({**known, "cost_type": line.cost_type or ""})
+    return _prepared(identity, frame.bucket.start, anthropic, frame)
 
 
 def _prepared(id_: str, start: datetime, anthropic: Mapping[str, Any], frame: Frame) -> Prepared:

@@ -1,19 +1,27 @@
-"""Checks of estimates as documents of the agent stream."""
+"""Checks of estimates, and of the two bills, as documents of the agent stream."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, document_id, prepare
 from anthropic_metrics.kernel.datasets import AGENT
 from anthropic_metrics.kernel.frame import Frame
+from anthropic_metrics.logs import get_logger
 from anthropic_metrics.spend.check import EstimateCheck
 from anthropic_metrics.spend.inputs import Shared
-from anthropic_metrics.spend.money import total
+from anthropic_metrics.spend.money import ZERO, Usd, total
+
+log = get_logger(__name__)
 
 ACTION = "estimate_check"
+BILL_ACTION = "bill_check"
+# A difference between early figures and the bill that is worth a line in the log.
+DRIFT_SHARE = 0.03
+DRIFT_USD = 1
 
 
 def check_document(check: EstimateCheck, shared: Shared, frame: Frame) -> Prepared:
@@ -47,8 +55,57 @@ def check_document(check: EstimateCheck, shared: Shared, frame: Frame) -> Prepar
     return prepare(document_id(frame.names.organization_id, AGENT, frame.bucket.start, dimensions), document)
 
 
+def bill_check_documents(
+    classic: Mapping[str | None, Usd],
+    analytics: Mapping[str | None, Usd],
+    shared: Callable[[str | None], Shared],
+    frame: Frame,
+) -> Iterator[Prepared]:
+    """One document per workspace in which the two bills of the UTC day `frame` differ."""
+    for workspace in sorted({*classic, *analytics}, key=str):
+        one, two = (bill.get(workspace, ZERO) for bill in (classic, analytics))
+        if one == two:
+            continue
+        difference = total((two, Usd(-one)))
+        fields = {
+            "workspace_id": workspace,
+            "classic_usd": one,
+            "analytics_usd": two,
+            "difference_usd": difference,
+        }
+        named = shared(workspace).get("workspace")
+        document = agent_document(
+            BILL_ACTION,
+            at=frame.bucket.start,
+            now=frame.now,
+            namespace=frame.namespace,
+            organization=frame.names.organization,
+            anthropic=({"workspace": named} if named else {}) | {"bill_check": fields},
+        )
+        dimensions = {"action": BILL_ACTION, "workspace_id": workspace}
+        id_ = document_id(frame.names.organization_id, AGENT, frame.bucket.start, dimensions)
+        yield prepare(id_, document)
+
+
 def day_error(checks: Iterable[EstimateCheck]) -> float | None:
     """By what share of the bill a whole day's early figures were off; None where nothing was billed."""
     checks = list(checks)
     billed = total(check.billed for check in checks)
     return float(total(check.difference for check in checks) / billed) if billed else None
+
+
+def warn_of_drift(check: EstimateCheck, drifted: set[tuple[date, str | None, str]]) -> None:
+    """Log a difference worth it, once for each day, workspace and cause: `drifted` are those already told."""
+    share, cause = check.share, check.cause
+    if share is None or cause is None or abs(share) < DRIFT_SHARE or abs(check.difference) < DRIFT_USD:
+        return
+    if (drift := (check.day, check.workspace, cause.label)) not in drifted:
+        drifted.add(drift)
+        log.warning(
+            "estimates_drifted",
+            day=check.day.isoformat(),
+            workspace=check.workspace,
+            estimated_usd=round(float(check.estimated), 2),
+            billed_usd=round(float(check.billed), 2),
+            cell=cause.label,
+        )

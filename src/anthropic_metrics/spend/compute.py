@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.questions import State
 from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.spend.allocate import Allocation, allocate
-from anthropic_metrics.spend.build import allocated_documents, estimated_documents
+from anthropic_metrics.spend.analytics import Analytics
+from anthropic_metrics.spend.billed import Spelling, bill_hour
+from anthropic_metrics.spend.build import allocated_documents, billed_documents, estimated_documents
 from anthropic_metrics.spend.estimate import Prices, estimate
 from anthropic_metrics.spend.inputs import Inputs, Row, Shared
 from anthropic_metrics.spend.learn import LOOK_BACK, Key, Learned, newest
+from anthropic_metrics.spend.money import ZERO, Usd, total
 from anthropic_metrics.spend.plan import Known, Look
+from anthropic_metrics.spend.rows import TOKENS, WEB_SEARCH
 from anthropic_metrics.spend.settle import day_start
 from anthropic_metrics.spend.table import PriceTable, list_prices
 
@@ -69,6 +74,7 @@ class SettledDay:
     allocation: Allocation
     rows: Mapping[str, Row]
     workspaces: Mapping[str, Shared]
+    bill: Mapping[str | None, Usd]
 
     @classmethod
     def read(cls, inputs: Inputs, day: date, span: Range) -> SettledDay:
@@ -77,7 +83,21 @@ class SettledDay:
         billed = list(inputs.bill(span))
         workspaces = {line.workspace_id: shared for line, shared in billed}
         allocation = allocate((line for line, _ in billed), (row.used for row in rows.values()), day)
-        return cls(allocation, rows, workspaces)
+        bill: dict[str | None, Usd] = {}
+        for line, _ in billed:
+            bill[line.workspace_id] = total((bill.get(line.workspace_id, ZERO), line.amount))
+        return cls(allocation, rows, workspaces, bill)
+
+    def in_own_spelling(
+        self, analytics: Mapping[str | None, Usd], workspaces: Collection[str]
+    ) -> Mapping[str | None, Usd]:
+        """Amounts by workspace of the analytics reports, by the workspaces of the bill."""
+        spelling = Spelling((row.used for row in self.rows.values()), workspaces)
+        found: dict[str | None, Usd] = {}
+        for workspace, amount in analytics.items():
+            name = spelling.workspace(workspace)
+            found[name] = total((found.get(name, ZERO), amount))
+        return found
 
     def shared(self, workspace: str | None) -> Shared:
         """The shared fields of a workspace of the day, from its bill or else its usage."""
@@ -95,6 +115,23 @@ def estimates(inputs: Inputs, span: Range, prices: Prices, frame: Frame) -> Iter
     """One document per row of usage of a range whose day is not settled."""
     rows = _by_id(inputs, span).values()
     return estimated_documents(((row, estimate(row.used, prices)) for row in rows), prices, frame)
+
+
+def reported(
+    inputs: Inputs, span: Range, prices: Prices, frame: Frame, analytics: Analytics, tally: Tally
+) -> list[Prepared]:
+    """The documents of a range that the analytics reports have, from their rows and those of usage."""
+    by_hour: dict[datetime, list[Row]] = {}
+    for row in _by_id(inputs, span).values():
+        by_hour.setdefault(row.used.start, []).append(row)
+    documents: list[Prepared] = []
+    for hour, costs, uses in analytics.rows(span, tally):
+        rows = by_hour.get(hour, [])
+        used = [row.used for row in rows]
+        billed = bill_hour(used, costs, uses, analytics.group_by, frame.names.workspaces)
+        tally.unmatched += sum(line.cost_type in (TOKENS, WEB_SEARCH) for line in billed.unmatched)
+        documents += billed_documents(hour, billed, rows, prices, frame)
+    return documents
 
 
 def _by_id(inputs: Inputs, span: Range) -> dict[str, Row]:

@@ -59,22 +59,31 @@ def share_out(amount: Usd, weights: Sequence[int]) -> list[Usd]:
     is finer, and what is left goes to the largest remainders, the first of equal ones first. A share of
     weight 0 is 0. Raises ValueError if there is no weight.
     """
+    units, exponent = _units(amount)
+    sign, units = (-1, -units) if units < 0 else (1, units)
+    shares = share_count(units, weights)
+    return [Usd(Decimal(sign * share).scaleb(exponent, EXACT)) for share in shares]
+
+
+def share_count(count: int, weights: Sequence[int]) -> list[int]:
+    """A whole number in proportion to `weights`, by largest remainder; the shares add up to it.
+
+    Raises ValueError if there is no weight.
+    """
     whole = sum(weights)
     if whole <= 0:
         raise ValueError("an amount cannot be shared out without weights")
-    units, exponent = _units(amount)
-    sign, units = (-1, -units) if units < 0 else (1, units)
     shares, remainders = [], []
     for weight in weights:
-        quotient, remainder = divmod(units * weight, whole)
+        quotient, remainder = divmod(count * weight, whole)
         shares.append(quotient)
         remainders.append(remainder)
-    left = units - sum(shares)
+    left = count - sum(shares)
     if left:
         # sorted() is stable: of equal remainders the first in order wins.
         for place in sorted(range(len(weights)), key=lambda place: -remainders[place])[:left]:
             shares[place] += 1
-    return [Usd(Decimal(sign * share).scaleb(exponent, EXACT)) for share in shares]
+    return shares
 
 
 def _units(amount: Usd) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """Keeps the spend stream true: ranges whose usage, bill or prices changed are computed anew and compared.
 
-All it reads lies in Elasticsearch, and the `_id` of a row is that of its row of usage: so late usage, revised
-bills, a killed agent and two agents all end in the same documents, one for each row, in every stage.
+All it reads lies in Elasticsearch or is read from the Admin API anew, and the `_id` of a row is that of its
+row of usage: so late usage, revised bills, a killed agent and two agents all end in the same documents, one
+for each row, in every stage.
 """
 
 from __future__ import annotations
@@ -21,27 +22,31 @@ from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ports import Progress, Sink, Terms
 from anthropic_metrics.kernel.ranges import Range, ceil, floor
 from anthropic_metrics.kernel.tally import Tally
-from anthropic_metrics.logs import get_logger
 from anthropic_metrics.reports.views import View
-from anthropic_metrics.spend.check import EstimateCheck, estimate_checks, known_before
-from anthropic_metrics.spend.checks import ACTION, check_document, day_error
-from anthropic_metrics.spend.compute import PriceBook, SettledDay, estimates
+from anthropic_metrics.spend.analytics import UNREADABLE, Analytics
+from anthropic_metrics.spend.check import estimate_checks, known_before
+from anthropic_metrics.spend.checks import (
+    ACTION,
+    BILL_ACTION,
+    bill_check_documents,
+    check_document,
+    day_error,
+    warn_of_drift,
+)
+from anthropic_metrics.spend.compute import PriceBook, SettledDay, estimates, reported
 from anthropic_metrics.spend.inputs import HOUR, Inputs
-from anthropic_metrics.spend.learn import LOOK_BACK
-from anthropic_metrics.spend.plan import Due, Look, Seen, days_of, due
-from anthropic_metrics.spend.settle import DAY, day_of, day_start, settled
+from anthropic_metrics.spend.look import Looking
+from anthropic_metrics.spend.plan import Due, Known, Look, Seen, days_of, due, hours_of
+from anthropic_metrics.spend.settle import DAY, day_of, day_start
 from anthropic_metrics.spend.table import configured_prices
-
-log = get_logger(__name__)
 
 # Days whose inputs are read again are computed once a day, whether or not they seem to have changed.
 EVERYTHING_EVERY = timedelta(days=1)
 REREAD = timedelta(days=31)
 # The next poll of usage waits for a live pass, which computes so many days, the newest, and leaves the rest.
 LIVE_DAYS = 10
-# A difference between early figures and the bill that is worth a line in the log.
-DRIFT_SHARE = 0.03
-DRIFT_USD = 1
+# A day of the analytics reports is pages of the Admin API: it counts as so many.
+DAYS_OF_A_READ = 2
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,13 @@ class SpendPoller:
     """
 
     def __init__(
-        self, config: Config, hours: View, inventory: Inventory, *, clock: Callable[[], datetime]
+        self,
+        config: Config,
+        hours: View,
+        inventory: Inventory,
+        analytics: Analytics | None = None,
+        *,
+        clock: Callable[[], datetime],
     ) -> None:
         self.only, self.dataset = "spend", SPEND
         self.stream = stream_name(SPEND, config.namespace)
@@ -77,6 +88,11 @@ class SpendPoller:
         self._agent = stream_name(AGENT, config.namespace)
         # Caches: losing them costs one pass over everything.
         self._seen: Seen = {}
+        self._analytics = analytics
+        self._looking = Looking(
+            self.stream, self._settle_after, analytics, config.spend.source == "analytics"
+        )
+        self._checked: dict[date, object] = {}
         self._errors: dict[date, float | None] = {}
         self._drifted: set[tuple[date, str | None, str]] = set()
         self._everything_at: datetime | None = None
@@ -101,7 +117,7 @@ class SpendPoller:
         return [] if kept is None else [self._over(kept, sink)]
 
     def range(self, wanted: Range | None = None) -> Range | None:
-        """None: it reads nothing of the Admin API but names."""
+        """None: what it reads of the Admin API follows from what is in the streams."""
         return None
 
     def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
@@ -139,13 +155,15 @@ class SpendPoller:
         """Nothing is known of what touches `span`."""
         for one in [each for each in self._seen if each.start < span.end and span.start < each.end]:
             del self._seen[one]
+        for day in [day for day in self._checked if span.start <= day_start(day) < span.end]:
+            del self._checked[day]
 
     def _run(self, whole: Range, sink: Sink, tally: Tally, now: datetime, *, most: int | None = None) -> None:
         start = floor(whole.start, DAY)
         span = Range(start if start == whole.start else start + DAY, ceil(whole.end, DAY))
         names = self._inventory.names(now)
         inputs = self._inputs(sink, names)
-        look = self._look(inputs, span, now)
+        look = self._looking.look(inputs, span, now, tally, anew=most is None)
         self._book.read(inputs, look, span)
         this = _Pass(sink, tally, inputs, look, names, now)
         computed = 0
@@ -153,11 +171,12 @@ class SpendPoller:
             if most is not None and computed >= most:
                 break
             computed += self._day(day, this)
-        checked = sink.ask.windows(
-            self._agent, names.organization_id, span, DAY, terms={"event.action": [ACTION]}
-        )
-        for day in {day_of(start) for start in checked} - look.settled:
-            self._write_checks(self._frame(day, this), (), this)
+        compared = {day for day in look.settled if look.is_billed(day)}
+        for action, days in ((ACTION, look.settled), (BILL_ACTION, compared)):
+            terms = {"event.action": [action]}
+            checked = sink.ask.windows(self._agent, names.organization_id, span, DAY, terms=terms)
+            for day in {day_of(start) for start in checked} - days - look.untouched:
+                self._write_checks(action, self._frame(day, this), (), this)
         if look.usage:
             tally.saw(max(look.usage) + HOUR)
         if self._errors:
@@ -170,35 +189,55 @@ class SpendPoller:
         group_by = tuple(self._config.usage.group_by)
         return Inputs(sink.ask, usage, cost, names.organization_id, group_by, self.terms)
 
-    def _look(self, inputs: Inputs, span: Range, now: datetime) -> Look:
-        reach = Range(span.start - LOOK_BACK, span.end)
-        usage, cost = inputs.usage_states(reach), inputs.cost_states(reach)
-        own = (self.stream, inputs.organization_id, span, HOUR)
-        return Look(
-            usage,
-            cost,
-            inputs.ask.windows(*own),
-            inputs.ask.windows(*own, missing=True),
-            {day for day in cost if settled(day, now, cost, self._settle_after)},
-        )
-
-    def _day(self, day: date, this: _Pass) -> bool:
-        """Compute and compare the ranges of a day that are due; whether there were any."""
-        is_settled = day in this.look.settled
+    def _day(self, day: date, this: _Pass) -> int:
+        """Compute and compare the ranges of a day that are due; how many of `LIVE_DAYS` they count as."""
+        is_settled, is_billed = day in this.look.settled, this.look.is_billed(day)
         known = self._book.known(day + DAY if is_settled else day)
         found = due(day, this.look, known, self._seen)
         for one in found.ranges:
             self._forget(one)
             frame = self._frame(day, this)
             prices = self._book.prices(day, known)
-            if is_settled:
+            if is_settled and not is_billed:
                 whole_day = SettledDay.read(this.inputs, day, one)
                 self._check(whole_day, frame, this)
                 documents = whole_day.documents(prices, frame)
+            elif self._analytics is not None and one.start in this.look.billed:
+                try:
+                    documents = iter(reported(this.inputs, one, prices, frame, self._analytics, this.tally))
+                except UNREADABLE as error:
+                    this.tally.failures.append(f"The analytics reports could not be read: {error.message}")
+                    continue
             else:
                 documents = estimates(this.inputs, one, prices, frame)
             self._write(one, documents, found, this)
-        return bool(found.ranges)
+        if is_settled and is_billed:
+            self._check_bills(day, known, this)
+        read = any(one.start in this.look.billed for one in found.ranges)
+        return DAYS_OF_A_READ if read else bool(found.ranges)
+
+    def _check_bills(self, day: date, known: Known, this: _Pass) -> None:
+        """The checks of a settled day whose figures are those of the analytics reports, when it changed."""
+        hours = hours_of(day)
+        inputs = (this.look.states(day), known, [this.look.billed.get(hour) for hour in hours])
+        if self._checked.get(day) == inputs or self._analytics is None:
+            return
+        frame = self._frame(day, this)
+        settled_day = SettledDay.read(this.inputs, day, frame.bucket)
+        try:
+            analytics = self._analytics.by_workspace(day, this.tally)
+        except UNREADABLE as error:
+            this.tally.failures.append(f"The analytics reports could not be read: {error.message}")
+            return
+        self._check(settled_day, frame, this)
+        documents = bill_check_documents(
+            settled_day.bill,
+            settled_day.in_own_spelling(analytics, this.names.workspaces),
+            settled_day.shared,
+            frame,
+        )
+        self._write_checks(BILL_ACTION, frame, documents, this)
+        self._checked[day] = inputs
 
     def _frame(self, day: date, this: _Pass) -> Frame:
         bucket = Range(day_start(day), day_start(day) + DAY)
@@ -241,26 +280,10 @@ class SpendPoller:
         documents = (check_document(check, found.shared(check.workspace), frame) for check in checks)
         kept = self._config.retention.of(AGENT)
         if kept is None or frame.bucket.start >= this.now - kept:
-            self._write_checks(frame, documents, this)
+            self._write_checks(ACTION, frame, documents, this)
         self._errors[day] = day_error(checks)
         for check in checks:
-            self._warn(check)
+            warn_of_drift(check, self._drifted)
 
-    def _write_checks(self, frame: Frame, documents: Iterable[Prepared], this: _Pass) -> None:
-        self._reconcile(self._agent, frame.bucket, documents, {"event.action": [ACTION]}, this)
-
-    def _warn(self, check: EstimateCheck) -> None:
-        """Once for each day, workspace and cause."""
-        share, cause = check.share, check.cause
-        if share is None or cause is None or abs(share) < DRIFT_SHARE or abs(check.difference) < DRIFT_USD:
-            return
-        if (drift := (check.day, check.workspace, cause.label)) not in self._drifted:
-            self._drifted.add(drift)
-            log.warning(
-                "estimates_drifted",
-                day=check.day.isoformat(),
-                workspace=check.workspace,
-                estimated_usd=round(float(check.estimated), 2),
-                billed_usd=round(float(check.billed), 2),
-                cell=cause.label,
-            )
+    def _write_checks(self, action: str, frame: Frame, documents: Iterable[Prepared], this: _Pass) -> None:
+        self._reconcile(self._agent, frame.bucket, documents, {"event.action": [action]}, this)

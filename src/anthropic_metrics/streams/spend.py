@@ -17,19 +17,23 @@ def _pollers(organization: Organization) -> Iterator[Poller]:
     # Imported when it is called: the configuration reads the registry, and pollers read the configuration.
     from anthropic_metrics.budgets.poller import BudgetPoller
     from anthropic_metrics.reports.views import usage_view
+    from anthropic_metrics.spend.analytics import Analytics
     from anthropic_metrics.spend.poller import SpendPoller
 
     config, inventory, clock = organization.config, organization.inventory, organization.clock
     hours = usage_view(config, "1h")
     if hours is not None and config.spend.enabled:
-        yield SpendPoller(config, hours, inventory, clock=clock)
+        analytics = None
+        if config.spend.source != "allocation":
+            analytics = Analytics(organization.client, hours.group_by, hours.filters)
+        yield SpendPoller(config, hours, inventory, analytics, clock=clock)
         yield BudgetPoller(config, organization.client, inventory, organization.budgets, clock=clock)
 
 
 STREAM = Stream(
     key="spend",
     title="Spend by the hour, key and model",
-    about="what one row of usage cost: estimated, then allocated from the bill",
+    about="what one row of usage cost: estimated, then allocated from the bill or billed",
     document=SpendDocument,
     polled="5m",
     retained="spend documents",

@@ -1,0 +1,56 @@
+"""What there is to compute spend from at one moment: our own streams, and the analytics reports if any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.spend.analytics import UNREADABLE, Analytics
+from anthropic_metrics.spend.inputs import HOUR, Inputs
+from anthropic_metrics.spend.learn import LOOK_BACK
+from anthropic_metrics.spend.plan import Look
+from anthropic_metrics.spend.settle import day_of, settled
+
+_BILLED = {"anthropic.spend.basis": ["billed"]}
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How to look. `required`: the configuration says that the organization has the analytics reports."""
+
+    stream: str
+    settle_after: timedelta
+    analytics: Analytics | None
+    required: bool = False
+
+    def look(self, inputs: Inputs, span: Range, now: datetime, tally: Tally, *, anew: bool = False) -> Look:
+        """The state of everything; reports that cannot be read are a failure of the tally alone."""
+        reach = Range(span.start - LOOK_BACK, span.end)
+        usage, cost = inputs.usage_states(reach), inputs.cost_states(reach)
+        own = (self.stream, inputs.organization_id, span, HOUR)
+        look = Look(
+            usage,
+            cost,
+            inputs.ask.windows(*own),
+            inputs.ask.windows(*own, missing=True),
+            {day for day in cost if settled(day, now, cost, self.settle_after)},
+        )
+        if self.analytics is None:
+            return look
+        try:
+            totals = self.analytics.totals(span, now, tally, anew=anew)
+        except UNREADABLE as error:
+            tally.failures.append(f"The analytics reports could not be read: {error.message}")
+            totals = self.analytics.last(now)
+            if totals is None:
+                # What was billed stays: nothing says that it is not right.
+                billed = inputs.ask.windows(*own, terms=_BILLED)
+                return replace(look, untouched={day_of(hour) for hour in billed})
+        if totals is None:
+            if self.required:
+                tally.failures.append(f"spend.source is analytics: {self.analytics.absence}")
+            return look
+        hours = {hour: found for hour, found in totals.hours.items() if span.start <= hour < span.end}
+        return replace(look, billed=hours, loaded=totals.refreshed_at)
