@@ -91,9 +91,10 @@ def test_ids_are_fixed_prefixed_and_unique() -> None:
     ids = [each["id"] for each in OBJECTS]
     assert len(set(ids)) == len(ids)
     assert all(id_.startswith("anthropic-metrics") for id_ in ids)
-    assert ids[:4] == [
+    assert ids[:5] == [
         "anthropic-metrics",
         "anthropic-metrics-overview",
+        "anthropic-metrics-spend",
         "anthropic-metrics-tokens",
         "anthropic-metrics-cost",
     ]
