@@ -256,6 +256,8 @@ def test_the_daemon_has_the_evaluation_among_its_jobs_only_where_it_is_on(
             attempt(agent, [job for job in agent.jobs if job.name == "alerts"])
         assert len(inbox.texts("/slack")) == 3
         poll = next(
-            source for source in w.sources("agent") if source["anthropic"]["poll"]["poller"] == "alerts"
+            source
+            for source in w.sources("agent")
+            if source["anthropic"].get("poll", {}).get("poller") == "alerts"
         )
         assert poll["anthropic"]["poll"]["created"] == 3

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -17,15 +18,24 @@ import pytest
 from elasticsearch import Elasticsearch
 from pydantic import SecretStr
 from structlog.testing import capture_logs
+from typer.testing import CliRunner
 
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.config import Config, ElasticsearchSettings, HealthSettings, UsageSettings
+from anthropic_metrics.cli import app
+from anthropic_metrics.config import (
+    AlertSettings,
+    Config,
+    ElasticsearchSettings,
+    HealthSettings,
+    UsageSettings,
+)
 from anthropic_metrics.config.budgets import old_budgets
 from anthropic_metrics.health_server import HealthServer
 from anthropic_metrics.kernel.jobs import Kind
-from anthropic_metrics.simulator import effects, reports
+from anthropic_metrics.simulator import ADMIN_KEY, effects, reports
 from anthropic_metrics.simulator.costs import cost_rows
 from tests.harness.world import World, attempt, world
+from tests.servers.webhook import webhook
 
 NOW = datetime(2026, 10, 30, 12, tzinfo=UTC)
 TOKEN = "budgets-token-of-the-test"
@@ -228,3 +238,65 @@ def test_the_daemon_counts_budgets_after_each_poll_of_spend(counted: tuple[World
         Kind.live,
         agent.config.usage.interval,
     )
+
+
+@pytest.fixture
+def written(counted: tuple[World, Agent], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration as a file, and commands that run at the world's time."""
+    w, _ = counted
+    given = {
+        "anthropic": {"base_url": w.server.url, "admin_key": ADMIN_KEY, "requests_per_minute": 60_000},
+        "elasticsearch": {"hosts": list(w.config.elasticsearch.hosts)},
+        "namespace": w.config.namespace,
+        "usage": {"granularities": ["1h"]},
+        "budgets": BUDGETS,
+        "teams": TEAMS,
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps(given), "utf-8")
+    for module in ("budgets", "digest"):
+        monkeypatch.setattr(f"anthropic_metrics.cli.{module}.utc_now", w.clock.now)
+    return path
+
+
+def test_the_command_shows_what_the_agent_counts_and_ends_with_1_where_one_is_exceeded(
+    counted: tuple[World, Agent], written: Path
+) -> None:
+    _, agent = counted
+    shown = CliRunner().invoke(app, ["budgets", "--config", str(written), "--format", "json"])
+    assert shown.exit_code == 1
+    rows = {row["budget"]: row for row in json.loads(shown.stdout)["budgets"]}
+    states = agent.organization.budgets.all()
+    assert states is not None
+    for body in states["budgets"]:
+        row = rows[body["name"]]
+        assert row["state"] == body["state"]
+        assert row["spent"] is None or float(row["spent"]) == pytest.approx(body["spent"], abs=0.006)
+    table = CliRunner().invoke(app, ["budgets", "--config", str(written)])
+    assert "did you mean Production?" in table.stderr
+    assert "Less than two weeks of history" in table.stdout
+
+
+def test_a_digest_is_posted_once_however_many_agents_run_and_printed_the_same(
+    counted: tuple[World, Agent], written: Path
+) -> None:
+    w, _ = counted
+    with webhook() as inbox:
+        plain_url, slack_url = SecretStr(f"{inbox.url}/plain"), SecretStr(f"{inbox.url}/slack")
+        alerts = AlertSettings(webhooks=(plain_url,), slack_webhooks=(slack_url,))
+        config = w.config.model_copy(update={"alerts": alerts, "digest": "daily"})
+        for _ in range(2):
+            with Agent(config, clock=w.clock.now) as one:
+                (job,) = [job for job in one.jobs if job.name == "digest"]
+                for _ in range(2):
+                    assert one.attempt(job).failures == []
+    (_, plain), (_, in_slack) = sorted(inbox.taken, key=lambda taken: taken[0])
+    assert plain["start"] == "2026-10-29T00:00:00.000Z"
+    day = [source for source in w.sources("spend") if source["@timestamp"].startswith("2026-10-29")]
+    amounts = [source["anthropic"]["spend"].get("amount_usd", 0) for source in day]
+    assert plain["usd"] == pytest.approx(sum(amounts))
+    assert in_slack["blocks"][0]["type"] == "header"
+    printed = CliRunner().invoke(app, ["digest", "--print", "--every", "daily", "--config", str(written)])
+    assert printed.exit_code == 0
+    assert printed.stdout.splitlines()[0] == plain["text"].splitlines()[0]
+    assert TOKEN not in json.dumps([plain, in_slack])

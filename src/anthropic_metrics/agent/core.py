@@ -17,7 +17,9 @@ from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
 from anthropic_metrics.agent.runtime import Runtime
 from anthropic_metrics.alerts.watch import Watch
+from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
+from anthropic_metrics.digest.send import DigestSender
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.setup import ensure
@@ -83,7 +85,7 @@ class Agent:
         )
         self.organization = Organization(config, self.client, inventory, clock=clock)
         self.sink = self.runtime.sink(self._record_corrections)
-        self.runtime.schedule([*self.organization.scheduled(self.sink), *self._watch()])
+        self.runtime.schedule([*self.organization.scheduled(self.sink), *self._watch(), *self._digest()])
         self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
         self._ready = threading.Lock()
@@ -126,6 +128,14 @@ class Agent:
             return []
         watch = Watch(self.config, self.runtime.elasticsearch, clock=self.clock, stop=self.stop)
         return [Job("alerts", "alerts", watch.stream, watch.interval, watch.evaluate)]
+
+    def _digest(self) -> list[Job]:
+        """The digest, where it is asked for and there is spend to read."""
+        if self.config.digest == "off" or not collects_spend(self.config):
+            return []
+        inventory = self.organization.inventory
+        sender = DigestSender(self.config, self.client, inventory, clock=self.clock, stop=self.stop)
+        return [sender.job(self.sink)]
 
     def attempt(self, job: Job) -> Tally:
         """Run a job, whatever happens in it, and report it: log, health, metrics, agent stream.

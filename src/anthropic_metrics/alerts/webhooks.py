@@ -59,8 +59,12 @@ class Poster:
         self._seconds = seconds
 
     def post(self, webhook: Webhook, message: dict[str, Any]) -> None:
-        """Raises RetryLater when it was not taken; its message names neither host nor URL."""
-        body = {"text": _slack(message["text"])} if webhook.kind == "slack" else message
+        """Post an alert. Raises RetryLater when it was not taken; its message names neither host nor URL."""
+        body = {"text": escaped(message["text"])} if webhook.kind == "slack" else message
+        self.post_body(webhook, body)
+
+    def post_body(self, webhook: Webhook, body: dict[str, Any]) -> None:
+        """Post this JSON, whatever kind of webhook it is. Raises as `post` does."""
         for attempt in range(ATTEMPTS):
             if attempt and self._stop.wait(self._waits[attempt - 1]):
                 raise Stopped
@@ -69,10 +73,10 @@ class Poster:
                 return
             if not again:
                 break
-        raise RetryLater(f"Webhook {webhook.name} did not take an alert: {problem}.")
+        raise RetryLater(f"Webhook {webhook.name} did not take a message: {problem}.")
 
 
-def _slack(text: str) -> str:
+def escaped(text: str) -> str:
     """Slack's three control characters as text: a workspace named `<!channel>` must not call the channel."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

@@ -11,7 +11,7 @@ from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.replies import Problems, SpendLimit
 from anthropic_metrics.config.budgets import PERIODS, BudgetSettings
-from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
+from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, Stopped
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.logs import get_logger
 
@@ -49,6 +49,8 @@ class SpendLimits:
             if not self.refusal:
                 log.info("spend_limits_not_readable", reason=error.message)
             self.refusal, self._limits, self._next = error.message, [], now + _AFTER_REFUSAL
+        except Stopped:
+            raise
         except MetricsError as error:
             log.warning("spend_limits_kept", reason=str(error))
         return self._limits

@@ -18,7 +18,7 @@ from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.budgets.limits import SpendLimits
 from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.checks.admin import IMPATIENT
-from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect
@@ -69,18 +69,18 @@ def register(app: typer.Typer) -> None:
 
 
 @answers(BUDGETS)
-def budgets(config: ConfigOption = None) -> Answer:
+def budgets(config: ConfigOption = None, embedded: EmbeddedOption = False) -> Answer:
     """Each budget: spent, left, burn rate, forecast, the day it runs out. Exit code 1 if one is exceeded.
 
     Spend limits of the Console are shown too, where the key may read them."""
-    settings, now = load(config), utc_now()
+    settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch()
     settings.require_admin_key()
     with (
         closing(connect(settings.elasticsearch)) as es,
         AdminClient(settings.anthropic, retry=IMPATIENT) as client,
     ):
-        names = _names(settings, es, client, now)
+        names = names_of(settings, es, client, now)
         spend_limits, problems = SpendLimits(client), Problems()
         limits: Sequence[SpendLimit] = spend_limits.read(now, problems)
         counter = Counter(settings, ElasticQuestions(es, must_refresh=False), names)
@@ -97,7 +97,8 @@ def budgets(config: ConfigOption = None) -> Answer:
     )
 
 
-def _names(config: Config, es: Client, client: AdminClient, now: datetime) -> Names:
+def names_of(config: Config, es: Client, client: AdminClient, now: datetime) -> Names:
+    """Today's inventory, with what the streams remember of it."""
     inventory = Inventory(
         client,
         organization_id=config.anthropic.organization_id,

@@ -61,7 +61,7 @@ def load(path: Path | None, *, embedded: bool = False) -> Config:
     for caution in config.cautions():
         log.warning("unsafe_configuration", reason=caution)
     for hint in config.hints():
-        log.warning("old_configuration", reason=hint)
+        log.warning("configuration_hint", reason=hint)
     return config
 
 

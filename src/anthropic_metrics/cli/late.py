@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "headroom": ("headroom", "How close each rate limit was."),
     "budgets": ("budgets", "What is left of each budget, and until when."),
     "keys": ("keys", "API keys: unused, expiring, by workspace or owner."),
+    "digest": ("digest", "A day or a week in a message: printed or posted."),
     "alerts": ("alerts", "Alert rules: list, evaluate, install, export."),
     "dashboards": ("dashboards", "The dashboards without, or before, a Kibana."),
     "config": ("configuration", "Begin, check and show the configuration."),

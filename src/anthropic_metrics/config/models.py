@@ -145,6 +145,11 @@ class LogSettings(Section):
     )
 
 
+def _off(value: object) -> object:
+    """YAML reads a bare off as false."""
+    return "off" if value is False else lower(value)
+
+
 class Config(Section):
     """Everything a user can decide."""
 
@@ -171,6 +176,10 @@ class Config(Section):
         description="What a period may cost or use: a list of `{name, usd or tokens}` with optional `period` "
         "(`monthly`, `weekly`, `daily`), one of `team, workspace, api_key, tag`, and `levels` (percentages "
         "that alert, else 50, 75, 90, 100).",
+    )
+    digest: Annotated[Literal["off", "daily", "weekly"], BeforeValidator(_off)] = Field(
+        "off",
+        description="`daily` or `weekly`: `run` posts each UTC day or week to the webhooks of `alerts`.",
     )
     spend: SpendSettings = SpendSettings()
     teams: Teams = Field(
@@ -225,8 +234,10 @@ class Config(Section):
         return next((budget for budget in self.budgets if budget.is_months_whole), None)
 
     def hints(self) -> Iterator[str]:
-        """What still loads in an older form, one sentence each."""
+        """What still loads in an older form, and what has no effect, one sentence each."""
         yield from budget_hints(self.budgets)
+        if self.digest != "off" and not (self.alerts.webhooks or self.alerts.slack_webhooks):
+            yield "digest: alerts.webhooks and alerts.slack_webhooks are empty: nobody gets it."
 
     def cautions(self) -> Iterator[str]:
         """What is allowed but unsafe, one sentence each, for a warning at the start."""

@@ -1,0 +1,93 @@
+"""`digest`: what a day or a week cost, printed or posted to the alert webhooks."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from contextlib import closing
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.replies import Problems
+from anthropic_metrics.agent.core import utc_now
+from anthropic_metrics.alerts.webhooks import Poster, webhooks
+from anthropic_metrics.budgets.limits import SpendLimits
+from anthropic_metrics.checks.admin import IMPATIENT
+from anthropic_metrics.cli.budgets import names_of
+from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
+from anthropic_metrics.cli.render import say
+from anthropic_metrics.digest.collect import Collector, finished
+from anthropic_metrics.digest.message import body, slack, text
+from anthropic_metrics.digest.send import active_keys
+from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.questions import ElasticQuestions
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.redaction import clean
+
+
+class Every(StrEnum):
+    """The period of a digest."""
+
+    daily = "daily"
+    weekly = "weekly"
+
+
+class Shape(StrEnum):
+    """How `--print` shows it."""
+
+    text = "text"
+    json = "json"
+    slack = "slack"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(digest)
+
+
+def digest(
+    show: Annotated[bool, typer.Option("--print", help="Print it instead of posting it.")] = False,
+    every: Annotated[
+        Every | None,
+        typer.Option(help="The day or the week that ended last; else as `digest` says, else the week."),
+    ] = None,
+    shape: Annotated[
+        Shape, typer.Option(help="With --print: as text, or as a webhook gets it.")
+    ] = Shape.text,
+    config: ConfigOption = None,
+    embedded: EmbeddedOption = False,
+) -> None:
+    """Spend, movers, budgets, forecast, opportunities and unused keys of the last day or week.
+
+    Posts to alerts.webhooks and alerts.slack_webhooks; `digest: weekly` lets the agent do so by itself."""
+    settings, now = load(config, embedded=embedded), utc_now()
+    settings.require_elasticsearch()
+    settings.require_admin_key()
+    to = webhooks(settings.alerts)
+    if not show and not to:
+        raise ConfigError(
+            "alerts.webhooks, alerts.slack_webhooks: there are none to post to; --print shows it"
+        )
+    is_daily = every is Every.daily or (every is None and settings.digest == "daily")
+    span = finished(now, "daily" if is_daily else "weekly")
+    with (
+        closing(connect(settings.elasticsearch)) as es,
+        AdminClient(settings.anthropic, retry=IMPATIENT) as client,
+    ):
+        collector = Collector(
+            settings, ElasticQuestions(es, must_refresh=False), names_of(settings, es, client, now)
+        )
+        limits = SpendLimits(client).read(now, Problems())
+        found = collector.digest(span, now, active_keys(client), limits)
+    if not show:
+        poster = Poster(threading.Event())
+        for webhook in to:
+            poster.post_body(webhook, slack(found) if webhook.kind == "slack" else body(found))
+        say(f"Posted to {len(to)} webhooks.")
+        return
+    shown = {Shape.json: body, Shape.slack: slack}
+    words = json.dumps(shown[shape](found), indent=2) if shape in shown else text(found)
+    sys.stdout.write("\n".join(map(clean, words.split("\n"))) + "\n")

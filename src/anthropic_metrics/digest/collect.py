@@ -1,0 +1,121 @@
+"""Reads what a digest needs from our own streams; of the Admin API only the list of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from anthropic_metrics.admin_api.replies import ApiKey, SpendLimit
+from anthropic_metrics.budgets.count import Counter
+from anthropic_metrics.budgets.ledger import Ledger
+from anthropic_metrics.budgets.period import DAY, period_of
+from anthropic_metrics.budgets.state import budget_state, history_of
+from anthropic_metrics.config import Config
+from anthropic_metrics.config.budgets import BudgetSettings
+from anthropic_metrics.digest.content import Digest, drift, movers, opportunities
+from anthropic_metrics.forecast.model import Forecast
+from anthropic_metrics.kernel.datasets import AGENT, SPEND, stream_name
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ports import Terms
+from anthropic_metrics.kernel.questions import Questions
+from anthropic_metrics.kernel.ranges import Range
+
+UNUSED = timedelta(days=30)
+_SETTLED_DAYS = timedelta(days=9)  # a week of settled days
+_SPEND = "anthropic.spend."
+_KEY, _WORKSPACE = "anthropic.api_key.id", "anthropic.workspace.id"
+
+
+def finished(now: datetime, every: Literal["daily", "weekly"]) -> Range:
+    """The last day or week that has ended."""
+    end = period_of(now, every).start
+    return Range(end - (DAY if every == "daily" else 7 * DAY), end)
+
+
+@dataclass(frozen=True)
+class Collector:
+    """One organization's streams, under a configuration and today's names."""
+
+    config: Config
+    ask: Questions
+    names: Names
+
+    def digest(
+        self, span: Range, now: datetime, keys: Iterable[ApiKey], limits: Iterable[SpendLimit] = ()
+    ) -> Digest:
+        """Raises what the questions raise."""
+        before = Range(span.start - (span.end - span.start), span.start)
+        amounts, earlier = (self._named(self._sums(one, _WORKSPACE)) for one in (span, before))
+        standard: Terms = {f"{_SPEND}service_tier": ["standard"]}
+        return Digest(
+            organization=self.names.organization_name or self.names.organization_id,
+            span=span,
+            usd=sum(amounts.values()),
+            before=sum(earlier.values()),
+            movers=movers(amounts, earlier),
+            budgets=Counter(self.config, self.ask, self.names).states(now, limits),
+            forecast=self._month(now),
+            cache_saved_usd=sum(self._sums(span, "organization.id", "cache_saved_usd").values()),
+            opportunities=opportunities(
+                self._named(self._sums(span, _KEY, "uncached_input_usd")),
+                self._named(self._sums(span, _KEY, "cache_read_usd")),
+                self._named(self._sums(span, _KEY, terms=standard)),
+            ),
+            unused_keys=self._unused(now, keys),
+            drift=self._drift(now),
+        )
+
+    def _sums(
+        self, span: Range, by: str, field: str = "amount_usd", terms: Terms | None = None
+    ) -> dict[str, float]:
+        return self._added(SPEND, span, by, f"{_SPEND}{field}", terms)
+
+    def _added(
+        self, dataset: str, span: Range, by: str, field: str, terms: Terms | None = None
+    ) -> dict[str, float]:
+        stream = stream_name(dataset, self.config.namespace)
+        sums: dict[str, float] = {}
+        found = self.ask.amounts(stream, self.names.organization_id, span, DAY, by, field, terms=terms)
+        for parts in found.values():
+            for id_, amount in parts.items():
+                sums[id_] = sums.get(id_, 0.0) + amount
+        return sums
+
+    def _named(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """The sums of workspaces or keys by what they are called today; two of one name are told apart."""
+        named: dict[str, float] = {}
+        for id_, amount in sums.items():
+            space = self.names.workspaces.get(id_)
+            name = space.name if space else self.names.api_keys.get(id_, id_)
+            named[f"{name} ({id_})" if name in named else name] = amount
+        return named
+
+    def _month(self, now: datetime) -> Forecast | None:
+        whole = BudgetSettings(name="month", usd=Decimal(1))
+        ledger = Ledger(self.ask, self.config.namespace, self.names.organization_id, from_spend=True)
+        days = ledger.days({}, history_of(whole, now))
+        return budget_state(
+            whole, days, now, running=True, settle_after=self.config.spend.settle_after
+        ).forecast
+
+    def _unused(self, now: datetime, keys: Iterable[ApiKey]) -> list[str]:
+        """Active keys, older than 30 days, that no row of spend in these days has."""
+        used = self._sums(Range(now - UNUSED, now), _KEY, "total_tokens")
+        return sorted(
+            key.name
+            for key in keys
+            if key.status == "active"
+            and key.id not in used
+            and (key.created_at is None or key.created_at < now - UNUSED)
+        )
+
+    def _drift(self, now: datetime) -> float | None:
+        span = Range(now - _SETTLED_DAYS, now)
+        estimated, billed = (
+            sum(self._added(AGENT, span, "organization.id", f"anthropic.estimate_check.{name}").values())
+            for name in ("estimated_usd", "billed_usd")
+        )
+        return drift(estimated, billed)

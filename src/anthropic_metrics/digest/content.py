@@ -1,0 +1,89 @@
+"""What a digest says, from sums of spend: figures, movers and opportunities. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from anthropic_metrics.budgets.state import BudgetState
+from anthropic_metrics.forecast.model import Forecast
+from anthropic_metrics.kernel.ranges import Range
+
+MOST = 5
+# An opportunity below it is not worth a line.
+_LEAST_USD = 1.0
+# Of a key that reads less than so much from a cache, half is assumed to repeat; a read costs a tenth.
+_POORLY_CACHED, _REPEATS, _READ_SAVES = 0.3, 0.5, 0.9
+# A batch costs half.
+_BATCH_SAVES = 0.5
+
+Sums = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Mover:
+    """What costs more or less than in the period before."""
+
+    name: str
+    usd: float
+    before: float
+
+    @property
+    def change(self) -> float:
+        return self.usd - self.before
+
+
+@dataclass(frozen=True)
+class Opportunity:
+    """What a key could have saved, `usd` in the period; `kind` is `cache` or `batch`."""
+
+    kind: str
+    key: str
+    usd: float
+
+
+@dataclass(frozen=True)
+class Digest:
+    """One period of one organization. `drift` is estimated less billed, as a share of billed, where known."""
+
+    organization: str
+    span: Range
+    usd: float
+    before: float
+    movers: Sequence[Mover]
+    budgets: Sequence[BudgetState]
+    forecast: Forecast | None
+    cache_saved_usd: float
+    opportunities: Sequence[Opportunity]
+    unused_keys: Sequence[str]
+    drift: float | None
+
+
+def movers(now: Sums, before: Sums) -> list[Mover]:
+    """The largest changes in either direction, the largest first."""
+    found = [Mover(name, now.get(name, 0.0), before.get(name, 0.0)) for name in {*now, *before}]
+    found = [mover for mover in found if abs(mover.change) >= _LEAST_USD]
+    return sorted(found, key=lambda mover: (-abs(mover.change), mover.name))[:MOST]
+
+
+def opportunities(uncached: Sums, read: Sums, standard: Sums) -> list[Opportunity]:
+    """By key, from the cost of uncached input, of cache reads, and of the standard tier.
+
+    `cache`: a key that reads less than 30 % of its input from a cache (at a tenth of the price), if half of
+    what it sends repeats. `batch`: at most half of what a key costs in the standard tier, were all of it
+    batches. Dollars of the period.
+    """
+    found = []
+    for key, usd in uncached.items():
+        tokens_read = read.get(key, 0.0) / (1 - _READ_SAVES)
+        if usd > 0 and tokens_read / (tokens_read + usd) < _POORLY_CACHED:
+            found.append(Opportunity("cache", key, usd * _REPEATS * _READ_SAVES))
+    found += [Opportunity("batch", key, usd * _BATCH_SAVES) for key, usd in standard.items()]
+    found = [one for one in found if one.usd >= _LEAST_USD]
+    ranked = sorted(found, key=lambda one: (-one.usd, one.kind, one.key))
+    return [one for kind in ("cache", "batch") for one in [x for x in ranked if x.kind == kind][:MOST]]
+
+
+def drift(estimated: float, billed: float) -> float | None:
+    """Estimated less billed, as a share of billed; None where nothing was billed."""
+    return (estimated - billed) / billed if billed else None

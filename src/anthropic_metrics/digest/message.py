@@ -1,0 +1,122 @@
+"""A digest as text, as Slack's blocks and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from anthropic_metrics.alerts.webhooks import escaped
+from anthropic_metrics.budgets.board import budget_body
+from anthropic_metrics.budgets.state import BudgetState
+from anthropic_metrics.digest.content import Digest, Mover
+from anthropic_metrics.kernel.ranges import iso
+
+# Slack takes no longer text in a section.
+_LONGEST_BLOCK = 3000
+Section = tuple[str, list[str]]
+
+
+def title(digest: Digest) -> str:
+    """The first line."""
+    days = (digest.span.end - digest.span.start).days
+    when = "on" if days == 1 else f"in the {days} days from"
+    return f"{digest.organization}: ${digest.usd:,.2f} {when} {digest.span.start:%Y-%m-%d} (UTC)"
+
+
+def sections(digest: Digest) -> Iterator[Section]:
+    """Headings with their lines; what there is nothing to say about is left out."""
+    change = digest.usd - digest.before
+    lines = [f"${digest.usd:,.2f}, {_signed(change)} against the period before (${digest.before:,.2f})."]
+    if digest.forecast is not None:
+        seen = digest.forecast
+        young = " Few days of history: the band is an assumption." if seen.is_young else ""
+        lines.append(
+            f"The month is expected to end at ${seen.expected:,.2f} "
+            f"(80 %: ${seen.low:,.2f} to ${seen.high:,.2f}).{young}"
+        )
+    yield "Spend", lines
+    yield "Movers", [_moved(mover) for mover in digest.movers]
+    yield "Budgets", [_budget(state) for state in digest.budgets]
+    saved = [f"The cache saved ${digest.cache_saved_usd:,.2f}."] if digest.cache_saved_usd > 0 else []
+    yield "Cache and batch", [*saved, *_opportunities(digest)]
+    unused = ", ".join(digest.unused_keys)
+    yield "Keys without use in 30 days", [unused] if unused else []
+    if digest.drift is not None:
+        yield "Estimates", [f"Estimates of the last settled days were off by {digest.drift:+.1%}."]
+
+
+def text(digest: Digest) -> str:
+    """For a terminal, and for what shows plain text."""
+    parts = [title(digest)]
+    for heading, lines in sections(digest):
+        if lines:
+            parts += ["", heading, *(f"  {line}" for line in lines)]
+    return "\n".join(parts)
+
+
+def slack(digest: Digest) -> dict[str, Any]:
+    """Slack's blocks, with the text that notifications show."""
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": _cut(title(digest), 150)}}
+    ]
+    for heading, lines in sections(digest):
+        if lines:
+            body = "\n".join([f"*{heading}*", *(escaped(line) for line in lines)])
+            blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": _cut(body, _LONGEST_BLOCK)}})
+    return {"text": escaped(title(digest)), "blocks": blocks}
+
+
+def body(digest: Digest) -> dict[str, Any]:
+    """The digest as JSON, for plain webhooks."""
+    seen = digest.forecast
+    return {
+        "event": "digest",
+        "organization": digest.organization,
+        "start": iso(digest.span.start),
+        "end": iso(digest.span.end),
+        "usd": round(digest.usd, 6),
+        "before_usd": round(digest.before, 6),
+        "movers": [
+            {"name": mover.name, "usd": round(mover.usd, 6), "before_usd": round(mover.before, 6)}
+            for mover in digest.movers
+        ],
+        "budgets": [budget_body(state) for state in digest.budgets],
+        "forecast": seen and {"expected": seen.expected, "low": seen.low, "high": seen.high},
+        "cache_saved_usd": round(digest.cache_saved_usd, 6),
+        "opportunities": [
+            {"kind": one.kind, "api_key": one.key, "usd": round(one.usd, 6)} for one in digest.opportunities
+        ],
+        "unused_keys": list(digest.unused_keys),
+        "estimate_drift": digest.drift,
+        "text": text(digest),
+    }
+
+
+def _opportunities(digest: Digest) -> Iterator[str]:
+    for one in digest.opportunities:
+        if one.kind == "cache":
+            yield f"{one.key}: about ${one.usd:,.2f} less if half of its uncached input came from a cache."
+        else:
+            yield f"{one.key}: up to ${one.usd:,.2f} less if its standard tier ran as batches."
+
+
+def _moved(mover: Mover) -> str:
+    return f"{mover.name}: ${mover.usd:,.2f}, {_signed(mover.change)}."
+
+
+def _budget(state: BudgetState) -> str:
+    if state.problem:
+        return state.problem
+    unit = "$" if state.unit == "usd" else ""
+    figures = f"{unit}{state.spent:,.0f} of {unit}{state.limit:,.0f}, {state.used:.0%}"
+    words = f"{state.name} ({state.label}): {figures}"
+    out = f"; runs out on {state.runs_out:%Y-%m-%d}" if state.runs_out else ""
+    return f"{words}{', exceeded' if state.state == 'exceeded' else out}."
+
+
+def _signed(change: float) -> str:
+    return f"{'+' if change >= 0 else '-'}${abs(change):,.2f}"
+
+
+def _cut(words: str, longest: int) -> str:
+    return words if len(words) <= longest else words[: longest - 3] + "..."

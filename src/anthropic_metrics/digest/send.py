@@ -1,0 +1,131 @@
+"""Sends the digest of each day or week that has ended to the alert webhooks, by one agent and once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from anthropic_metrics.admin_api import endpoints
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.replies import ApiKey, Problems, SpendLimit
+from anthropic_metrics.alerts.webhooks import Poster, webhooks
+from anthropic_metrics.budgets.limits import SpendLimits
+from anthropic_metrics.config import Config
+from anthropic_metrics.digest.collect import Collector, finished
+from anthropic_metrics.digest.content import Digest
+from anthropic_metrics.digest.message import body, slack
+from anthropic_metrics.documents.agent import agent_document
+from anthropic_metrics.documents.identity import document_id, prepare
+from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, Stopped
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.jobs import Job
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ports import Sink
+from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.logs import get_logger
+
+log = get_logger(__name__)
+
+ACTION = "digest"
+INTERVAL = timedelta(hours=1)
+# The last hours of the period have arrived by then.
+_AFTER = timedelta(hours=6)
+
+
+def active_keys(client: AdminClient) -> list[ApiKey]:
+    """The organization's keys; none where the key may not list them."""
+    try:
+        return endpoints.api_keys(client, problems=Problems())
+    except (AuthError, BadRequest) as error:
+        log.info("digest_without_keys", reason=error.message)
+        return []
+
+
+class DigestSender:
+    """A job of the agent. Who creates the document of the period in the agent stream posts; others do not.
+
+    A webhook that does not take the digest is tried again at the next turns of this agent, for a day.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        client: AdminClient,
+        inventory: Inventory,
+        *,
+        clock: Callable[[], datetime],
+        stop: threading.Event,
+        poster: Poster | None = None,
+    ) -> None:
+        self._config = config
+        self._client = client
+        self._inventory = inventory
+        self._limits = SpendLimits(client)
+        self._clock = clock
+        self._poster = poster or Poster(stop)
+        self._stream = stream_name(AGENT, config.namespace)
+        self._owed: dict[str, Digest] = {}
+
+    def job(self, sink: Sink) -> Job:
+        """Looks every hour whether a period has ended."""
+        return Job("digest", "digest", self._stream, INTERVAL, lambda tally: self.send(sink, tally))
+
+    def send(self, sink: Sink, tally: Tally) -> None:
+        """Post the digest of the period that ended last, unless somebody has. What failed is in the tally."""
+        every, now = self._config.digest, self._clock()
+        if every == "off":
+            return
+        span = finished(now, every)
+        names = self._inventory.names(now)
+        if now >= span.end + _AFTER and not self._is_claimed(sink, names, span):
+            limits: list[SpendLimit] = self._limits.read(now, tally.answers)
+            collector = Collector(self._config, sink.ask, names)
+            digest = collector.digest(span, now, active_keys(self._client), limits)
+            if self._claim(sink, names, span.start, now):
+                tally.created += 1
+                self._owed = {webhook.name: digest for webhook in webhooks(self._config.alerts)}
+        self._post(now, tally)
+
+    def _is_claimed(self, sink: Sink, names: Names, span: Range) -> bool:
+        """Whether an agent has posted, or posts, the digest of this period."""
+        sink.ask.refresh(self._stream)
+        terms = {"event.action": [ACTION]}
+        found = sink.ask.documents(self._stream, names.organization_id, span, ["@timestamp"], terms=terms)
+        return self._id(names, span.start) in {id_ for id_, _ in found}
+
+    def _claim(self, sink: Sink, names: Names, start: datetime, now: datetime) -> bool:
+        document = agent_document(
+            ACTION,
+            at=start,
+            now=now,
+            namespace=self._config.namespace,
+            organization=names.organization,
+            anthropic={},
+        )
+        outcome = sink.store.append(self._stream, [prepare(self._id(names, start), document)])
+        return outcome.created == 1
+
+    def _id(self, names: Names, start: datetime) -> str:
+        dimensions: dict[str, str | None] = {"action": ACTION, "every": self._config.digest}
+        return document_id(names.organization_id, AGENT, start, dimensions)
+
+    def _post(self, now: datetime, tally: Tally) -> None:
+        known = {webhook.name: webhook for webhook in webhooks(self._config.alerts)}
+        for name, digest in list(self._owed.items()):
+            if name not in known or now > digest.span.end + timedelta(days=1):
+                log.error("digest_never_posted", webhook=name)
+                del self._owed[name]
+                continue
+            webhook = known[name]
+            try:
+                self._poster.post_body(webhook, slack(digest) if webhook.kind == "slack" else body(digest))
+            except Stopped:
+                raise
+            except MetricsError as error:
+                tally.failures.append(str(error))
+            else:
+                del self._owed[name]
+                log.info("digest_posted", webhook=name)
