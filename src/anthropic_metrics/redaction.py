@@ -27,6 +27,7 @@ _ISSUED = rf"(?:{'|'.join(map(re.escape, _PREFIXES))})[A-Za-z0-9_\-=]{{8,}}"
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Redaction:
@@ -110,6 +111,11 @@ def printable(text: str) -> str:
 def clean(text: str) -> str:
     """`text` from elsewhere fit to be shown on a terminal: without secrets, and printable."""
     return printable(redact.scrub(text))
+
+
+def no_formula(text: str) -> str:
+    """`text` for a cell of CSV: what a spreadsheet would take for a formula gets an apostrophe before it."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def excerpt(text: str, length: int) -> str:

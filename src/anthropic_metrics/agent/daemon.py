@@ -114,7 +114,14 @@ def _jitter(job: Job) -> float:
 
 def _shut_down(scheduler: BackgroundScheduler) -> bool:
     """Wait for running jobs, no longer than the grace; tells whether all of them ended."""
-    waiter = threading.Thread(target=scheduler.shutdown, name="shutdown", daemon=True)
+    waiter = threading.Thread(target=_end, args=(scheduler,), name="shutdown", daemon=True)
     waiter.start()
     waiter.join(GRACE)
     return not waiter.is_alive()
+
+
+def _end(scheduler: BackgroundScheduler) -> None:
+    """Paused and emptied first: after its shutdown, its thread fails to remove a job that it just started."""
+    scheduler.pause()
+    scheduler.remove_all_jobs()
+    scheduler.shutdown()

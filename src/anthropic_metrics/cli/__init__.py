@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -48,7 +49,7 @@ def main() -> None:
     """Run a command; every error of ours becomes one readable message, never a traceback."""
     streams.guard()
     try:
-        with signals.interrupting():
+        with signals.interrupting(), streams.flushed():
             app()
     except ConfigError as error:
         sys.exit(_complain(error, 2))
@@ -56,9 +57,14 @@ def main() -> None:
         sys.exit(signals.exit_code())
     except MetricsError as error:
         sys.exit(_complain(error, 1))
+    except streams.OutputLost as error:
+        _complain(MetricsError(f"The output cannot be written: {error.strerror}."), 1)
+        streams.abandon()
+        sys.exit(1)
 
 
 def _complain(error: MetricsError, code: int) -> int:
     lines = redact.scrub(f"anthropic-metrics: {error}").split("\n")
-    sys.stderr.write("\n".join(map(printable, lines)) + "\n")
+    with suppress(streams.OutputLost):
+        sys.stderr.write("\n".join(map(printable, lines)) + "\n")
     return code

@@ -34,6 +34,9 @@ BUDGETS = (
     ),
 )
 
+# Too short to be a real key, so that it is not redacted where the user has to read it.
+SHOWN_KEY = "sk-ant-admin"
+
 DaysOption = Annotated[int, typer.Option(min=1, max=365, help="Days of history to begin with.")]
 SeedOption = Annotated[int, typer.Option(help="Another seed is another organization.")]
 
@@ -53,7 +56,7 @@ def simulate(
     """An Admin API that invents a believable organization, until Ctrl-C."""
     with until_asked() as stop:
         try:
-            serve(port=port, days=days, seed=seed, stop=stop, ready=_say_where)
+            serve(port=port, days=days, seed=seed, stop=stop, ready=_say_where, keys=[SHOWN_KEY])
         except OSError as error:
             raise ConfigError(
                 f"--port: cannot listen on {port}: {error.strerror}.",
@@ -62,7 +65,7 @@ def simulate(
 
 
 def _say_where(url: str) -> None:
-    say(f"Admin API at {url} for key {ADMIN_KEY}; Ctrl-C ends it.")
+    say(f"Admin API at {url} for the Admin key {SHOWN_KEY}; Ctrl-C ends it.")
 
 
 def demo(

@@ -32,14 +32,12 @@ from typing import Annotated, Any, Literal, ParamSpec
 
 import typer
 
-from anthropic_metrics.redaction import clean
+from anthropic_metrics.redaction import clean, no_formula
 
 Kind = Literal["text", "integer", "number", "decimal", "share", "time", "duration", "boolean", "list"]
 P = ParamSpec("P")
 NUMBERS = frozenset({"integer", "number", "decimal", "share"})
 TABLES_ATTRIBUTE = "answer_layouts"
-# A cell that begins so is a formula to a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Format(StrEnum):
@@ -229,7 +227,7 @@ def _field(value: object) -> str:
         return str(data).lower()
     text = str(data)
     typed = isinstance(value, int | float | Decimal)
-    return f"'{text}" if text.startswith(_FORMULA) and not typed else text
+    return text if typed else no_formula(text)
 
 
 def _json(answer: Answer) -> str:

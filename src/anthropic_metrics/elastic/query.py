@@ -133,7 +133,20 @@ def esql(
     filter: Body | None = None,
     params: Mapping[str, str] | None = None,
 ) -> Table:
-    """Column names and rows of an ES|QL query, from every shard.
+    """Column names and rows of an ES|QL query, from every shard. Raises what `typed_esql` raises."""
+    columns, rows = typed_esql(es, query, doing=doing, filter=filter, params=params)
+    return [name for name, _ in columns], rows
+
+
+def typed_esql(
+    es: Elasticsearch,
+    query: str,
+    *,
+    doing: str,
+    filter: Body | None = None,
+    params: Mapping[str, str] | None = None,
+) -> tuple[list[tuple[str, str]], list[list[Any]]]:
+    """The columns of an ES|QL query by name and type, and its rows, from every shard.
 
     Raises NoData for a stream or a field that does not exist (yet), BadRequest for a query that Elasticsearch
     refuses, RetryLater when shards did not answer.
@@ -151,7 +164,7 @@ def esql(
                 raise NoData(f"{doing}: there is no {', '.join(unknown)} yet.") from error
             raise
     with reading(doing):
-        return [column["name"] for column in answer["columns"]], answer["values"]
+        return [(column["name"], column["type"]) for column in answer["columns"]], answer["values"]
 
 
 def _from_all_shards(doing: str, ask: Callable[[], Body]) -> Body:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from elasticsearch import BadRequestError, Elasticsearch, ElasticsearchWarning
-
-from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.connect import Client
+from anthropic_metrics.elastic.query import esql, typed_esql
+from anthropic_metrics.errors import NoData
 from anthropic_metrics.kernel.ranges import iso
 from anthropic_metrics.kibana.definitions import Covers
 
 DEFAULT_LIMIT = 1000  # what Elasticsearch sets where a query has no LIMIT
+_DOING = "The query of a panel"
 _STREAM = re.compile(r"(metrics-anthropic_metrics\.\w+)-\*")
 _SINCE = re.compile(r"now-(\d+)([hdwM])(?:/([dwM]))?")
 
@@ -59,7 +60,7 @@ class Answer:
 
 
 def ask(
-    es: Elasticsearch,
+    es: Client,
     query: str,
     start: datetime,
     end: datetime,
@@ -72,23 +73,22 @@ def ask(
     A stream that does not exist has no rows. Raises MetricsError.
     """
     query = _asked(query, namespace)
-    with warnings.catch_warnings(), translated("The query of a panel"):
-        warnings.simplefilter("ignore", ElasticsearchWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Elasticsearch remarks on a query is nothing for its reader
         try:
-            found = es.esql.query(
-                query=query,
+            columns, rows = typed_esql(
+                es,
+                query,
+                doing=_DOING,
                 filter=_filter(start, end, chosen or {}),
                 params=_params(query, start, end),
             )
-        except BadRequestError as error:
-            if missing := _missing(es, query, error):
+        except NoData:
+            if missing := _missing(es, query):
                 return Answer((), (), (), missing)
             raise
-    columns = found["columns"]
     return Answer(
-        tuple(column["name"] for column in columns),
-        tuple(column["type"] for column in columns),
-        tuple(map(tuple, found["values"])),
+        tuple(name for name, _ in columns), tuple(kind for _, kind in columns), tuple(map(tuple, rows))
     )
 
 
@@ -143,29 +143,25 @@ def _asked(query: str, namespace: str | None) -> str:
     return query if "LIMIT" in query else f"{query}\n| LIMIT {DEFAULT_LIMIT}"
 
 
-def _missing(es: Elasticsearch, query: str, error: BadRequestError) -> tuple[str, ...]:
-    """The sources of a refused query that do not exist; none where something else is wrong with it."""
-    if not re.search("Unknown (index|column)", str(error)):
-        return ()
+def _missing(es: Client, query: str) -> tuple[str, ...]:
+    """The sources of a refused query that do not exist; none where it is a field that is not there."""
     source = re.match(r"\s*FROM\s+([^|]+)", query)
     names = [name.strip() for name in source[1].split(",")] if source else []
     return tuple(name for name in names if not _exists(es, name))
 
 
-def _exists(es: Elasticsearch, name: str) -> bool:
+def _exists(es: Client, name: str) -> bool:
     """Asked with ES|QL, since a reader's key may do nothing else."""
     try:
-        es.esql.query(query=f"FROM {name} | LIMIT 0")
-    except BadRequestError as error:
-        if "Unknown index" in str(error):
-            return False
-        raise
+        esql(es, f"FROM {name} | LIMIT 0", doing=_DOING)
+    except NoData:
+        return False
     return True
 
 
-def _params(query: str, start: datetime, end: datetime) -> list[dict[str, str]]:
+def _params(query: str, start: datetime, end: datetime) -> dict[str, str]:
     bounds = {"_tstart": start, "_tend": end}
-    return [{name: iso(bound)} for name, bound in bounds.items() if f"?{name}" in query]
+    return {name: iso(bound) for name, bound in bounds.items() if f"?{name}" in query}
 
 
 def _filter(start: datetime, end: datetime, chosen: Mapping[str, Sequence[str]]) -> dict[str, Any]:

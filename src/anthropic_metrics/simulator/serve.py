@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from .api import Behaviour
 from .clock import RealClock
@@ -19,13 +19,18 @@ def serve(
     days: int = 30,
     arrivals: str = "usual",
     revisions: str = "usual",
+    keys: Collection[str] = (),
     behaviour: Behaviour | None = None,
     ready: Callable[[str], None] | None = None,
     stop: threading.Event | None = None,
 ) -> None:
-    """Serve until `stop` is set or the process is interrupted. `ready` is called with the URL."""
+    """Serve until `stop` is set or the process is interrupted. `ready` is called with the URL.
+
+    `keys` are taken besides ADMIN_KEY.
+    """
     simulation = Simulation(RealClock(), seed=seed, days=days, arrivals=arrivals, revisions=revisions)
     with SimulatorServer(simulation, port, host=host, behaviour=behaviour) as server:
+        server.admin_keys.update(keys)
         if ready is not None:
             ready(server.url)
         (stop or threading.Event()).wait()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig, ObjectApiResponse
 from elasticsearch import ApiError, NotFoundError
 
+from anthropic_metrics.cli.trust import corrections_since
+from anthropic_metrics.config import Config
+from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.query import all_hits, esql
 from anthropic_metrics.errors import RetryLater
 
@@ -40,6 +44,23 @@ def test_a_point_in_time_that_is_lost_between_pages_is_never_a_whole_answer() ->
         next(found)
 
 
+class Partial(Losing):
+    """A client one of whose shards fails for every search."""
+
+    def search(self, **_: Any) -> ObjectApiResponse[Any]:
+        hits = [{"_id": "a", "sort": [1], "_source": {}}]
+        body = {"timed_out": False, "_shards": {"failed": 1}, "hits": {"hits": hits}}
+        return ObjectApiResponse(body, META)
+
+
+def test_corrections_of_some_shards_only_are_an_error_and_never_a_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(query, "PAUSES", ())
+    with pytest.raises(RetryLater, match="some of the shards"):
+        corrections_since(Partial(), Config(), datetime(2026, 11, 1, tzinfo=UTC))  # type: ignore[arg-type]
+
+
 class Starting:
     """ES|QL of a client whose newest backing index, which a rollover made, has no shard for two questions."""
 
@@ -56,7 +77,7 @@ class Starting:
 
 NO_SHARD = ApiError("no shard", META, {"error": {"type": "no_shard_available_action_exception"}})
 PART = {"is_partial": True, "columns": [], "values": []}
-WHOLE = {"is_partial": False, "columns": [{"name": "n"}], "values": [[1]]}
+WHOLE = {"is_partial": False, "columns": [{"name": "n", "type": "long"}], "values": [[1]]}
 
 
 def test_a_query_is_asked_again_while_a_shard_is_not_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
+
+import pytest
+from apscheduler.events import EVENT_SCHEDULER_PAUSED
+from apscheduler.jobstores.memory import MemoryJobStore
 
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
@@ -102,4 +106,34 @@ def test_the_scheduler_runs_what_is_added_at_once_whatever_the_clock_says() -> N
         scheduler.add_job(ran.set, daemon._AT_ONCE, id="live")
         assert ran.wait(30)
     finally:
-        scheduler.shutdown()
+        assert daemon._shut_down(scheduler)
+
+
+class Slow(MemoryJobStore):  # type: ignore[misc]  # the library has no types
+    """Says when it is asked for what is due, and answers when the scheduler is about to end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.ending = threading.Event(), threading.Event()
+
+    def get_due_jobs(self, now: datetime) -> list[Any]:
+        due_jobs: list[Any] = super().get_due_jobs(now)
+        if due_jobs:
+            self.asked.set()
+            self.ending.wait(2)
+        return due_jobs
+
+
+def test_a_scheduler_that_ends_while_it_starts_a_job_ends_without_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    errors: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", errors.append)
+    scheduler, store = daemon._scheduler(agent_of([job("live")], Stop(waits=1))), Slow()
+    scheduler.add_jobstore(store)
+    scheduler.add_listener(lambda _: store.ending.set(), EVENT_SCHEDULER_PAUSED)
+    scheduler.start()
+    scheduler.add_job(lambda: None, daemon._AT_ONCE, id="live")
+    assert store.asked.wait(30)
+    assert daemon._shut_down(scheduler)
+    assert errors == []

@@ -12,9 +12,9 @@ from typing import Any
 from anthropic_metrics.kibana.ask import DEFAULT_LIMIT, Answer
 from anthropic_metrics.kibana.definitions import Column, Table
 from anthropic_metrics.kibana.look.numbers import shown
+from anthropic_metrics.redaction import no_formula
 
 SHORT_TEXT, LONG_TEXT = 28, 60  # a cell with less is not wrapped, one with more is given room for it
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a text that begins so is a formula to a spreadsheet
 _LIMIT = re.compile(r"\|\s*LIMIT\s+(\d+)")
 
 Record = dict[str, Any]
@@ -52,7 +52,7 @@ def _field(value: object) -> object:
     if value is None or isinstance(value, (int, float)):
         return value
     text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return no_formula(text)
 
 
 def _cell(column: Column, value: Any) -> str:
