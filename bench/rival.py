@@ -51,7 +51,7 @@ LATE = {
     "1% comes 3 h late": Profile(((0.99, 0, 0), (0.01, 10800, 10800))),
     "94% 0 to 5 min, 5% 10 min, 1% 3 h": Profile(((0.94, 0, 300), (0.05, 600, 600), (0.01, 10800, 10800))),
 }
-# Share of the tokens lost for ever, by Elastic's package: 1h and 1m buckets at the three phases, 1d.
+# Share of the tokens lost for good, by Elastic's package: 1h and 1m buckets at the three phases, 1d.
 THEIRS_LATE = {
     "at once": ("0 / 0 / 0%", "0 / 0 / 0%", "0%"),
     "uniformly 0 to 5 min late": ("4.06 / 1.28 / 0.00%", "48.2 / 45.8 / 33.2%", "0.03%"),

@@ -8,7 +8,7 @@ MetricsError
 ├── RetryLater        a server is away or overloaded: keep what was planned and try again at the next poll
 ├── WrongOrganization the key belongs to another organization than before: read and write nothing, ask again
 ├── BrokenContract    an answer contradicts itself: leave its window alone and say so
-├── SinkError         Elasticsearch did not take a write: the window is not done
+├── SinkError         Elasticsearch did not accept a write: the window is not done
 └── Stopped           the agent is shutting down
 
 A single bad row is no exception: it is counted and named (`admin_api.replies.Problems`), its page lives on.

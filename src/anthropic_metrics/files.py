@@ -13,7 +13,7 @@ SECRET = 65_536
 def read_text(path: Path, most: int) -> str:
     """The text of a file in UTF-8, with or without a byte order mark.
 
-    OSError where it cannot be read, is no regular file (a pipe would wait for ever) or has more than `most`
+    OSError where it cannot be read, is no regular file (a pipe would block) or has more than `most`
     bytes; UnicodeDecodeError where it is not UTF-8.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

@@ -62,9 +62,7 @@ class Metrics:
 
         return cls(
             registry=registry,
-            documents=counter(
-                "documents_total", "Documents by what became of them (created, ...).", "stream", "outcome"
-            ),
+            documents=counter("documents_total", "Documents by outcome (created, ...).", "stream", "outcome"),
             requests=counter("requests_total", "Requests sent, by server and answer.", "server", "status"),
             retries=counter("retries_total", "Requests sent again.", "server"),
             rows_refused=counter(
@@ -189,7 +187,7 @@ class Health:
             return dict(self._pollers)
 
     def ok(self, name: str, **facts: Any) -> None:
-        """Poller `name` ended well; `facts` (JSON values) are shown with its state."""
+        """Poller `name` succeeded; `facts` (JSON values) are shown with its state."""
         now = self._clock()
         with self._lock:
             state = self._pollers[name]

@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
 USAGE = UsageSettings(granularities=("1m",), minute_backfill=timedelta(hours=2))
 
 
-def test_growth_is_that_of_the_busiest_minute_and_goes_on_to_the_limit(
+def test_growth_is_that_of_the_peaks_minute_and_goes_on_to_the_limit(
     es: Elasticsearch, elasticsearch_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with world(es, elasticsearch_url, namespace, now=NOW, days=1, usage=USAGE, series=10) as w:
@@ -35,7 +35,7 @@ def test_growth_is_that_of_the_busiest_minute_and_goes_on_to_the_limit(
                 agent.organization.only(["usage", "rate_limits", "headroom"])
                 attempt(agent, agent.organization.whole(agent.sink))
         truth = Truth(w.simulation, "new", NOW, speeds=False)
-        busiest = [_busiest(truth, end) for end in (NOW, NOW + WEEK)]
+        peaks = [_peaks(truth, end) for end in (NOW, NOW + WEEK)]
         monkeypatch.setenv("ELASTICSEARCH_URL", elasticsearch_url)
         monkeypatch.setenv("ANTHROPIC_METRICS_NAMESPACE", namespace)
         monkeypatch.setattr("anthropic_metrics.cli.headroom.utc_now", w.clock.now)
@@ -50,9 +50,9 @@ def test_growth_is_that_of_the_busiest_minute_and_goes_on_to_the_limit(
     names = {each.group_id: each.display_name for each in organization.rate_limits}
     spaces = {each.report_id or "Default": each.name for each in organization.workspaces}
     expected = {}
-    for limit_key, (tokens, limit) in busiest[1].items():
+    for limit_key, (tokens, limit) in peaks[1].items():
         _, workspace, group, kind = limit_key
-        before = busiest[0].get(limit_key)
+        before = peaks[0].get(limit_key)
         key = "(all)" if workspace is None else spaces[workspace], names[group], kind
         expected[key] = _cells(tokens, before and before[0], limit, NOW + WEEK)
     assert shown == {key: expected[key] for key in shown}
@@ -62,8 +62,8 @@ def test_growth_is_that_of_the_busiest_minute_and_goes_on_to_the_limit(
     assert grown[1] > f"{NOW + WEEK:%Y-%m-%d}"
 
 
-def _busiest(truth: Truth, end: datetime) -> dict[tuple[str, str | None, str, str], tuple[int, int]]:
-    """Tokens of the busiest minute of the hour before `end`, and the limit at the closest one, by limit."""
+def _peaks(truth: Truth, end: datetime) -> dict[tuple[str, str | None, str, str], tuple[int, int]]:
+    """Tokens of the peak minute of the hour before `end`, and the limit at the closest one, by limit."""
     windows = truth.windows(end - HOUR, end, end)
     closest: dict[tuple[str, str | None, str, str], tuple[int, int]] = {}
     for (scope, workspace, group, kind, _), each in windows.items():

@@ -206,7 +206,7 @@ def test_focus_1_3_adds_the_names_of_the_providers(w: FinanceWorld, tmp_path: Pa
         (("--month", "2026-05", "-o", "new.csv"), "There is no bill for 2026-05"),
         (("-o", "there.csv"), "exists; --overwrite replaces it"),
         (("-o", "no/new.csv"), "lies in a folder that does not exist"),
-        (("-o", "new.pdf"), "--output: its name ends in none of .html, .xlsx, .csv, .json; say --format"),
+        (("-o", "new.pdf"), "--output: the name does not end in .html, .xlsx, .csv or .json; give --format"),
         (("-o", "new.html", "--bom"), "--bom: html has no byte order mark"),
         (("-o", "new.csv", "--by", "taem"), "did you mean team?"),
         (("-o", "new.csv", "--format", "focus", "--by", "team"), "--by: a FOCUS file has every row"),

@@ -16,7 +16,7 @@ Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 @dataclass
 class Script:
-    """Gives its answers one by one, the last one for ever, and remembers what was asked."""
+    """Gives its answers one by one, the last one again and again, and remembers what was asked."""
 
     answers: list[Answer]
     requests: list[httpx.Request] = field(default_factory=list)

@@ -100,19 +100,19 @@ CASES = {
     "namespace": ("namespace: Prod-1", "namespace: must be lower case"),
     "usage retention": (
         "retention: {usage: 6d}",
-        "retention.usage: must be at least 7d, or none to keep for ever",
+        "retention.usage: must be at least 7d, or none to keep documents without limit",
     ),
     "cost retention": (
         "retention: {cost: 30d}",
-        "retention.cost: must be at least 31d, or none to keep for ever",
+        "retention.cost: must be at least 31d, or none to keep documents without limit",
     ),
     "minute retention": (
         "usage: {minute_backfill: 3d}\nretention: {usage_1m: 2d}",
-        "retention.usage_1m: must be at least usage.minute_backfill (3d), or none for ever; you gave 2d",
+        "retention.usage_1m: must be at least usage.minute_backfill (3d), or none; you gave 2d",
     ),
     "headroom retention": (
         "usage: {minute_backfill: 3d}\nretention: {headroom: 2d}",
-        "retention.headroom: must be at least usage.minute_backfill (3d), or none for ever; you gave 2d",
+        "retention.headroom: must be at least usage.minute_backfill (3d), or none; you gave 2d",
     ),
     "two keys": (
         f"anthropic: {{admin_key: {KEY}, admin_key_file: f}}",

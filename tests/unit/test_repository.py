@@ -197,3 +197,39 @@ def test_nothing_in_the_repository_names_a_machine() -> None:
         if (found := machine.search(path.read_bytes().decode("utf-8", "replace")))
     ]
     assert hits == []
+
+
+# Phrases that readers stumbled over, each split once so that this file holds none of them.
+STUMBLES = (
+    "were at| hand",
+    "closest| minute",
+    "fullest| minute",
+    "busiest| minute",
+    r"for| ever\b",
+    "nothing| to keep",
+    r"\bwants| an? ",
+    "is no| usable",
+    "if it is| to ",
+    "to hear| them",
+    "ended| well",
+    "asked for| patience",
+    "holds everything| it does",
+    "longer than| nothing",
+    "no fleet,| no agent",
+    "is no| JSON",
+    "did not| take an? ",
+)
+
+
+def test_no_text_has_a_phrase_that_readers_stumbled_over() -> None:
+    phrases = re.compile(
+        "|".join(phrase.replace("|", "").replace(" ", r"\s+") for phrase in STUMBLES), re.IGNORECASE
+    )
+    hits = [
+        f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, hit.start()) + 1}: {hit[0]}"
+        for path in tracked()
+        if path.suffix in {".md", ".py", ".yaml", ".toml"} and path.name != "README.md"
+        for text in [path.read_text("utf-8")]
+        for hit in phrases.finditer(text)
+    ]
+    assert hits == []

@@ -85,7 +85,7 @@ class Refusal:
         if self.location:
             return f"It points to {self.location}: check anthropic.base_url and the proxy."
         if self.status == 407:
-            return "The proxy wants a user and a password: put them into HTTPS_PROXY."
+            return "The proxy requires a user and a password: put them into HTTPS_PROXY."
         return ""
 
     def __str__(self) -> str:
@@ -119,7 +119,7 @@ def read(answer: Answer, hide: Callable[[str], str]) -> Refusal:
 
 
 def unreachable(request: httpx.Request, failure: httpx.RequestError) -> RetryLater:
-    """What to raise when no whole answer came."""
+    """What to raise when no complete answer came."""
     host = request.url.netloc.decode("ascii", "replace").rpartition("@")[2]
     if is_certificate(failure):
         return RetryLater(
@@ -127,7 +127,7 @@ def unreachable(request: httpx.Request, failure: httpx.RequestError) -> RetryLat
             cure="If a proxy or gateway of yours signs it, set anthropic.ca_file to its authority (PEM).",
         )
     return RetryLater(
-        f"No whole answer from {host} ({type(failure).__name__}: {_reason(failure)}).",
+        f"No complete answer from {host} ({type(failure).__name__}: {_reason(failure)}).",
         cure="Check the network, the proxy variables (HTTPS_PROXY, NO_PROXY) and anthropic.base_url.",
     )
 
@@ -141,7 +141,7 @@ def not_json(request: httpx.Request, answer: Answer, reason: str) -> RetryLater:
     """What to raise when a 200 came with something else than JSON, or with half of it."""
     kind = _line(answer.headers.get("content-type", "no content type"), _LONGEST_NAME)
     return RetryLater(
-        f"The Admin API's answer to {_asked(request)} is no JSON ({kind}; {len(answer.body)} bytes; "
+        f"The Admin API's answer to {_asked(request)} is not JSON ({kind}; {len(answer.body)} bytes; "
         f"{_line(reason, _LONGEST_TEXT)}).",
         cure="A page of a proxy or portal in between looks like this too.",
     )
@@ -158,7 +158,7 @@ def too_large(request: httpx.Request, limit: int) -> AnswerTooLarge:
 def held(seconds: float) -> RetryLater:
     """What to raise when the organization's hold is longer than a call may wait."""
     return RetryLater(
-        f"The Admin API asked for patience: no request goes out for another {seconds:.0f} seconds.",
+        f"The Admin API limits requests: none is sent for another {seconds:.0f} seconds.",
         cure="Something else may be using up the organization's limit for the Admin API.",
     )
 

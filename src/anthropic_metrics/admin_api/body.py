@@ -59,6 +59,6 @@ def _pieces(response: httpx.Response, most: int) -> Iterator[bytes]:
             # One byte more than is allowed tells that there is more; the rest stays compressed.
             yield decompressor.decompress(compressed, most + 1)
     except zlib.error as error:
-        raise httpx.DecodingError(f"the answer is no {encoding}") from error
+        raise httpx.DecodingError(f"the answer is not valid {encoding}") from error
     if not decompressor.eof:
         raise httpx.DecodingError("the compressed answer breaks off")

@@ -262,7 +262,7 @@ def _open(
     except (ValueError, ImportError, httpx.InvalidURL):
         pass  # their words may hold the proxy's password
     raise ConfigError(
-        "anthropic.base_url or a proxy variable (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) is no usable address.",
+        "anthropic.base_url or a proxy variable (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) is not a valid address.",
         cure="Write addresses as https://host or http://user:password@host:port.",
     )
 

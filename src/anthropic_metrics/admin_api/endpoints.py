@@ -40,12 +40,12 @@ _LARGEST_PAGE = ("limit", "1000")
 
 
 def organization(client: AdminClient) -> Organization:
-    """The organization of the key. Raises BrokenContract when the answer is no organization."""
+    """The organization of the key. Raises BrokenContract when the answer is not an organization."""
     problems = Problems()
     found = parse_rows(Organization, [client.get(f"{_BASE}/me")], "organization", problems)
     if not found:
         reason = problems.bad_rows[0][1]
-        raise BrokenContract(f"The Admin API's answer to {_BASE}/me is no organization: {reason}.")
+        raise BrokenContract(f"The Admin API's answer to {_BASE}/me is not an organization: {reason}.")
     return found[0]
 
 

@@ -40,7 +40,7 @@ class KeyAuth(httpx.Auth):
         self._secret = secret
         if self.kind == "ordinary":
             log.warning(
-                "ordinary_api_key", hint="the Admin API usually wants one that begins with sk-ant-admin"
+                "ordinary_api_key", hint="the Admin API usually needs one that begins with sk-ant-admin"
             )
 
     @property
@@ -75,7 +75,7 @@ class KeyAuth(httpx.Auth):
         # httpx would refuse such a header too, but with the key in its words.
         if not key or not key.isascii() or not key.isprintable() or " " in key:
             raise ConfigError(
-                "anthropic.admin_key (or admin_key_file) is no key: it is empty, or holds a blank, a line "
+                "anthropic.admin_key (or admin_key_file) is not a key: it is empty, or holds a blank, a line "
                 "break or a character beyond ASCII.",
                 cure="Copy the key again, alone on one line.",
             )

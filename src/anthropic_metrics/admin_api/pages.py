@@ -202,7 +202,7 @@ def _bucket(entry: Any, path: str) -> Bucket:
             return Bucket(instant(start), instant(end), rows)
     except (KeyError, TypeError, ValueError, OverflowError):
         pass
-    raise broken(path, "an entry that is no bucket (starting_at, ending_at, results)")
+    raise broken(path, "an entry that is not a bucket (starting_at, ending_at, results)")
 
 
 @lru_cache(maxsize=8192)

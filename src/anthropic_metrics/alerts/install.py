@@ -196,7 +196,7 @@ def _ours(kibana: KibanaClient, namespace: str) -> Iterator[Body]:
         }
         answer = kibana.request("GET", "/api/alerting/rules/_find", params=params)
         if not isinstance(answer, dict) or not isinstance(rules := answer.get("data"), list):
-            raise BrokenContract("GET /api/alerting/rules/_find: the answer is no page of rules.")
+            raise BrokenContract("GET /api/alerting/rules/_find: the answer is not a page of rules.")
         yield from (rule for rule in rules if isinstance(rule, dict) and "id" in rule)
         seen += len(rules)
         if not rules or seen >= answer.get("total", 0):

@@ -1,4 +1,4 @@
-"""`alerts`: the rules, what they would say now or then, and how to hear them."""
+"""`alerts`: the rules, what they would say now or then, and how to be notified."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ SUGGESTIONS = Layout(
 _SHOWN = 3
 CHANGES = Layout("rules", Column("rule"), Column("result"), Column("details"))
 
-commands = typer.Typer(help="Alert rules: what they say, and how to hear them.", no_args_is_help=True)
+commands = typer.Typer(help="Alert rules: what they say, and how to be notified.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -129,7 +129,7 @@ def suggest(
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
-    """Thresholds out of the organization's own past, to paste into the configuration; nothing is written.
+    """Thresholds derived from the organization's history, for the configuration; nothing is written.
 
     Under them each rule would have fired once a week at most; `would have fired on` says on what.
     """
@@ -192,7 +192,7 @@ def uninstall(config: ConfigOption = None, dry_run: DryRun = False) -> Answer:
 
 @commands.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="Where to write; made if it is not there.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write to; created if missing.")],
     kibana: Annotated[str, typer.Option(help="Kibana's version, such as 8.19.")] = "9.2",
     config: ConfigOption = None,
 ) -> None:

@@ -19,7 +19,7 @@ VALUES = Layout("configuration", Column("key"), Column("value"), Column("origin"
 CHECKED = Layout("checked", Column("what"), Column("result"))
 MASK = "********"
 
-commands = typer.Typer(help="The configuration: begin, check and show it.", no_args_is_help=True)
+commands = typer.Typer(help="The configuration: create, check and show it.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 @commands.command()
 def init(
-    output: Annotated[Path, typer.Option(help="File to write; never one that exists.")] = Path("config.yaml"),
+    output: Annotated[Path, typer.Option(help="File to write; it must not exist.")] = Path("config.yaml"),
 ) -> None:
     """Write a commented file with every key and its default."""
     from anthropic_metrics.config.reference import example

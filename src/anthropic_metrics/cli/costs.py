@@ -73,16 +73,18 @@ def costs(
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="team, workspace, key, model, line, day or tag:NAME; with commas one inside the other, "
+            help="team, workspace, key, model, line, day or tag:NAME; commas nest them, "
             "repeated for a further table. Else workspace.",
             show_default=False,
         ),
     ] = None,
     team: Annotated[str | None, typer.Option(help=TEAM_HELP, show_default=False)] = None,
-    compare: Annotated[bool, typer.Option("--compare", help="Beside it the month before.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Show the month before beside it.")] = False,
     invoice: Annotated[
         str | None,
-        typer.Option(help="The amount of an invoice: why does it differ from the bill?", show_default=False),
+        typer.Option(
+            help="The amount of an invoice, to explain how it differs from the bill.", show_default=False
+        ),
     ] = None,
     config: ConfigOption = None,
 ) -> Answer:

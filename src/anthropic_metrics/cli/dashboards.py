@@ -27,7 +27,7 @@ PAGE = Path("anthropic-metrics.html")
 INSTANT = timedelta(milliseconds=1)  # Kibana's ranges hold both of their bounds
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 
-commands = typer.Typer(help="The dashboards without, or before, a Kibana.", no_args_is_help=True)
+commands = typer.Typer(help="Render or export the dashboards without Kibana.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:

@@ -38,7 +38,7 @@ BUDGETS = (
 SHOWN_KEY = "sk-ant-admin"
 
 DaysOption = Annotated[int, typer.Option(min=1, max=365, help="Days of history to begin with.")]
-SeedOption = Annotated[int, typer.Option(help="Another seed is another organization.")]
+SeedOption = Annotated[int, typer.Option(help="Another seed makes another organization.")]
 
 
 def register(app: typer.Typer) -> None:

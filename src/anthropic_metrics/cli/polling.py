@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 def run(
     config: ConfigOption = None,
     embedded: Annotated[
-        bool, typer.Option("--embedded", help="Bring an Elasticsearch along instead of using a cluster.")
+        bool, typer.Option("--embedded", help="Start an Elasticsearch of its own instead of using a cluster.")
     ] = False,
 ) -> None:
     """Poll until stopped. SIGTERM or Ctrl-C ends it cleanly."""

@@ -55,7 +55,10 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     month: Annotated[str, typer.Option(help="2026-10, last-month or this-month.")] = LAST_MONTH,
     kind: Annotated[
-        Kind, typer.Option(help="To show who used what, to post to cost centres, or against budgets.")
+        Kind,
+        typer.Option(
+            help="Who used what (showback), postings to cost centres (chargeback), budgets (quota)."
+        ),
     ] = Kind.showback,
     by: Annotated[
         list[str] | None,
@@ -68,7 +71,7 @@ def report(
     format: Annotated[
         FileFormat | None,
         typer.Option(
-            help="Else what the name of the file ends in: html, xlsx, csv, json.", show_default=False
+            help="Default: the ending of the file's name (html, xlsx, csv, json).", show_default=False
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
@@ -76,7 +79,7 @@ def report(
         bool, typer.Option("--bom", help="csv and focus: begin with a byte order mark, for older Excels.")
     ] = False,
     focus_version: Annotated[
-        FocusVersion, typer.Option(help="The release of FOCUS whose names the file has.")
+        FocusVersion, typer.Option(help="The FOCUS version of the file's column names.")
     ] = FocusVersion.v1_2,
     config: ConfigOption = None,
 ) -> None:
@@ -88,7 +91,7 @@ def report(
     if bom and chosen not in (FileFormat.csv, FileFormat.focus):
         raise ConfigError(f"--bom: {chosen} has no byte order mark; only csv and focus")
     if chosen is FileFormat.focus and by:
-        raise ConfigError("--by: a FOCUS file has every row; it is grouped by whoever reads it")
+        raise ConfigError("--by: a FOCUS file has every row; group it where it is read")
     period = month_from(month, now)
     check_target(output, overwrite=overwrite)
     with books(load(config), now) as found:
@@ -99,9 +102,7 @@ def report(
         ledger = found.wanted(period, with_usage=with_usage)
         if chosen is FileFormat.focus:
             if not ledger.lines:
-                raise ConfigError(
-                    f"There is no bill for {period.label} yet, and a FOCUS file without rows is none"
-                )
+                raise ConfigError(f"There is no bill for {period.label} yet, and a FOCUS file needs rows")
             content = focus_csv(ledger, found.names, list_prices(), version=focus_version, bom=bom)
             save(output, content.encode(), overwrite=overwrite)
             ledgers = [ledger]
@@ -174,7 +175,7 @@ def _format_of(output: Path) -> FileFormat:
     ending = output.suffix.lower().removeprefix(".")
     if ending in ("html", "xlsx", "csv", "json"):
         return FileFormat(ending)
-    raise ConfigError("--output: its name ends in none of .html, .xlsx, .csv, .json; say --format")
+    raise ConfigError("--output: the name does not end in .html, .xlsx, .csv or .json; give --format")
 
 
 def _usual(found: Books) -> list[str]:

@@ -54,10 +54,10 @@ def register(app: typer.Typer) -> None:
 @answers(SPENT)
 def spend(
     since: Annotated[str, typer.Option(help="How far back: a length (24h, 7d) or a time.")] = "24h",
-    by: Annotated[By, typer.Option(help="What to add up by.")] = By.key,
+    by: Annotated[By, typer.Option(help="What to group by.")] = By.key,
     config: ConfigOption = None,
 ) -> Answer:
-    """What was spent, the dearest first; ~ marks what is estimated until its bill is settled."""
+    """What was spent, highest amount first; ~ marks what is estimated until its bill is settled."""
     settings, now = load(config), utc_now()
     settings.require_elasticsearch()
     span = Range(_start(since, now), ceil(now, HOUR))

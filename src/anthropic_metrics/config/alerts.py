@@ -127,7 +127,7 @@ def _usd(value: object) -> float:
         raise ValueError("must be an amount in US dollars, such as 500") from None
     # Less than a cent is 0 in a query, and a limit of 0 is always passed.
     if not _LEAST_USD <= amount < 1e12:
-        raise ValueError("must be more than nothing: a cent (0.01) or more")
+        raise ValueError("must be at least a cent (0.01)")
     return amount
 
 

@@ -49,7 +49,7 @@ def _usd(value: object) -> Decimal:
         raise ValueError(problem) from None
     # Less than a cent is 0 in a query, and a budget of 0 is never used up.
     if not amount.is_finite() or not _LEAST_USD <= amount < _MOST_USD:
-        raise ValueError("must be more than nothing: a cent (0.01) or more")
+        raise ValueError("must be at least a cent (0.01)")
     return amount
 
 

@@ -205,7 +205,7 @@ class Config(Section):
             if usage and asked and kept is not None and kept < usage.minute_backfill:
                 raise PydanticCustomError(
                     "at_key",
-                    "must be at least usage.minute_backfill ({least}), or none for ever; you gave {given}",
+                    "must be at least usage.minute_backfill ({least}), or none; you gave {given}",
                     {
                         "key": key,
                         "least": format_duration(usage.minute_backfill),

@@ -26,8 +26,8 @@ class _RetentionSettings(Section):
         least = _LEAST.get(info.field_name or "")
         if value is not None and least is not None and value < least:
             raise ValueError(
-                f"must be at least {format_duration(least)}, or none to keep for ever: the agent reads that "
-                f"far back again, for corrections; you gave {format_duration(value)}"
+                f"must be at least {format_duration(least)}, or none to keep documents without limit: "
+                f"the agent reads that far back again, for corrections; you gave {format_duration(value)}"
             )
         return value
 

@@ -26,7 +26,7 @@ _LONGEST_BACKFILL = timedelta(days=3650)
 
 
 def parse_duration(value: object) -> timedelta:
-    """`90s`, `5m`, `1h` or `30d` as a timedelta longer than nothing; ValueError says what is allowed."""
+    """`90s`, `5m`, `1h` or `30d` as a timedelta longer than 0s; ValueError says what is allowed."""
     if isinstance(value, timedelta):
         duration = value
     elif isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,9})([smhd])", value.strip())):
@@ -49,13 +49,13 @@ def format_duration(duration: timedelta) -> str:
 
 
 def _parse_retention(value: object) -> timedelta | None:
-    # An empty value keeps for ever too: a slip must not delete anything.
+    # An empty value keeps documents without limit too: a slip must not delete anything.
     if value is None or (isinstance(value, str) and value.strip().lower() in {"", "none"}):
         return None
     try:
         return parse_duration(value)
     except ValueError as error:
-        raise ValueError(f"{error}; or none, to keep for ever") from None
+        raise ValueError(f"{error}; or none to keep documents without limit") from None
 
 
 def _format_retention(duration: timedelta | None) -> str:

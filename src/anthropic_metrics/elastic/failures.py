@@ -122,7 +122,7 @@ def _from_transport(error: TransportError, doing: str) -> MetricsError:
     if isinstance(error, SerializationError):
         if NO_PRODUCT in error.errors:
             return _no_product(doing)
-        return RetryLater(f"{doing}: the answer was cut off or is no JSON.", cure=ODD_CURE)
+        return RetryLater(f"{doing}: the answer was cut off or is not JSON.", cure=ODD_CURE)
     return RetryLater(f"{doing}: {error.message}")
 
 

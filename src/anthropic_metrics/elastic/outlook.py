@@ -1,4 +1,4 @@
-"""The table of `anthropic-metrics headroom`: closest minute per limit, trend, and when growth reaches it."""
+"""The table of `anthropic-metrics headroom`: peak minute per limit, trend, and when growth reaches it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PAGE = 1_000
 
 @dataclass(frozen=True)
 class Line:
-    """One limit over a range: its closest minute, how often it was close, and how it was a week before.
+    """One limit over a range: its peak minute, how often it was close, and how it was a week before.
 
     `usual_share`: 95 of 100 windows with traffic stayed below it. `least_left` is the least headroom share.
     `above_on`: the UTC days of the range and of the week before on which a minute was above the limit.
@@ -50,13 +50,13 @@ class Line:
 
     @property
     def trend(self) -> float | None:
-        """Growth of the busiest minute against a week before, as a share of it; None without such a week."""
+        """Growth of the peak minute against a week before, as a share of it; None without such a week."""
         if not self.most_tokens_before:
             return None
         return self.most_tokens / self.most_tokens_before - 1
 
     def reached_at(self, now: datetime) -> datetime | None:
-        """When the busiest minute meets the limit if it goes on growing by as many tokens every week.
+        """When the peak minute meets the limit if it goes on growing by as many tokens every week.
 
         `now` if it has met it; None if it does not grow, or not so far in two years, or has no week before.
         """
@@ -83,9 +83,9 @@ def lines(es: Elasticsearch, stream: str, span: Range, workspace: str | None = N
     A workspace is named by its id or its name.
     """
     earlier = Range(span.start - WEEK, span.end - WEEK)
-    before = {key: (value, _days(bucket)) for key, value, bucket in _busiest(es, stream, earlier, workspace)}
+    before = {key: (value, _days(bucket)) for key, value, bucket in _peaks(es, stream, earlier, workspace)}
     found = []
-    for key, _, bucket in _busiest(es, stream, span, workspace, details=True):
+    for key, _, bucket in _peaks(es, stream, span, workspace, details=True):
         most, days = before.get(key, (None, ()))
         above = tuple(sorted({*days, *_days(bucket)}))
         found.append(replace(_line(bucket), most_tokens_before=most, above_on=above))
@@ -93,7 +93,7 @@ def lines(es: Elasticsearch, stream: str, span: Range, workspace: str | None = N
 
 
 def unmapped(es: Elasticsearch, stream: str, span: Range, workspace: str | None = None) -> list[Unmapped]:
-    """Models in use that no limit group lists, with their busiest minute."""
+    """Models in use that no limit group lists, with their peak minute."""
     sources = [
         {"model": {"terms": {"field": "anthropic.headroom.group_name"}}},
         {"limit_type": {"terms": {"field": "anthropic.headroom.limit_type"}}},
@@ -128,10 +128,10 @@ def _days(bucket: Mapping[str, Any]) -> tuple[date, ...]:
     return tuple(from_milliseconds(day["key"]).date() for day in days if day["doc_count"])
 
 
-def _busiest(
+def _peaks(
     es: Elasticsearch, stream: str, span: Range, workspace: str | None, *, details: bool = False
 ) -> Iterator[tuple[tuple[str, ...], int, Body]]:
-    """Key, tokens of the busiest minute and the bucket of every limit in use."""
+    """Key, tokens of the peak minute and the bucket of every limit in use."""
     sources = [{field: {"terms": {"field": field, "missing_bucket": True}}} for field in (*_KEY, *_GROUP)]
     aggregations = {"most": _of("max", "peak_tokens"), "above": _ABOVE, **(_DETAILS if details else {})}
     wanted = _wanted(span, workspace, unmapped=False)
@@ -149,7 +149,7 @@ _ABOVE: Body = {
     "aggs": {"days": {"date_histogram": {"field": "@timestamp", "calendar_interval": "day"}}},
 }
 _DETAILS: Body = {
-    "closest": {
+    "peak": {
         "top_hits": {
             "size": 1,
             "sort": [{"anthropic.headroom.peak_share": "desc"}, {"@timestamp": "asc"}],
@@ -177,7 +177,7 @@ def _wanted(span: Range, workspace: str | None, *, unmapped: bool) -> Body:
 
 
 def _line(bucket: Mapping[str, Any]) -> Line:
-    source = bucket["closest"]["hits"]["hits"][0]["_source"]["anthropic"]
+    source = bucket["peak"]["hits"]["hits"][0]["_source"]["anthropic"]
     held, space = source["headroom"], source.get("workspace", {})
     return Line(
         workspace=space.get("name") or space.get("id"),

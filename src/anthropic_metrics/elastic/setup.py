@@ -133,7 +133,7 @@ def _check_streams(es: Elasticsearch, namespace: str) -> bool:
     if wrong := sorted(types.keys() - {"keyword"}):
         where = types[wrong[0]].get("indices") or indices
         raise SinkError(
-            f"{where[0] if where else f'{ALL}-{namespace}'} was made of another index template: "
+            f"{where[0] if where else f'{ALL}-{namespace}'} was created from another index template: "
             f"event.hash is {wrong[0]}, not keyword.",
             cure="Delete that data stream, or reindex it after `anthropic-metrics setup`; the agent writes "
             "its documents anew.",

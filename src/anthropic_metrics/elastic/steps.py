@@ -144,7 +144,7 @@ def get(es: Elasticsearch, path: str, *, method: str = "GET") -> Body:
             return {}
         raise
     if not isinstance(answer, dict):
-        raise BrokenContract(f"{method} {path}: the answer is no object.", cure=ODD_CURE)
+        raise BrokenContract(f"{method} {path}: the answer is not an object.", cure=ODD_CURE)
     return answer
 
 

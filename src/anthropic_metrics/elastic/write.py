@@ -176,7 +176,9 @@ class BulkWriter:
             if number < ATTEMPTS:
                 self._pause(number)
                 attempt = self._attempt(stream, attempt.again)
-        raise RetryLater(f"Writing to {stream}: {len(attempt.again)} documents were not taken: {attempt.why}")
+        raise RetryLater(
+            f"Writing to {stream}: {len(attempt.again)} documents were not accepted: {attempt.why}"
+        )
 
     def _attempt(self, stream: str, chunk: list[Operation]) -> Attempt:
         """Send a chunk once."""

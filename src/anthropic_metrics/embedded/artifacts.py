@@ -142,7 +142,7 @@ class Fetcher:
         """Checks a file; moves one that was downloaded just now into the cache."""
         downloaded = found.is_relative_to(self._unfinished)
         if downloaded and not _is_whole(found):
-            raise not_to_be_had(artifact, "what arrived is no whole zip file")
+            raise not_to_be_had(artifact, "what arrived is not a complete zip file")
         if _sha512(found) != self._digests.get(str(artifact)):
             where = "what arrived" if downloaded else f"{found}, which you can delete,"
             raise not_to_be_had(artifact, f"{where} is not the published file (SHA-512)")
@@ -218,7 +218,7 @@ def _is_whole(archive: Path) -> bool:
 def not_writable(folder: Path, error: OSError) -> ConfigError:
     return ConfigError(
         f"The embedded server cannot be kept in {folder}: {error.strerror}.",
-        cure="Free or allow it, or name another folder in ANTHROPIC_METRICS_CACHE.",
+        cure="Free space in it or make it writable, or name another folder in ANTHROPIC_METRICS_CACHE.",
     )
 
 

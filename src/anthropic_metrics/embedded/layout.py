@@ -25,7 +25,7 @@ from anthropic_metrics.embedded.artifacts import (
 
 REVISION = 1  # to be raised when what is put into a home changes
 
-# The apm module wants a Java agent, which only the launcher script (in bin) sets up.
+# The apm module needs a Java agent, which only the launcher script (in bin) sets up.
 LEFT_OUT = ("bin", "jdk", "modules/apm")
 
 

@@ -62,7 +62,7 @@ def parse_by(texts: Iterable[str], names: Names) -> tuple[By, ...]:
             raise ConfigError(f"--by: {by.label} names something twice")
         if "line" in by.ways and by.needs_keys(names):
             raise ConfigError(
-                f"--by: {by.label}: a line of the bill knows no keys (nor the teams that have some); "
+                f"--by: {by.label}: a line of the bill names neither keys nor teams that have keys; "
                 "group by line or by the other, or ask for both as two groupings"
             )
     if len(set(found)) < len(found):
@@ -162,8 +162,8 @@ def group(
     open_days: Collection[date] = (),
     before: Iterable[Charge] = (),
 ) -> list[Group]:
-    """The groups of `charges`, and of those of the period `before` that are alike; the dearest first, days in
-    their order. With days among the ways, the period before has no like days and is left out."""
+    """The groups of `charges`, and of those of the period `before` that are alike; highest amount first, days
+    in their order. With days among the ways, the period before has no like days and is left out."""
     sums: dict[tuple[str, ...], _Sum] = {}
     for charge in charges:
         own = sums.setdefault(labels.of(charge, by), _Sum())

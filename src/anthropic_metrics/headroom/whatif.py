@@ -12,7 +12,7 @@ from anthropic_metrics.kernel.questions import Use
 
 @dataclass(frozen=True)
 class Outcome:
-    """Minutes held against a limit; `limit` is the one at the closest minute."""
+    """Minutes held against a limit; `limit` is the one at the peak minute."""
 
     limit: int
     peak_share: float

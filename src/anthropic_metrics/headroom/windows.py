@@ -1,4 +1,4 @@
-"""Minutes of usage -> use per limit group -> windows of five minutes with their closest minute. Pure.
+"""Minutes of usage -> use per limit group -> windows of five minutes with their peak minute. Pure.
 
 Use (minute, workspace, model) -- group's own list of models --> tokens per scope, group and minute
     -- limits as they stood at that minute --> Window: peak, 95th percentile, minutes above
@@ -99,7 +99,7 @@ class Window:
 
     @property
     def headroom_share(self) -> float:
-        """What is left at the closest minute: the smaller of the own and the organization's."""
+        """What is left at the peak minute: the smaller of the own and the organization's."""
         return 1 - max(self.peak_share, self.organization_share or 0.0)
 
 

@@ -96,7 +96,7 @@ def since(text: str, now: datetime) -> datetime:
     """The start of a dashboard's range, such as `now-28d/d` or `now-1M/M`, in UTC."""
     match = _SINCE.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no range like now-28d/d")
+        raise ValueError(f"{text!r} is not a range like now-28d/d")
     count, unit, rounding = int(match[1]), match[2], match[3]
     if unit == "M":
         months = now.year * 12 + now.month - 1 - count

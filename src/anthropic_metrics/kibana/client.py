@@ -99,12 +99,12 @@ class KibanaClient:
         """The parsed answer of `path` (such as `/api/alerting/rule/x`) in the space; None when it is empty.
 
         Raises AuthError (401, 403), BadRequest (other 4xx, with `.status`), RetryLater (429, 5xx, no
-        connection) and BrokenContract (a redirect to a login page, a body that is no JSON).
+        connection) and BrokenContract (a redirect to a login page, a body that is not JSON).
         """
         return self._ask(method, self._base + path, json=json, files=files, params=params)
 
     def text(self, method: str, path: str, *, json: Any = None) -> str:
-        """An answer that is no JSON, such as a page or an export; raises like `request`."""
+        """An answer that is not JSON, such as a page or an export; raises like `request`."""
         answer = self._send(method, self._base + path, {"json": json})
         if answer.status_code >= 400:
             raise _refusal(answer, f"{method} {path}", self.space)
@@ -124,7 +124,7 @@ class KibanaClient:
         try:
             return answer.json()
         except ValueError:
-            raise BrokenContract(f"{doing}: the answer is no JSON.", cure=_URL_CURE) from None
+            raise BrokenContract(f"{doing}: the answer is not JSON.", cure=_URL_CURE) from None
 
     def _send(self, method: str, url: str, options: dict[str, Any]) -> httpx.Response:
         # Kibana refuses changes without kbn-xsrf; which value it has does not matter.

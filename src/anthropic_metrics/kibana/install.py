@@ -83,7 +83,7 @@ def _stored(client: KibanaClient, wanted: SavedObject) -> Any:
     try:
         held = json.loads(exported)
     except ValueError:
-        raise BrokenContract("POST /api/saved_objects/_export: the answer is no JSON.") from None
+        raise BrokenContract("POST /api/saved_objects/_export: the answer is not JSON.") from None
     return {name: held.get(name) for name in ("attributes", "references")} if isinstance(held, dict) else held
 
 
@@ -185,7 +185,7 @@ def _outcome(wanted: SavedObject, answer: dict[str, Any]) -> Step:
             detail,
             status="updated" if replaced else "created",
         )
-    return _failed(wanted, "Kibana did not say what became of it")
+    return _failed(wanted, "Kibana did not report the result")
 
 
 def _named(results: Any, wanted: SavedObject) -> Iterator[dict[str, Any]]:

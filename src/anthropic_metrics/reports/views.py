@@ -146,7 +146,7 @@ def usage_view(config: Config, width: Width) -> View | None:
 def _reach(
     config: Config, kept_for: timedelta | None, width: Width, rungs: tuple[Rung, ...]
 ) -> tuple[Callable[[datetime], datetime], Callable[[datetime], datetime]]:
-    """`history` and `oldest` of a view whose stream keeps documents for `kept_for` (None: for ever)."""
+    """`history` and `oldest` of a view whose stream keeps documents for `kept_for` (None: without end)."""
     backfill = config.backfill
     reread = max(rung.age for rung in rungs)
 

@@ -32,7 +32,7 @@ class Behaviour:
 
     `open_bucket`: a bucket that has not ended is left out (`omit`), returned as far as it goes
     (`partial`), or a range without a closed bucket is answered with 400 (`error`). `page_tokens_live`: how
-    long a page token is taken, None for ever. `requests_per_minute`: more than these are answered with
+    long a page token is taken, None without limit. `requests_per_minute`: more than these are answered with
     429, None for no limit. `analytics`: whether the organization has the analytics reports, and how late
     they are.
     `org_admin`: whether the credential may read service accounts.

@@ -21,7 +21,7 @@ _USUAL = {"service_tier": "standard", "context_window": SHORT, "inference_geo": 
 
 @dataclass(eq=False)
 class Edit:
-    """Something that holds from `visible_from` until `visible_until` (epoch seconds; None = for ever)."""
+    """Something that holds from `visible_from` until `visible_until` (epoch seconds; None = without end)."""
 
     visible_from: float
     visible_until: float | None

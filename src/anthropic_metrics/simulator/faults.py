@@ -75,7 +75,7 @@ class Faults:
         probability: float = 1.0,
     ) -> Rule:
         """Strike the `nth` request whose path fits the pattern and whose parameters hold `where`, and
-        those after it, `times` times in all (None: for ever), each with `probability` drawn from the seed."""
+        those after it, `times` times in all (None: always), each with `probability` drawn from the seed."""
         rule = Rule(effect, path, dict(where or {}), nth, times, probability)
         with self._lock:
             self._rules.append(rule)

@@ -27,7 +27,7 @@ class Simulation:
     """An organization from a seed, and the ground truth of everything that its Admin API can be asked.
 
     History begins `days` whole UTC days before the clock's time at creation, or at `start`; traffic goes
-    on for ever, so any later range can be asked. `arrivals` (`none`, `usual`, `late`) says how late usage
+    on without end, so any later range can be asked. `arrivals` (`none`, `usual`, `late`) says how late usage
     is seen, `revisions` (`none`, `usual`, `heavy`) how costs change in the 48 hours after their day;
     `series` makes a small organization of so many lines of traffic.
 

@@ -60,7 +60,7 @@ class Sum:
 
 
 def sums(sources: Iterable[Mapping[str, Any]], by: By) -> list[Sum]:
-    """Sums of spend documents (with `FIELDS`), the dearest first; hours from the newest on."""
+    """Sums of spend documents (with `FIELDS`), highest amount first; hours from the newest on."""
     found: dict[str, Sum] = {}
     for source in sources:
         identity, name = _group(source, by)

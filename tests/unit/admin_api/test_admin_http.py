@@ -118,7 +118,7 @@ def gigabyte(handler: BaseHTTPRequestHandler) -> None:
 
 
 class Server:
-    """Gives its replies one by one, the last for ever; remembers the request lines."""
+    """Gives its replies one by one, the last again and again; remembers the request lines."""
 
     def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:
         self.lines: list[str] = []

@@ -133,7 +133,7 @@ def test_a_whole_request_that_failed_on_the_servers_side_is_sent_again(status: i
 
 def test_endless_throttling_ends_in_retry_later_with_the_reason() -> None:
     bulk, fake, waits = writer(lambda number, ids: [failed(429, reason="queue is full") for _ in ids])
-    with pytest.raises(RetryLater, match="2 documents were not taken: queue is full"):
+    with pytest.raises(RetryLater, match="2 documents were not accepted: queue is full"):
         bulk.write("s", creates(2))
     assert (len(fake.requests), len(waits)) == (ATTEMPTS, ATTEMPTS - 1)
 

@@ -1,4 +1,4 @@
-"""What counts against which limit, the closest minute, the percentile, and whose limit it is."""
+"""What counts against which limit, the peak minute, the percentile, and whose limit it is."""
 
 from __future__ import annotations
 
