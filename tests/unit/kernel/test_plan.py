@@ -110,3 +110,13 @@ def test_a_clock_that_was_set_back_does_not_stop_the_polls() -> None:
     ahead = NOW + timedelta(days=400)
     always, hourly = Rung(timedelta(hours=3)), Rung(timedelta(days=7), every=timedelta(hours=1))
     assert due_rungs((always, hourly), {always: ahead, hourly: ahead}, NOW) == [always, hourly]
+
+
+def test_a_deep_rung_is_not_read_twice_at_the_same_moment() -> None:
+    assert due_rungs((DEEP,), {DEEP: NOW}, NOW) == []
+
+
+def test_one_bucket_is_read_at_a_time_where_its_rows_alone_fill_the_memory() -> None:
+    end = NOW.replace(minute=0, second=0)
+    window = newest_window(Range(end - timedelta(days=30), end), "1h", rows_per_bucket=10.0 * WINDOW_ROWS)
+    assert window.end - window.start == WIDTHS["1h"]

@@ -1,0 +1,49 @@
+"""What polls of one stream come to together, and when a poll counts as done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from anthropic_metrics.kernel.tally import Tally, merged
+
+EARLY, LATE = datetime(2026, 11, 20, 9, tzinfo=UTC), datetime(2026, 11, 20, 10, tzinfo=UTC)
+
+
+def tally(stream: str, pages: int, *ends: datetime) -> Tally:
+    made = Tally("usage", stream)
+    for _ in range(pages):
+        made.page()
+    for end in ends:
+        made.saw(end)
+    return made
+
+
+def test_polls_of_one_stream_are_added_up_and_those_of_others_are_not() -> None:
+    first, second, other = tally("usage", 2, EARLY), tally("usage", 3), tally("cost", 1)
+    first.failures.append("The window was cut off.")
+    second.notes.append("A range was refused.")
+    second.silencing = {"Costs in EUR are in no budget."}
+    totals = merged([first, second, other])
+    assert {name: total.pages for name, total in totals.items()} == {"usage": 5, "cost": 1}
+    usage = totals["usage"]
+    assert usage.failures == ["The window was cut off."]
+    assert usage.notes == ["A range was refused."]
+    assert usage.silencing == {"Costs in EUR are in no budget."}
+    assert usage.newest_data == EARLY
+    assert totals["cost"].newest_data is None
+    assert first.pages == 2
+
+
+def test_the_newest_bucket_is_the_latest_whatever_the_order() -> None:
+    assert tally("usage", 0, LATE, EARLY).newest_data == LATE
+    assert merged([tally("usage", 0, LATE), tally("usage", 0, EARLY)])["usage"].newest_data == LATE
+
+
+def test_a_poll_with_a_failure_or_an_unreadable_row_is_not_done() -> None:
+    assert tally("usage", 1).done
+    failed, bad = tally("usage", 1), tally("usage", 1)
+    failed.failures.append("The window was cut off.")
+    bad.bad_rows = 1
+    assert not failed.done
+    assert not bad.done
+    assert failed.unread == "The window was cut off."
