@@ -2,8 +2,8 @@
 
 The least is one request for each question that the intervals ask, where the API allows one: a poll of a view
 is one page, however deep it looks back (its page limits allow that); the limits are one request for the
-organization and one for each workspace, because there is no other way to ask; the inventory is three lists
-an hour; the daily sweep is the whole history in pages of the largest size. See docs/performance.md.
+organization at every interval and one for each workspace an hour, because there is no other way to ask; the
+inventory is three lists an hour; the daily sweep is the whole history in pages of the largest size. See docs/performance.md.
 """
 
 from __future__ import annotations
@@ -92,6 +92,6 @@ def least_possible(agent: Agent) -> dict[str, int]:
         kind = f"usage {view.width}" if view.poller == "usage" else view.poller
         least[kind] = DAY // view.interval + sweep
     return least | {
-        "rate limits": DAY // limits.interval * (1 + active),
+        "rate limits": DAY // limits.interval + DAY // agent.config.rate_limits.workspace_interval * active,
         "inventory": DAY // REFRESH * 3,
     }

@@ -211,7 +211,7 @@ def replay(
             update={
                 "alerts": alerts or AlertSettings(),
                 "cost": CostSettings(interval=cost_every),
-                "rate_limits": RateLimitSettings(interval=limits_every),
+                "rate_limits": RateLimitSettings(interval=limits_every, workspace_interval=limits_every),
                 # Its rules are played in a world of their own.
                 "inventory": InventorySettings(enabled=inventory),
             }

@@ -23,6 +23,7 @@ from anthropic_metrics.config import (
     Backfill,
     Config,
     ElasticsearchSettings,
+    RateLimitSettings,
     UsageSettings,
 )
 from anthropic_metrics.errors import Stopped
@@ -202,6 +203,8 @@ def chaos_world(es: Elasticsearch, url: str, namespace: str, seed: int) -> Itera
             namespace=namespace,
             backfill=Backfill(timedelta(days=1)),
             usage=UsageSettings(granularities=("1m", "1h"), minute_backfill=MINUTES),
+            # The truth is that every scope is read at every poll.
+            rate_limits=RateLimitSettings(workspace_interval=timedelta(minutes=15)),
         )
         world = Chaos(seed, World(simulation, server, clock, config, es), proxy, config, clock)
         world.runners.append(Runner(world, 0))

@@ -22,6 +22,7 @@ from anthropic_metrics.config import (
     Backfill,
     Config,
     ElasticsearchSettings,
+    RateLimitSettings,
     UsageSettings,
 )
 from anthropic_metrics.kernel.jobs import Job
@@ -144,6 +145,8 @@ def world(
             namespace=namespace,
             backfill=Backfill(timedelta(days=days)),
             usage=usage or UsageSettings(minute_backfill=timedelta(days=1)),
+            # The truth is that every scope is read at every poll.
+            rate_limits=RateLimitSettings(workspace_interval=timedelta(minutes=15)),
         )
         yield World(simulation, server, clock, config, es)
 

@@ -111,6 +111,10 @@ class RateLimitSettings(Section):
     enabled: Enabled = True
     interval: Duration = Field(timedelta(minutes=15), description="How often to note the limits in force.")
     workspaces: bool = Field(True, description="Each workspace's limits too: one more request per workspace.")
+    workspace_interval: Duration = Field(
+        timedelta(hours=1),
+        description="How often to note a workspace's limits; at every `interval` while it is near one.",
+    )
 
 
 class InventorySettings(Section):

@@ -15,11 +15,10 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, RetryLater
-from anthropic_metrics.kernel.datasets import RATE_LIMIT, stream_name
+from anthropic_metrics.kernel.datasets import HEADROOM, RATE_LIMIT, stream_name
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
-from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
 from anthropic_metrics.kernel.questions import Questions, Scope
 from anthropic_metrics.kernel.ranges import Range, floor
@@ -33,6 +32,8 @@ log = structlog.get_logger(__name__)
 # Workspaces read at one poll. With more of them each poll reads its share in turn, so that five hundred
 # workspaces cost 20 requests a poll and none waits longer than 25 polls.
 WORKSPACES_PER_POLL = 20
+# How long a workspace that came near a limit is read at every poll.
+NEAR_FOR = timedelta(hours=1)
 
 
 class RateLimitPoller:
@@ -48,9 +49,11 @@ class RateLimitPoller:
         self._client = client
         self._inventory = inventory
         self._clock = clock
+        # Of a workspace without a snapshot the limits are unknown: a process begins with all of them.
+        self._began = False
 
     def live(self, sink: Sink) -> list[Job]:
-        """A snapshot of the organization's limits, and of the workspaces whose turn it is."""
+        """A snapshot of the organization's limits, and of the workspaces whose turn it is; first of all."""
         return [self._job(sink, every_workspace=False)]
 
     def sweep(self, sink: Sink) -> list[Job]:
@@ -71,7 +74,8 @@ class RateLimitPoller:
 
     def _job(self, sink: Sink, progress: Progress | None = None, *, every_workspace: bool) -> Job:
         def run(tally: Tally) -> Range:
-            self.keep(sink, tally, every_workspace=every_workspace)
+            self.keep(sink, tally, every_workspace=every_workspace or not self._began)
+            self._began = True
             slot = self._slot(self._clock())
             if progress:
                 progress(slot)
@@ -88,7 +92,8 @@ class RateLimitPoller:
 
         The changes since each scope's previous snapshot are recorded before the new one is written.
         """
-        frame, snapshots = self.read(tally, every_workspace=every_workspace)
+        chosen = None if every_workspace else partial(self._turn, sink.ask)
+        frame, snapshots = self.read(tally, chosen)
         now, slot = frame.now, frame.bucket.start
         # A limit that could not be read has not been removed.
         sink.record(self._changes(sink.ask, {each.scope: each for each in snapshots if each.clean}, frame))
@@ -125,13 +130,18 @@ class RateLimitPoller:
         for each in snapshots:
             yield from rate_limit_documents(frame, each.replies)
 
-    def read(self, tally: Tally, *, every_workspace: bool = True) -> tuple[Frame, list[LimitSnapshot]]:
-        """The limits as the API has them now, scope by scope, and the frame of their documents."""
+    def read(
+        self, tally: Tally, chosen: Callable[[list[str], Frame], list[str]] | None = None
+    ) -> tuple[Frame, list[LimitSnapshot]]:
+        """The limits as the API has them now, scope by scope, and the frame of their documents.
+
+        `chosen` says which of the active workspaces are read; None: all of them.
+        """
         now = self._clock()
         slot = floor(now, self._settings.interval)
         frame = Frame(RATE_LIMIT, self._namespace, Range(slot, slot), self._inventory.names(now), now)
         snapshots = []
-        for scope, read in self._scopes(frame.names, now, every_workspace):
+        for scope, read in self._scopes(frame, chosen):
             problems = Problems()
             groups: list[RateLimitGroup] = []
             try:
@@ -154,20 +164,42 @@ class RateLimitPoller:
         return frame, snapshots
 
     def _scopes(
-        self, names: Names, now: datetime, every_workspace: bool
+        self, frame: Frame, chosen: Callable[[list[str], Frame], list[str]] | None
     ) -> Iterator[tuple[Scope, Callable[..., list[RateLimitGroup]]]]:
-        """The organization and the workspaces whose turn it is, each with how its limits are read."""
+        """The organization and the workspaces, each with how its limits are read."""
         yield None, endpoints.organization_rate_limits
         if self._settings.workspaces:
-            active = sorted(id_ for id_, known in names.workspaces.items() if not known.archived)
-            turn = active if every_workspace else share(active, now, self._settings.interval)
-            for workspace in turn:
+            named = frame.names.workspaces.items()
+            active = sorted(id_ for id_, known in named if not known.archived)
+            for workspace in chosen(active, frame) if chosen else active:
                 yield workspace, partial(endpoints.workspace_rate_limits, workspace_id=workspace)
 
+    def _turn(self, ask: Questions, active: list[str], frame: Frame) -> list[str]:
+        """Those whose turn it is, and those near a limit: there a changed one matters soonest."""
+        settings = self._settings
+        turn = share(active, frame.now, settings.interval, settings.workspace_interval)
+        near = near_a_limit(ask, frame)[:WORKSPACES_PER_POLL]
+        return turn + [workspace for workspace in near if workspace in active and workspace not in turn]
 
-def share(workspaces: list[str], now: datetime, interval: timedelta) -> list[str]:
-    """The workspaces whose turn it is: the clock decides, so that no memory of the last turn is needed."""
-    turns = -(-len(workspaces) // WORKSPACES_PER_POLL)
+
+def near_a_limit(ask: Questions, frame: Frame) -> list[str]:
+    """The workspaces with a minute above 80 % of a limit in the last hour; those with most of them first."""
+    scope, above = "anthropic.headroom.workspace_id", "anthropic.headroom.minutes_above_80"
+    stream = stream_name(HEADROOM, frame.namespace)
+    span = Range(frame.now - NEAR_FOR, frame.now)
+    found = ask.groups(stream, frame.names.organization_id, span, [scope], [above])
+    minutes = {row[scope]: sums[above] for row, sums in found if sums[above] and row[scope]}
+    return sorted(minutes, key=lambda workspace: (-minutes[workspace], workspace))
+
+
+def share(
+    workspaces: list[str], now: datetime, interval: timedelta, whole_round: timedelta = timedelta(0)
+) -> list[str]:
+    """The workspaces whose turn it is, so that each has one in `whole_round` where that is long enough.
+
+    The clock decides, so that no memory of the last turn is needed.
+    """
+    turns = max(-(-len(workspaces) // WORKSPACES_PER_POLL), whole_round // interval)
     if turns <= 1:
         return workspaces
     turn = int(now.timestamp() // interval.total_seconds()) % turns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -71,7 +71,7 @@ def keep(**changed: Any) -> tuple[Tally, list[str], set[str | None]]:
     ask = SimpleNamespace(refresh=lambda _: True, limit_history=lambda *_: history)
     api, written, tally = cast(Any, Api(**changed)), Written(), Tally("rate_limits", "s")
     poller = RateLimitPoller(Config(), api, Inventory(api), clock=lambda: NOW)
-    poller.keep(Sink(cast(Any, written), lambda _: None, cast(Any, ask)), tally)
+    poller.keep(Sink(cast(Any, written), lambda _: None, cast(Any, ask)), tally, every_workspace=True)
     return tally, written.scopes, compared
 
 
@@ -123,3 +123,49 @@ def test_a_workspace_id_that_cannot_be_asked_for_costs_itself() -> None:
     tally, scopes, _ = keep(workspaces=spaces)
     assert scopes == ["-", "w2"]
     assert tally.answers.bad_rows[0][0] == "rate_limits of .."
+
+
+def polls(spaces: int, near: dict[str, int], turns: int) -> list[list[str]]:
+    """The workspaces that each live poll of a process reads, a quarter of an hour apart."""
+    names = [f"w{number}" for number in range(spaces)]
+    listed = [{"id": name, "name": name} for name in names]
+    api = cast(Any, Api(**{name: [group(GOOD)] for name in names}, workspaces=listed))
+    above = "anthropic.headroom.minutes_above_80"
+    scope = "anthropic.headroom.workspace_id"
+    asked: list[Any] = []
+
+    def groups(stream: str, organization: str, span: Any, by: Any, fields: Any) -> list[Any]:
+        asked.append((stream, organization, span.end - span.start))
+        return [({scope: w}, {above: count}) for w, count in near.items()]
+
+    history = SimpleNamespace(before=lambda *_: {})
+    ask = SimpleNamespace(refresh=lambda _: True, limit_history=lambda *_: history, groups=groups)
+    now, read = NOW, []
+    written = Written()
+    poller = RateLimitPoller(Config(), api, Inventory(api), clock=lambda: now)
+    (job,) = poller.live(Sink(cast(Any, written), lambda _: None, cast(Any, ask)))
+    for _ in range(turns):
+        job.run(Tally("rate_limits", "s"))
+        read.append([each for each in written.scopes if each != "-"])
+        now += timedelta(minutes=15)
+    assert set(asked) <= {("metrics-anthropic_metrics.headroom-default", "org-1", timedelta(hours=1))}
+    return read
+
+
+def test_a_process_begins_with_every_workspace_and_then_reads_each_once_an_hour() -> None:
+    first, *later = polls(8, {}, 5)
+    assert first == [f"w{number}" for number in range(8)]
+    assert [len(each) for each in later] == [2, 2, 2, 2]
+    assert sorted(workspace for each in later for workspace in each) == first
+
+
+def test_a_workspace_near_a_limit_is_read_at_every_poll() -> None:
+    _, *later = polls(4, {"w3": 2, "w1": 0}, 5)
+    assert [("w3" in each) for each in later] == [True] * 4
+    assert sum(len(each) for each in later) == 4 + 3
+
+
+def test_of_many_workspaces_near_a_limit_those_above_it_longest_are_read_at_every_poll() -> None:
+    _, second = polls(60, {f"w{number}": number + 1 for number in range(60)}, 2)
+    assert len(second) <= 2 * 20
+    assert {f"w{number}" for number in range(40, 60)} <= set(second)
