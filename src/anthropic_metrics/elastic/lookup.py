@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
@@ -10,6 +11,7 @@ from elasticsearch import Elasticsearch, NotFoundError
 from anthropic_metrics.elastic.diff import Held
 from anthropic_metrics.elastic.failures import reading, translated
 from anthropic_metrics.elastic.query import PAGE, all_hits, hits_of, whole
+from anthropic_metrics.elastic.vacant import EVER, MOMENT
 from anthropic_metrics.errors import AuthError, RetryLater
 from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
 
@@ -53,6 +55,27 @@ def held(
             return []
     with reading(f"Looking up {stream}"):
         return [_held(hit) for hit in hits]
+
+
+def vacant(es: Elasticsearch, stream: str, window: Range, terms: Mapping[str, Sequence[str]]) -> Range:
+    """The range around a window without documents of these `terms` that holds none either."""
+    before = _nearest(es, stream, Range(EVER.start, window.start), terms, "desc")
+    after = _nearest(es, stream, Range(window.end, EVER.end), terms, "asc")
+    return Range(before + MOMENT if before else EVER.start, after or EVER.end)
+
+
+def _nearest(
+    es: Elasticsearch, stream: str, beside: Range, terms: Mapping[str, Sequence[str]], order: str
+) -> datetime | None:
+    query = window_query(beside, terms)
+    first: dict[str, Any] = {"sort": [{"@timestamp": order}], "source": False, "track_total_hits": False}
+    with translated(f"Looking up {stream}"):
+        try:
+            hits = hits_of(whole(es, stream, index=stream, query=query, size=1, **first))
+        except NotFoundError:
+            return None
+    with reading(f"Looking up {stream}"):
+        return from_milliseconds(hits[0]["sort"][0]) if hits else None
 
 
 def present(es: Elasticsearch, stream: str, ids: Sequence[str]) -> set[str]:

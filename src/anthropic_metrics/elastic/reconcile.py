@@ -20,9 +20,10 @@ from pydantic_core import to_json
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff
 from anthropic_metrics.elastic.failures import translated
-from anthropic_metrics.elastic.lookup import held, present, refresh
+from anthropic_metrics.elastic.lookup import held, present, refresh, vacant
 from anthropic_metrics.elastic.operations import Operation, create, overwrite, remove
 from anthropic_metrics.elastic.patience import Patience
+from anthropic_metrics.elastic.vacant import WORTH, Vacant
 from anthropic_metrics.elastic.write import BulkWriter, Sleep, Written
 from anthropic_metrics.kernel.outcome import Change, Outcome
 from anthropic_metrics.kernel.ranges import Range, iso
@@ -56,7 +57,8 @@ class _Pass:
 class Streams:
     """Writes the agent's data streams. Any number of agents may write the same streams.
 
-    It remembers nothing but which documents went to the failure store, so as not to fill it at every poll.
+    It remembers which documents went to the failure store, so as not to fill it at every poll, and for half
+    a minute which ranges were empty.
     `stop` ends waits with Stopped; `sleep` replaces waiting, in tests.
     """
 
@@ -66,6 +68,7 @@ class Streams:
         self._es = es
         self._writer = BulkWriter(es, stop=stop, sleep=sleep)
         self._patience = Patience()
+        self._vacant = Vacant()
 
     def reconcile(
         self,
@@ -95,7 +98,7 @@ class Streams:
         everything = {"organization.id": [organization_id], **(terms or {})}
         state = _Pass(stream, now, record)
         for round_ in range(ROUNDS):
-            found = held(self._es, stream, window, everything)
+            found = self._held(stream, window, everything, len(wanted), anew=round_ > 0)
             if round_ == 0 and self._patience:
                 state.given_up = self._patience.waiting(stream, wanted, found, now)
                 state.outcome.withheld = len(state.given_up)
@@ -130,6 +133,21 @@ class Streams:
             outcome.kept += len(here) + len(written.conflicts)
             _report(stream, written)
         return outcome
+
+    def _held(
+        self, stream: str, window: Range, terms: Mapping[str, Sequence[str]], count: int, *, anew: bool
+    ) -> list[Held]:
+        """What the window holds; not asked where nothing was a moment ago, except `anew` after a conflict."""
+        key = stream, tuple((name, tuple(values)) for name, values in terms.items())
+        if anew:
+            self._vacant.forget(key)
+        found: list[Held] = []
+        if not self._vacant.holds(key, window):
+            found = held(self._es, stream, window, terms)
+            if not (anew or found) and count >= WORTH:
+                self._vacant.note(key, vacant(self._es, stream, window, terms))
+        self._vacant.take(key, window)
+        return found
 
     def _apply(self, difference: Diff, state: _Pass) -> int:
         """Write a difference; returns how many of its writes met a conflict."""
