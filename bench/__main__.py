@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import platform
 from collections.abc import Callable
 
+from anthropic_metrics.cli import COLLECT_AFTER
 from bench import memory, requests, throughput, unchanged
 from bench.setting import Figure
 
@@ -22,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Agent and yardstick, side by side.")
     parser.add_argument("only", nargs="*", choices=[[], *MEASUREMENTS], help="Only these; none is all.")
     only = parser.parse_args().only or list(MEASUREMENTS)
+    gc.set_threshold(COLLECT_AFTER)  # as every command does
     print(f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {platform.machine()}.", flush=True)
     print("+ reaches its aim, - does not; ratios hold beyond this machine, absolute figures do not.")
     for name, measure in MEASUREMENTS.items():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
+from anthropic_metrics.cli import COLLECT_AFTER
 from bench.setting import BUCKETS, Figure, agent_at, backfill, canned
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -37,6 +39,7 @@ def _peak(rows: int) -> float:
 
 
 def main(api: str, sink: str, rows: str) -> None:
+    gc.set_threshold(COLLECT_AFTER)  # as every command does
     with agent_at(api, sink) as agent:
         tally = agent.attempt(backfill(agent))
     assert (tally.created, tally.done) == (int(rows) * BUCKETS, True), tally

@@ -3,7 +3,8 @@
 The least is one request for each question that the intervals ask, where the API allows one: a poll of a view
 is one page, however deep it looks back (its page limits allow that); the limits are one request for the
 organization at every interval and one for each workspace an hour, because there is no other way to ask; the
-inventory is three lists an hour; the daily sweep is the whole history in pages of the largest size. See docs/performance.md.
+inventory is three lists an hour; the daily sweep is the whole history in pages of the largest size. See
+docs/performance.md.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import suppress
 from typing import Annotated
@@ -15,6 +16,10 @@ from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
 from anthropic_metrics.redaction import printable, redact
 
 __all__ = ["app", "main"]
+
+# New objects before the collector looks for cycles. Rows and documents make none, and looking every 700
+# objects, Python's default, costs an eighth of a backfill's CPU.
+COLLECT_AFTER = 20_000
 
 app = typer.Typer(
     name="anthropic-metrics",
@@ -48,6 +53,7 @@ def _root(
 def main() -> None:
     """Run a command; every error of ours becomes one readable message, never a traceback."""
     streams.guard()
+    gc.set_threshold(COLLECT_AFTER)
     try:
         with signals.interrupting(), streams.flushed():
             app()
