@@ -14,6 +14,14 @@ RUN /build/bin/hatchling build -t wheel && /app/bin/pip install --no-cache-dir -
     && /app/bin/pip uninstall --yes pip
 
 FROM python:3.12-slim
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="anthropic-metrics" \
+      org.opencontainers.image.description="Anthropic usage, cost and rate limits in your own Elasticsearch, kept right." \
+      org.opencontainers.image.source="https://github.com/anthropic-metrics/anthropic-metrics" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
 COPY --from=build /app /app
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin agent
 USER 10001

@@ -2,6 +2,7 @@
 
 python -m deploy.manifests --write    after a change of chart or configuration
     python -m deploy.manifests --check    drift, helm lint, schemas of Kubernetes, promtool; 1 on a fault
+    python -m deploy.manifests --package FOLDER    the chart as a file
 """
 
 from __future__ import annotations
@@ -141,6 +142,9 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--write"]:
         for path, text in files():
             path.write_text(text, encoding="utf-8")
+        return 0
+    if arguments[:1] == ["--package"]:
+        helm("package", str(CHART), "--destination", arguments[1])
         return 0
     try:
         wrong = [*drift(), *faults()]

@@ -108,6 +108,15 @@ def test_the_wheel_carries_its_assets_and_types_and_nothing_else(wheel: Path) ->
     }
 
 
+def test_the_metadata_say_where_the_project_is_and_under_which_licence(wheel: Path) -> None:
+    name = f"anthropic_metrics-{__version__}.dist-info/METADATA"
+    said = zipfile.ZipFile(wheel).read(name).decode("utf-8")
+    for line in ("License-Expression: Apache-2.0", "Description-Content-Type: text/markdown"):
+        assert f"\n{line}\n" in said
+    urls = dict(re.findall(r"^Project-URL: (\w+), (https://\S+)$", said, re.MULTILINE))
+    assert urls.keys() == {"Homepage", "Documentation", "Changelog", "Issues"}
+
+
 def test_the_installed_command_shows_its_help(command: Path, tmp_path: Path) -> None:
     shown = run([str(command), "--help"], tmp_path).stdout
     for name in (

@@ -144,6 +144,16 @@ def test_the_image_tells_its_health_where_it_listens() -> None:
     assert environ["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
+def test_the_image_says_what_it_is() -> None:
+    labels = dict(
+        re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', "\n".join(instructions("LABEL")))
+    )
+    assert labels["source"] == PROJECT["project"]["urls"]["Homepage"]
+    assert labels["licenses"] == PROJECT["project"]["license"]
+    assert {"VERSION=unknown", "REVISION=unknown"} == set(instructions("ARG"))
+    assert (labels["version"], labels["revision"]) == ("$VERSION", "$REVISION")
+
+
 def test_the_image_installs_locked_versions_only() -> None:
     installs = re.findall(r"pip install (.*?)(?:&&|$)", "\n".join(instructions("RUN")), re.MULTILINE)
     assert len(installs) == 3

@@ -75,7 +75,7 @@ def _version(es: Client) -> str:
         raise MetricsError(
             f"Elasticsearch {version.text} is too old.", cure=f"Use Elasticsearch {OLDEST_TEXT} or newer."
         )
-    return version.text
+    return "Elastic Cloud Serverless, which has no version" if version.serverless else version.text
 
 
 def _rights(es: Client, namespace: str) -> tuple[Finding, bool]:
