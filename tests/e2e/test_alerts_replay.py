@@ -230,6 +230,7 @@ def test_a_day_s_budget_is_heard_on_that_day_in_the_hour_that_reaches_a_level(
         whole = sum(day_costs(played.w.simulation, start, start + DAY).values())
         given = {"budgets": [{"name": "day", "usd": round(whole / 2, 2), "period": "daily"}]}
         budgets = Config.model_validate(given).budgets
+        played.until(start + HOUR)  # spend has its stream
         played.watched = ours(played.w.config.model_copy(update={"budgets": budgets}))
         played.until(start + DAY)
         began = played.new("budget day")

@@ -202,7 +202,8 @@ def test_two_agents_in_one_process_do_not_share_counters() -> None:
 
 def test_other_paths_name_those_that_exist(client: httpx.Client) -> None:
     answer = client.get("/health")
-    assert (answer.status_code, answer.json()["paths"]) == (404, ["/healthz", "/readyz", "/metrics"])
+    paths = ["/healthz", "/readyz", "/metrics", "/v1/budgets", "/v1/budgets/NAME"]
+    assert (answer.status_code, answer.json()["paths"]) == (404, paths)
 
 
 @pytest.mark.parametrize(

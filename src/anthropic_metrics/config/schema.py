@@ -53,7 +53,8 @@ def _of(annotation: Any) -> dict[str, Any]:
             kinds.append({"type": "null"})
         return kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
     if origin is Literal:
-        return {"enum": list(arguments)}
+        # YAML reads a bare off as false.
+        return {"enum": [*arguments, *([False] if "off" in arguments else [])]}
     if origin is tuple:
         return {"anyOf": [{"type": "array"}, {"type": "string"}]}
     if origin is dict:
