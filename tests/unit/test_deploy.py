@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,17 @@ def test_a_wrong_value_is_refused_before_anything_is_installed(
     values: dict[str, Any], tmp_path: Path
 ) -> None:
     assert "values don't meet the specifications of the schema" in refused(tmp_path, values)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
+def test_helm_takes_the_command_that_a_page_shows(page: str) -> None:
+    shown = re.findall(r"^helm install (.+)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+    assert shown
+    for line in shown:
+        name, chart, *options = shlex.split(line)
+        text = manifests.helm("template", name, str(ROOT / chart), "--kube-version", "1.37.0", *options)
+        assert "hosts: https://elasticsearch.example:9200" in text
+        assert 'image: "registry.example/anthropic-metrics:' in text
 
 
 def test_a_manifest_with_an_unknown_field_is_found() -> None:
