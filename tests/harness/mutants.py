@@ -70,7 +70,7 @@ def mutants(source: str, file: str) -> Iterator[Mutant]:
                 _replace(changed, node, after)
                 ast.fix_missing_locations(changed)
                 code = _find(compile(changed, file, "exec"), place)
-                yield Mutant(place, node.lineno, before, ast.unparse(after), code)
+                yield Mutant(place, node.lineno, before, ast.unparse(after).splitlines()[0], code)
 
 
 def _functions(tree: ast.AST, prefix: str) -> Iterator[tuple[ast.FunctionDef, str]]:
@@ -90,8 +90,14 @@ def _changeable(function: ast.FunctionDef) -> Iterator[ast.expr | ast.stmt]:
         if isinstance(node, ast.expr | ast.stmt):
             yield node
         skipped = node.annotation if isinstance(node, ast.AnnAssign) else None
-        children = (child for child in ast.iter_child_nodes(node) if child is not skipped)
-        waiting += [child for child in children if not isinstance(child, ast.JoinedStr)]
+        waiting += [
+            child for child in ast.iter_child_nodes(node) if child is not skipped and not _is_left_out(child)
+        ]
+
+
+def _is_left_out(node: ast.AST) -> bool:
+    """Texts, and `zip(..., strict=...)`, which asserts what holds by construction."""
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.keyword) and node.arg == "strict")
 
 
 def _changes(node: ast.expr | ast.stmt) -> Iterator[tuple[str, ast.expr | ast.stmt]]:

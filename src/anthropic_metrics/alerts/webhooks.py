@@ -73,7 +73,7 @@ class Poster:
                 return
             if not again:
                 break
-        raise RetryLater(f"Webhook {webhook.name} did not take a message: {problem}.")
+        raise RetryLater(f"Webhook {webhook.name} did not accept a message: {problem}.")
 
 
 def escaped(text: str) -> str:

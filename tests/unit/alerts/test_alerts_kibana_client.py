@@ -61,7 +61,7 @@ def test_the_version_is_asked_of_the_server_and_an_empty_answer_is_none() -> Non
         (httpx.Response(429), RetryLater, "429"),
         (httpx.Response(503, text="Kibana server is not ready yet"), RetryLater, "not ready yet"),
         (httpx.Response(302, headers={"location": "/login"}), BrokenContract, "redirects"),
-        (httpx.Response(200, text="<html>"), BrokenContract, "no JSON"),
+        (httpx.Response(200, text="<html>"), BrokenContract, "not JSON"),
     ],
 )
 def test_an_answer_of_another_kind_is_an_error_with_its_cure(

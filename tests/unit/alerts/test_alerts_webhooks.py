@@ -28,6 +28,6 @@ def test_slack_gets_names_as_text_and_others_get_them_as_they_are() -> None:
     "url", ["https://h:abc/secretive", "https://[::1/secretive", "https://\udcff/secretive"]
 )
 def test_a_target_that_cannot_be_asked_fails_alone_without_its_url(url: str) -> None:
-    with pytest.raises(RetryLater, match="did not take a message") as caught:
+    with pytest.raises(RetryLater, match="did not accept a message") as caught:
         Poster(threading.Event(), waits=(0, 0)).post(Webhook("a", url, "slack"), MESSAGE)
     assert "secretive" not in str(caught.value)

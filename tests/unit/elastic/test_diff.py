@@ -217,3 +217,34 @@ def test_two_agents_that_want_different_contents_never_leave_a_document_without_
     first, second = compare(one, store.values()), compare(two, store.values())
     after = applied(applied(store, first, NOW), second, NOW)
     assert both <= {held.id for held in after.values()}
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        Diff(create=[wanted("a")]),
+        Diff(replace=[(wanted("a"), copy("a"))]),
+        Diff(mark=[copy("a")]),
+        Diff(delete=[copy("a")]),
+        Diff(extra=[copy("a")]),
+    ],
+)
+def test_each_kind_of_difference_alone_is_something_to_write(difference: Diff) -> None:
+    assert difference
+
+
+def test_without_deletions_a_vanished_document_neither_waits_nor_is_marked() -> None:
+    assert compare([], [copy("a"), copy("b", since=NOW - HOUR / 2)], deletes=False) == Diff()
+
+
+@pytest.mark.parametrize(
+    ("microsecond", "shown"), [(123_000, 123_000), (123_456, 123_000), (999_999, 999_000)]
+)
+def test_a_time_is_cut_to_its_millisecond(microsecond: int, shown: int) -> None:
+    assert milliseconds(NOW.replace(microsecond=microsecond)) == NOW.replace(microsecond=shown)
+
+
+def test_a_copy_in_an_index_without_a_generation_is_the_older_one() -> None:
+    assert compare([wanted("a")], [copy("a", index="restored-usage"), copy("a", index=OLD)]) == Diff(
+        keep=1, extra=[copy("a", index="restored-usage")]
+    )

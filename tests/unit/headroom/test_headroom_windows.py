@@ -39,7 +39,7 @@ def test_models_of_a_group_and_its_workspaces_are_summed_before_they_are_divided
     assert one(uses, limits(group(**LIMITS)))[OUTPUT].peak_share == pytest.approx(1.3)
 
 
-def test_the_closest_minute_is_by_share_where_the_limit_changes_within_the_window() -> None:
+def test_the_peak_minute_is_by_share_where_the_limit_changes_within_the_window() -> None:
     line = Timeline(
         [Snapshot(NINE, (group(**{OUTPUT: 1000}),)), Snapshot(NINE + 120, (group(**{OUTPUT: 100}),))]
     )
@@ -174,3 +174,31 @@ def test_a_workspaces_group_without_an_id_is_found_again_by_its_models() -> None
 def test_a_limit_of_nothing_is_passed_by_any_use() -> None:
     window = one([use(output=3)], limits(group(**{OUTPUT: 0})))[OUTPUT]
     assert (window.peak_share, window.above_100) == (3.0, 1)
+
+
+def test_fast_use_of_every_kind_counts_with_the_rest_where_there_are_no_fast_limits() -> None:
+    found = one([use(), use(fast=True, uncached=1, created=2, cached=300, output=4)], limits(group(**LIMITS)))
+    assert {kind: window.peak_tokens for kind, window in found.items()} == {
+        AWARE: 123,
+        PLAIN: 1423,
+        OUTPUT: 54,
+    }
+
+
+def test_fast_use_of_an_unlisted_model_counts_with_the_rest() -> None:
+    found = one([use(model="new-1"), use(model="new-1", fast=True, output=7)], limits(group(**LIMITS)))
+    assert found[OUTPUT].peak_tokens == 57
+
+
+def test_only_windows_of_workspaces_with_a_limit_are_told_the_organizations_share() -> None:
+    found = windows([use(), use(model="new-1")], limits(group(**LIMITS)), Asked())
+    told = {(w.workspace, w.unmapped) for w in found if w.organization_share is not None}
+    assert told == {("w1", False)}
+
+
+def test_without_workspaces_in_usage_there_are_windows_of_the_organization_only() -> None:
+    for asked, workspace in ((Asked(workspaces=False), "w1"), (Asked(), None)):
+        found = windows([use(workspace=workspace)], limits(group(**{OUTPUT: 100})), asked)
+        assert [
+            (window.workspace, window.peak_tokens) for window in found if window.limit_type == OUTPUT
+        ] == [(None, 50)]

@@ -209,3 +209,24 @@ def test_a_day_is_settled_when_it_has_a_bill_and_ended_two_days_ago(
     now = START + timedelta(days=1, hours=hours_after_end)
 
     assert settled(DAY, now, {DAY} if has_bill else set()) is expected
+
+
+def test_the_rest_of_a_bill_stands_under_the_part_that_it_pays_for() -> None:
+    lines = [
+        line("1", None, cost_type="web_search", model=None),
+        line("2", None, cost_type="code_execution", model=None),
+        line("3", "uncached_input_tokens", model="claude-unused"),
+        line("4", "output_tokens", model="claude-unused"),
+        line("5", "tokens_of_a_new_type", model="claude-unused"),
+        line("6", "output_tokens", cost_type="session_usage"),
+    ]
+
+    found = allocate(lines, [], DAY)
+
+    parts = {rest.cost_type: [usd_text(part) for part in rest.parts] for rest in found.unattributed}
+    assert parts == {
+        "web_search": ["0", "0", "0", "0", "0", "1", "0"],
+        "code_execution": ["0", "0", "0", "0", "0", "0", "2"],
+        "tokens": ["3", "0", "0", "0", "4", "0", "5"],
+        "session_usage": ["0", "0", "0", "0", "0", "0", "6"],
+    }
