@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
+from typer.testing import CliRunner
 
+from anthropic_metrics.cli import app
 from tests.harness.world import World, world
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
@@ -89,6 +93,31 @@ def test_only_workspaces_with_overrides_have_limits_of_their_own(joined: World) 
     default = next(each.id for each in organization.workspaces if each.default)
     assert counted[default] is None
     assert 0 in counted.values()
+
+
+def test_the_command_shows_each_key_with_its_use_and_finds_the_unused_ones(
+    joined: World, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.yaml"
+    hosts = list(joined.config.elasticsearch.hosts)
+    path.write_text(json.dumps({"elasticsearch": {"hosts": hosts}, "namespace": joined.config.namespace}))
+
+    def run(*options: str) -> dict[str, Any]:
+        done = CliRunner().invoke(app, ["keys", *options, "--config", str(path), "--format", "json"])
+        assert done.exit_code == 0, done.output
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    every = {row["id"]: row for row in run()["keys"]}
+    fields = {id_: each["inventory"] for id_, each in of_kind(joined, "api_key").items()}
+    assert {id_: row["tokens_30d"] for id_, row in every.items()} == {
+        id_: each["tokens_30d"] for id_, each in fields.items()
+    }
+    unused = {id_ for id_, each in fields.items() if each["state"] == "active" and each["days_unused"] >= 2}
+    assert {row["id"] for row in run("--unused", "2d")["keys"]} == unused != set()
+    assert run("--expiring", "30d")["keys"] == []
+    groups = run("--by", "workspace")["groups"]
+    assert sum(row["keys"] for row in groups) == len(every)
 
 
 def test_a_second_pass_and_a_second_agent_change_nothing(joined: World) -> None:

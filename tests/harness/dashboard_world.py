@@ -83,7 +83,10 @@ def filled_world(es: Elasticsearch, url: str) -> Iterator[World]:
                     patch.delenv(name)
             with w.agent() as agent:
                 jobs = agent.organization.whole(agent.sink)
-                attempt(agent, [job for job in jobs if job.poller == "cost"])
+                attempt(agent, [job for job in jobs if job.poller in ("cost", "inventory")])
+            # A change of the inventory.
+            template = w.simulation.organization().key("notebooks")
+            w.simulation.edits.add_api_key(replace(template, id="apikey_01Fresh", name="fresh"))
             w.config = w.config.model_copy(update={"backfill": Backfill(USAGE_DAYS), "budgets": BUDGETS})
             w.clock.advance(LOOKED_BEFORE)
             w.once()

@@ -7,13 +7,14 @@ from dataclasses import replace
 from anthropic_metrics.alerts.announced import ANNOUNCED
 from anthropic_metrics.alerts.budgets import budget_rules
 from anthropic_metrics.alerts.further import FURTHER
+from anthropic_metrics.alerts.keys import KEYS
 from anthropic_metrics.alerts.rule import Definition, Rule
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
 from anthropic_metrics.headroom.derivation import Headroom
-from anthropic_metrics.kernel.datasets import COST, HEADROOM, RATE_LIMIT, SPEND, USAGE
+from anthropic_metrics.kernel.datasets import COST, HEADROOM, INVENTORY, RATE_LIMIT, SPEND, USAGE
 
-DEFINITIONS: tuple[Definition, ...] = (*ANNOUNCED, *FURTHER)
+DEFINITIONS: tuple[Definition, ...] = (*ANNOUNCED, *FURTHER, *KEYS)
 
 
 def every_rule(config: Config) -> list[Rule]:
@@ -64,6 +65,8 @@ def _without_data(rule: Rule, config: Config) -> str:
 
 def _not_collected(dataset: str, config: Config) -> str:
     usage, limits = config.usage, config.rate_limits
+    if dataset == INVENTORY and not config.inventory.enabled:
+        return "inventory.enabled is false"
     if dataset == COST and not config.cost.enabled:
         return "cost.enabled is false"
     if dataset == USAGE and not usage.enabled:

@@ -10,7 +10,7 @@ from anthropic_metrics.alerts.announced import DAY, HOURLY, MONTH_AND_GRACE, QUA
 from anthropic_metrics.alerts.rule import Definition, Limit, Values, number, text
 from anthropic_metrics.config import Config
 from anthropic_metrics.headroom.derivation import Headroom
-from anthropic_metrics.kernel.datasets import AGENT, COST, HEADROOM, RATE_LIMIT, USAGE, stream_name
+from anthropic_metrics.kernel.datasets import AGENT, COST, HEADROOM, INVENTORY, RATE_LIMIT, USAGE, stream_name
 from anthropic_metrics.reports.views import views
 
 _TODAY = "DATE_TRUNC(1 day, $now)"
@@ -33,6 +33,8 @@ def _patience(config: Config) -> dict[str, float]:
     intervals = {view.stream: view.interval for view in views(config)}
     if config.rate_limits.enabled:
         intervals[stream_name(RATE_LIMIT, config.namespace)] = config.rate_limits.interval
+    if config.inventory.enabled:
+        intervals[stream_name(INVENTORY, config.namespace)] = config.inventory.interval
     if Headroom.of(config) is not None:
         intervals[stream_name(HEADROOM, config.namespace)] = config.usage.interval
     return {name: _INTERVALS * every.total_seconds() / 60 for name, every in sorted(intervals.items())}

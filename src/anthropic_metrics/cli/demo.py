@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -88,8 +89,9 @@ def demo(
         stop = stack.enter_context(until_asked())  # from here on: a download may be broken off hard
         agent = stack.enter_context(Agent(config, clock=clock.now, stop=stop))
         say(f"Elasticsearch at {config.elasticsearch.hosts[0]}, Admin API at {server.url}")
-        tallies = _read_old_bill(agent)
+        tallies = _read_as_it_was(agent)
         clock.catch_up()
+        _make_a_key(simulation)
         with progress(agent.organization.ranges()) as advance:
             tallies += attempt_all(agent, agent.organization.whole(agent.sink, advance))
         show(overview(agent.runtime.elasticsearch, config.namespace))
@@ -128,9 +130,25 @@ def _use_committed_capacity(simulation: Simulation) -> None:
     )
 
 
-def _read_old_bill(agent: Agent) -> list[Tally]:
-    """The costs as they stood two days ago: what was revised since then makes corrections to show."""
-    return attempt_all(agent, [job for job in agent.organization.whole(agent.sink) if job.poller == "cost"])
+def _read_as_it_was(agent: Agent) -> list[Tally]:
+    """Costs and inventory as they stood two days ago: what changed since then makes records to show."""
+    jobs = agent.organization.whole(agent.sink)
+    return attempt_all(agent, [job for job in jobs if job.poller in ("cost", "inventory")])
+
+
+def _make_a_key(simulation: Simulation) -> None:
+    """A new key that expires in three weeks."""
+    now = RealClock().now()
+    template = simulation.organization().key("notebooks")
+    simulation.edits.add_api_key(
+        replace(
+            template,
+            id="apikey_01DemoPilot",
+            name="pilot",
+            created_at=now,
+            expires_at=now + timedelta(days=21),
+        )
+    )
 
 
 def _demo_config(url: str, days: int) -> Config:

@@ -32,6 +32,11 @@ RULES = (
     "new_workspace",
     "unattributed_usage",
     "no_fresh_data",
+    "key_expires",
+    "key_unused",
+    "retired_key_used",
+    "new_key",
+    "workspace_without_limit",
 )
 _MOST_ADDRESSES, _LONGEST_ADDRESS = 100, 512
 _LEAST_USD = 0.01
@@ -210,4 +215,10 @@ class AlertSettings(Section):
         1_000_000,
         ge=0,
         description="`unattributed_usage`: tokens that the Console or an unknown key may use in a UTC day.",
+    )
+    key_expires_days: int = Field(
+        14, ge=0, description="`key_expires`: days before the expiry of a key from which on it is told."
+    )
+    key_unused_days: int = Field(
+        90, ge=1, description="`key_unused`: days without use that an active key may have."
     )

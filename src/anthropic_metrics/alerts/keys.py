@@ -1,0 +1,123 @@
+"""The rules over the inventory: keys that expire, that nobody uses, that should be dead, that are new.
+
+An inventory document stands at its UTC day's midnight, so a window of 26 hours always holds the latest one:
+the new day's comes within an interval of the poller, and until then yesterday's counts.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from anthropic_metrics.alerts.announced import HOURLY, WORKSPACE
+from anthropic_metrics.alerts.rule import Definition
+from anthropic_metrics.kernel.datasets import AGENT, INVENTORY, RATE_LIMIT
+
+_LATEST = timedelta(hours=26)
+_KEY = "key_id = anthropic.api_key.id"
+_NAMED = "key = MAX(anthropic.api_key.name), workspace = MAX(anthropic.workspace.name)"
+_ACTIVE_KEYS = 'WHERE anthropic.inventory.type == "api_key" AND anthropic.inventory.state == "active"'
+
+KEYS = (
+    Definition(
+        key="key_expires",
+        title="API key expires soon",
+        meaning="An active key expires within the limit of days.",
+        threshold="$key_expires_days days",
+        reads=(INVENTORY,),
+        query=(
+            _ACTIVE_KEYS,
+            f"EVAL {_KEY}",
+            f"STATS days_left = MIN(anthropic.inventory.expires_in_days), {_NAMED} BY key_id",
+            "WHERE days_left <= $key_expires_days",
+            "SORT days_left, key_id",
+        ),
+        identity=("key_id",),
+        subject="{{key}} ({{key_id}}) expires in {{days_left}} days",
+        window=_LATEST,
+        schedule=HOURLY,
+    ),
+    Definition(
+        key="key_unused",
+        title="API key unused for long",
+        meaning="An active key has made no use of tokens for so many days. The days count from its last use "
+        "that the usage stream holds; without one from the key's creation or the stream's begin.",
+        threshold="$key_unused_days days",
+        reads=(INVENTORY,),
+        groups=("api_key_id",),
+        query=(
+            _ACTIVE_KEYS,
+            f"EVAL {_KEY}",
+            f"STATS unused_days = MIN(anthropic.inventory.days_unused), {_NAMED} BY key_id",
+            "WHERE unused_days >= $key_unused_days",
+            "SORT unused_days DESC, key_id",
+        ),
+        identity=("key_id",),
+        subject="{{key}} ({{key_id}}) is unused for {{unused_days}} days",
+        window=_LATEST,
+        schedule=HOURLY,
+    ),
+    Definition(
+        key="retired_key_used",
+        title="Inactive, archived or expired API key still used",
+        meaning="A key that has been inactive, archived or expired since the UTC day before still makes use.",
+        threshold="any use",
+        reads=(INVENTORY,),
+        groups=("api_key_id",),
+        query=(
+            'WHERE anthropic.inventory.type == "api_key"',
+            f'EVAL {_KEY}, active = CASE(anthropic.inventory.state == "active", 1, 0)',
+            "STATS since = MIN(@timestamp), active_days = SUM(active), "
+            "used_at = MAX(anthropic.inventory.last_used), "
+            f"state = MAX(anthropic.inventory.state), {_NAMED} BY key_id",
+            'WHERE active_days == 0 AND DATE_DIFF("hour", since, used_at) >= 24',
+            "SORT key_id",
+        ),
+        identity=("key_id",),
+        subject="{{key}} ({{key_id}}) is {{state}} and was used at {{used_at}}",
+        # Two days: the one on which it was retired already, and the one of its use.
+        window=timedelta(hours=50),
+        schedule=HOURLY,
+    ),
+    Definition(
+        key="new_key",
+        title="New API key",
+        meaning="A key was created. Heard for a day.",
+        threshold="any new key",
+        reads=(AGENT, INVENTORY),
+        query=(
+            'WHERE event.action == "inventory_change" AND anthropic.inventory_change.type == "api_key" '
+            'AND anthropic.inventory_change.why == "created"',
+            "EVAL key_id = anthropic.inventory_change.id",
+            "STATS seen = MAX(@timestamp), key = MAX(anthropic.inventory_change.name), "
+            "created_by = MAX(anthropic.inventory_change.by_id), workspace = MAX(anthropic.workspace.name) "
+            "BY key_id",
+            "SORT key_id",
+        ),
+        identity=("key_id",),
+        subject="{{key}} ({{key_id}}) was created by {{created_by}} in {{workspace}}",
+        window=timedelta(days=1),
+        schedule=HOURLY,
+    ),
+    Definition(
+        key="workspace_without_limit",
+        title="Workspace in use without a rate limit of its own",
+        meaning="An active workspace, other than the default one, was used in 30 days and has no rate limit "
+        "of its own: it can use up the organization's.",
+        threshold="any use in 30 days",
+        reads=(INVENTORY, RATE_LIMIT),
+        groups=("workspace_id",),
+        query=(
+            'WHERE anthropic.inventory.type == "workspace" AND anthropic.inventory.state == "active"',
+            f"EVAL {WORKSPACE}",
+            "STATS own_limits = MAX(anthropic.inventory.own_limits), "
+            "tokens = MAX(anthropic.inventory.tokens_30d), workspace = MAX(anthropic.workspace.name) "
+            "BY workspace_id",
+            "WHERE own_limits == 0 AND tokens > 0",
+            "SORT workspace_id",
+        ),
+        identity=("workspace_id",),
+        subject="{{workspace}} ({{workspace_id}}) used {{tokens}} tokens in 30 days, without a limit",
+        window=_LATEST,
+        schedule=HOURLY,
+    ),
+)
