@@ -62,8 +62,8 @@ def test_there_is_no_import_circle() -> None:
         raise AssertionError(" -> ".join(error.args[1])) from None
 
 
-# Deadlines, authorities and proxies are the same for the clients of all servers.
-USES_HTTPX = {"alerts.webhooks", "certificates", "config.alerts", "deadline"}
+# Deadlines, bodies, authorities and proxies are the same for the clients of all servers.
+USES_HTTPX = {"alerts.webhooks", "body", "certificates", "config.alerts", "deadline"}
 CALL = re.compile(
     r"\b(es|client|elasticsearch)\.(search|mget|index|bulk|esql|indices|cluster|security|ingest|nodes)\b"
 )

@@ -243,3 +243,27 @@ def test_no_text_has_a_phrase_that_readers_stumbled_over() -> None:
         for hit in phrases.finditer(text)
     ]
     assert hits == []
+
+
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("**/*.md")),
+    *sorted((ROOT / "src").glob("**/*.py")),
+]
+
+
+def test_no_page_installs_by_a_name_that_anybody_may_register() -> None:
+    command = re.compile(
+        r"(?:pip|pipx|uv)\b[^`\n#]*\binstall\b[^`\n#]*anthropic-metrics|uvx anthropic-metrics"
+    )
+    found = [(page.name, match[0]) for page in PAGES for match in command.finditer(page.read_text("utf-8"))]
+    assert [each for each in found if ".whl" not in each[1] and "git+" not in each[1]] == []
+
+
+def test_the_docs_say_what_each_kibana_leaves_out() -> None:
+    dashboards = " ".join((ROOT / "docs/dashboards.md").read_text("utf-8").split())
+    assert "8.17 ignores the labels and formats of ES|QL columns" in dashboards
+    assert "Use 8.18 or newer if that matters." in dashboards
+    alerts = " ".join((ROOT / "docs/alerts.md").read_text("utf-8").split())
+    assert "9.2.1 and newer imports as rule templates" in alerts
+    assert "9.2.0 refuses them" in alerts

@@ -20,7 +20,6 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from anthropic_metrics import __version__
 from anthropic_metrics.admin_api import answers
 from anthropic_metrics.admin_api.answers import Answer
-from anthropic_metrics.admin_api.body import Allowance, TooLarge, read_body
 from anthropic_metrics.admin_api.keys import KeyAuth
 from anthropic_metrics.admin_api.pacing import Pacer, Priority
 from anthropic_metrics.admin_api.retry import (
@@ -31,6 +30,7 @@ from anthropic_metrics.admin_api.retry import (
     is_transient,
     limited_wait,
 )
+from anthropic_metrics.body import Allowance, TooLarge, read_body
 from anthropic_metrics.deadline import WHOLE, limited, within
 from anthropic_metrics.errors import AuthError, BrokenContract, ConfigError
 from anthropic_metrics.proxies import proxy_for

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from anthropic_metrics.admin_api.body import Allowance
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.pacing import Priority
+from anthropic_metrics.body import Allowance
 from anthropic_metrics.errors import BadRequest, BrokenContract, RetryLater
 from anthropic_metrics.kernel.ranges import WIDTHS, Width, iso
 

@@ -10,6 +10,7 @@ from elastic_transport import ConnectionError as ClientConnectionError
 from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
 from elasticsearch import ApiError, UnsupportedProductError
 
+from anthropic_metrics.elastic.node import ODD_CURE
 from anthropic_metrics.errors import (
     AuthError,
     BadRequest,
@@ -21,7 +22,6 @@ from anthropic_metrics.errors import (
 from anthropic_metrics.redaction import excerpt
 
 SETUP_CURE = "Run `anthropic-metrics setup` with a user who may manage index templates and pipelines."
-ODD_CURE = "Check that `elasticsearch.hosts` names Elasticsearch itself, and what a proxy before it answers."
 NO_PRODUCT = UserWarning("no X-Elastic-Product header")
 BLOCKED_CURE = (
     "Lift the block (`PUT <index>/_settings` with `index.blocks.write: null`, or free disk space); "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,9 +15,12 @@ from elastic_transport import NodeConfig, TransportError, Urllib3HttpNode
 
 from anthropic_metrics.certificates import authorities, tls_cure, unverified
 from anthropic_metrics.deadline import LimitedPool, LimitedTLSPool, limited_pool
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.errors import AnswerTooLarge, ConfigError
 from anthropic_metrics.proxies import proxy_for, without_user
 
+MOST_BYTES = 256 * 1024 * 1024  # ten times the largest page of documents
+_PIECE = 65_536
+ODD_CURE = "Check that `elasticsearch.hosts` names Elasticsearch itself, and what a proxy before it answers."
 _PLAIN_CURE = "If this port speaks TLS, write https:// in `elasticsearch.hosts`."
 _BROKEN_OFF = ("Connection aborted", "RemoteDisconnected", "BadStatusLine", "IncompleteRead")
 
@@ -34,13 +39,18 @@ class Node(Urllib3HttpNode):
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         limited_pool(self.pool)
+        pool: Any = self.pool
         if proxy := proxy_for(f"{config.scheme}://{config.host}:{config.port}", self.proxy):
-            self.pool = _Proxied(config, proxy)
+            pool = _Proxied(config, proxy)
+        self.pool = _Bounded(pool)
 
     def perform_request(self, *arguments: Any, **options: Any) -> Any:
         try:
             return super().perform_request(*arguments, **options)
         except TransportError as error:
+            for reason in error.errors:
+                if isinstance(reason, AnswerTooLarge):
+                    raise reason from None
             error.cure = self._cure(error)  # type: ignore[attr-defined]  # read by elastic.failures
             raise
 
@@ -50,6 +60,41 @@ class Node(Urllib3HttpNode):
         if not cure and self.config.scheme == "http" and isinstance(error, ConnectionLost):
             return _PLAIN_CURE if any(words in said for words in _BROKEN_OFF) else ""
         return cure
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the node uses of a response, its body read."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
+class _Bounded:
+    """What the node uses of a pool: an answer has at most MOST_BYTES, however small it is on the wire."""
+
+    def __init__(self, pool: urllib3.HTTPConnectionPool) -> None:
+        self._pool = pool
+
+    def urlopen(self, *arguments: Any, **options: Any) -> _Answer:
+        response = self._pool.urlopen(*arguments, preload_content=False, **options)
+        body = bytearray()
+        try:
+            for piece in response.stream(_PIECE, decode_content=True):
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise AnswerTooLarge(
+                        f"An answer of Elasticsearch has more than {MOST_BYTES:,} bytes.", cure=ODD_CURE
+                    )
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        return _Answer(response.status, response.headers, bytes(body))
+
+    def close(self) -> None:
+        self._pool.close()
 
 
 class _Proxied(urllib3.HTTPConnectionPool):

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import httpx
 
+from anthropic_metrics.body import TooLarge, read_body
 from anthropic_metrics.certificates import authorities, tls_cure, unverified
 from anthropic_metrics.config import KibanaSettings
 from anthropic_metrics.deadline import WHOLE, limited, within
@@ -23,8 +24,11 @@ from anthropic_metrics.errors import (
 from anthropic_metrics.proxies import proxy_for
 from anthropic_metrics.redaction import excerpt
 
+MOST_BYTES = 64 * 1024 * 1024  # an export of all saved objects has a few megabytes
 TIMEOUT = 60.0  # an import of many saved objects takes Kibana a while
 _URL_CURE = "Check `kibana.url` and that Kibana can be reached from this machine."
+# Headers of the body as it was sent, which is read and decompressed by then.
+_OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 _LOGIN_CURE = "Check `kibana.api_key`: it may have expired, or belong to another deployment."
 _RIGHTS_CURE = (
     "Give the key's role the Kibana privileges Stack Rules, Dashboard and Data View Management (all) "
@@ -133,8 +137,15 @@ class KibanaClient:
             headers["authorization"] = f"ApiKey {self._secret.get()}"
         given = {name: value for name, value in options.items() if value is not None}
         try:
-            with within(self._seconds):
-                return self._http.request(method, url, headers=headers, **given)
+            with within(self._seconds), self._http.stream(method, url, headers=headers, **given) as answer:
+                body = read_body(answer, MOST_BYTES, lambda: None)
+            plain = {name: value for name, value in answer.headers.items() if name not in _OF_THE_WIRE}
+            return httpx.Response(answer.status_code, headers=plain, content=bytes(body))
+        except TooLarge:
+            raise BrokenContract(
+                f"{method} {httpx.URL(url).path}: the answer has more than {MOST_BYTES:,} bytes.",
+                cure=_URL_CURE,
+            ) from None
         except httpx.TimeoutException:
             raise RetryLater(f"{method} {httpx.URL(url).path}: Kibana did not answer in time.") from None
         except httpx.HTTPError as error:

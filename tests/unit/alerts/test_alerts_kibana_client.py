@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from anthropic_metrics.errors import (
     MetricsError,
     RetryLater,
 )
+from anthropic_metrics.kibana import client as client_module
 from anthropic_metrics.kibana.client import KibanaClient
 
 SETTINGS = KibanaSettings(url="https://kibana.example/base/", api_key=SecretStr("a2V5"), space="ops")
@@ -95,3 +97,16 @@ def test_no_connection_no_version_and_no_url_are_said_so() -> None:
         kibana.version()
     with pytest.raises(ConfigError, match="KIBANA_URL"):
         KibanaClient(KibanaSettings())
+
+
+def test_an_answer_beyond_the_limit_is_refused_however_small_it_is_on_the_wire(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_module, "MOST_BYTES", 1000)
+    bomb = gzip.compress(b"[" + b" " * 100_000 + b"]")
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(bomb))
+
+    with client(answer) as kibana, pytest.raises(BrokenContract, match="more than 1,000 bytes"):
+        kibana.request("GET", "/api/x")

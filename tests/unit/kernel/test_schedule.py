@@ -18,6 +18,7 @@ from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.schedule import due, seconds_left
+from anthropic_metrics.kernel.tally import Tally
 
 MINUTE = timedelta(minutes=1)
 
@@ -83,6 +84,20 @@ def test_the_loop_starts_each_job_about_every_interval_and_ends_when_asked_to() 
     assert len(started) == 20
     gaps = [after - before for before, after in pairwise(started)]
     assert all(270 <= gap <= 330 for gap in gaps)
+
+
+def test_what_a_poll_ended_in_changes_no_schedule() -> None:
+    stop, ran = Stop(waits=20), []
+    refused = Tally("live", "stream")
+    refused.failures.append("The Admin API answered 400.")
+
+    def run(each: Job) -> Tally:
+        ran.append(each.name)
+        return refused
+
+    agent = agent_of([job("live")], stop, run)
+    daemon.take_turns(agent, lambda chain: daemon.attempt(agent, chain))
+    assert ran == ["live"] * 20
 
 
 def test_a_chain_is_run_in_order_until_the_agent_is_asked_to_stop() -> None:
