@@ -42,7 +42,7 @@ class Node(Urllib3HttpNode):
         pool: Any = self.pool
         if proxy := proxy_for(f"{config.scheme}://{config.host}:{config.port}", self.proxy):
             pool = _Proxied(config, proxy)
-        self.pool = _Bounded(pool)
+        self.pool = _Bounded(pool)  # type: ignore[assignment]  # it has all that the node uses of one
 
     def perform_request(self, *arguments: Any, **options: Any) -> Any:
         try:
@@ -74,7 +74,7 @@ class _Answer:
 class _Bounded:
     """What the node uses of a pool: an answer has at most MOST_BYTES, however small it is on the wire."""
 
-    def __init__(self, pool: urllib3.HTTPConnectionPool) -> None:
+    def __init__(self, pool: Any) -> None:
         self._pool = pool
 
     def urlopen(self, *arguments: Any, **options: Any) -> _Answer:

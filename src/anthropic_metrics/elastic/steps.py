@@ -11,7 +11,8 @@ from urllib.parse import quote
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic.assets import VERSION, Body
-from anthropic_metrics.elastic.failures import ODD_CURE, SETUP_CURE, translated
+from anthropic_metrics.elastic.failures import SETUP_CURE, translated
+from anthropic_metrics.elastic.node import ODD_CURE
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, MetricsError
 
 Action = Literal["create", "update", "delete", "unchanged", "skip", "refuse"]
