@@ -237,7 +237,8 @@ def check_derived(world: Chaos, poller: str) -> None:
     What it should be for given inputs is the end-to-end tests' affair.
     """
     with Agent(world.config, clock=world.clock.now) as agent:
-        (job,) = (each for each in agent.organization.whole(agent.sink) if each.poller == poller)
+        name = f"anthropic_metrics.{poller}"
+        (job,) = (each for each in agent.organization.whole(agent.sink) if each.name == name)
         tally = agent.attempt(job)
     if tally.failures or tally.changed or not (tally.kept or tally.rows == 0):
         raise Wrong(f"{poller}: computed afresh it changes: {tally.counts()}, {tally.failures}")
