@@ -15,12 +15,11 @@ from string import Template
 from typing import Any
 
 from anthropic_metrics.config import Config
-from anthropic_metrics.documents.base import AGENT_NAME
+from anthropic_metrics.documents.base import OWN
 from anthropic_metrics.kernel.datasets import stream_name
 
 # The end of the window, which Kibana hands to the query. Never NOW(): a rule must be able to look back.
 NOW = "TO_DATETIME(?_tend)"
-OWN = f'agent.name == "{AGENT_NAME}"'
 
 Values = Mapping[str, str]
 

@@ -17,6 +17,8 @@ from anthropic_metrics import __version__
 from anthropic_metrics.versions import ECS_VERSION
 
 AGENT_NAME = "anthropic-metrics"
+# In ES|QL: another shipper may write into the same data streams, such as Elastic's own package.
+OWN = f'agent.name == "{AGENT_NAME}"'
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from anthropic_metrics.documents.base import AGENT_NAME
+from anthropic_metrics.documents.base import OWN
 from anthropic_metrics.elastic.assets import assets_root
 from anthropic_metrics.errors import ConfigError
 
@@ -24,8 +24,7 @@ WIDTH = 48  # columns of Kibana's grid
 Format = Literal["usd", "price", "count", "compact", "ratio", "percent", "time", "day"]
 DATES = ("time", "day")
 Covers = Literal["range", "month", "fortnight"]
-# Another shipper may write into the same data streams, such as Elastic's own package.
-OWN_DOCUMENTS = f'WHERE agent.name == "{AGENT_NAME}"'
+OWN_DOCUMENTS = f"WHERE {OWN}"
 # Kibana draws a date in the viewer's time zone: west of UTC, a UTC day would read as the evening before.
 DATE_TEXTS = {"day": "yyyy-MM-dd", "time": "yyyy-MM-dd HH:mm"}
 
