@@ -60,7 +60,9 @@ def _own_limits(config: Config, ask: Questions, frame: Frame) -> dict[str, int]:
     settings = config.rate_limits
     if not (settings.enabled and settings.workspaces):
         return {}
-    history = ask.limit_history(stream_name(RATE_LIMIT, config.namespace), frame.names.organization_id)
+    stream = stream_name(RATE_LIMIT, config.namespace)
+    ask.refresh(stream)
+    history = ask.limit_history(stream, frame.names.organization_id)
     found = history.before(frame.now + settings.interval, set(frame.names.workspaces))
     return {
         scope: sum(len(LimitGroup.of_row(row).limits) for row in rows)
