@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anthropic_metrics.cli.render import Answer, Column, Layout
+from anthropic_metrics.documents.base import OWN
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.elastic.query import esql
@@ -21,6 +22,11 @@ class Panel:
     title: str
     query: str
     formats: dict[str, str]
+
+    def asked(self, namespace: str) -> str:
+        """The query over a namespace's documents of this agent."""
+        source, *steps = self.query.replace("{ns}", namespace).split(" | ")
+        return " | ".join([source.strip(), f"WHERE {OWN}", *steps, "LIMIT 1000"])
 
 
 PANELS = (
@@ -88,8 +94,7 @@ def overview(es: Client, namespace: str) -> Answer:
     refresh(es, all_streams(namespace))
     tables = []
     for panel in PANELS:
-        query = panel.query.replace("{ns}", namespace) + " | LIMIT 1000"
-        columns, values = esql(es, query, doing=panel.title)
+        columns, values = esql(es, panel.asked(namespace), doing=panel.title)
         layout = Layout(panel.name, *(_column(panel, column) for column in columns))
         tables.append(layout.table(values, title=panel.title, empty=f"{panel.title}: none", most=ROWS))
     return Answer(*tables)
