@@ -38,7 +38,8 @@ WORLDS = ("filled",)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With two workers (scripts/test), a module stays in one of them, and so does all that shares a world."""
     for item in items:
-        worlds = [name for name in WORLDS if name in getattr(item, "fixturenames", ())]
+        shared = set(getattr(item, "fixturenames", ())) - vars(getattr(item, "module", item)).keys()
+        worlds = [name for name in WORLDS if name in shared]
         item.add_marker(pytest.mark.xdist_group(worlds[0] if worlds else str(item.path)))
 
 

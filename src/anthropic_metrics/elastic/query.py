@@ -19,6 +19,7 @@ PAUSES = (0.2, 0.5, 1.0)  # seconds before a search that some shards did not ans
 _NO_SHARD = ("search_phase_execution_exception", "no_shard_available_action_exception")
 # Columns that only documents can bring: a name without a dot is the query's own, and a slip.
 _UNKNOWN = re.compile(r"Unknown (?:index|column) \[([^\]]*)\]")
+_NO_INDEX = re.compile(r"no such index \[([^\]]+)\]")
 
 Body = dict[str, Any]
 Table = tuple[list[str], list[list[Any]]]
@@ -157,6 +158,9 @@ def typed_esql(
             answer = _from_all_shards(
                 doing, lambda: es.esql.query(query=query, filter=filter, params=named or None).body
             )
+        except NotFoundError as error:  # of several streams in FROM, one is not there
+            missing = ", ".join(_NO_INDEX.findall(reason(error.body))) or "such stream"
+            raise NoData(f"{doing}: there is no {missing} yet.") from error
         except BadRequestError as error:
             said = reason(error.body)
             unknown = _UNKNOWN.findall(said)
