@@ -76,7 +76,7 @@ def spend(
     rows = [_row(each, whole) for each in found]
     return Answer(
         SPENT.table(rows, title=title, empty=NO_SPEND, most=ROWS),
-        notes=[*_notes(found, whole)] if found else (),
+        notes=[*_notes(found, whole), *_open_hour(span, now)] if found else (),
     )
 
 
@@ -99,6 +99,11 @@ def _row(each: Sum, whole: Usd) -> tuple[object, ...]:
         price,
         each.unpriced_tokens,
     )
+
+
+def _open_hour(span: Range, now: datetime) -> Iterator[str]:
+    if span.end > now:
+        yield f"The hour from {span.end - HOUR:%Y-%m-%d %H:%M} UTC is not complete yet."
 
 
 def _notes(found: list[Sum], whole: Usd) -> Iterator[str]:
