@@ -147,7 +147,7 @@ def test_a_namespace_that_was_never_written_is_not_quiet(evaluated: Evaluated) -
     assert not [line for lines in rules.values() for line in lines if line.startswith("quiet")]
     assert [rule for rule, lines in rules.items() if not lines[0].startswith("no data")] == ["no_fresh_data"]
     streams = {line.split(" ")[1].split(".")[1].split("-")[0] for line in rules["no_fresh_data"]}
-    assert streams == {"usage", "usage_1m", "cost", "rate_limit", "headroom"}
+    assert streams == {"usage", "usage_1m", "cost", "rate_limit", "headroom", "inventory"}
 
 
 def test_no_fresh_data_fires_for_a_stream_that_never_had_a_successful_poll(filled: World) -> None:
@@ -158,7 +158,7 @@ def test_no_fresh_data_fires_for_a_stream_that_never_had_a_successful_poll(fille
     # Daily polls are hourly: three of their intervals after the agent's first record, and with it the others.
     late = {alert.id: alert.row for alert in run(filled.es, rule, NOW + timedelta(minutes=181))}
     assert late[f"metrics-anthropic_metrics.usage_1d-{config.namespace}"]["silent_minutes"] == 181
-    assert len(run(filled.es, rule, NOW + timedelta(days=8))) == 6
+    assert len(run(filled.es, rule, NOW + timedelta(days=8))) == 7
 
 
 def test_a_rule_whose_stream_or_dimension_is_not_collected_is_off_and_says_so(
