@@ -30,22 +30,6 @@ KEPT = ("ANTHROPIC_METRICS_CACHE",)  # where the embedded server lies: no behavi
 
 # The servers of tests live for minutes; the full compiler would take half of a run's processor time.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
-# A world that takes a minute to fill is filled by one worker.
-WORLDS = ("filled",)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With two workers (scripts/test), a module stays in one of them, and so does all that shares a world.
-
-    Schedules of chaos share nothing and take long: whichever worker is free takes the next.
-    """
-    for item in items:
-        if item.path.parent.name == "chaos":
-            continue
-        shared = set(getattr(item, "fixturenames", ())) - vars(getattr(item, "module", item)).keys()
-        worlds = [name for name in WORLDS if name in shared]
-        item.add_marker(pytest.mark.xdist_group(worlds[0] if worlds else str(item.path)))
 
 
 @pytest.fixture(autouse=True)
