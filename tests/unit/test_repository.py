@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import tomllib
+from collections import Counter
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -273,3 +274,9 @@ def test_the_docs_say_what_each_kibana_leaves_out() -> None:
     alerts = " ".join((ROOT / "docs/alerts.md").read_text("utf-8").split())
     assert "9.2.1 and newer imports as rule templates" in alerts
     assert "9.2.0 refuses them" in alerts
+
+
+def test_every_file_of_tests_has_a_name_of_its_own() -> None:
+    """Pytest imports them by their names alone."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
