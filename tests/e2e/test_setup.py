@@ -351,7 +351,7 @@ def test_a_stream_that_cannot_be_compared_stops_an_agent_that_may_not_look_at_te
         try:
             with connect(blind.elasticsearch) as limited:
                 write(limited, stream_name(USAGE, "odd"), event={"hash": "x"})
-                with pytest.raises(SinkError, match="made of another index template"):
+                with pytest.raises(SinkError, match="created from another index template"):
                     ensure(limited, blind)
         finally:
             call(es, "PUT", "/_index_template/odd", other | {"index_patterns": ["elsewhere-*"]})
