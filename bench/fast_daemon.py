@@ -1,4 +1,4 @@
-"""`anthropic-metrics run`, so many times as fast as the wall clock: `python bench/fast_daemon.py told.json`.
+"""`anthropic-metrics run`, so many times as fast as the wall clock: `python -m bench.fast_daemon told.json`.
 
 It is the daemon itself: scheduler, signals, health endpoint. Both of its clocks are handed in, and its waits
 are as much shorter.

@@ -1,6 +1,6 @@
 """The workloads on which Elastic's own package was measured, put through this agent: writes the table.
 
-`PYTHONPATH=src:tests/e2e:tests/chaos:tests/property .venv/bin/python bench/rival.py [--write | --print]`
+`python -m bench.rival [--write | --print]`
 
 `--write` puts the table into docs/guarantees.md, between its markers. Everything is computed; only the
 figures of Elastic's package are constants, measured in November 2026 with its programs at version 0.3.1.

@@ -1,6 +1,6 @@
 """Sixty simulated days under faults in one run: do memory, open files and threads stay flat?
 
-`PYTHONPATH=src:tests/e2e:tests/chaos .venv/bin/python bench/soak.py [--days 60] [--minutes 180]`
+`python -m bench.soak [--days 60] [--minutes 180]`
 
 One agent in a process of its own, a real Elasticsearch behind the fault proxy of the chaos suite, the
 simulated API with late and revised data. At every sixth turn something breaks. Prints a line for each tenth

@@ -1,6 +1,6 @@
 """Two `run` daemons side by side for a simulated week: nothing twice, no error, twice the requests at most.
 
-`PYTHONPATH=src:tests/e2e:tests/chaos .venv/bin/python bench/two_daemons.py [--days 7] [--speed 360]`
+`python -m bench.two_daemons [--days 7] [--speed 360]`
 
 Three real daemons at the default intervals, each in a process of its own and `--speed` times as fast as the
 wall clock: two write the same streams, one has streams of its own and tells what a week alone costs. The

@@ -16,7 +16,7 @@ import pytest
 
 from anthropic_metrics import __version__
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

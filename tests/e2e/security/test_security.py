@@ -42,7 +42,7 @@ from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer, effects
 from tests.harness.world import World
 
-PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs/security.md").read_text("utf-8")
 KEYS = [json.loads(body) for body in re.findall(r"POST /_security/api_key\n(.*?)```", PAGE, re.DOTALL)]
 ROLES = {
     name.removeprefix("anthropic_metrics_"): descriptor

@@ -13,7 +13,7 @@ from tests.servers.kibana import SimulatedKibana
 from tests.servers.kibana_rules import Refused
 
 KEY = "a2V5LW9mLWEtdGVzdA=="
-EXPORTED = Path(__file__).parents[2] / "kibana" / "dashboards.ndjson"
+EXPORTED = Path(__file__).parents[3] / "kibana" / "dashboards.ndjson"
 WORDS = {"created", "updated", "deleted", "unchanged", "skipped", "failed"}
 TITLES = [json.loads(line)["attributes"]["title"] for line in EXPORTED.read_text("utf-8").splitlines()]
 
