@@ -86,3 +86,10 @@ def test_only_elastic_and_embedded_ask_elasticsearch() -> None:
 def test_only_clients_of_http_servers_import_httpx() -> None:
     found = users("httpx")
     assert {each for each in found if not each.startswith(("admin_api.", "kibana."))} == USES_HTTPX
+
+
+def test_there_is_one_recipe_of_digests() -> None:
+    recipe = re.compile(r"\bblake2b\b")
+    assert [name for name, path in MODULES.items() if recipe.search(path.read_text(encoding="utf-8"))] == [
+        f"{PACKAGE}.kernel.digests"
+    ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 import httpx
 import structlog
 
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.kernel.digests import keyed_digest
 from anthropic_metrics.redaction import MARK, redact
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class KeyAuth(httpx.Auth):
 
     def digest(self, server: str) -> str:
         """64 bits of a digest of the key in use at `server`."""
-        return blake2b(self._key().encode(), digest_size=8, key=server.encode()[:64]).hexdigest()
+        return keyed_digest(self._key(), key=server)
 
     def hide(self, text: str) -> str:
         """`text` without the key, should a server send it back."""

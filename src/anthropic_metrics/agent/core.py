@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from hashlib import blake2b
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
@@ -26,6 +25,7 @@ from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import AuthError, MetricsError, Stopped, WrongOrganization
 from anthropic_metrics.health import Health, Metrics, label
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.kernel.digests import hex_digest
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
@@ -243,9 +243,8 @@ class Agent:
             attempt, self.config.namespace, self.organization.inventory.organization, self.client.key_digest
         )
         key = f"{self._id} {attempt.job.name} {attempt.began.isoformat()}"
-        identity = blake2b(key.encode(), digest_size=16).hexdigest()
         try:
-            self.runtime.store.append(self._agent_stream, [prepare(identity, document)], new=True)
+            self.runtime.store.append(self._agent_stream, [prepare(hex_digest(key), document)], new=True)
         except Stopped:
             raise
         except MetricsError as error:

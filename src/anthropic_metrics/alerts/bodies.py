@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
 from anthropic_metrics.alerts.rule import NOW, Rule
 from anthropic_metrics.config import format_duration
+from anthropic_metrics.kernel import digests
 
 Version = tuple[int, ...]
 Body = dict[str, Any]
@@ -44,8 +44,7 @@ def query(rule: Rule, version: Version) -> str:
 
 def rule_id(rule: Rule, namespace: str) -> str:
     """The same at every install; one set of rules per namespace. A UUID of version 4 in shape."""
-    digest = blake2b(f"{TAG} {namespace} {rule.key}".encode(), digest_size=16).digest()
-    return str(UUID(bytes=digest, version=4))
+    return str(UUID(bytes=digests.digest(f"{TAG} {namespace} {rule.key}"), version=4))
 
 
 def namespace_tag(namespace: str) -> str:
@@ -90,7 +89,7 @@ def digest(body: Body) -> str:
             [each.get("id"), each.get("group"), each.get("params")] for each in body.get("actions", ())
         ],
     }
-    return blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=6).hexdigest()
+    return digests.hex_digest(json.dumps(kept, sort_keys=True), size=6)
 
 
 def is_untouched(found: Body) -> bool:

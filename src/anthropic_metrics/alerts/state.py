@@ -11,7 +11,6 @@ import json
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Any
 
 from anthropic_metrics.alerts.execute import Alert
@@ -22,6 +21,7 @@ from anthropic_metrics.documents.identity import prepare
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.versioned import Versioned, VersionedStream
 from anthropic_metrics.kernel.datasets import ALERT, stream_name
+from anthropic_metrics.kernel.digests import digest_of_values
 
 # Long enough for the retries of every webhook; after it another agent takes over.
 LEASE = timedelta(minutes=5)
@@ -102,8 +102,7 @@ class AlertState:
 
     def fire(self, rule: Rule, alert: Alert, episode: int, now: datetime, pending: Sequence[str]) -> bool:
         """Note a new alert and claim its posting; False when another agent was faster."""
-        key = json.dumps([rule.key, alert.id, episode])
-        identity = blake2b(key.encode(), digest_size=16).hexdigest()
+        identity = digest_of_values(rule.key, alert.id, episode)
         document = AlertDocument.model_validate(
             {
                 "timestamp": now,

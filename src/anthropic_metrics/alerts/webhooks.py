@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Literal
 
 import httpx
@@ -12,6 +11,7 @@ import httpx
 from anthropic_metrics.config import AlertSettings
 from anthropic_metrics.deadline import limited, within
 from anthropic_metrics.errors import RetryLater, Stopped
+from anthropic_metrics.kernel.digests import hex_digest
 from anthropic_metrics.proxies import proxy_for
 from anthropic_metrics.redaction import redact
 
@@ -38,10 +38,7 @@ def webhooks(settings: AlertSettings) -> list[Webhook]:
         *(("json", secret.get_secret_value()) for secret in settings.webhooks),
         *(("slack", secret.get_secret_value()) for secret in settings.slack_webhooks),
     ]
-    found = (
-        Webhook(blake2b(f"{kind} {url}".encode(), digest_size=6).hexdigest(), url, kind)
-        for kind, url in pairs
-    )
+    found = (Webhook(hex_digest(f"{kind} {url}", size=6), url, kind) for kind, url in pairs)
     return list({webhook.name: webhook for webhook in found}.values())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import blake2b
 
 import structlog
 
@@ -15,6 +14,7 @@ from anthropic_metrics.documents.base import LARGEST_LONG
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.kernel.digests import hex_digest
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.names import Names
@@ -120,8 +120,7 @@ def check_document(found: Comparison, names: Names, namespace: str, now: datetim
         event={"outcome": "failure" if found.differing else "success"},
     )
     key = f"grain_check {names.organization_id} {found.fine} {found.coarse} {now.isoformat()}"
-    identity = blake2b(key.encode(), digest_size=16).hexdigest()
-    return prepare(identity, document)
+    return prepare(hex_digest(key), document)
 
 
 class GrainCheck:

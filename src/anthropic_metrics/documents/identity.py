@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from anthropic_metrics.documents.base import Document
+from anthropic_metrics.kernel.digests import hex_digest
 from anthropic_metrics.redaction import redact
-
-DIGEST_SIZE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ def document_id(
     apart that one bucket gives twice for the same dimensions.
     """
     key = [organization, dataset, start.isoformat(), sorted(dimensions.items()), ordinal]
-    return _digest(key)
+    return hex_digest(to_json(key))
 
 
 def prepare(document_id: str, document: Document) -> Prepared:
@@ -58,9 +56,5 @@ def prepare(document_id: str, document: Document) -> Prepared:
     event = source["event"]
     said = {name: value for name, value in source.items() if name != "agent"}
     said["event"] = {name: value for name, value in event.items() if name != "created"}
-    event["hash"] = _digest(said)
+    event["hash"] = hex_digest(to_json(said))
     return Prepared(document_id, event["hash"], to_json(source))
-
-
-def _digest(value: object) -> str:
-    return blake2b(to_json(value), digest_size=DIGEST_SIZE).hexdigest()

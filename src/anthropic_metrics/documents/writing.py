@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import cache, partial
-from hashlib import blake2b
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -20,7 +19,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
 from anthropic_metrics.documents.base import Document
-from anthropic_metrics.documents.identity import DIGEST_SIZE, Prepared
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.kernel.digests import Digest
 from anthropic_metrics.redaction import redact
 
 Values = Mapping[str, Any]
@@ -108,7 +108,7 @@ class Writer:
         source = redact.scrub_all(shell.model_dump(mode="json", by_alias=True, exclude_none=True))
         said = {name: value for name, value in source.items() if name != "agent"}
         said["event"] = {name: value for name, value in source["event"].items() if name != "created"}
-        self._digest = blake2b(to_json(said)[:-1], digest_size=DIGEST_SIZE)
+        self._digest = Digest(to_json(said)[:-1])
         names = list(source)
         place = names.index("event") + 1
         self._before = to_json({name: source[name] for name in names[:place]})[:-2] + b',"hash":"'
@@ -126,7 +126,5 @@ class Writer:
         if redact.holds(tail.decode()):
             tail = to_json(redact.scrub_all(own))
         tail = b"," + tail[1:]
-        digest = self._digest.copy()
-        digest.update(tail)
-        said = digest.hexdigest()
+        said = self._digest.with_more(tail)
         return Prepared(id_, said, self._before + said.encode() + self._after + tail)

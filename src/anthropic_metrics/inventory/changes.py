@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 from typing import Any
 
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.inventory.resources import Resource
+from anthropic_metrics.kernel.digests import digest_of_values
 from anthropic_metrics.kernel.frame import Frame
 
 # Field of a document, and what its change is called.
@@ -115,6 +114,7 @@ def _change(
         anthropic={**shared, "inventory_change": change},
         event={"category": ["configuration"], "type": ["change"]},
     )
-    said = [frame.names.organization_id, resource.kind, resource.id, why, name, old, new, before_at]
-    identity = blake2b(json.dumps(said).encode(), digest_size=16).hexdigest()
+    identity = digest_of_values(
+        frame.names.organization_id, resource.kind, resource.id, why, name, old, new, before_at
+    )
     return prepare(identity, document)

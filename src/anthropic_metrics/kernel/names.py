@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from typing import Any
 
 from anthropic_metrics.admin_api.replies import ApiKey, Workspace
+from anthropic_metrics.kernel.digests import digest
 from anthropic_metrics.kernel.teams import NO_TEAMS, Fields, Row, Teams
 
 LONGEST_TAG = 256
@@ -58,15 +58,15 @@ class Names:
                 dropped[space.id] = lost
         keys = {**(earlier_api_keys or {}), **{key.id: key.name for key in api_keys if key.name}}
         shown = [organization_id, name, {k: [v.name, dict(v.tags)] for k, v in spaces.items()}, keys]
-        digest = blake2b(json.dumps(shown, sort_keys=True).encode(), digest_size=16).digest()
-        return cls(organization_id, name, spaces, keys, digest, dropped)
+        said = digest(json.dumps(shown, sort_keys=True))
+        return cls(organization_id, name, spaces, keys, said, dropped)
 
     def with_teams(self, teams: Teams) -> Names:
         """The same names, with the teams that rows belong to; none change nothing."""
         if not teams:
             return self
         shown = json.dumps(teams.shown(), sort_keys=True).encode()
-        return replace(self, teams=teams, digest=blake2b(self.digest + shown, digest_size=16).digest())
+        return replace(self, teams=teams, digest=digest(self.digest + shown))
 
     def team_of(self, dimensions: Mapping[str, str | None]) -> Fields | None:
         """The team of a row with these dimensions; None where no teams are configured."""

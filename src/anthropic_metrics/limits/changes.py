@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from hashlib import blake2b
 
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
+from anthropic_metrics.kernel.digests import digest_of_values
 from anthropic_metrics.kernel.frame import Frame, workspace_fields
 from anthropic_metrics.kernel.questions import Row, Scope
 from anthropic_metrics.kernel.ranges import iso
@@ -90,8 +89,7 @@ def _change(
         anthropic=anthropic,
         event={"category": ["configuration"], "type": ["change"]},
     )
-    said = [frame.names.organization_id, scope, group.key, limit_type, old, new, seen_at]
-    identity = blake2b(json.dumps(said).encode(), digest_size=16).hexdigest()
+    identity = digest_of_values(frame.names.organization_id, scope, group.key, limit_type, old, new, seen_at)
     return prepare(identity, changed)
 
 

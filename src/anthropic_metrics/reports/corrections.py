@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from hashlib import blake2b
 from typing import Any
 
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, prepare
+from anthropic_metrics.kernel.digests import digest_of_values
 from anthropic_metrics.kernel.outcome import Change
 
 # Numbers that a document also has as the text that was received.
@@ -88,9 +87,10 @@ def _correction(
         organization=before.get("organization"),
         anthropic=anthropic,
     )
-    revision = [stream, change.id, change.index, change.seq_no, number, value_at(change.after, number)]
-    digest = blake2b(json.dumps(revision).encode(), digest_size=16).hexdigest()
-    return prepare(digest, document)
+    identity = digest_of_values(
+        stream, change.id, change.index, change.seq_no, number, value_at(change.after, number)
+    )
+    return prepare(identity, document)
 
 
 def _dimension(name: str) -> bool:
