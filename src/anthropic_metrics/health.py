@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 
 from anthropic_metrics import __version__
+from anthropic_metrics.kernel.ranges import iso
 from anthropic_metrics.logs import Flip, get_logger
 from anthropic_metrics.redaction import redact
 
@@ -129,8 +130,8 @@ class PollerState:
     def as_dict(self) -> dict[str, Any]:
         return {
             "interval_seconds": self.interval.total_seconds(),
-            "last_success": self.last_success and self.last_success.isoformat(),
-            "last_failure": self.last_failure and self.last_failure.isoformat(),
+            "last_success": self.last_success and iso(self.last_success, "auto"),
+            "last_failure": self.last_failure and iso(self.last_failure, "auto"),
             "reason": self.reason,
             "paused": self.paused,
             "facts": self.facts or {},
@@ -222,7 +223,7 @@ class Health:
         troubles = self.troubles()
         return {
             "status": "not ready" if troubles else "ready",
-            "started": self._started.isoformat(),
+            "started": iso(self._started, "auto"),
             "troubles": troubles,
             "pollers": {name: state.as_dict() for name, state in self.pollers.items()},
         }

@@ -149,7 +149,9 @@ def _made_plain(value: object) -> object:
             return value
         case str():
             return redact.scrub(str(value))
-        case datetime() | date():
+        case datetime():
+            return iso(value, "auto")
+        case date():
             return value.isoformat()
         case timedelta():
             return value.total_seconds()

@@ -89,7 +89,27 @@ def test_only_clients_of_http_servers_import_httpx() -> None:
 
 
 def test_there_is_one_recipe_of_digests() -> None:
-    recipe = re.compile(r"\bblake2b\b")
-    assert [name for name, path in MODULES.items() if recipe.search(path.read_text(encoding="utf-8"))] == [
-        f"{PACKAGE}.kernel.digests"
-    ]
+    assert says(r"\bblake2b\b") == {"kernel.digests"}
+
+
+def says(pattern: str) -> set[str]:
+    """The modules whose text a pattern fits, without the package's own name."""
+    expression = re.compile(pattern)
+    return {
+        module.removeprefix(f"{PACKAGE}.")
+        for module, path in MODULES.items()
+        if expression.search(path.read_text(encoding="utf-8"))
+    }
+
+
+def test_there_is_one_formatter_of_times_besides_the_simulated_api() -> None:
+    by_hand = r'strftime\("%Y-%m-%dT|(replace|removesuffix)\("\+00:00"'
+    assert says(by_hand) == {"kernel.ranges", "simulator.clock"}
+
+
+def test_a_width_is_one_type() -> None:
+    assert says(r'Literal\[.*"1m".*\]') == {"kernel.ranges"}
+
+
+def test_names_of_data_streams_are_made_in_one_place() -> None:
+    assert says(r'f"metrics-\{') <= {"kernel.datasets"}

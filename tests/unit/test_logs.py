@@ -90,7 +90,7 @@ def test_values_of_every_kind_become_json(lines: Lines) -> None:
         key=SecretStr("abcdefgh"),
     )
     (line,) = lines()
-    assert line["when"] == "2026-01-01T00:00:00+00:00"
+    assert line["when"] == "2026-01-01T00:00:00Z"
     assert (line["long"], line["amount"], line["path"], line["colour"]) == (60.0, "1.10", "a/b", "red")
     assert (line["some"], line["key"]) == ({"a": [1, None, True]}, "**********")
 

@@ -22,6 +22,7 @@ from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.versioned import Versioned, VersionedStream
 from anthropic_metrics.kernel.datasets import ALERT, stream_name
 from anthropic_metrics.kernel.digests import digest_of_values
+from anthropic_metrics.kernel.ranges import iso
 
 # Long enough for the retries of every webhook; after it another agent takes over.
 LEASE = timedelta(minutes=5)
@@ -134,7 +135,7 @@ class AlertState:
         return self._write(
             kept,
             status="recovered",
-            recovered_at=now.isoformat(),
+            recovered_at=iso(now),
             pending=owed,
             **self._claim(now, text=True),
         )
@@ -145,7 +146,7 @@ class AlertState:
 
     def _claim(self, now: datetime, *, text: bool = False) -> dict[str, Any]:
         until = now + LEASE
-        return {"claimed_by": self._me, "claimed_until": until.isoformat() if text else until}
+        return {"claimed_by": self._me, "claimed_until": iso(until) if text else until}
 
     def _write(self, kept: Kept, **changes: Any) -> bool:
         source = kept.document.source

@@ -8,7 +8,7 @@ from anthropic_metrics.audit.compare import Audited, Difference
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.questions import Questions, Scope
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import Range, iso
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
@@ -54,7 +54,7 @@ def _missing(stream: str, document: Prepared) -> Difference:
 def _changed(stream: str, at: int, change: Prepared) -> Difference:
     told = change.source["anthropic"]["limit_change"]
     fields = {told["limit_type"]: (told.get("old"), told.get("new"))}
-    bucket = datetime.fromtimestamp(at, UTC).isoformat()
+    bucket = iso(datetime.fromtimestamp(at, UTC), "seconds")
     return Difference("changed", stream, change.id, bucket, _of(told), fields)
 
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from anthropic_metrics.budgets.period import DAY
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import BudgetSettings, Scope
 from anthropic_metrics.kernel.datasets import COST, SPEND, stream_name
 from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import DAY, Range
 from anthropic_metrics.spend.settle import day_of
 
 _DIGITS = Decimal("0.000001")

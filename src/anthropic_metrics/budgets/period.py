@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from anthropic_metrics.config.budgets import BudgetPeriod
-from anthropic_metrics.kernel.ranges import Range
-
-DAY = timedelta(days=1)
+from anthropic_metrics.kernel.ranges import DAY, Range
 
 
 def period_of(moment: datetime, period: BudgetPeriod) -> Range:

@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Literal
 
 from anthropic_metrics.budgets.ledger import Days, DaySum
-from anthropic_metrics.budgets.period import DAY, label, period_of
+from anthropic_metrics.budgets.period import label, period_of
 from anthropic_metrics.budgets.scope import whose
 from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.forecast.model import HISTORY, Forecast, Today, forecast
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import DAY, Range
 from anthropic_metrics.spend.settle import day_of, day_start, ended_long_enough
 
 State = Literal["ok", "warning", "exceeded", "unknown"]

@@ -18,7 +18,7 @@ from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.kibana.ask import Span, ask, opened
+from anthropic_metrics.kibana.ask import TimeRange, ask, opened
 from anthropic_metrics.kibana.definitions import Dashboard, load_bundle
 from anthropic_metrics.kibana.install import saved_objects_text
 from anthropic_metrics.kibana.look.page import Page, no_stream, render
@@ -59,11 +59,11 @@ def render_page(
 ) -> None:
     """Draw every panel from its own query, on one page that opens in any browser."""
     now = utc_now()
-    spans = chosen_spans(now, month=month, since=since, until=until)
+    ranges = chosen_ranges(now, month=month, since=since, until=until)
     settings = load(config, embedded=embedded)
     settings.require_elasticsearch()
     with closing(connect(settings.elasticsearch)) as es:
-        page = draw(es, settings.namespace, now, spans)
+        page = draw(es, settings.namespace, now, ranges)
     save(page, output)
     if page.missing:
         say(no_stream(page.missing))
@@ -87,33 +87,35 @@ def export(
     _write(output, saved_objects_text())
 
 
-def chosen_spans(
+def chosen_ranges(
     now: datetime, *, month: str | None = None, since: str | None = None, until: str | None = None
-) -> Callable[[Dashboard], Span]:
-    """The span of each dashboard: the chosen one, else from its own range until `until` or `now`.
+) -> Callable[[Dashboard], TimeRange]:
+    """The time range of each dashboard: the chosen one, else from its own range until `until` or `now`.
 
     Raises ConfigError that names the option.
     """
     if month is not None:
         if since is not None or until is not None:
             raise ConfigError("--month: leave out --since and --until, the month is the range")
-        span = _month(month, now)
-        return lambda dashboard: span
+        time_range = _month(month, now)
+        return lambda dashboard: time_range
     end = now if until is None else min(moment(until, "--until", now), now) - INSTANT
     if since is None:
         return lambda dashboard: opened(dashboard.range, end)
-    span = Span(moment(since, "--since", now), end)
-    if span.start >= span.end:
+    time_range = TimeRange(moment(since, "--since", now), end)
+    if time_range.start >= time_range.end:
         raise ConfigError(f"--since: {since} is not before the end of the range, {end:%Y-%m-%d %H:%M} UTC")
-    return lambda dashboard: span
+    return lambda dashboard: time_range
 
 
-def draw(es: Client, namespace: str, now: datetime, spans: Callable[[Dashboard], Span] | None = None) -> Page:
-    """All dashboards over one namespace as they stand at `now`, each over its span."""
+def draw(
+    es: Client, namespace: str, now: datetime, ranges: Callable[[Dashboard], TimeRange] | None = None
+) -> Page:
+    """All dashboards over one namespace as they stand at `now`, each over its time range."""
     return render(
         load_bundle(),
-        lambda panel, span: ask(es, panel.query, span.start, span.end, namespace=namespace),
-        spans=spans or chosen_spans(now),
+        lambda panel, time_range: ask(es, panel.query, time_range.start, time_range.end, namespace=namespace),
+        ranges=ranges or chosen_ranges(now),
         now=now,
         subtitle=f"Namespace {namespace}",
     )
@@ -125,7 +127,7 @@ def save(page: Page, path: Path) -> None:
     say(f"Dashboards: {path.resolve().as_uri()}")
 
 
-def _month(text: str, now: datetime) -> Span:
+def _month(text: str, now: datetime) -> TimeRange:
     """From the month's first instant to its last, or to `now`."""
     match = _MONTH.fullmatch(text)
     try:
@@ -137,7 +139,7 @@ def _month(text: str, now: datetime) -> Span:
     if start >= now:
         raise ConfigError(f"--month: {text} has not begun")
     following = (start + timedelta(days=31)).replace(day=1)
-    return Span(start, min(following - INSTANT, now))
+    return TimeRange(start, min(following - INSTANT, now))
 
 
 def _write(path: Path, text: str) -> None:

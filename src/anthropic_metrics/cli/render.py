@@ -32,6 +32,7 @@ from typing import Annotated, Any, Literal, ParamSpec
 
 import typer
 
+from anthropic_metrics.kernel.ranges import iso
 from anthropic_metrics.redaction import clean, no_formula
 
 Kind = Literal["text", "integer", "number", "decimal", "share", "time", "duration", "boolean", "list"]
@@ -258,7 +259,7 @@ def _data(value: object) -> Any:
         case Decimal():
             return format(value, "f")
         case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return iso(value, "auto")
         case timedelta():
             return format_duration(value)
         case Enum():

@@ -40,9 +40,7 @@ from anthropic_metrics.config.values import (
     names,
 )
 from anthropic_metrics.errors import ConfigError
-
-Granularity = Literal["1m", "1h", "1d"]
-GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
+from anthropic_metrics.kernel.ranges import WIDTHS, Width
 
 Dimension = Literal[
     "account_id",
@@ -67,7 +65,7 @@ class UsageSettings(Section):
         timedelta(minutes=5), description="How often to ask; the report lags about as much."
     )
     granularities: Annotated[
-        tuple[Granularity, ...], names(what="granularity", allowed=GRANULARITIES, at_least=1)
+        tuple[Width, ...], names(what="granularity", allowed=tuple(WIDTHS), at_least=1)
     ] = Field(("1m", "1h"), description="Bucket widths, each in a stream of its own: 1m, 1h, 1d.")
     group_by: Annotated[tuple[Dimension, ...], names(what="dimension", allowed=DIMENSIONS)] = Field(
         ("model", "workspace_id", "service_tier", "inference_geo", "api_key_id"),

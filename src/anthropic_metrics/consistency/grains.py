@@ -184,7 +184,7 @@ class GrainCheck:
                 fine=found.fine,
                 coarse=found.coarse,
                 buckets=len(found.differing),
-                first=min(found.differing).isoformat(),
+                first=min(found.differing),
                 difference=found.difference,
                 fields=found.fields,
             )

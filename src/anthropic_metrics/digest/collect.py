@@ -11,7 +11,7 @@ from typing import Literal
 from anthropic_metrics.admin_api.replies import ApiKey, SpendLimit
 from anthropic_metrics.budgets.count import Counter
 from anthropic_metrics.budgets.ledger import Ledger
-from anthropic_metrics.budgets.period import DAY, period_of
+from anthropic_metrics.budgets.period import period_of
 from anthropic_metrics.budgets.state import budget_state, history_of
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import BudgetSettings
@@ -21,7 +21,7 @@ from anthropic_metrics.kernel.datasets import AGENT, SPEND, stream_name
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import DAY, Range
 
 UNUSED = timedelta(days=30)
 _SETTLED_DAYS = timedelta(days=9)  # a week of settled days

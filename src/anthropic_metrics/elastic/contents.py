@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -13,6 +13,7 @@ from anthropic_metrics.documents.base import AGENT_NAME
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.failures import reading
 from anthropic_metrics.elastic.query import Body
+from anthropic_metrics.kernel.ranges import from_milliseconds, iso
 
 _OWN: Body = {"term": {"agent.type": AGENT_NAME}}
 _FOREIGN: Body = {"bool": {"must_not": [_OWN]}}
@@ -67,7 +68,7 @@ def contents(
         others = own["others"]["by"]
         return Contents(
             own["doc_count"],
-            None if newest is None else datetime.fromtimestamp(newest / 1000, UTC),
+            None if newest is None else from_milliseconds(newest),
             shares,
             tuple(Share(bucket["key"], bucket["doc_count"]) for bucket in others["buckets"]) + _rest(others),
         )
@@ -75,8 +76,8 @@ def contents(
 
 def _within(since: datetime | None, until: datetime | None) -> Body:
     bounds = {"gte": since, "lt": until}
-    span = {name: moment.isoformat() for name, moment in bounds.items() if moment is not None}
-    return {"range": {"@timestamp": span}} if span else {"match_all": {}}
+    bounded = {name: iso(moment) for name, moment in bounds.items() if moment is not None}
+    return {"range": {"@timestamp": bounded}} if bounded else {"match_all": {}}
 
 
 def _own(organization_id: str | None) -> Body:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import DAY, Range
 from anthropic_metrics.quoting import quoted
-from anthropic_metrics.spend.settle import DAY, day_of, day_start
+from anthropic_metrics.spend.settle import day_of, day_start
 
 FIRST_YEAR = 2020  # before there was anything to bill
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})", re.ASCII)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,9 +13,8 @@ from anthropic_metrics.documents.inventory import InventoryDocument
 from anthropic_metrics.inventory.resources import Kind, Resource
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, Frame, paid_fields
 from anthropic_metrics.kernel.questions import Used
-from anthropic_metrics.kernel.ranges import floor
+from anthropic_metrics.kernel.ranges import DAY, floor
 
-DAY = timedelta(days=1)
 _HUNDREDTH_OF_A_CENT = Decimal("0.0001")
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.inventory.build import DAY, Uses, inventory_documents
+from anthropic_metrics.inventory.build import Uses, inventory_documents
 from anthropic_metrics.inventory.changes import changes
 from anthropic_metrics.inventory.lists import Lists
 from anthropic_metrics.inventory.resources import Kind, Listed, Resource, gone, of_organization
@@ -20,7 +20,7 @@ from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
 from anthropic_metrics.kernel.questions import Row
-from anthropic_metrics.kernel.ranges import Range, floor
+from anthropic_metrics.kernel.ranges import DAY, Range, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
 

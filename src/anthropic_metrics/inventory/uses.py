@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from anthropic_metrics.config import Config
-from anthropic_metrics.inventory.build import DAY, Uses
+from anthropic_metrics.inventory.build import Uses
 from anthropic_metrics.inventory.resources import Kind
 from anthropic_metrics.kernel.datasets import RATE_LIMIT, SPEND, stream_name
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.questions import Questions
-from anthropic_metrics.kernel.ranges import WIDTHS
+from anthropic_metrics.kernel.ranges import DAY, WIDTHS
 from anthropic_metrics.limits.groups import LimitGroup
 from anthropic_metrics.reports.views import View, usage_view
 

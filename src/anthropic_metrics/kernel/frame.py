@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from anthropic_metrics.documents.base import DataStream, Document, Event, Organization
 from anthropic_metrics.documents.identity import Prepared, document_id
 from anthropic_metrics.documents.writing import Values, Writer
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import Range, Width
 
 # What a null in a grouped field stands for (Admin API reference).
 DEFAULT_WORKSPACE = "Default"
@@ -36,7 +36,7 @@ class Frame:
     bucket: Range
     names: Names
     now: datetime
-    width: str = ""
+    width: Width | Literal[""] = ""
     group_by: tuple[str, ...] = ()
 
     @property

@@ -8,11 +8,8 @@ from typing import Literal
 
 Width = Literal["1m", "1h", "1d"]
 
-WIDTHS: dict[Width, timedelta] = {
-    "1m": timedelta(minutes=1),
-    "1h": timedelta(hours=1),
-    "1d": timedelta(days=1),
-}
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+WIDTHS: dict[Width, timedelta] = {"1m": MINUTE, "1h": HOUR, "1d": DAY}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -34,8 +31,11 @@ def ceil(moment: datetime, step: timedelta) -> datetime:
     return floor(moment, step) + step
 
 
-def iso(moment: datetime, timespec: Literal["seconds", "milliseconds"] = "milliseconds") -> str:
-    """An aware moment as text in UTC that ends in Z, cut to `timespec`; Elasticsearch keeps milliseconds."""
+def iso(moment: datetime, timespec: Literal["seconds", "milliseconds", "auto"] = "milliseconds") -> str:
+    """An aware moment as text in UTC that ends in Z, cut to `timespec`; Elasticsearch keeps milliseconds.
+
+    `auto` is for people: whole seconds without a fraction.
+    """
     return moment.astimezone(UTC).isoformat(timespec=timespec).removesuffix("+00:00") + "Z"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.query import esql, typed_esql
 from anthropic_metrics.errors import NoData
-from anthropic_metrics.kernel.ranges import iso
+from anthropic_metrics.kernel.ranges import Range, iso
 from anthropic_metrics.kibana.definitions import Covers
 
 DEFAULT_LIMIT = 1000  # what Elasticsearch sets where a query has no LIMIT
@@ -21,12 +21,9 @@ _STREAM = re.compile(r"(metrics-anthropic_metrics\.\w+)-\*")
 _SINCE = re.compile(r"now-(\d+)([hdwM])(?:/([dwM]))?")
 
 
-@dataclass(frozen=True)
-class Span:
-    """The time range of a panel: both bounds belong to it, as in Kibana. Aware UTC datetimes."""
-
-    start: datetime
-    end: datetime
+@dataclass(frozen=True, slots=True)
+class TimeRange(Range):
+    """The time range of a panel. As in Kibana, its end belongs to it too."""
 
     def begins_late(self) -> bool:
         """Whether it holds only a part of the UTC month of its end, from a later day than the first."""
@@ -106,9 +103,9 @@ def since(text: str, now: datetime) -> datetime:
     return _floor(start.astimezone(UTC), rounding)
 
 
-def opened(text: str, now: datetime) -> Span:
+def opened(text: str, now: datetime) -> TimeRange:
     """What a dashboard shows when it is opened: from its `range` until `now`."""
-    return Span(since(text, now), now)
+    return TimeRange(since(text, now), now)
 
 
 def _range_text(start: datetime, end: datetime) -> str:

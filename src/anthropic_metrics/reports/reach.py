@@ -60,4 +60,4 @@ class Reach:
             f"The Admin API answers nothing before {start:%Y-%m-%dT%H:%MZ}: set `{key}` to "
             f"{age / timedelta(days=1):.3g} days or less. {refusal.message}"
         )
-        log.warning("report_reaches_less_far", stream=self._view.stream, since=start.isoformat(), key=key)
+        log.warning("report_reaches_less_far", stream=self._view.stream, since=start, key=key)

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, Literal
 
+from anthropic_metrics.simulator.clock import epoch, iso
+
 from .faults import Effect, Exchange
 from .reports import page_before
 from .requests import Answer, Refusal, error_answer
@@ -240,10 +242,8 @@ def _hints(hint: RetryHint, now: datetime, seconds: int) -> dict[str, str]:
     return {
         "seconds": {"retry-after": str(seconds)},
         "date": {"retry-after": format_datetime(later, usegmt=True)},
-        "reset": {"anthropic-ratelimit-requests-reset": later.strftime("%Y-%m-%dT%H:%M:%SZ")},
-        "reset_past": {
-            "anthropic-ratelimit-requests-reset": (now - timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        },
+        "reset": {"anthropic-ratelimit-requests-reset": _iso(later)},
+        "reset_past": {"anthropic-ratelimit-requests-reset": _iso(now - timedelta(seconds=30))},
         "nothing": {},
     }[hint]
 
@@ -276,4 +276,8 @@ def _with_first_row(page: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def _moved(text: str, by: timedelta) -> str:
-    return (datetime.fromisoformat(text) + by).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _iso(datetime.fromisoformat(text) + by)
+
+
+def _iso(moment: datetime) -> str:
+    return iso(int(epoch(moment)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from anthropic_metrics.simulator.clock import epoch, iso
+
 from .identity import tagged
 from .organization import ApiKey, Organization, ServiceAccount, SpendLimit, User, Workspace
 
@@ -104,4 +106,4 @@ def spend_limit_row(limit: SpendLimit) -> dict[str, Any]:
 
 
 def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else iso(int(epoch(moment)))

@@ -26,12 +26,12 @@ from anthropic_metrics.admin_api.rows import (
     read_rows,
 )
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, RetryLater
-from anthropic_metrics.kernel.ranges import Range, Width, floor
+from anthropic_metrics.kernel.ranges import DAY, Range, Width, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.spend.billed import joined
 from anthropic_metrics.spend.money import Usd, usd_from_cents
-from anthropic_metrics.spend.settle import DAY, day_of
+from anthropic_metrics.spend.settle import day_of
 
 log = get_logger(__name__)
 

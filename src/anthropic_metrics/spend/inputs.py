@@ -11,11 +11,11 @@ from typing import Any
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions, State
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import DAY, Range
 from anthropic_metrics.spend.learn import PRICED_DIMENSIONS, DayPrices, cell_of
 from anthropic_metrics.spend.money import usd_from_cents
 from anthropic_metrics.spend.rows import Billed, Counts, Used
-from anthropic_metrics.spend.settle import DAY, day_of
+from anthropic_metrics.spend.settle import day_of
 
 HOUR = timedelta(hours=1)
 _USAGE, _COST = "anthropic.usage", "anthropic.cost"

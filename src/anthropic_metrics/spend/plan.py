@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from anthropic_metrics.kernel.questions import State
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import DAY, Range
 from anthropic_metrics.spend.analytics import Total
 from anthropic_metrics.spend.inputs import HOUR
 from anthropic_metrics.spend.learn import Key, Learned
-from anthropic_metrics.spend.settle import DAY, day_of, day_start
+from anthropic_metrics.spend.settle import day_of, day_start
 
 Known = Mapping[Key, Learned]
 Seen = dict[Range, object]

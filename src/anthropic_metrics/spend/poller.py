@@ -20,7 +20,7 @@ from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ports import Progress, Sink, Terms
-from anthropic_metrics.kernel.ranges import Range, ceil, floor
+from anthropic_metrics.kernel.ranges import DAY, Range, ceil, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.views import View
 from anthropic_metrics.spend.analytics import UNREADABLE, Analytics
@@ -37,7 +37,7 @@ from anthropic_metrics.spend.compute import PriceBook, SettledDay, estimates, re
 from anthropic_metrics.spend.inputs import HOUR, Inputs
 from anthropic_metrics.spend.look import Looking
 from anthropic_metrics.spend.plan import Due, Known, Look, Seen, days_of, due, hours_of
-from anthropic_metrics.spend.settle import DAY, day_of, day_start
+from anthropic_metrics.spend.settle import day_of, day_start
 from anthropic_metrics.spend.table import configured_prices
 
 # Days whose inputs are read again are computed once a day, whether or not they seem to have changed.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 
-DAY = timedelta(days=1)
+from anthropic_metrics.kernel.ranges import DAY
+
 # A bill is often partial when its day ends and is revised for about two days.
 SETTLE_AFTER = timedelta(hours=48)
 

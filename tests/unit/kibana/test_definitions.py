@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from anthropic_metrics.cli.dashboards import INSTANT, chosen_spans
+from anthropic_metrics.cli.dashboards import INSTANT, chosen_ranges
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kibana import bundle
-from anthropic_metrics.kibana.ask import Span, since
+from anthropic_metrics.kibana.ask import TimeRange, since
 from anthropic_metrics.kibana.definitions import kibana_folder, load_bundle
 
 
@@ -104,4 +104,4 @@ def test_a_page_covers_the_range_that_is_chosen(
     options: dict[str, str], start: datetime, end: datetime
 ) -> None:
     overview = load_bundle().dashboards[0]
-    assert chosen_spans(NOW, **options)(overview) == Span(start, end)
+    assert chosen_ranges(NOW, **options)(overview) == TimeRange(start, end)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from anthropic_metrics.errors import BadRequest
-from anthropic_metrics.kibana.ask import Answer, Span
+from anthropic_metrics.kibana.ask import Answer, TimeRange
 from anthropic_metrics.kibana.definitions import (
     Bundle,
     Chart,
@@ -28,7 +28,7 @@ from anthropic_metrics.kibana.look.page import NO_DATA, Page, render
 from anthropic_metrics.redaction import redact
 
 NOW = datetime(2026, 11, 20, 15, 42, tzinfo=UTC)
-SPAN = Span(datetime(2026, 11, 1, tzinfo=UTC), NOW)
+TIME_RANGE = TimeRange(datetime(2026, 11, 1, tzinfo=UTC), NOW)
 TO_DATE = "1 \N{EN DASH} 20 Nov 2026, 15:42 UTC"
 BUNDLE = load_bundle()
 EVIL = "</script><script>alert(1)</script><b onclick='x'>&"
@@ -80,13 +80,13 @@ class Parts(HTMLParser):
             self._data = False
 
 
-def drawn(ask: Any, bundle: Bundle = BUNDLE, span: Span = SPAN) -> Page:
-    return render(bundle, ask, spans=lambda dashboard: span, now=NOW, subtitle=f"Namespace {EVIL}")
+def drawn(ask: Any, bundle: Bundle = BUNDLE, time_range: TimeRange = TIME_RANGE) -> Page:
+    return render(bundle, ask, ranges=lambda dashboard: time_range, now=NOW, subtitle=f"Namespace {EVIL}")
 
 
 @pytest.fixture(scope="module")
 def page() -> Page:
-    return drawn(lambda panel, span: invented(panel))
+    return drawn(lambda panel, time_range: invented(panel))
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_a_name_can_neither_end_a_script_nor_become_a_tag(page: Page, parts: Par
 
 
 def test_a_panel_without_rows_says_so_and_is_not_coloured() -> None:
-    empty = drawn(lambda panel, span: Answer(tuple(panel.columns), (), ()))
+    empty = drawn(lambda panel, time_range: Answer(tuple(panel.columns), (), ()))
     asked = [panel for each in BUNDLE.dashboards for panel in each.queried()]
     metrics = sum(isinstance(panel, Metric) for panel in asked)
     assert empty.html.count(NO_DATA) == len(asked) - metrics
@@ -175,13 +175,13 @@ def test_a_panel_without_rows_says_so_and_is_not_coloured() -> None:
 
 
 def test_a_panel_without_its_stream_names_it_and_is_no_failure() -> None:
-    empty = drawn(lambda panel, span: Answer((), (), (), ("metrics-anthropic_metrics.cost-x",)))
+    empty = drawn(lambda panel, time_range: Answer((), (), (), ("metrics-anthropic_metrics.cost-x",)))
     assert empty.html.count("Data stream metrics-anthropic_metrics.cost-x does not exist") > 50
     assert (empty.failures, empty.missing) == ([], ["metrics-anthropic_metrics.cost-x"])
 
 
 def test_a_panel_that_fails_says_why_in_its_place_and_the_others_are_drawn() -> None:
-    def ask(panel: Queried, span: Span) -> Answer:
+    def ask(panel: Queried, time_range: TimeRange) -> Answer:
         if panel.title == "Web searches":
             raise BadRequest("line 3: <no such column>")
         return invented(panel)
@@ -248,7 +248,7 @@ def test_a_metric_with_steps_is_coloured_by_them(age: int, tone: str) -> None:
 def test_a_month_that_the_range_cuts_says_why_it_has_no_figure() -> None:
     panel = named("cost", "Spend this month, USD")
     answer = Answer(("usd", "days"), (), ((None, 3),))
-    late = Span(datetime(2026, 11, 5, tzinfo=UTC), NOW)
+    late = TimeRange(datetime(2026, 11, 5, tzinfo=UTC), NOW)
     assert (
         "The range begins after the first day of the month."
         in drawn(lambda *_: answer, one(panel), late).html
@@ -258,6 +258,6 @@ def test_a_month_that_the_range_cuts_says_why_it_has_no_figure() -> None:
 
 def test_a_panel_of_the_month_says_which_days_it_is_of() -> None:
     panel = named("overview", "Spend this month, USD")
-    span = Span(datetime(2026, 10, 1, tzinfo=UTC), NOW)
-    html = drawn(lambda *_: invented(panel), one(panel), span).html
+    time_range = TimeRange(datetime(2026, 10, 1, tzinfo=UTC), NOW)
+    html = drawn(lambda *_: invented(panel), one(panel), time_range).html
     assert f'<p class="range">{TO_DATE}</p>' in html

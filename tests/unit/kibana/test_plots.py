@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_metrics.kibana.ask import Answer, Span
+from anthropic_metrics.kibana.ask import Answer, TimeRange
 from anthropic_metrics.kibana.definitions import Chart
 from anthropic_metrics.kibana.look.colors import COLORS, OTHERS, Palette
 from anthropic_metrics.kibana.look.marks import ranking
@@ -19,7 +19,7 @@ from anthropic_metrics.kibana.look.scales import bucket_width, number_ticks, tim
 
 NOW = datetime(2026, 11, 20, 15, 42, tzinfo=UTC)
 START = datetime(2026, 11, 1, tzinfo=UTC)
-SPAN = Span(START, NOW)
+TIME_RANGE = TimeRange(START, NOW)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -36,8 +36,8 @@ def chart(kind: str = "bars", **given: Any) -> Chart:
     return Chart.model_validate(source | given)
 
 
-def drawn(panel: Chart, *rows: tuple[Any, ...], span: Span = SPAN) -> str:
-    return plot(panel, Answer(tuple(panel.columns), (), rows), span, Palette())
+def drawn(panel: Chart, *rows: tuple[Any, ...], time_range: TimeRange = TIME_RANGE) -> str:
+    return plot(panel, Answer(tuple(panel.columns), (), rows), time_range, Palette())
 
 
 def reading(html: str) -> dict[str, Any]:
@@ -80,8 +80,8 @@ def test_a_bucket_that_is_not_complete_is_marked() -> None:
     assert html.count('class="bar partial"') == html.count('class="bar"') == 1
     assert "not complete</li>" in html
     assert reading(html)["names"] == ["2026-11-19", "2026-11-20, not complete"]
-    whole = Span(START, datetime(2026, 11, 20, 23, 59, 59, 999_000, tzinfo=UTC))
-    assert "partial" not in drawn(chart(), ("2026-11-20T00:00:00Z", "a", 1.0), span=whole)
+    whole = TimeRange(START, datetime(2026, 11, 20, 23, 59, 59, 999_000, tzinfo=UTC))
+    assert "partial" not in drawn(chart(), ("2026-11-20T00:00:00Z", "a", 1.0), time_range=whole)
 
 
 def test_bars_that_are_all_zero_say_so() -> None:
@@ -196,4 +196,4 @@ def test_figures_on_an_axis_are_short(value: float, form: Any, text: str) -> Non
     ],
 )
 def test_a_range_is_written_as_short_as_it_can_be(start: datetime, end: datetime, text: str) -> None:
-    assert Span(start, end).covered("range") == text.replace(" - ", " \N{EN DASH} ")
+    assert TimeRange(start, end).covered("range") == text.replace(" - ", " \N{EN DASH} ")

@@ -12,7 +12,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from anthropic_metrics.errors import MetricsError
-from anthropic_metrics.kibana.ask import Answer, Span
+from anthropic_metrics.kibana.ask import Answer, TimeRange
 from anthropic_metrics.kibana.definitions import Bundle, Chart, Dashboard, Metric, Queried, Row, Table, Text
 from anthropic_metrics.kibana.look.colors import Palette
 from anthropic_metrics.kibana.look.marks import heatmap, ranking
@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parent
 ROW_PIXELS = 23  # of a unit of height in Kibana's grid
 NO_DATA = "No data in this range."
 
-Ask = Callable[[Queried, Span], Answer]
+Ask = Callable[[Queried, TimeRange], Answer]
 
 
 @dataclass
@@ -38,9 +38,9 @@ class Page:
 
 
 def render(
-    bundle: Bundle, ask: Ask, *, spans: Callable[[Dashboard], Span], now: datetime, subtitle: str
+    bundle: Bundle, ask: Ask, *, ranges: Callable[[Dashboard], TimeRange], now: datetime, subtitle: str
 ) -> Page:
-    """Every dashboard on one page, each over its span; `ask` answers a panel's query.
+    """Every dashboard on one page, each over its time range; `ask` answers a panel's query.
 
     A panel that fails says why in its place.
     """
@@ -50,16 +50,16 @@ def render(
     def card(dashboard: Dashboard, panel: Queried | Text) -> str:
         if isinstance(panel, Text):
             return str(markdown(panel.text))
-        span = spans(dashboard)
+        time_range = ranges(dashboard)
         try:
-            answer = _cleaned(ask(panel, span))
+            answer = _cleaned(ask(panel, time_range))
         except MetricsError as error:
             failures.append(f"{dashboard.title}: {panel.title}: {error}")
             return f'<p class="failed">{escape(str(error))}</p>'
         missing.update(answer.missing)
-        return _content(panel, answer, span, palette, f"{dashboard.name}-{panel.slug}")
+        return _content(panel, answer, time_range, palette, f"{dashboard.name}-{panel.slug}")
 
-    sections = "\n".join(_section(dashboard, card, spans(dashboard)) for dashboard in bundle.dashboards)
+    sections = "\n".join(_section(dashboard, card, ranges(dashboard)) for dashboard in bundle.dashboards)
     links = " ".join(f'<a href="#{each.name}">{escape(each.title)}</a>' for each in bundle.dashboards)
     html = _file("page.html").format(
         style=_file("page.css"),
@@ -87,9 +87,11 @@ def _cleaned(answer: Answer) -> Answer:
     return replace(answer, rows=tuple(tuple(map(cleaned, row)) for row in answer.rows))
 
 
-def _section(dashboard: Dashboard, card: Callable[[Dashboard, Queried | Text], str], span: Span) -> str:
+def _section(
+    dashboard: Dashboard, card: Callable[[Dashboard, Queried | Text], str], time_range: TimeRange
+) -> str:
     rows = "\n".join(
-        f'<div class="row">{"".join(_cards(row, lambda panel: card(dashboard, panel), span))}</div>'
+        f'<div class="row">{"".join(_cards(row, lambda panel: card(dashboard, panel), time_range))}</div>'
         for row in dashboard.rows
     )
     return (
@@ -98,14 +100,13 @@ def _section(dashboard: Dashboard, card: Callable[[Dashboard, Queried | Text], s
     )
 
 
-def _cards(row: Row, card: Callable[[Queried | Text], str], span: Span) -> Iterator[str]:
+def _cards(row: Row, card: Callable[[Queried | Text], str], time_range: TimeRange) -> Iterator[str]:
     height = row.height * ROW_PIXELS
     for _, width, panel in row.placed():
         heading = ""
         if not isinstance(panel, Text):
-            heading = (
-                f'<h3>{escape(panel.title)}</h3><p class="range">{escape(span.covered(panel.covers))}</p>'
-            )
+            covered = escape(time_range.covered(panel.covers))
+            heading = f'<h3>{escape(panel.title)}</h3><p class="range">{covered}</p>'
         note = f'<p class="note">{escape(panel.note)}</p>' if panel.note else ""
         yield (
             f'<article class="{panel.kind}" style="--width:{width};--height:{height}px" '
@@ -113,18 +114,18 @@ def _cards(row: Row, card: Callable[[Queried | Text], str], span: Span) -> Itera
         )
 
 
-def _content(panel: Queried, answer: Answer, span: Span, palette: Palette, name: str) -> str:
+def _content(panel: Queried, answer: Answer, time_range: TimeRange, palette: Palette, name: str) -> str:
     if answer.missing:
         return f'<p class="empty">{escape(no_stream(answer.missing))}</p>'
     if isinstance(panel, Metric):
-        return _metric(panel, answer, span)
+        return _metric(panel, answer, time_range)
     if not answer.rows:
         return f'<p class="empty">{NO_DATA}</p>'
     if isinstance(panel, Table):
         return table(panel, answer, name)
     if isinstance(panel, Chart):
         draw_across = panel.kind == "ranking"
-        return ranking(panel, answer, palette) if draw_across else plot(panel, answer, span, palette)
+        return ranking(panel, answer, palette) if draw_across else plot(panel, answer, time_range, palette)
     return heatmap(panel, answer)
 
 
@@ -134,7 +135,7 @@ def no_stream(names: Sequence[str]) -> str:
     return f"{streams} {', '.join(names)} {verb} not exist: nothing has been written."
 
 
-def _metric(panel: Metric, answer: Answer, span: Span) -> str:
+def _metric(panel: Metric, answer: Answer, time_range: TimeRange) -> str:
     record = answer.records()[0] if answer.rows else {}
     value = record.get(panel.value)
     tone = ""
@@ -146,7 +147,7 @@ def _metric(panel: Metric, answer: Answer, span: Span) -> str:
         column = panel.columns[panel.beside]
         text = shown(record.get(panel.beside), column.format)
         beside = f'<p class="beside">{escape(column.label)} <b>{escape(text)}</b></p>'
-    if value is None and panel.covers == "month" and span.begins_late():
+    if value is None and panel.covers == "month" and time_range.begins_late():
         beside = '<p class="beside">The range begins after the first day of the month.</p>'
     number = shown(value, panel.columns[panel.value].format)
     return f'<p class="big {tone}">{escape(number)}</p>{beside}'

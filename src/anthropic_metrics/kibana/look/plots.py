@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
-from anthropic_metrics.kibana.ask import Answer, Span
+from anthropic_metrics.kibana.ask import Answer, TimeRange
 from anthropic_metrics.kibana.definitions import Chart, Column
 from anthropic_metrics.kibana.look.colors import COLORS, OTHERS, OTHERS_COLOR, Palette
 from anthropic_metrics.kibana.look.numbers import on_axis, shown
@@ -40,9 +40,9 @@ class Across:
         return (x - self.low) / (self.high - self.low)
 
 
-def plot(panel: Chart, answer: Answer, span: Span, palette: Palette) -> str:
+def plot(panel: Chart, answer: Answer, time_range: TimeRange, palette: Palette) -> str:
     """Stacked bars, or lines."""
-    series, across = _series(panel, answer), _across(panel, answer, span)
+    series, across = _series(panel, answer), _across(panel, answer, time_range)
     series = {name: points for name, points in series.items() if any(points.values())} or series
     colors = _colors(panel, list(series), palette)
     bars = panel.kind == "bars"
@@ -89,17 +89,17 @@ def _place(value: Any) -> float:
     return value if isinstance(value, (int, float)) else datetime.fromisoformat(value).timestamp()
 
 
-def _across(panel: Chart, answer: Answer, span: Span) -> Across:
+def _across(panel: Chart, answer: Answer, time_range: TimeRange) -> Across:
     values = sorted({_place(record[panel.x]) for record in answer.records() if record[panel.x] is not None})
     if panel.columns[panel.x].type != "date":
         low, high = values[0] - 0.5, values[-1] + 0.5
         places = whole_ticks(low, high)
         ticks = tuple(Tick((each - low) / (high - low), f"{each:.0f}") for each in places)
         return Across(low, high, 1.0, ticks, {x: f"{panel.columns[panel.x].label} {x:g}" for x in values})
-    bucket = bucket_width(panel.query, span.start, span.end)
-    width, start, end = bucket.total_seconds(), span.start.timestamp(), span.end.timestamp()
+    bucket = bucket_width(panel.query, time_range.start, time_range.end)
+    width, start, end = bucket.total_seconds(), time_range.start.timestamp(), time_range.end.timestamp()
     low, high = min(start, values[0]), max(end, values[-1] + width)
-    zone = span.start.tzinfo
+    zone = time_range.start.tzinfo
     ticks = tuple(time_ticks(datetime.fromtimestamp(low, zone), datetime.fromtimestamp(high, zone), bucket))
     partial = frozenset(x for x in values if x < start or x + width > end + 1)
     names = {x: _bucket_name(datetime.fromtimestamp(x, zone), bucket, x in partial) for x in values}

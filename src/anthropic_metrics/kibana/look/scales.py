@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from anthropic_metrics.kernel.datasets import COST, HEADROOM, USAGE
-from anthropic_metrics.kernel.ranges import floor
+from anthropic_metrics.kernel.datasets import COST, HEADROOM, USAGE, stream_name
+from anthropic_metrics.kernel.ranges import DAY, HOUR, MINUTE, floor
 
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 # The widths that BUCKET(@timestamp, n, start, end) chooses from: the narrowest that makes at most n buckets.
 BUCKETS = (
     *(timedelta(seconds=count) for count in (1, 5, 10, 30)),
@@ -57,12 +56,12 @@ def whole_ticks(low: float, high: float) -> list[float]:
 
 def time_ticks(start: datetime, end: datetime, bucket: timedelta) -> list[Tick]:
     """Round UTC times inside [start, end], at most MOST_TICKS. Days are labelled under their middle."""
-    span = end - start
-    step = next((each for each in _STEPS if each >= bucket and span / each <= MOST_TICKS), _STEPS[-1])
+    length = end - start
+    step = next((each for each in _STEPS if each >= bucket and length / each <= MOST_TICKS), _STEPS[-1])
     shift = DAY / 2 if step >= DAY and bucket == DAY else timedelta()
     seconds = step < MINUTE
     return [
-        Tick((moment + shift - start) / span, _label(moment, step, seconds))
+        Tick((moment + shift - start) / length, _label(moment, step, seconds))
         for moment in _multiples(start, end, step)
         if start <= moment + shift < end
     ]
@@ -78,7 +77,7 @@ def bucket_width(query: str, start: datetime, end: datetime) -> timedelta:
     if match is None:
         return DAY
     narrow = (width for width in BUCKETS if (end - start) / width <= int(match[1]))
-    grains = (grain for dataset, grain in GRAINS.items() if f"metrics-{dataset}-" in query)
+    grains = (grain for dataset, grain in GRAINS.items() if stream_name(dataset, "") in query)
     return max(next(narrow, MONTH), *grains, timedelta())
 
 
