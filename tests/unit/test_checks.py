@@ -14,12 +14,15 @@ import anthropic_metrics.checks.kibana as kibana_checks
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.replies import ApiKey, Workspace
 from anthropic_metrics.checks.admin import AdminFacts, analytics_reports, names
+from anthropic_metrics.checks.cluster import foreign_templates
 from anthropic_metrics.checks.finding import Finding, Status
 from anthropic_metrics.checks.network import ways
 from anthropic_metrics.checks.streams import judged
 from anthropic_metrics.config import AnthropicSettings, Config
 from anthropic_metrics.elastic.contents import Contents, Share
+from anthropic_metrics.elastic.owners import Applying
 from anthropic_metrics.elastic.polls import LastPoll
+from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kibana.client import KibanaClient
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -165,3 +168,11 @@ def test_a_space_that_does_not_exist_fails_with_its_setting(monkeypatch: pytest.
     space = kibana(monkeypatch, home(), rules=404)["Kibana space"]
     assert (space.status, space.details) == (Status.failed, "there is no space ops")
     assert "kibana.space" in space.cure
+
+
+def test_a_foreign_template_is_one_finding_that_names_every_stream_it_takes() -> None:
+    taken = [Applying(stream_name(each, "default"), "corp", 500, "unknown") for each in ("cost", "usage")]
+    (finding,) = foreign_templates(taken)
+    assert finding.status is Status.failed
+    assert all(each.stream in finding.details for each in taken)
+    assert "Exclude metrics-anthropic_metrics.*" in finding.cure

@@ -70,7 +70,9 @@ class Refusal:
 
     def error(self, request: httpx.Request, kind: KeyKind) -> MetricsError:
         """What to raise for a refusal that asking again does not mend."""
-        words = f"The Admin API answered {self} to {_asked(request)}."
+        # The parameters matter where the query was refused, not where the path or the key was.
+        refused = _asked(request) if self.status in (400, 422) else request.url.path
+        words = f"The Admin API answered {self} to {refused}."
         if self.status in (401, 403):
             cure = _NO_RIGHT if self.status == 403 and kind in ("admin", "other") else _CURES[kind]
             return AuthError(words, status=self.status, cure=f"{cure} {_SETTING}")
@@ -78,7 +80,7 @@ class Refusal:
 
     def passing(self, request: httpx.Request, after: float | None) -> RetryLater:
         """What to raise when our patience ends; `after` seconds is what the server asked for."""
-        wish = f" and asked for {after:.0f} seconds of patience" if after else ""
+        wish = f" and asked to wait {after:.0f} s" if after else ""
         return RetryLater(f"The Admin API answered {self} to {_asked(request)}{wish}.")
 
     def _cure(self) -> str:

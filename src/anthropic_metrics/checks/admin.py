@@ -150,7 +150,7 @@ def analytics_reports(client: AdminClient, config: Config, now: datetime) -> Fin
         totals = analytics.totals(Range(end - timedelta(days=1), end), now, tally)
         _refuse(tally.answers)
         if totals is None:
-            return f"not here, so spend is shared out from the daily bill. {analytics.absence}"
+            return f"not here ({analytics.absence}), so spend is shared out from the daily bill"
         return f"cost by the hour, loaded until {totals.refreshed_at:%Y-%m-%d %H:%M}Z"
 
     found = attempt(what, look)

@@ -119,7 +119,7 @@ def _templates(es: Client, namespace: str) -> list[Finding]:
         return [Finding(TEMPLATES, Status.failed, error.message, error.cure)]
     foreign = [each for each in found if each.template and not each.ours and _in_the_way(each)]
     if foreign:
-        return [Finding(TEMPLATES, Status.failed, _applies(each), each.cure) for each in foreign]
+        return foreign_templates(foreign)
     there = [dataset for dataset in BY_DATASET if template_name(dataset) in stored.bodies]
     if len(there) < len(BY_DATASET):
         details = f"{len(there)} of {len(BY_DATASET)} installed"
@@ -137,5 +137,12 @@ def _in_the_way(found: Applying) -> bool:
     return found.template in own or found.outranks_ours
 
 
-def _applies(found: Applying) -> str:
-    return f"{found} applies to {found.stream}"
+def foreign_templates(foreign: list[Applying]) -> list[Finding]:
+    """One finding per template that somebody else owns, with every stream it takes."""
+    streams: dict[tuple[str, str], list[str]] = {}
+    for applying_one in foreign:
+        streams.setdefault((str(applying_one), applying_one.cure), []).append(applying_one.stream)
+    return [
+        Finding(TEMPLATES, Status.failed, f"{template} applies to {', '.join(names)}", cure)
+        for (template, cure), names in streams.items()
+    ]

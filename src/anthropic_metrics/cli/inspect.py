@@ -37,7 +37,7 @@ def check(
         CHECKS.table(
             [(finding.what, finding.status.value, finding.details, finding.cure) for finding in found]
         ),
-        notes=[f"{finding.what}: {finding.cure}" for finding in found if finding.cure],
+        notes=list(dict.fromkeys(f"{finding.what}: {finding.cure}" for finding in found if finding.cure)),
         code=1 if any(finding.status is Status.failed for finding in found) else 0,
     )
 

@@ -28,8 +28,8 @@ def summary(tallies: list[Tally]) -> Answer:
 
 def _by_text(said: Iterable[tuple[str, list[str]]]) -> list[str]:
     """Each text once, after the streams that it is about."""
-    streams: dict[str, list[str]] = {}
+    streams: dict[str, dict[str, None]] = {}
     for stream, texts in said:
         for text in texts:
-            streams.setdefault(text, []).append(stream)
+            streams.setdefault(text, {})[stream] = None
     return [f"{', '.join(names)}: {text}" for text, names in streams.items()]

@@ -1,0 +1,13 @@
+from anthropic_metrics.cli.summary import summary
+from anthropic_metrics.kernel.tally import Tally
+
+
+def test_a_failure_of_many_pollers_is_said_once_and_names_each_stream_once() -> None:
+    failed = [
+        Tally("agent", "agent-default"),
+        Tally("grains", "agent-default"),
+        Tally("cost", "cost-default"),
+    ]
+    for tally in failed:
+        tally.failures.append("The key was refused.")
+    assert summary(failed).problems == ("agent-default, cost-default: The key was refused.",)
