@@ -28,7 +28,9 @@ def register(app: typer.Typer) -> None:
 
 @commands.command()
 def init(
-    output: Annotated[Path, typer.Option(help="File to write; it must not exist.")] = Path("config.yaml"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; it must not exist.")] = Path(
+        "config.yaml"
+    ),
 ) -> None:
     """Write a commented file with every key and its default."""
     from anthropic_metrics.config.reference import example

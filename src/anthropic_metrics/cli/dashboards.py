@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def render_page(
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
-    output: Annotated[Path, typer.Option(help="File to write.")] = PAGE,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = PAGE,
     month: Annotated[
         str | None,
         typer.Option(help="One UTC month, such as 2026-10, on all dashboards.", show_default=False),
@@ -75,7 +75,8 @@ def render_page(
 @commands.command()
 def export(
     output: Annotated[
-        Path | None, typer.Option(help="File to write; else standard output.", show_default=False)
+        Path | None,
+        typer.Option("--output", "-o", help="File to write; else standard output.", show_default=False),
     ] = None,
 ) -> None:
     """The saved objects, for an import by hand: Kibana, Stack Management, Saved Objects."""
