@@ -10,6 +10,7 @@ from typing import Any, cast
 from pydantic import SecretStr
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.config import AnthropicSettings, Backfill, Config, RateLimitSettings, UsageSettings
 from anthropic_metrics.documents.identity import Prepared
@@ -73,7 +74,9 @@ class Bench:
             config.anthropic, transport=wire.transport(), sleep=lambda _: None, clock=self.clock.now
         )
         only = ["cost" if width == "cost" else "usage"]
-        organization = Organization(config, client, Inventory(client), clock=self.clock.now, only=only)
+        organization = Organization(
+            config, client, Inventory(AdminDirectory(client)), clock=self.clock.now, only=only
+        )
         self.streams = MemoryStreams(Indexed())
         self.failures: list[str] = []
         # A view asks the streams nothing.

@@ -16,14 +16,13 @@ from anthropic_metrics.admin_api.replies import (
     ApiKey,
     CostRow,
     Organization,
-    Problems,
     RateLimitGroup,
-    Reply,
     SpendLimit,
     UsageRow,
     Workspace,
-    parse_rows,
 )
+from anthropic_metrics.admin_api.reply import Reply, parse_rows
+from anthropic_metrics.kernel.problems import Problems
 from tests.harness import reply_examples as examples
 
 DOCUMENTED: dict[str, tuple[type[Reply], dict[str, Any]]] = {

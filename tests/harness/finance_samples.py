@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
-from anthropic_metrics.config.money import TeamSettings
+from anthropic_metrics.config.money import TeamSettings, teams_of
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.period import Period
 from anthropic_metrics.kernel.names import NamedWorkspace, Names
-from anthropic_metrics.kernel.teams import Teams
 from anthropic_metrics.spend.money import usd
 from anthropic_metrics.spend.rows import Billed
 
@@ -35,7 +34,7 @@ def names(*teams: Mapping[str, object]) -> Names:
         },
         {"apikey_1": "assistant", "apikey_2": "nightly"},
     )
-    return found.with_teams(Teams.of(TeamSettings.model_validate(team) for team in teams))
+    return found.with_teams(teams_of(TeamSettings.model_validate(team) for team in teams))
 
 
 def charge(amount: str, workspace: str = "wrkspc_a", key: str | None = None, **changed: object) -> Charge:

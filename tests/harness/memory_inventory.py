@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.config import AnthropicSettings, Config, RateLimitSettings, UsageSettings
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.inventory.poller import InventoryPoller
@@ -72,7 +73,7 @@ class InventoryWorld:
         tallies = []
         for _ in range(agents):
             poller = InventoryPoller(
-                self.config, self.client, Inventory(self.client), clock=self.wire.clock.now
+                self.config, self.client, Inventory(AdminDirectory(self.client)), clock=self.wire.clock.now
             )
             tallies.append(Tally("inventory", poller.stream))
             poller.keep(Sink(self.streams, self._record, Latest(streams=self.streams)), tallies[-1])

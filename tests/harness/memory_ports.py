@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.config import AnthropicSettings, Config
@@ -24,5 +25,5 @@ def scheduled(config: Config) -> list[Job]:
     settings = AnthropicSettings.model_validate({"admin_key": "sk-ant-admin-unused"})
     nothing: Any = None
     with AdminClient(settings) as client:
-        organization = Organization(config, client, Inventory(client), clock=utc_now)
+        organization = Organization(config, client, Inventory(AdminDirectory(client)), clock=utc_now)
         return organization.scheduled(Sink(nothing, nothing, nothing))

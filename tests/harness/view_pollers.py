@@ -7,6 +7,7 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.config import AnthropicSettings, Backfill, Config, RateLimitSettings, UsageSettings
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, ceil, floor
@@ -30,7 +31,7 @@ def connected(wire: Wire) -> tuple[AdminClient, Inventory]:
     client = AdminClient(
         CONFIG.anthropic, transport=wire.transport(), sleep=lambda _: None, clock=wire.clock.now
     )
-    return client, Inventory(client)
+    return client, Inventory(AdminDirectory(client))
 
 
 def pollers(wire: Wire, through: tuple[AdminClient, Inventory] | None = None) -> list[ViewPoller]:

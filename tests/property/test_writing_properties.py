@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anthropic_metrics.admin_api.replies import ApiKey, CostRow, RateLimitGroup, UsageRow, Workspace
-from anthropic_metrics.config.money import TeamSettings
+from anthropic_metrics.config.money import TeamSettings, teams_of
 from anthropic_metrics.documents.base import Document
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS
@@ -20,7 +20,6 @@ from anthropic_metrics.headroom.limits import MEASURED, Group, Limits, Snapshot,
 from anthropic_metrics.headroom.windows import windows
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.questions import Asked, Use
-from anthropic_metrics.kernel.teams import Teams
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.reports.build import cost_documents, usage_documents
 from tests.harness.report_samples import COST_DAY, HOUR, LATER, frame, limits_frame
@@ -35,7 +34,7 @@ NAMES = Names.of(
     [ApiKey(id="k1", name="nightly"), ApiKey(id="k2", name='quoted "\u2028" \x01')],
 )
 TEAM = {"team": "Search", "workspaces": ["w1"], "owner": "a@example.com"}
-WITH_TEAMS = NAMES.with_teams(Teams.of([TeamSettings.model_validate(TEAM)]))
+WITH_TEAMS = NAMES.with_teams(teams_of([TeamSettings.model_validate(TEAM)]))
 DIMENSIONS = ("model", "workspace_id", "api_key_id", "service_tier", "inference_geo", "speed")
 # A key of the Admin API in a text is redacted, in both ways.
 TEXTS = st.one_of(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 PACKAGE = "anthropic_metrics"
 SOURCE = Path(__file__).parents[2] / "src"
@@ -113,3 +116,33 @@ def test_a_width_is_one_type() -> None:
 
 def test_names_of_data_streams_are_made_in_one_place() -> None:
     assert says(r'f"metrics-\{') <= {"kernel.datasets"}
+
+
+def test_the_kernel_imports_nothing_that_talks_to_a_server() -> None:
+    kernel = {module for module in MODULES if module.startswith(f"{PACKAGE}.kernel.")}
+    parts = {each.split(".")[1] for module in kernel for each in imports(module) if each.startswith(PACKAGE)}
+    assert parts == {"documents", "errors", "kernel"}
+
+
+def _public(module: str) -> set[str]:
+    """What a module defines; a package that defines nothing offers what it imports."""
+    body = ast.parse(MODULES[module].read_text(encoding="utf-8")).body
+    defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    imported = {
+        alias.asname or alias.name
+        for node in body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    names = imported if MODULES[module].name == "__init__.py" and not defined else defined
+    return {name for name in names - {"annotations"} if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(
+    "module", sorted(m for m in MODULES if "\n__all__ = " in MODULES[m].read_text("utf-8"))
+)
+def test_a_list_of_public_names_is_complete_and_sorted(module: str) -> None:
+    listed = importlib.import_module(module).__all__
+    assert listed == sorted(listed)
+    assert not [name for name in listed if not hasattr(importlib.import_module(module), name)]
+    assert _public(module) - set(listed) == set()

@@ -81,6 +81,7 @@ from anthropic_metrics.documents.reference import render, table
 from anthropic_metrics.elastic.assets import files, load_assets
 from anthropic_metrics.elastic.setup import _component_bodies
 from anthropic_metrics.health import Health
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ports import Sink
 from anthropic_metrics.kibana.bundle import PATTERN
@@ -89,7 +90,8 @@ from anthropic_metrics.streams.registry import BY_DATASET, ONLY, STREAMS
 now = datetime(2026, 11, 21, tzinfo=UTC)
 config = Config()
 client = AdminClient(AnthropicSettings(admin_key="sk-ant-admin-unused"))
-organization = Organization(config, client, Inventory(client), clock=lambda: now, only=["toys"])
+inventory = Inventory(AdminDirectory(client))
+organization = Organization(config, client, inventory, clock=lambda: now, only=["toys"])
 jobs = organization.scheduled(Sink(None, None, None))
 health = Health({job.name: job.interval for job in jobs}, streams={job.name: job.stream for job in jobs})
 key = {"ANTHROPIC_ADMIN_API_KEY": "sk-ant-admin-unused"}

@@ -11,17 +11,16 @@ from anthropic_metrics.admin_api.pages import read_list
 from anthropic_metrics.admin_api.replies import (
     ApiKey,
     Organization,
-    Problems,
     RateLimit,
     RateLimitGroup,
     ServiceAccount,
     SpendLimit,
     User,
     Workspace,
-    parse_row,
-    parse_rows,
 )
+from anthropic_metrics.admin_api.reply import parse_row, parse_rows
 from anthropic_metrics.errors import BadRequest, BrokenContract
+from anthropic_metrics.kernel.problems import Problems
 
 __all__ = [
     "api_keys",

@@ -1,108 +1,42 @@
 """The Admin API's rows as pydantic models, in the older and the newer shape, tolerant of what is new.
 
-Enumerations are open sets, so their fields are plain strings. Unknown fields are kept (`model_extra`) and
-counted. Numbers are not tolerant: a token count that is missing or no whole number makes its row a bad row,
-because a zero in its place would be a silent loss.
+Enumerations are open sets, so their fields are plain strings. `reply` says how fields and rows are read.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
+from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
+
+from anthropic_metrics.admin_api.reply import (
+    LARGEST,
+    AmountText,
+    Count,
+    LimitValue,
+    Moment,
+    Object,
+    Reply,
+    Text,
 )
-
-from anthropic_metrics.redaction import excerpt
+from anthropic_metrics.kernel.names import Identity
 
 __all__ = [
     "ApiKey",
     "CacheCreation",
     "CostRow",
+    "LimitGroup",
     "Organization",
-    "Problems",
     "RateLimit",
     "RateLimitGroup",
-    "Reply",
     "ServerToolUse",
     "ServiceAccount",
     "SpendLimit",
     "UsageRow",
     "User",
     "Workspace",
-    "parse_rows",
 ]
-
-# 35 million million tokens in a row are a mistake, and panels add up in Elasticsearch's long: the sum over
-# 50,000 such rows still fits.
-_LARGEST = 2**45
-# A limit may be as good as none; no limits are added up.
-_LARGEST_LIMIT = 2**60
-_AMOUNT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
-_MOST_NAMED = 20
-_MOST_UNKNOWN = 200
-_LONGEST_REASON = 200
-
-Count = Annotated[int, Field(strict=True, ge=0, le=_LARGEST)]
-LimitValue = Annotated[int, Field(strict=True, ge=0, le=_LARGEST_LIMIT)]
-
-
-def _amount_text(value: object) -> object:
-    """The decimal text as received. A JSON number is taken too, as the shortest text that means it."""
-    if isinstance(value, float) and math.isfinite(value):
-        value = format(Decimal(repr(value)), "f")
-    elif isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, str) and _AMOUNT.fullmatch(value):
-        return value
-    raise ValueError("an amount is a decimal number as text")
-
-
-AmountText = Annotated[str, BeforeValidator(_amount_text)]
-
-
-def _or_nothing(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-# A field that is shown at most: another shape than the documented one costs the field, not its row.
-Passed = WrapValidator(_or_nothing)
-Text = Annotated[str | None, Passed]
-Moment = Annotated[AwareDatetime | None, Passed]
-Object = Annotated[dict[str, Any] | None, Passed]
-
-
-class Reply(BaseModel):
-    """Base of all rows: immutable, unknown fields kept. `nested` names the fields that hold replies."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    nested: ClassVar[tuple[str, ...]] = ()
-
-    def unknown_fields(self) -> list[str]:
-        """Dotted names of fields that this version does not know, nested ones too."""
-        names = list(self.__pydantic_extra__ or ())
-        for name in self.nested:
-            value = getattr(self, name)
-            for item in value if isinstance(value, tuple) else (value,):
-                names += [f"{name}.{inner}" for inner in item.unknown_fields()]
-        return names
 
 
 class CacheCreation(Reply):
@@ -117,7 +51,7 @@ class CacheCreation(Reply):
         return sum(
             value
             for name, value in (self.__pydantic_extra__ or {}).items()
-            if name.endswith("_input_tokens") and type(value) is int and 0 <= value <= _LARGEST
+            if name.endswith("_input_tokens") and type(value) is int and 0 <= value <= LARGEST
         )
 
 
@@ -252,7 +186,7 @@ class Workspace(Reply):
     display_color: Text = None
     tags: Annotated[
         dict[str, Any], BeforeValidator(lambda value: value if isinstance(value, dict) else {})
-    ] = {}
+    ] = Field(default_factory=dict)
     data_residency: Object = None
     compartment_id: Text = None
     external_key_id: Text = None
@@ -318,6 +252,11 @@ class Organization(Reply):
     name: Text = None
     type: Text = None
 
+    @property
+    def identity(self) -> Identity:
+        """The part of it that documents show."""
+        return Identity(self.id, self.name)
+
 
 class SpendLimit(Reply):
     """A cap on spend for one scope and period; `amount_text` in cents, None: no cap."""
@@ -346,74 +285,3 @@ class SpendLimit(Reply):
     def scope_id(self) -> str | None:
         """The id within the scope, whatever its name there; None where the scope is a whole."""
         return next((str(value) for name, value in self.scope.items() if name != "type" and value), None)
-
-
-@dataclass
-class Problems:
-    """What was not understood: unknown fields by name, and bad rows, all counted and the first ones named."""
-
-    unknown_fields: Counter[str] = field(default_factory=Counter)
-    bad_rows: list[tuple[str, str]] = field(default_factory=list)
-    total: int = 0
-
-    def unknown(self, names: Iterable[str]) -> None:
-        """Count fields that this version does not know, by name within bounds."""
-        for name in names:
-            self._count(name, 1)
-
-    def refuse(self, where: str, reason: str) -> None:
-        """Count a bad row and remember where and why, within bounds."""
-        self.total += 1
-        if len(self.bad_rows) < _MOST_NAMED:
-            self.bad_rows.append((where, reason))
-
-    def add(self, other: Problems) -> None:
-        """Count what another answer had wrong or new besides."""
-        for name, count in other.unknown_fields.items():
-            self._count(name, count)
-        self.total += other.total
-        self.bad_rows += other.bad_rows[: _MOST_NAMED - len(self.bad_rows)]
-
-    def _count(self, name: str, count: int) -> None:
-        known = name in self.unknown_fields or len(self.unknown_fields) < _MOST_UNKNOWN
-        self.unknown_fields[name if known else "others"] += count
-
-    def __str__(self) -> str:
-        """One sentence: how many rows were refused, and the first of them with its reason; empty if none."""
-        if not self.total:
-            return ""
-        where, reason = self.bad_rows[0]
-        rows = "1 row" if self.total == 1 else f"{self.total:,} rows"
-        first = "" if self.total == 1 else "the first: "
-        return f"{rows} of the Admin API could not be read ({first}{where}: {reason})."
-
-
-R = TypeVar("R", bound=Reply)
-
-
-def parse_rows(model: type[R], rows: Iterable[Any], where: str, problems: Problems) -> list[R]:
-    """The good rows as `model`, in order; bad ones are counted in `problems`, named by `where` and number."""
-    good: list[R] = []
-    for number, row in enumerate(rows):
-        reply = parse_row(model, row, f"{where} row {number}", problems)
-        if reply is not None:
-            problems.unknown(reply.unknown_fields())
-            good.append(reply)
-    return good
-
-
-def parse_row(model: type[R], row: Any, where: str, problems: Problems) -> R | None:
-    """The row as `model`; None, and counted in `problems` under the name `where`, if it is bad."""
-    try:
-        return model.model_validate(row)
-    except ValidationError as error:
-        problems.refuse(where, _reason(error))
-        return None
-
-
-def _reason(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
-    name = ".".join(map(str, first["loc"])) or "row"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    got = excerpt(repr(first["input"]), 40) if first["type"] != "missing" else "nothing"
-    return excerpt(f"{name}: {first['msg']}, got {got}{more}", _LONGEST_REASON)

@@ -17,19 +17,18 @@ from pydantic import Field
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.pacing import Priority
 from anthropic_metrics.admin_api.pages import Params, broken, instant, read_entries
-from anthropic_metrics.admin_api.replies import (
+from anthropic_metrics.admin_api.replies import CacheCreation, ServerToolUse
+from anthropic_metrics.admin_api.reply import (
     AmountText,
-    CacheCreation,
     Count,
     Object,
-    Problems,
     Reply,
-    ServerToolUse,
     parse_row,
 )
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import WIDTHS, Width, iso
 
-__all__ = ["CostItem", "Group", "RowBucket", "RowQuery", "UsageItem", "read_rows"]
+__all__ = ["CostItem", "Group", "Item", "Money", "RowBucket", "RowQuery", "UsageItem", "Use", "read_rows"]
 
 BETA = ("anthropic-beta", "analytics-usage-cost-2026-08-24")
 USAGE_PATH = "/v1/organizations/analytics/usage"

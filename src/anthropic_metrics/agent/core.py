@@ -12,12 +12,14 @@ from typing import Self
 from uuid import uuid4
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
 from anthropic_metrics.agent.runtime import Runtime
 from anthropic_metrics.alerts.watch import Watch
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
+from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.digest.send import DigestSender
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic.memory import StreamMemory
@@ -30,7 +32,6 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import WRITTEN, Tally
-from anthropic_metrics.kernel.teams import Teams
 from anthropic_metrics.logs import Flip, get_logger
 
 log = get_logger(__name__)
@@ -78,9 +79,9 @@ class Agent:
         )
         elasticsearch = self.runtime.elasticsearch
         inventory = Inventory(
-            self.client,
+            AdminDirectory(self.client),
             organization_id=config.anthropic.organization_id,
-            teams=Teams.of(config.teams),
+            teams=teams_of(config.teams),
             memory=StreamMemory.of(elasticsearch, config.namespace, self.client.key_digest),
         )
         self.organization = Organization(config, self.client, inventory, clock=clock)

@@ -9,10 +9,11 @@ from decimal import Decimal
 
 from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.replies import Problems, SpendLimit
+from anthropic_metrics.admin_api.replies import SpendLimit
 from anthropic_metrics.config.budgets import PERIODS, BudgetSettings
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, Stopped
 from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.logs import get_logger
 
 log = get_logger(__name__)

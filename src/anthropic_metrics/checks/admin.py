@@ -13,25 +13,20 @@ from typing import Any, Protocol
 from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.pages import read_buckets
-from anthropic_metrics.admin_api.replies import (
-    ApiKey,
-    Organization,
-    Problems,
-    Reply,
-    Workspace,
-    parse_rows,
-)
+from anthropic_metrics.admin_api.replies import ApiKey, Workspace
+from anthropic_metrics.admin_api.reply import Reply, parse_rows
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.budgets.scope import known_names
 from anthropic_metrics.checks.finding import Finding, Status, attempt
 from anthropic_metrics.config import Config
+from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.errors import BrokenContract, MetricsError
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.inventory import confirm
-from anthropic_metrics.kernel.names import Names, usable_tags
+from anthropic_metrics.kernel.names import Identity, Names, usable_tags
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
 from anthropic_metrics.kernel.tally import Tally
-from anthropic_metrics.kernel.teams import Teams
 from anthropic_metrics.reports.views import View, views
 from anthropic_metrics.spend.analytics import Analytics
 
@@ -46,7 +41,7 @@ _NEWER = "The API may have changed: look for a newer version of the agent."
 class AdminFacts:
     """What the Admin API said that later checks need; None where it was not reached."""
 
-    organization: Organization | None = None
+    organization: Identity | None = None
     key_digest: str = ""
     workspaces: list[Workspace] = field(default_factory=list)
     api_keys: list[ApiKey] | None = None
@@ -84,10 +79,10 @@ def admin_api(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Find
 
 
 def _identity(client: AdminClient, expected: str | None, facts: AdminFacts) -> str:
-    organization = endpoints.organization(client)
+    organization = endpoints.organization(client).identity
     facts.organization, facts.key_digest = organization, client.key_digest
     if expected is not None:
-        confirm(organization, Organization(id=expected), configured=True)
+        confirm(organization, Identity(expected), configured=True)
     return f"belongs to {organization.name or 'an organization without a name'} ({organization.id})"
 
 
@@ -170,7 +165,7 @@ def names(config: Config, facts: AdminFacts) -> Iterator[Finding]:
     """Whether everything that the configuration names exists: an unknown name counts and alerts nothing."""
     ids = {space.id for space in facts.workspaces} | {DEFAULT_WORKSPACE}
     called = Names.of(facts.organization_id or "", None, facts.workspaces, facts.api_keys or ())
-    called = called.with_teams(Teams.of(config.teams))
+    called = called.with_teams(teams_of(config.teams))
     asked = [
         (f"budgets: {budget.name}: {budget.scope}", budget.whose, known_names(budget.scope, called))
         for budget in config.budgets

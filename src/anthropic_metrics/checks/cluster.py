@@ -7,7 +7,6 @@ from contextlib import closing
 from datetime import datetime
 from functools import partial
 
-from anthropic_metrics.admin_api.replies import Organization
 from anthropic_metrics.checks.admin import AdminFacts
 from anthropic_metrics.checks.finding import Finding, Status, attempt
 from anthropic_metrics.checks.streams import streams
@@ -19,6 +18,7 @@ from anthropic_metrics.elastic.owners import Applying, applying, index_templates
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError
 from anthropic_metrics.kernel.datasets import stream_name, template_name
 from anthropic_metrics.kernel.inventory import confirm
+from anthropic_metrics.kernel.names import Identity
 from anthropic_metrics.streams.registry import BY_DATASET
 from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
 
@@ -55,7 +55,7 @@ def elasticsearch(config: Config, now: datetime, facts: AdminFacts) -> Iterator[
             yield from streams(es, config, now, facts.organization_id)
 
 
-def _same(es: Client, namespace: str, said: Organization, facts: AdminFacts) -> str:
+def _same(es: Client, namespace: str, said: Identity, facts: AdminFacts) -> str:
     """Whether the key's earlier polls were for the organization that the Admin API names now."""
     known = StreamMemory.of(es, namespace, facts.key_digest).organization()
     if known is None:

@@ -11,7 +11,8 @@ from typing import Any
 import typer
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.replies import Problems, SpendLimit
+from anthropic_metrics.admin_api.directory import AdminDirectory
+from anthropic_metrics.admin_api.replies import SpendLimit
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.budgets.count import Counter
 from anthropic_metrics.budgets.ledger import collects_spend
@@ -21,12 +22,13 @@ from anthropic_metrics.checks.admin import IMPATIENT
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
+from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.teams import Teams
+from anthropic_metrics.kernel.problems import Problems
 
 NO_BUDGETS = "No budgets: add a list `budgets` to the configuration, such as [{name: everything, usd: 500}]."
 _COLOURS = {"ok": "green", "warning": "yellow", "exceeded": "red", "unknown": "red"}
@@ -100,9 +102,9 @@ def budgets(config: ConfigOption = None, embedded: EmbeddedOption = False) -> An
 def names_of(config: Config, es: Client, client: AdminClient, now: datetime) -> Names:
     """Today's inventory, with what the streams remember of it."""
     inventory = Inventory(
-        client,
+        AdminDirectory(client),
         organization_id=config.anthropic.organization_id,
-        teams=Teams.of(config.teams),
+        teams=teams_of(config.teams),
         memory=StreamMemory.of(es, config.namespace, client.key_digest),
     )
     return inventory.names(now)

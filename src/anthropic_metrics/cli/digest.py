@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.replies import Problems
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.alerts.webhooks import Poster, webhooks
 from anthropic_metrics.budgets.limits import SpendLimits
@@ -26,6 +25,7 @@ from anthropic_metrics.digest.send import active_keys
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.redaction import clean
 
 

@@ -9,8 +9,10 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.cli.common import progress
 from anthropic_metrics.config import Config
+from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By, Labels
@@ -19,7 +21,7 @@ from anthropic_metrics.finance.period import Period
 from anthropic_metrics.finance.shown import exact
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.teams import UNASSIGNED, Teams
+from anthropic_metrics.kernel.teams import UNASSIGNED
 
 LEFT_OUT = "Not in the Admin API's costs, so not here: tax, credits, and the commitment of Priority Tier."
 TEAM_HELP = "Only what this team pays."
@@ -79,7 +81,9 @@ def books(config: Config, now: datetime) -> Iterator[Books]:
     config.require_admin_key()
     with AdminClient(config.anthropic) as client:
         inventory = Inventory(
-            client, organization_id=config.anthropic.organization_id, teams=Teams.of(config.teams)
+            AdminDirectory(client),
+            organization_id=config.anthropic.organization_id,
+            teams=teams_of(config.teams),
         )
         yield Books(config, client, inventory.names(now), now)
 

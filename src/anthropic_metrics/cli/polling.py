@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent, utc_now
 from anthropic_metrics.agent.organization import Organization
@@ -19,6 +20,7 @@ from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import Answer, answers, json_text, say
 from anthropic_metrics.cli.summary import SUMMARY, summary
 from anthropic_metrics.config import Config
+from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.connect import connect
@@ -28,7 +30,6 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
-from anthropic_metrics.kernel.teams import Teams
 from anthropic_metrics.signals import until_asked
 
 
@@ -99,9 +100,9 @@ def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
             settings,
             client,
             Inventory(
-                client,
+                AdminDirectory(client),
                 organization_id=settings.anthropic.organization_id,
-                teams=Teams.of(settings.teams),
+                teams=teams_of(settings.teams),
             ),
             clock=utc_now,
             only=[*(only or [])],

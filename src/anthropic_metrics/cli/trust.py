@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit import Asked, audit_all
@@ -16,6 +17,7 @@ from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, OnlyOptio
 from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
+from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.memory import StreamMemory
@@ -23,7 +25,6 @@ from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ranges import iso
-from anthropic_metrics.kernel.teams import Teams
 
 SETTLED = "settled"
 
@@ -78,7 +79,9 @@ def audit_command(
         memory = StreamMemory.of(es, settings.namespace, client.key_digest)
         shared_with = memory.organizations_of_other_keys()
         expected = settings.anthropic.organization_id
-        inventory = Inventory(client, organization_id=expected, memory=memory, teams=Teams.of(settings.teams))
+        inventory = Inventory(
+            AdminDirectory(client), organization_id=expected, memory=memory, teams=teams_of(settings.teams)
+        )
         organization = Organization(settings, client, inventory, clock=utc_now, only=[*(only or [])])
         report = audit_all(es, organization, asked, now, shared_with)
     return audit_answer(report)

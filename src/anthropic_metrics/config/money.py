@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, m
 
 from anthropic_metrics.config.connections import Section
 from anthropic_metrics.config.values import Duration, listed
+from anthropic_metrics.kernel import teams as kernel
 
 
 class SpendSettings(Section):
@@ -111,6 +112,26 @@ class TeamSettings(Section):
                 f"the team {self.team} has nothing: name its workspaces, api_keys, tags or people"
             )
         return self
+
+
+def teams_of(settings: Iterable[TeamSettings]) -> kernel.Teams:
+    """The teams that rows are judged by, in the order of the configuration."""
+    return kernel.Teams(
+        tuple(
+            kernel.Team(
+                team.team,
+                frozenset(team.workspaces),
+                frozenset(team.api_keys),
+                frozenset(team.tags),
+                frozenset(team.people),
+                team.environment,
+                team.owner,
+                team.cost_centre,
+                team.project,
+            )
+            for team in settings
+        )
+    )
 
 
 def _sections(value: object) -> object:

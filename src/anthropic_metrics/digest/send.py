@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.replies import ApiKey, Problems, SpendLimit
+from anthropic_metrics.admin_api.replies import ApiKey, SpendLimit
 from anthropic_metrics.alerts.webhooks import Poster, webhooks
 from anthropic_metrics.budgets.limits import SpendLimits
 from anthropic_metrics.config import Config
@@ -23,6 +23,7 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Sink
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger

@@ -8,11 +8,11 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-from anthropic_metrics.admin_api.replies import ApiKey, Organization, Workspace
+from anthropic_metrics.admin_api.replies import ApiKey, Workspace
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
-from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.names import Identity, Names
 
 Body = dict[str, Any]
 
@@ -39,7 +39,7 @@ class StreamMemory:
         usage = tuple(stream_name(dataset, namespace) for dataset in _USAGE)
         return cls(es, stream_name(AGENT, namespace), usage, key_digest)
 
-    def organization(self) -> Organization | None:
+    def organization(self) -> Identity | None:
         """Whose documents the latest poll with this key was for; None for a key that is new here."""
         wanted = _all(
             {"term": {"anthropic.poll.key_digest": self.key_digest}}, {"exists": {"field": "organization.id"}}
@@ -58,7 +58,8 @@ class StreamMemory:
             except NotFoundError:
                 return None
         for hit in query.hits_of(answer):
-            return Organization.model_validate(hit["_source"]["organization"])
+            known = hit["_source"]["organization"]
+            return Identity(known["id"], known.get("name"))
         return None
 
     def organizations_of_other_keys(self) -> set[str]:

@@ -9,10 +9,12 @@ from datetime import date, datetime
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.pages import Bucket, BucketQuery, read_buckets
-from anthropic_metrics.admin_api.replies import CostRow, Problems, UsageRow, parse_rows
+from anthropic_metrics.admin_api.replies import CostRow, UsageRow
+from anthropic_metrics.admin_api.reply import parse_rows
 from anthropic_metrics.config import Config
 from anthropic_metrics.finance.charges import Charge, amount_of, of_allocation, of_bill
 from anthropic_metrics.finance.period import Period
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.reports.views import COST_PATH, SPEED_BETA, USAGE_PATH
 from anthropic_metrics.spend.allocate import allocate

@@ -9,7 +9,8 @@ from typing import Protocol, TypeVar
 
 from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.replies import ApiKey, Problems, Reply, ServiceAccount, User, Workspace
+from anthropic_metrics.admin_api.replies import ApiKey, ServiceAccount, User, Workspace
+from anthropic_metrics.admin_api.reply import Reply
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, RetryLater
 from anthropic_metrics.inventory.resources import (
     Kind,
@@ -21,6 +22,7 @@ from anthropic_metrics.inventory.resources import (
     of_user,
     of_workspace,
 )
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.tally import Tally
 
 R = TypeVar("R", bound=Reply, covariant=True)

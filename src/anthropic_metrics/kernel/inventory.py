@@ -10,11 +10,9 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from anthropic_metrics.admin_api import endpoints
-from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.replies import Organization, Problems
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, MetricsError, WrongOrganization
-from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.names import Identity, Listed, ListedWorkspace, Names
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.teams import NO_TEAMS, Teams
 
 log = structlog.get_logger(__name__)
@@ -29,10 +27,27 @@ _NAMED = 5
 Item = TypeVar("Item", covariant=True)
 
 
+class Directory(Protocol):
+    """Whose the key is and what there is, as the Admin API says now.
+
+    Each call raises AuthError, BadRequest, BrokenContract or RetryLater where it says nothing.
+    """
+
+    @property
+    def organization_id(self) -> str | None:
+        """Whose the key is by the headers of the answers so far."""
+
+    def organization(self) -> Identity: ...
+
+    def workspaces(self, *, problems: Problems) -> Sequence[ListedWorkspace]: ...
+
+    def api_keys(self, *, problems: Problems) -> Sequence[Listed]: ...
+
+
 class Memory(Protocol):
     """What earlier polls with the same key left behind."""
 
-    def organization(self) -> Organization | None:
+    def organization(self) -> Identity | None:
         """Whose they were; None where the key is new here."""
 
     def names(self, organization_id: str) -> Names | None:
@@ -40,7 +55,7 @@ class Memory(Protocol):
 
 
 class _Read(Protocol[Item]):
-    def __call__(self, client: AdminClient, *, problems: Problems) -> Sequence[Item]: ...
+    def __call__(self, *, problems: Problems) -> Sequence[Item]: ...
 
 
 class Inventory:
@@ -55,18 +70,18 @@ class Inventory:
 
     def __init__(
         self,
-        client: AdminClient,
+        directory: Directory,
         *,
         organization_id: str | None = None,
         memory: Memory | None = None,
         teams: Teams = NO_TEAMS,
     ) -> None:
-        self._client = client
+        self._directory = directory
         self._expected = organization_id
         self._memory = memory
         self._teams = teams
         self._names: Names | None = None
-        self._organization_known: Organization | None = None
+        self._organization_known: Identity | None = None
         self._problems = Problems()
         self._unknown: set[str] = set()
         self._is_wrong = False
@@ -130,8 +145,8 @@ class Inventory:
     def _read(self) -> tuple[Names, Problems]:
         problems = Problems()
         organization = self._organization_known = self._organization(problems)
-        spaces, all_spaces = self._list("workspaces", endpoints.workspaces, problems)
-        keys, all_keys = self._list("api_keys", endpoints.api_keys, problems)
+        spaces, all_spaces = self._list("workspaces", self._directory.workspaces, problems)
+        keys, all_keys = self._list("api_keys", self._directory.api_keys, problems)
         earlier = None if all_spaces and all_keys else self._earlier(organization.id)
         names = Names.of(
             organization.id,
@@ -146,10 +161,10 @@ class Inventory:
             log.warning("names_kept", count=len(kept), first=sorted(kept)[:_NAMED])
         return names.with_teams(self._teams), problems
 
-    def _organization(self, problems: Problems) -> Organization:
+    def _organization(self, problems: Problems) -> Identity:
         known = self._known()
         try:
-            said = endpoints.organization(self._client)
+            said = self._directory.organization()
         except (AuthError, BadRequest, BrokenContract) as error:
             fallback = known or self._of_header()
             if fallback is None or _refuses_key(error):
@@ -163,23 +178,23 @@ class Inventory:
             return known or said
         return said
 
-    def _known(self) -> Organization | None:
+    def _known(self) -> Identity | None:
         """Whose the key is by all that came before."""
         if self._names is not None:
-            return Organization(id=self._names.organization_id, name=self._names.organization_name)
+            return Identity(self._names.organization_id, self._names.organization_name)
         known = self._memory.organization() if self._memory else None
         if self._expected is not None and (known is None or known.id != self._expected):
-            known = Organization(id=self._expected)
+            known = Identity(self._expected)
         self._organization_known = known
         return known
 
-    def _of_header(self) -> Organization | None:
+    def _of_header(self) -> Identity | None:
         """What the header of the other answers says."""
-        if self._client.organization_id is None:
+        if self._directory.organization_id is None:
             with suppress(AuthError, BadRequest, BrokenContract):
-                endpoints.workspaces(self._client, problems=Problems())
-        found = self._client.organization_id
-        return Organization(id=found) if found else None
+                self._directory.workspaces(problems=Problems())
+        found = self._directory.organization_id
+        return Identity(found) if found else None
 
     def _earlier(self, organization_id: str) -> Names | None:
         if self._names is not None:
@@ -191,7 +206,7 @@ class Inventory:
         own = Problems()
         items: Sequence[Item] = ()
         try:
-            items = read(self._client, problems=own)
+            items = read(problems=own)
         except (AuthError, BadRequest, BrokenContract) as error:
             if _refuses_key(error):
                 raise
@@ -212,7 +227,7 @@ def _refuses_key(error: MetricsError) -> bool:
     return isinstance(error, AuthError) and error.status == 401
 
 
-def confirm(said: Organization, known: Organization, *, configured: bool) -> None:
+def confirm(said: Identity, known: Identity, *, configured: bool) -> None:
     """Raises WrongOrganization where the Admin API says another organization than the one that is known, by
     the configuration (`configured`) or by earlier polls."""
     if said.id == known.id:
@@ -226,5 +241,5 @@ def confirm(said: Organization, known: Organization, *, configured: bool) -> Non
     )
 
 
-def _shown(organization: Organization) -> str:
+def _shown(organization: Identity) -> str:
     return f"{organization.id} ({organization.name})" if organization.name else organization.id

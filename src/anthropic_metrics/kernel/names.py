@@ -5,13 +5,41 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
-from anthropic_metrics.admin_api.replies import ApiKey, Workspace
 from anthropic_metrics.kernel.digests import digest
 from anthropic_metrics.kernel.teams import NO_TEAMS, Fields, Row, Teams
 
 LONGEST_TAG = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An organization: whose a key is, and what it is called, if that is known."""
+
+    id: str
+    name: str | None = None
+
+
+class Listed(Protocol):
+    """An entry of a list of the inventory."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+class ListedWorkspace(Listed, Protocol):
+    """A workspace as the inventory lists it; `tags` are as received."""
+
+    @property
+    def tags(self) -> Mapping[str, Any]: ...
+
+    @property
+    def archived_at(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True)
@@ -43,8 +71,8 @@ class Names:
         cls,
         organization_id: str,
         name: str | None,
-        workspaces: Iterable[Workspace],
-        api_keys: Iterable[ApiKey],
+        workspaces: Iterable[ListedWorkspace],
+        api_keys: Iterable[Listed],
         *,
         earlier_workspaces: Mapping[str, NamedWorkspace] | None = None,
         earlier_api_keys: Mapping[str, str] | None = None,

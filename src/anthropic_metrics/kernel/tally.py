@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
-from anthropic_metrics.admin_api.replies import Problems
 from anthropic_metrics.kernel.outcome import Counts
+from anthropic_metrics.kernel.problems import Problems
 
 WRITTEN = tuple(item.name for item in fields(Counts))
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-
-from anthropic_metrics.config.money import TeamSettings
 
 UNASSIGNED = "Unassigned"
 Fields = dict[str, str]
@@ -46,26 +43,6 @@ class Teams:
     """The configured teams in their order; false where there are none."""
 
     teams: tuple[Team, ...] = ()
-
-    @classmethod
-    def of(cls, settings: Iterable[TeamSettings]) -> Teams:
-        """From the configuration."""
-        return cls(
-            tuple(
-                Team(
-                    each.team,
-                    frozenset(each.workspaces),
-                    frozenset(each.api_keys),
-                    frozenset(each.tags),
-                    frozenset(each.people),
-                    each.environment,
-                    each.owner,
-                    each.cost_centre,
-                    each.project,
-                )
-                for each in settings
-            )
-        )
 
     def __bool__(self) -> bool:
         return bool(self.teams)

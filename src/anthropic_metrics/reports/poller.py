@@ -12,7 +12,7 @@ from typing import Any
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
 from anthropic_metrics.admin_api.pages import Bucket, read_buckets
-from anthropic_metrics.admin_api.replies import Problems, parse_rows
+from anthropic_metrics.admin_api.reply import parse_rows
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, DOCUMENTED_LAG
@@ -30,6 +30,7 @@ from anthropic_metrics.kernel.plan import (
     reach,
 )
 from anthropic_metrics.kernel.ports import Progress, Record, Sink, Store
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import WIDTHS, Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.behind import Behind

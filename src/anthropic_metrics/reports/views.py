@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from anthropic_metrics.admin_api.pages import BucketQuery
-from anthropic_metrics.admin_api.replies import CostRow, Reply, UsageRow
+from anthropic_metrics.admin_api.replies import CostRow, UsageRow
+from anthropic_metrics.admin_api.reply import Reply
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.datasets import COST, HEADROOM, USAGE, USAGE_1D, USAGE_1M, stream_name

@@ -14,7 +14,6 @@ from decimal import Decimal
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
 from anthropic_metrics.admin_api.pages import Params
-from anthropic_metrics.admin_api.replies import Problems
 from anthropic_metrics.admin_api.rows import (
     COST_PATH,
     USAGE_PATH,
@@ -26,6 +25,7 @@ from anthropic_metrics.admin_api.rows import (
     read_rows,
 )
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, RetryLater
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import DAY, Range, Width, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger

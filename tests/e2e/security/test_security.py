@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from anthropic_metrics import logs
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.core import Agent, utc_now
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit import Asked, audit_all
@@ -142,7 +143,7 @@ def test_the_reading_role_does_for_every_command_that_only_reads(
         connect(settings.elasticsearch) as es,
         AdminClient(settings.anthropic, clock=clock.now) as client,
     ):
-        organization = Organization(settings, client, Inventory(client), clock=clock.now)
+        organization = Organization(settings, client, Inventory(AdminDirectory(client)), clock=clock.now)
         report = audit_all(es, organization, Asked(None, None), clock.now())
         assert report.equal, report
         assert corrections_since(es, settings, clock.now() - timedelta(days=7)) is not None

@@ -13,6 +13,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit import Asked, Report, audit_all
 from anthropic_metrics.cli.audited import LISTED, audit_answer
@@ -47,7 +48,7 @@ def audited(
 ) -> tuple[Report, str]:
     """The report, and all that the command would say of it."""
     with AdminClient(w.config.anthropic, clock=w.clock.now) as client:
-        inventory = Inventory(client)
+        inventory = Inventory(AdminDirectory(client))
         organization = Organization(w.config, client, inventory, clock=w.clock.now, only=only)
         asked = Asked(since, until)
         report = audit_all(w.es, organization, asked, w.clock.now(), shared_with)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.replies import Problems
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.errors import BadRequest, BrokenContract, MetricsError
+from anthropic_metrics.kernel.problems import Problems
 from tests.harness.admin_script import KEY, Make
 
 

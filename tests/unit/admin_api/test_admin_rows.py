@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from anthropic_metrics.admin_api.replies import Problems
 from anthropic_metrics.admin_api.rows import BETA, COST_PATH, CostItem, RowQuery, read_rows
 from anthropic_metrics.errors import BadRequest, BrokenContract
+from anthropic_metrics.kernel.problems import Problems
 from tests.harness.admin_script import Make
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

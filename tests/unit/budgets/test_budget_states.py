@@ -13,10 +13,9 @@ from anthropic_metrics.budgets.period import label, period_of
 from anthropic_metrics.budgets.scope import target
 from anthropic_metrics.budgets.state import BudgetState, budget_state, history_of
 from anthropic_metrics.config.budgets import BudgetPeriod, BudgetSettings
-from anthropic_metrics.config.money import TeamSettings
+from anthropic_metrics.config.money import TeamSettings, teams_of
 from anthropic_metrics.kernel.names import NamedWorkspace, Names
 from anthropic_metrics.kernel.ranges import Range
-from anthropic_metrics.kernel.teams import Teams
 
 SETTLE = timedelta(hours=48)
 
@@ -141,7 +140,7 @@ SPACES = {
     "wrkspc_2": NamedWorkspace("Research", {"team": "research"}),
 }
 NAMES = Names("org", "Org", SPACES, {"apikey_1": "nightly"}).with_teams(
-    Teams.of([TeamSettings(team="ml", workspaces=("Research",))])
+    teams_of([TeamSettings(team="ml", workspaces=("Research",))])
 )
 
 

@@ -11,11 +11,12 @@ import pytest
 from pydantic import SecretStr
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.replies import Problems, SpendLimit
+from anthropic_metrics.admin_api.replies import SpendLimit
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.budgets.limits import SpendLimits, budgets_of
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.kernel.names import NamedWorkspace, Names
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer, effects
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic_core import to_json
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.derived.derivation import Computed, Input, Moment
 from anthropic_metrics.derived.poller import DerivedPoller
@@ -85,7 +86,7 @@ class World:
         self.streams = MemoryStreams()
         settings = AnthropicSettings.model_validate({"admin_key": "sk-ant-admin-unused"})
         with AdminClient(settings) as client:
-            self.poller = DerivedPoller(self.derivation, Known(client), clock=self.clock.now)
+            self.poller = DerivedPoller(self.derivation, Known(AdminDirectory(client)), clock=self.clock.now)
 
     def poll(self) -> list[int]:
         """The hours that a live job computes, counted from midnight, those without input among them."""

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import structlog
 
-from anthropic_metrics.admin_api.replies import ApiKey, Organization, Workspace
+from anthropic_metrics.admin_api.directory import AdminDirectory
+from anthropic_metrics.admin_api.replies import ApiKey, Workspace
 from anthropic_metrics.errors import AuthError, BadRequest, RetryLater, WrongOrganization
 from anthropic_metrics.kernel.inventory import REFRESH, REFRESH_FOR_PROBLEMS, Inventory
-from anthropic_metrics.kernel.names import Names, usable_tags
+from anthropic_metrics.kernel.names import Identity, Names, usable_tags
 
 NOW = datetime(2026, 11, 21, 10, 42, 7, tzinfo=UTC)
 HOUR_LATER = NOW + REFRESH
@@ -42,10 +43,10 @@ class Api:
 class Remembered:
     """What an earlier process left behind."""
 
-    known: Organization | None = None
+    known: Identity | None = None
     called: Names | None = None
 
-    def organization(self) -> Organization | None:
+    def organization(self) -> Identity | None:
         return self.known
 
     def names(self, organization_id: str) -> Names | None:
@@ -53,13 +54,13 @@ class Remembered:
 
 
 ACME = Remembered(
-    Organization(id="org-1", name="Acme"),
+    Identity("org-1", "Acme"),
     Names.of("org-1", None, [Workspace(id="w1", name="Research")], [ApiKey(id="k1", name="nightly")]),
 )
 
 
 def inventory(api: Api, memory: Remembered | None = None, **settings: Any) -> Inventory:
-    return Inventory(api, memory=memory, **settings)  # type: ignore[arg-type]
+    return Inventory(AdminDirectory(api), memory=memory, **settings)  # type: ignore[arg-type]
 
 
 def test_another_organization_stops_everything_until_the_first_one_is_back() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import SecretStr
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
@@ -20,7 +21,7 @@ def test_a_clock_that_was_set_back_does_not_keep_old_names() -> None:
     with SimulatorServer(simulation) as server:
         settings = AnthropicSettings(base_url=server.url, admin_key=SecretStr(ADMIN_KEY))
         with AdminClient(settings) as client:
-            inventory = Inventory(client)
+            inventory = Inventory(AdminDirectory(client))
             inventory.names(NOW + timedelta(days=400))
             (_, workspace, *_) = simulation.organization().workspaces
             simulation.edits.rename_workspace(workspace.id, "Another name", at=NOW)

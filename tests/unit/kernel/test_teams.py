@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from anthropic_metrics.admin_api.replies import ApiKey, Workspace
-from anthropic_metrics.config.money import TeamSettings
+from anthropic_metrics.config.money import TeamSettings, teams_of
 from anthropic_metrics.kernel.frame import paid_fields
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.teams import Teams
@@ -25,7 +25,7 @@ NAMES = Names.of(
 
 def team(row: dict[str, str | None], *teams: dict[str, Any]) -> str | None:
     settings = (TeamSettings.model_validate(each) for each in teams)
-    found = NAMES.with_teams(Teams.of(settings)).team_of(row)
+    found = NAMES.with_teams(teams_of(settings)).team_of(row)
     return None if found is None else found["name"]
 
 
@@ -78,7 +78,7 @@ def test_without_teams_a_document_says_what_it_said_before() -> None:
 
 def test_another_mapping_is_another_digest_so_that_rows_are_stamped_anew() -> None:
     one, other = (
-        NAMES.with_teams(Teams.of([TeamSettings(team=name, workspaces=("Research",))])) for name in ("a", "b")
+        NAMES.with_teams(teams_of([TeamSettings(team=name, workspaces=("Research",))])) for name in ("a", "b")
     )
 
     assert len({NAMES.digest, one.digest, other.digest}) == 3
@@ -89,6 +89,6 @@ def test_a_document_shows_the_teams_further_fields() -> None:
         team="research", workspaces=("Research",), owner="mateo", cost_centre="4711", project=None
     )
 
-    found = paid_fields({"workspace_id": "wrkspc_a"}, NAMES.with_teams(Teams.of([settings])))
+    found = paid_fields({"workspace_id": "wrkspc_a"}, NAMES.with_teams(teams_of([settings])))
 
     assert found["team"] == {"name": "research", "owner": "mateo", "cost_centre": "4711"}

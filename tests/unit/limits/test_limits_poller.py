@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, RetryLater
 from anthropic_metrics.kernel.inventory import Inventory
@@ -70,7 +71,7 @@ def keep(**changed: Any) -> tuple[Tally, list[str], set[str | None]]:
     history = SimpleNamespace(before=before)
     ask = SimpleNamespace(refresh=lambda _: True, limit_history=lambda *_: history)
     api, written, tally = cast(Any, Api(**changed)), Written(), Tally("rate_limits", "s")
-    poller = RateLimitPoller(Config(), api, Inventory(api), clock=lambda: NOW)
+    poller = RateLimitPoller(Config(), api, Inventory(AdminDirectory(api)), clock=lambda: NOW)
     poller.keep(Sink(cast(Any, written), lambda _: None, cast(Any, ask)), tally, every_workspace=True)
     return tally, written.scopes, compared
 
@@ -142,7 +143,7 @@ def polls(spaces: int, near: dict[str, int], turns: int) -> list[list[str]]:
     ask = SimpleNamespace(refresh=lambda _: True, limit_history=lambda *_: history, groups=groups)
     now, read = NOW, []
     written = Written()
-    poller = RateLimitPoller(Config(), api, Inventory(api), clock=lambda: now)
+    poller = RateLimitPoller(Config(), api, Inventory(AdminDirectory(api)), clock=lambda: now)
     (job,) = poller.live(Sink(cast(Any, written), lambda _: None, cast(Any, ask)))
     for _ in range(turns):
         job.run(Tally("rate_limits", "s"))

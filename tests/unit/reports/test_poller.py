@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from anthropic_metrics.admin_api.client import Priority
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.admin_api.pages import Bucket
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest, RetryLater
 from anthropic_metrics.kernel.inventory import Inventory
@@ -79,7 +80,7 @@ class Limited(Api):
 
 
 def poller(api: Any) -> ViewPoller:
-    return ViewPoller(view("usage"), api, Inventory(api), clock=lambda: NOW)
+    return ViewPoller(view("usage"), api, Inventory(AdminDirectory(api)), clock=lambda: NOW)
 
 
 def keep(kept: ViewPoller, streams: Any) -> Tally:
