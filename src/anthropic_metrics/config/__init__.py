@@ -2,18 +2,17 @@
 
 from anthropic_metrics.config.alerts import AlertSettings
 from anthropic_metrics.config.budgets import BudgetSettings
-from anthropic_metrics.config.connections import AnthropicSettings, ElasticsearchSettings, KibanaSettings
-from anthropic_metrics.config.load import load_config
-from anthropic_metrics.config.models import (
-    Config,
+from anthropic_metrics.config.collected import (
     CostSettings,
     Dimension,
-    HealthSettings,
     InventorySettings,
-    LogSettings,
     RateLimitSettings,
     UsageSettings,
 )
+from anthropic_metrics.config.connections import AnthropicSettings, ElasticsearchSettings, KibanaSettings
+from anthropic_metrics.config.load import load_config
+from anthropic_metrics.config.models import Config, HealthSettings, LogSettings
+from anthropic_metrics.config.organizations import OrganizationSettings
 from anthropic_metrics.config.retention import RetentionSettings
 from anthropic_metrics.config.values import Backfill, format_duration, parse_backfill, parse_duration
 
@@ -30,6 +29,7 @@ __all__ = [
     "InventorySettings",
     "KibanaSettings",
     "LogSettings",
+    "OrganizationSettings",
     "RateLimitSettings",
     "RetentionSettings",
     "UsageSettings",

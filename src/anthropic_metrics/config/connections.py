@@ -77,6 +77,16 @@ class AnthropicSettings(Section):
         _exclusive(value, "admin_key_file", ("admin_key",), info)
         return value
 
+    @property
+    def label(self) -> str:
+        """What tells it from other organizations of the configuration; empty where there are none."""
+        return ""
+
+    @property
+    def place(self) -> str:
+        """Where the configuration has it, for messages."""
+        return "anthropic"
+
     def secret(self) -> Secret:
         """The admin key; ConfigError that names every way to give one if there is none."""
         if self.admin_key is None and self.admin_key_file is None:
@@ -86,8 +96,8 @@ class AnthropicSettings(Section):
                 "configuration file. An organization admin makes one (sk-ant-admin...) in the Console.",
             )
         value = self.admin_key.get_secret_value() if self.admin_key else None
-        key = "anthropic.admin_key" if value else "anthropic.admin_key_file"
-        return Secret(key, value=value, file=self.admin_key_file)
+        key = "admin_key" if value else "admin_key_file"
+        return Secret(f"{self.place}.{key}", value=value, file=self.admin_key_file)
 
 
 class ElasticsearchSettings(Section):

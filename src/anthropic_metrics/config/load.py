@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from anthropic_metrics import quoting
 from anthropic_metrics.config.budgets import OLD_KEYS
 from anthropic_metrics.config.environment import OTHERS, PREFIX, faults, is_service_link, nearest
 from anthropic_metrics.config.models import Config
+from anthropic_metrics.config.organizations import OF_ONE
+from anthropic_metrics.config.organizations import read as read_organizations
 from anthropic_metrics.config.problems import KEYS, SECRET_KEYS, SECTIONS, Key, Problem, dotted, explain
 from anthropic_metrics.config.yaml_file import read_yaml
 from anthropic_metrics.errors import ConfigError
@@ -46,6 +49,7 @@ _PUTS_ASIDE = {
     "password": {"password_file", "api_key", "api_key_file"},
     "password_file": {"password", "api_key", "api_key_file"},
 }
+_ORGANIZATIONS: Key = ("organizations",)
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
 
 
@@ -58,6 +62,7 @@ class Leaf:
     problem: str = ""
 
 
+_NOTHING = Leaf(None, "")
 Layer = dict[Key, Leaf]
 
 
@@ -155,6 +160,8 @@ def _merged(*layers: Layer) -> Layer:
     merged: Layer = {}
     for layer in layers:
         aside = {(*key[:-1], other) for key in merged for other in _PUTS_ASIDE.get(key[-1], ())}
+        if merged.get(_ORGANIZATIONS, _NOTHING).value:
+            aside |= {("anthropic", name) for name in OF_ONE}
         for key, leaf in layer.items():
             absent = leaf.value in (None, "") and key[-1] in _PUTS_ASIDE
             if not absent and key not in aside:
@@ -171,9 +178,11 @@ def _checked(merged: Layer, problems: list[Problem]) -> Layer:
 
 
 def _substituted(value: object, environ: Mapping[str, str]) -> object:
-    """`value` with `${NAME}` replaced, in each item of a list."""
+    """`value` with `${NAME}` replaced, in each item of a list and of the mappings in it."""
     if isinstance(value, list):
         return [_substituted(item, environ) for item in value]
+    if isinstance(value, dict):
+        return {name: _substituted(item, environ) for name, item in value.items()}
     if not isinstance(value, str):
         return value
 
@@ -199,8 +208,12 @@ def _substituted(value: object, environ: Mapping[str, str]) -> object:
 def _hide_secrets(layer: Layer) -> None:
     """Hide every secret before anything is said about a value, and the user information of every URL."""
     for key, leaf in layer.items():
-        for text in _texts(leaf.value):
-            if key[:2] in SECRET_KEYS:
+        value = leaf.value
+        if key == _ORGANIZATIONS:
+            with suppress(ValueError):
+                value = read_organizations(value)
+        for names, text in _texts(value):
+            if key[:2] in SECRET_KEYS or (key == _ORGANIZATIONS and ("anthropic", *names) in SECRET_KEYS):
                 redact.add_url(text)
             user = text.partition("://")[2].rpartition("@")[0]
             if user and not any(letter.isspace() for letter in text):
@@ -208,12 +221,16 @@ def _hide_secrets(layer: Layer) -> None:
                 redact.add(user.partition(":")[2])
 
 
-def _texts(value: object) -> Iterator[str]:
+def _texts(value: object, names: Key = ()) -> Iterator[tuple[Key, str]]:
+    """Every text in a value, with the names of the mappings that it stands in."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
+        yield names, value
+    elif isinstance(value, list | tuple):
         for item in value:
-            yield from _texts(item)
+            yield from _texts(item, names)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _texts(item, (*names, str(name)))
 
 
 def _validated(layer: Layer, problems: list[Problem]) -> Config | None:

@@ -7,8 +7,7 @@ that depends on the machine, so that `Config()` is the documented configuration.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
@@ -17,6 +16,12 @@ from pydantic_core import PydanticCustomError
 from anthropic_metrics.config.alerts import AlertSettings
 from anthropic_metrics.config.budgets import Budgets, BudgetSettings
 from anthropic_metrics.config.budgets import hints as budget_hints
+from anthropic_metrics.config.collected import (
+    CostSettings,
+    InventorySettings,
+    RateLimitSettings,
+    UsageSettings,
+)
 from anthropic_metrics.config.connections import (
     AnthropicSettings,
     ElasticsearchSettings,
@@ -24,6 +29,8 @@ from anthropic_metrics.config.connections import (
     Section,
 )
 from anthropic_metrics.config.money import Prices, SpendSettings, Teams
+from anthropic_metrics.config.organizations import Organizations
+from anthropic_metrics.config.organizations import faults as organization_faults
 from anthropic_metrics.config.retention import RetentionSettings
 from anthropic_metrics.config.values import (
     DEFAULT_HOST,
@@ -31,98 +38,12 @@ from anthropic_metrics.config.values import (
     ApiKey,
     Backfill,
     BackfillValue,
-    Duration,
     Host,
     Namespace,
-    WorkspaceIds,
     format_duration,
     lower,
-    names,
 )
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.kernel.ranges import WIDTHS, Width
-
-Dimension = Literal[
-    "account_id",
-    "api_key_id",
-    "context_window",
-    "inference_geo",
-    "model",
-    "service_account_id",
-    "service_tier",
-    "speed",
-    "workspace_id",
-]
-DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
-MOST_DIMENSIONS = 5  # The Admin API's own limit.
-
-Enabled = Annotated[bool, Field(description="Whether to collect it at all.")]
-
-
-class UsageSettings(Section):
-    enabled: Enabled = True
-    interval: Duration = Field(
-        timedelta(minutes=5), description="How often to ask; the report lags about as much."
-    )
-    granularities: Annotated[
-        tuple[Width, ...], names(what="granularity", allowed=tuple(WIDTHS), at_least=1)
-    ] = Field(("1m", "1h"), description="Bucket widths, each in a stream of its own: 1m, 1h, 1d.")
-    group_by: Annotated[tuple[Dimension, ...], names(what="dimension", allowed=DIMENSIONS)] = Field(
-        ("model", "workspace_id", "service_tier", "inference_geo", "api_key_id"),
-        description=f"What to split usage by, at most {MOST_DIMENSIONS} of {', '.join(DIMENSIONS)}.",
-    )
-    workspace_ids: WorkspaceIds = Field(
-        (), description="Only these workspaces (wrkspc_..., or Default); empty is all of them."
-    )
-    minute_backfill: Duration = Field(
-        timedelta(days=15),
-        description="How far back the 1m stream begins, read at the first start behind the live polls; never "
-        "further than usage_1m and headroom documents stay.",
-    )
-
-    @field_validator("group_by")
-    @classmethod
-    def _few_dimensions(cls, value: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
-        if len(value) > MOST_DIMENSIONS:
-            raise ValueError(
-                f"at most {MOST_DIMENSIONS} dimensions (the Admin API refuses a sixth with 400); "
-                f"you named {len(value)}: {', '.join(value)}"
-            )
-        return value
-
-    @field_validator("workspace_ids")
-    @classmethod
-    def _told_apart(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if value and "workspace_id" not in info.data.get("group_by", ()):
-            raise ValueError(
-                "needs workspace_id in usage.group_by: without it, rows do not say whose they are"
-            )
-        return value
-
-
-class CostSettings(Section):
-    enabled: Enabled = True
-    interval: Duration = Field(timedelta(hours=1), description="How often to ask; costs come by the day.")
-
-
-class RateLimitSettings(Section):
-    enabled: Enabled = True
-    interval: Duration = Field(timedelta(minutes=15), description="How often to note the limits in force.")
-    workspaces: bool = Field(True, description="Each workspace's limits too: one more request per workspace.")
-    workspace_interval: Duration = Field(
-        timedelta(hours=1),
-        description="How often to note a workspace's limits; at every `interval` while it is near one.",
-    )
-
-
-class InventorySettings(Section):
-    enabled: bool = Field(
-        True, description="Whether to note workspaces, keys, users and service accounts day by day."
-    )
-    interval: Duration = Field(timedelta(hours=1), description="How often to ask; five lists each time.")
-    people: Literal["id", "name"] = Field(
-        "id", description="What documents say of users: their id, or their name too; never an e-mail address."
-    )
 
 
 def _in_the_clear(url: str) -> bool:
@@ -194,6 +115,12 @@ class Config(Section):
         description="Prices of your own for estimates, dollars per million tokens: a list of `{model, "
         "uncached_input, cache_read, cache_write_5m, cache_write_1h, output, batch, us, fast, valid_from}`.",
     )
+    organizations: Organizations = Field(
+        (),
+        description="Several organizations instead of one in `anthropic`: a list of `{name, admin_key or "
+        "admin_key_file}`, each with keys of `anthropic` and own `backfill, usage, cost, rate_limits, "
+        "inventory, spend, teams, budgets, prices` where they differ; docs/organizations.md.",
+    )
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 
@@ -201,24 +128,55 @@ class Config(Section):
     @classmethod
     def _minutes_outlive_backfill(cls, value: RetentionSettings, info: ValidationInfo) -> RetentionSettings:
         usage: UsageSettings | None = info.data.get("usage")
-        for key, kept in ((key, getattr(value, key)) for key in ("usage_1m", "headroom")):
-            # The default follows a shorter retention; what was asked for must be possible.
-            asked = usage is not None and "minute_backfill" in usage.model_fields_set
-            if usage and asked and kept is not None and kept < usage.minute_backfill:
-                raise PydanticCustomError(
-                    "at_key",
-                    "must be at least usage.minute_backfill ({least}), or none; you gave {given}",
-                    {
-                        "key": key,
-                        "least": format_duration(usage.minute_backfill),
-                        "given": format_duration(kept),
-                    },
-                )
+        if usage and (found := _outlived(value, usage)):
+            raise PydanticCustomError("at_key", "{text}", {"key": found[0], "text": found[1]})
         return value
 
+    @field_validator("organizations")
+    @classmethod
+    def _fit(cls, value: Organizations, info: ValidationInfo) -> Organizations:
+        found = list(organization_faults(value, info.data))
+        retention = info.data.get("retention")
+        for each in value:
+            if not found and each.usage is not None and retention is not None:
+                usage = each.overrides(info.data).get("usage")
+                if usage and (outlived := _outlived(retention, usage)):
+                    found.append(f"{each.name}: retention.{outlived[0]} {outlived[1]}")
+        if found:
+            raise ValueError("; ".join(found))
+        return value
+
+    @property
+    def label(self) -> str:
+        """The name of the organization it is for, of several; empty where there is one."""
+        return self.anthropic.label
+
+    def each(self) -> tuple[Config, ...]:
+        """A configuration for each organization: this one where it is for one."""
+        if not self.organizations:
+            return (self,)
+        above: dict[str, Any] = {name: getattr(self, name) for name in Config.model_fields}
+        return tuple(
+            self.model_copy(update={"organizations": (), **organization.overrides(above)})
+            for organization in self.organizations
+        )
+
+    def of(self, name: str) -> Config:
+        """The configuration of the organization with this name; ConfigError says which there are."""
+        names = [organization.name for organization in self.organizations]
+        for each in self.each():
+            if each.label and each.label.casefold() == name.casefold():
+                return each
+        raise ConfigError(
+            f"--organization: the configuration has no organization {name!r}; it has {', '.join(names)}"
+            if names
+            else "--organization: the configuration has no `organizations`"
+        )
+
     def require_admin_key(self) -> None:
-        """ConfigError unless there is an admin key that can be read."""
-        self.anthropic.secret().get()
+        """ConfigError unless there is an admin key that can be read, of each organization."""
+        for each in self.each():
+            each.anthropic.secret().get()
 
     def require_elasticsearch(self) -> None:
         """ConfigError unless there is a cluster to write to and its credentials, if any, can be read."""
@@ -237,7 +195,7 @@ class Config(Section):
 
     def hints(self) -> Iterator[str]:
         """What still loads in an older form, and what has no effect, one sentence each."""
-        yield from budget_hints(self.budgets)
+        yield from dict.fromkeys(hint for each in self.each() for hint in budget_hints(each.budgets))
         if self.digest != "off" and not (self.alerts.webhooks or self.alerts.slack_webhooks):
             yield "digest: alerts.webhooks and alerts.slack_webhooks are empty: nobody gets it."
 
@@ -253,12 +211,29 @@ class Config(Section):
 
     def _keys_in_the_clear(self) -> Iterator[str]:
         """The keys of addresses on other machines to which a secret goes over plain HTTP."""
-        anthropic, es, kibana, alerts = self.anthropic, self.elasticsearch, self.kibana, self.alerts
+        es, kibana, alerts = self.elasticsearch, self.kibana, self.alerts
         webhooks = (*alerts.webhooks, *alerts.slack_webhooks)
+        admin = [each.anthropic for each in self.each()]
         sent = {
-            "anthropic.base_url": ((anthropic.base_url,), anthropic.admin_key or anthropic.admin_key_file),
+            **{
+                f"{api.place}.base_url": ((api.base_url,), api.admin_key or api.admin_key_file)
+                for api in admin
+            },
             "elasticsearch.hosts": (es.hosts, es.username or es.api_key or es.api_key_file),
             "kibana.url": ((kibana.url or "",), kibana.api_key or kibana.api_key_file),
             "alerts.webhooks": (tuple(secret.get_secret_value() for secret in webhooks), webhooks),
         }
         yield from (key for key, (urls, secret) in sent.items() if secret and any(map(_in_the_clear, urls)))
+
+
+def _outlived(retention: RetentionSettings, usage: UsageSettings) -> tuple[str, str] | None:
+    """The retention that ends before what usage.minute_backfill asks for, and why it cannot be."""
+    # The default follows a shorter retention; what was asked for must be possible.
+    if "minute_backfill" not in usage.model_fields_set:
+        return None
+    for key in ("usage_1m", "headroom"):
+        kept = getattr(retention, key)
+        if kept is not None and kept < usage.minute_backfill:
+            least, given = format_duration(usage.minute_backfill), format_duration(kept)
+            return key, f"must be at least usage.minute_backfill ({least}), or none; you gave {given}"
+    return None

@@ -98,7 +98,9 @@ def explain(error: ValidationError) -> Iterator[tuple[Key, str]]:
         key = tuple(part for part in detail["loc"] if isinstance(part, str))
         if "key" in context:
             key = (*key, str(context["key"]))
-        yield key, _text(key, detail, context)
+        # Of several organizations, which; other lists name their entry themselves.
+        entry = next((f"entry {part + 1}: " for part in detail["loc"] if isinstance(part, int)), "")
+        yield key, (entry if key[0] == "organizations" else "") + _text(key, detail, context)
 
 
 def _text(key: Key, detail: ErrorDetails, context: dict[str, Any]) -> str:

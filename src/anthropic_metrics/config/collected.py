@@ -1,0 +1,94 @@
+"""What is collected of an organization, and how often: the sections that each organization may override."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from anthropic_metrics.config.connections import Section
+from anthropic_metrics.config.values import Duration, WorkspaceIds, names
+from anthropic_metrics.kernel.ranges import WIDTHS, Width
+
+Dimension = Literal[
+    "account_id",
+    "api_key_id",
+    "context_window",
+    "inference_geo",
+    "model",
+    "service_account_id",
+    "service_tier",
+    "speed",
+    "workspace_id",
+]
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+MOST_DIMENSIONS = 5  # The Admin API's own limit.
+
+Enabled = Annotated[bool, Field(description="Whether to collect it at all.")]
+
+
+class UsageSettings(Section):
+    enabled: Enabled = True
+    interval: Duration = Field(
+        timedelta(minutes=5), description="How often to ask; the report lags about as much."
+    )
+    granularities: Annotated[
+        tuple[Width, ...], names(what="granularity", allowed=tuple(WIDTHS), at_least=1)
+    ] = Field(("1m", "1h"), description="Bucket widths, each in a stream of its own: 1m, 1h, 1d.")
+    group_by: Annotated[tuple[Dimension, ...], names(what="dimension", allowed=DIMENSIONS)] = Field(
+        ("model", "workspace_id", "service_tier", "inference_geo", "api_key_id"),
+        description=f"What to split usage by, at most {MOST_DIMENSIONS} of {', '.join(DIMENSIONS)}.",
+    )
+    workspace_ids: WorkspaceIds = Field(
+        (), description="Only these workspaces (wrkspc_..., or Default); empty is all of them."
+    )
+    minute_backfill: Duration = Field(
+        timedelta(days=15),
+        description="How far back the 1m stream begins, read at the first start behind the live polls; never "
+        "further than usage_1m and headroom documents stay.",
+    )
+
+    @field_validator("group_by")
+    @classmethod
+    def _few_dimensions(cls, value: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
+        if len(value) > MOST_DIMENSIONS:
+            raise ValueError(
+                f"at most {MOST_DIMENSIONS} dimensions (the Admin API refuses a sixth with 400); "
+                f"you named {len(value)}: {', '.join(value)}"
+            )
+        return value
+
+    @field_validator("workspace_ids")
+    @classmethod
+    def _told_apart(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if value and "workspace_id" not in info.data.get("group_by", ()):
+            raise ValueError(
+                "needs workspace_id in usage.group_by: without it, rows do not say whose they are"
+            )
+        return value
+
+
+class CostSettings(Section):
+    enabled: Enabled = True
+    interval: Duration = Field(timedelta(hours=1), description="How often to ask; costs come by the day.")
+
+
+class RateLimitSettings(Section):
+    enabled: Enabled = True
+    interval: Duration = Field(timedelta(minutes=15), description="How often to note the limits in force.")
+    workspaces: bool = Field(True, description="Each workspace's limits too: one more request per workspace.")
+    workspace_interval: Duration = Field(
+        timedelta(hours=1),
+        description="How often to note a workspace's limits; at every `interval` while it is near one.",
+    )
+
+
+class InventorySettings(Section):
+    enabled: bool = Field(
+        True, description="Whether to note workspaces, keys, users and service accounts day by day."
+    )
+    interval: Duration = Field(timedelta(hours=1), description="How often to ask; five lists each time.")
+    people: Literal["id", "name"] = Field(
+        "id", description="What documents say of users: their id, or their name too; never an e-mail address."
+    )
