@@ -82,7 +82,7 @@ def server() -> Iterator[int]:
 
 def serve() -> int:
     """Budgets with a quarter's history behind each, until the process is ended."""
-    from anthropic_metrics.budgets.board import Board
+    from anthropic_metrics.budgets.board import Board, Boards
     from anthropic_metrics.budgets.ledger import DaySum
     from anthropic_metrics.budgets.state import budget_state
     from anthropic_metrics.config import HealthSettings
@@ -104,7 +104,9 @@ def serve() -> int:
         for number in range(BUDGETS)
     ]
     board.put(states, now)
-    with HealthServer(HealthSettings(port=0), Health({}), Metrics.create().registry, board) as running:
+    with HealthServer(
+        HealthSettings(port=0), Health({}), Metrics.create().registry, Boards({"": board})
+    ) as running:
         sys.stdout.write(running.url.rpartition(":")[2] + "\n")
         sys.stdout.flush()
         threading.Event().wait()

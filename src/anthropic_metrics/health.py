@@ -16,9 +16,11 @@ from prometheus_client import (
     Counter,
     Gauge,
     Info,
+    Metric,
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.registry import Collector
 
 from anthropic_metrics import __version__
 from anthropic_metrics.kernel.ranges import iso
@@ -30,7 +32,7 @@ _FRESH_FOR = 3  # intervals: one poll may fail and one be late before anybody is
 
 @dataclass(frozen=True)
 class Metrics:
-    """The counters and gauges of one agent, in a registry of their own, with those of its process.
+    """The counters and gauges of one organization, in a registry of their own.
 
     docs/operations.md lists them.
     """
@@ -48,12 +50,14 @@ class Metrics:
     estimate_error: Gauge
 
     @classmethod
-    def create(cls) -> Self:
+    def create(cls, *, process: bool = True) -> Self:
+        """New ones, all at zero; `process` adds those of the process and the agent's version."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter
         registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        build = Info("anthropic_metrics_build", "Version of the agent and of Python.", registry=registry)
-        build.info({"version": __version__, "python": platform.python_version()})
+        if process:
+            ProcessCollector(registry=registry)
+            build = Info("anthropic_metrics_build", "Version of the agent and of Python.", registry=registry)
+            build.info({"version": __version__, "python": platform.python_version()})
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"anthropic_metrics_{name}", text, labels, registry=registry)
@@ -96,6 +100,32 @@ class Metrics:
                 "comparison",
             ),
         )
+
+
+class _Labelled(Collector):
+    """The metrics of several registries, each sample with its organization as a label."""
+
+    def __init__(self, registries: Mapping[str, CollectorRegistry]) -> None:
+        self._registries = registries
+
+    def collect(self) -> Iterable[Metric]:
+        families: dict[str, Metric] = {}
+        for organization, registry in self._registries.items():
+            for found in registry.collect():
+                empty = Metric(found.name, found.documentation, found.type)
+                family = families.setdefault(found.name, empty)
+                own = {"organization": organization} if organization else {}
+                family.samples += [each._replace(labels={**each.labels, **own}) for each in found.samples]
+        return families.values()
+
+
+def combined(registries: Mapping[str, CollectorRegistry]) -> CollectorRegistry:
+    """One registry of all; with several organizations, each sample names its own."""
+    if len(registries) == 1:
+        return next(iter(registries.values()))
+    together = CollectorRegistry()
+    together.register(_Labelled(registries))
+    return together
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
 from types import TracebackType
-from typing import Any, NamedTuple, Self
-from urllib.parse import unquote
+from typing import Any, NamedTuple, Protocol, Self
+from urllib.parse import parse_qs, unquote
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from anthropic_metrics.budgets.board import Board
+from anthropic_metrics.budgets.board import Boards
 from anthropic_metrics.config import HealthSettings
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.health import Health
 from anthropic_metrics.healthcheck import address
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.redaction import redact
@@ -43,6 +42,7 @@ _CACHED = ("Cache-Control", "private, max-age=15")
 _FIRST_PASS = 30  # seconds
 _REASONS = {
     200: "OK",
+    400: "Bad Request",
     401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
@@ -59,6 +59,14 @@ class Reply(NamedTuple):
     kind: str
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+
+
+class Health(Protocol):
+    """How the pollers do."""
+
+    def troubles(self) -> Mapping[str, str]: ...
+
+    def as_dict(self) -> dict[str, Any]: ...
 
 
 @dataclass(eq=False)
@@ -79,7 +87,7 @@ class HealthServer:
         settings: HealthSettings,
         health: Health,
         registry: CollectorRegistry,
-        budgets: Board | None = None,
+        budgets: Boards | None = None,
         *,
         seconds: float = SECONDS,
     ) -> None:
@@ -218,7 +226,7 @@ class HealthServer:
 
     def _answered(self, first: str, lines: list[str]) -> Reply:
         method, _, rest = first.partition(" ")
-        path = rest.partition(" ")[0].partition("?")[0]
+        path, _, query = rest.partition(" ")[0].partition("?")
         if method != "GET":
             return _json(405, {"methods": ["GET"]})
         match path:
@@ -230,19 +238,27 @@ class HealthServer:
                 encode, kind = choose_encoder(_header(lines, "accept"))
                 return Reply(200, kind, encode(self._registry))
         if self._budgets is not None and (path == _BUDGETS or path.startswith(f"{_BUDGETS}/")):
-            return self._budget(self._budgets, path.removeprefix(_BUDGETS).removeprefix("/"), lines)
+            name = unquote(path.removeprefix(_BUDGETS).removeprefix("/"))
+            return self._budget(self._budgets, name, parse_qs(query).get("organization", [None])[0], lines)
         return _json(404, {"paths": _PATHS})
 
-    def _budget(self, board: Board, name: str, lines: list[str]) -> Reply:
-        """All budgets, or the one that `name` (as in a URL) names."""
+    def _budget(self, boards: Boards, wanted: str, organization: str | None, lines: list[str]) -> Reply:
+        """All budgets, or the `wanted` one; of all organizations, or of one."""
         if not self._may_ask(lines):
             reply = _json(401, {"error": "This needs the header Authorization: Bearer and the right token."})
             return reply._replace(headers=(("WWW-Authenticate", "Bearer"),))
-        wanted = unquote(name)
         try:
-            body = board.one(wanted) if wanted else board.all()
-        except KeyError:
-            return _json(404, {"error": f"There is no budget {wanted!r}.", "budgets": board.names})
+            owners = boards.owners(wanted, organization)
+        except KeyError as error:
+            unknown, known = error.args
+            return _json(404, {"error": f"There is no organization {unknown!r}.", "organizations": known})
+        if wanted and not owners:
+            said = f"There is no budget {wanted!r}."
+            return _json(404, {"error": said, "budgets": boards.names(organization)})
+        if len(owners) > 1:
+            said = f"Several organizations have a budget {wanted!r}: add ?organization= and its name."
+            return _json(400, {"error": said, "organizations": owners})
+        body = boards.one(wanted, owners[0]) if wanted else boards.all(organization)
         if body is None:
             waiting = {"error": "The budgets have not been counted yet.", "state": "unknown"}
             return _json(503, waiting)._replace(headers=(("Retry-After", str(_FIRST_PASS)),))

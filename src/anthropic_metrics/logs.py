@@ -12,7 +12,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, MutableMapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
@@ -49,6 +49,13 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return structlog.stdlib.get_logger(name)
 
 
+def about(organization: str) -> AbstractContextManager[None]:
+    """Within it, every line that this thread logs names the organization; nothing for an empty name."""
+    if not organization:
+        return nullcontext()
+    return structlog.contextvars.bound_contextvars(**{"organization.name": organization})
+
+
 def configure(level: Level = "info", format: Format | None = None, stream: TextIO | None = None) -> None:
     """Send all logs to `stream` (default: standard error); may be called again.
 
@@ -57,6 +64,7 @@ def configure(level: Level = "info", format: Format | None = None, stream: TextI
     stream = stream or sys.stderr
     chosen = format or ("console" if stream.isatty() else "json")
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
@@ -64,7 +72,7 @@ def configure(level: Level = "info", format: Format | None = None, stream: TextI
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared[:2],
+            *shared[:3],
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -7,32 +7,30 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.directory import AdminDirectory
-from anthropic_metrics.agent.organization import Organization
+from anthropic_metrics.agent.organization import Organization, inventory_of
 from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
-from anthropic_metrics.agent.runtime import Runtime
+from anthropic_metrics.agent.runtime import AllHealth, Runtime
 from anthropic_metrics.alerts.watch import Watch
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
-from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.digest.send import DigestSender
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import AuthError, MetricsError, Stopped, WrongOrganization
-from anthropic_metrics.health import Health, Metrics, label
+from anthropic_metrics.health import Metrics, label
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.digests import hex_digest
-from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import WRITTEN, Tally
-from anthropic_metrics.logs import Flip, get_logger
+from anthropic_metrics.logs import Flip, about, get_logger
 
 log = get_logger(__name__)
 
@@ -69,31 +67,19 @@ class Agent:
         self.stop = stop or threading.Event()
         self.runtime = Runtime(config, clock=clock, monotonic=monotonic, stop=self.stop)
         self._count = RequestCount()
-        self.client = AdminClient(
-            config.anthropic,
-            stop=self.stop,
-            clock=clock,
-            monotonic=monotonic,
-            on_request=self._on_request,
-            on_retry=self._on_retry,
-        )
-        elasticsearch = self.runtime.elasticsearch
-        inventory = Inventory(
-            AdminDirectory(self.client),
-            organization_id=config.anthropic.organization_id,
-            teams=teams_of(config.teams),
-            memory=StreamMemory.of(elasticsearch, config.namespace, self.client.key_digest),
-        )
-        self.organization = Organization(config, self.client, inventory, clock=clock)
+        self.organizations = [self._organization(each) for each in config.each()]
+        self._by_label = {organization.label: organization for organization in self.organizations}
         self.sink = self.runtime.sink(self._record_corrections)
-        self.runtime.schedule([*self.organization.scheduled(self.sink), *self._watch(), *self._digest()])
+        polled = [job for each in self.organizations for job in each.scheduled(self.sink)]
+        digests = [job for each in self.organizations for job in self._digest(each)]
+        self.runtime.schedule([*polled, *self._watch(), *digests])
         self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
         self._ready = threading.Lock()
         self._is_ready = False
         self._flip = Flip(log)
-        self._silencing: dict[str, set[str]] = {}
-        self._unknown: set[tuple[str, str]] = set()
+        self._silencing: dict[tuple[str, str], set[str]] = {}
+        self._unknown: set[tuple[str, str, str]] = set()
 
     @property
     def jobs(self) -> list[Job]:
@@ -101,14 +87,14 @@ class Agent:
         return self.runtime.jobs
 
     @property
-    def health(self) -> Health:
-        """How the jobs do."""
-        return self.runtime.health
+    def organization(self) -> Organization:
+        """The organization, of several the first."""
+        return self.organizations[0]
 
     @property
-    def metrics(self) -> Metrics:
-        """The counters of the metrics page."""
-        return self.runtime.metrics
+    def health(self) -> AllHealth:
+        """How the jobs do."""
+        return AllHealth(self.runtime.health)
 
     def __enter__(self) -> Self:
         return self
@@ -120,8 +106,24 @@ class Agent:
 
     def close(self) -> None:
         """Release the connections."""
-        self.client.close()
+        for organization in self.organizations:
+            organization.client.close()
         self.runtime.close()
+
+    def _organization(self, config: Config) -> Organization:
+        """One organization with its connection and what the streams remember of it."""
+        label, metrics = config.label, self.runtime.metrics[config.label]
+        client = AdminClient(
+            config.anthropic,
+            stop=self.stop,
+            clock=self.clock,
+            monotonic=self.monotonic,
+            on_request=partial(self._on_request, metrics),
+            on_retry=partial(self._on_retry, metrics),
+        )
+        memory = StreamMemory.of(self.runtime.elasticsearch, config.namespace, client.key_digest)
+        inventory = inventory_of(config, client, memory=memory, claim=partial(self.runtime.claim, label))
+        return Organization(config, client, inventory, clock=self.clock)
 
     def _watch(self) -> list[Job]:
         """The evaluation of the alert rules, where the agent is to do it."""
@@ -130,22 +132,29 @@ class Agent:
         watch = Watch(self.config, self.runtime.elasticsearch, clock=self.clock, stop=self.stop)
         return [Job("alerts", "alerts", watch.stream, watch.interval, watch.evaluate)]
 
-    def _digest(self) -> list[Job]:
-        """The digest, where it is asked for and there is spend to read."""
-        if self.config.digest == "off" or not collects_spend(self.config):
+    def _digest(self, organization: Organization) -> list[Job]:
+        """The organization's digest, where it is asked for and there is spend to read."""
+        config = organization.config
+        if config.digest == "off" or not collects_spend(config):
             return []
-        inventory = self.organization.inventory
-        sender = DigestSender(self.config, self.client, inventory, clock=self.clock, stop=self.stop)
-        return [sender.job(self.sink)]
+        client, inventory = organization.client, organization.inventory
+        sender = DigestSender(config, client, inventory, clock=self.clock, stop=self.stop)
+        return organization.labelled([sender.job(self.sink)])
 
     def attempt(self, job: Job) -> Tally:
         """Run a job, whatever happens in it, and report it: log, health, metrics, agent stream.
 
-        Raises only Stopped. Everything else ends as `tally.failures`.
+        Raises only Stopped. Everything else ends as `tally.failures`. Every line of the log that the job
+        brings about names the organization, where there are several.
         """
+        with about(job.organization):
+            return self._attempt(job)
+
+    def _attempt(self, job: Job) -> Tally:
         tally = Tally(job.poller, job.stream)
         began, started = self.clock(), time.monotonic()
         self._count.requests = self._count.retries = 0
+        self._count.organization = job.organization
         window, refused = None, False
         try:
             self._ensure()
@@ -190,7 +199,8 @@ class Agent:
             before, open_ = open_, outcome.refused + outcome.diverted
         if open_:
             log.error("corrections_not_recorded", count=open_, stream=self._agent_stream)
-            self.metrics.documents.labels(self._agent_stream, "refused").inc(open_)
+            metrics = self.runtime.metrics[self._count.organization]
+            metrics.documents.labels(self._agent_stream, "refused").inc(open_)
 
     def _report(self, attempt: Attempt) -> None:
         job, failure = attempt.job, attempt.failure
@@ -198,40 +208,42 @@ class Agent:
         log.log(level, "poll_done", job=job.name, **attempt.facts())
         self._tell_answers(attempt)
         if failure:
-            self.health.failed(job.name, failure, paused=attempt.refused)
+            self.runtime.health[job.organization].failed(job.name, failure, paused=attempt.refused)
         else:
-            self.health.ok(job.name, **attempt.facts())
+            self.runtime.health[job.organization].ok(job.name, **attempt.facts())
         self._measure(attempt)
         self._append_poll(attempt)
 
     def _tell_answers(self, attempt: Attempt) -> None:
         """One line for all rows that were refused, and one when a field first comes that nobody knows."""
         answers, stream = attempt.tally.answers, attempt.job.stream
+        key = attempt.job.organization, attempt.job.name
         if answers.total:
             rows = [f"{where}: {reason}" for where, reason in answers.bad_rows[:_NAMED]]
             log.warning("rows_refused", job=attempt.job.name, stream=stream, count=answers.total, first=rows)
-        fresh = {(stream, name) for name in answers.unknown_fields} - self._unknown
+        fresh = {(key[0], stream, name) for name in answers.unknown_fields} - self._unknown
         if fresh:
             self._unknown |= fresh
-            log.warning("unknown_fields", stream=stream, fields=sorted(name for _, name in fresh)[:_NAMED])
-        for said in sorted(attempt.tally.silencing - self._silencing.get(attempt.job.name, set())):
+            log.warning("unknown_fields", stream=stream, fields=sorted(name for *_, name in fresh)[:_NAMED])
+        for said in sorted(attempt.tally.silencing - self._silencing.get(key, set())):
             log.warning("alerts_silenced", job=attempt.job.name, reason=said)
-        self._silencing[attempt.job.name] = attempt.tally.silencing
+        self._silencing[key] = attempt.tally.silencing
 
     def _measure(self, attempt: Attempt) -> None:
         stream, tally = attempt.job.stream, attempt.tally
+        metrics = self.runtime.metrics[attempt.job.organization]
         for outcome in WRITTEN:
             if count := getattr(tally, outcome):
-                self.metrics.documents.labels(stream, outcome).inc(count)
+                metrics.documents.labels(stream, outcome).inc(count)
         if tally.bad_rows:
-            self.metrics.rows_refused.labels(stream).inc(tally.bad_rows)
+            metrics.rows_refused.labels(stream).inc(tally.bad_rows)
         if tally.newest_data is not None:
-            self.metrics.newest_data.labels(stream).set(tally.newest_data.timestamp())
-        self.metrics.silenced.labels(label(attempt.job.name)).set(len(tally.silencing))
+            metrics.newest_data.labels(stream).set(tally.newest_data.timestamp())
+        metrics.silenced.labels(label(attempt.job.name)).set(len(tally.silencing))
         if tally.estimate_error is not None:
-            self.metrics.estimate_error.labels(stream).set(tally.estimate_error)
+            metrics.estimate_error.labels(stream).set(tally.estimate_error)
         if tally.differing is not None:
-            self.metrics.differing.labels(label(attempt.job.name)).set(tally.differing)
+            metrics.differing.labels(label(attempt.job.name)).set(tally.differing)
 
     def _append_poll(self, attempt: Attempt) -> None:
         """One agent document for the attempt. That it cannot be written must not fail the job itself.
@@ -240,10 +252,14 @@ class Agent:
         """
         if not self._is_ready:
             return
+        job, organization = attempt.job, self._by_label.get(attempt.job.organization)
         document = poll_document(
-            attempt, self.config.namespace, self.organization.inventory.organization, self.client.key_digest
+            attempt,
+            self.config.namespace,
+            organization.inventory.organization if organization else None,
+            organization.client.key_digest if organization else None,
         )
-        key = f"{self._id} {attempt.job.name} {attempt.began.isoformat()}"
+        key = " ".join(filter(None, (self._id, job.organization, job.name, attempt.began.isoformat())))
         try:
             self.runtime.store.append(self._agent_stream, [prepare(hex_digest(key), document)], new=True)
         except Stopped:
@@ -254,10 +270,10 @@ class Agent:
         else:
             self._flip.ok("agent stream")
 
-    def _on_request(self, status: str) -> None:
+    def _on_request(self, metrics: Metrics, status: str) -> None:
         self._count.requests += 1
-        self.metrics.requests.labels("admin_api", status).inc()
+        metrics.requests.labels("admin_api", status).inc()
 
-    def _on_retry(self, status: str) -> None:
+    def _on_retry(self, metrics: Metrics, status: str) -> None:
         self._count.retries += 1
-        self.metrics.retries.labels("admin_api").inc()
+        metrics.retries.labels("admin_api").inc()

@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.budgets.board import Boards
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.health_server import HealthServer
 from anthropic_metrics.kernel.jobs import Job, Kind
@@ -45,11 +46,12 @@ def run(agent: Agent) -> int:
     scheduler = _scheduler(agent)
 
     def start(chain: Chain) -> None:
-        scheduler.add_job(attempt, _AT_ONCE, args=(agent, chain), id=chain[0].name)
+        first = chain[0]
+        name = f"{first.organization}: {first.name}"
+        scheduler.add_job(attempt, _AT_ONCE, args=(agent, chain), id=name)
 
-    server = HealthServer(
-        agent.config.health, agent.health, agent.metrics.registry, agent.organization.budgets
-    )
+    boards = Boards({organization.label: organization.budgets for organization in agent.organizations})
+    server = HealthServer(agent.config.health, agent.health, agent.runtime.registry, boards)
     with server, until_asked(agent.stop, code=0):
         scheduler.start()
         log.info("agent_started", pollers=sorted({job.poller for job in agent.jobs}))
@@ -70,13 +72,17 @@ def take_turns(agent: Agent, start: Callable[[Chain], object]) -> None:
 
     All waits are by the agent's monotonic clock: setting the machine's clock delays and repeats nothing.
     """
-    last = _before_first_turns(agent.jobs, agent.monotonic())
+    begin = agent.monotonic()
+    tables = [(jobs, _before_first_turns(jobs, begin)) for jobs in _by_organization(agent.jobs)]
     while not agent.stop.is_set():
         now = agent.monotonic()
-        for chain in due(agent.jobs, last, now):
-            last[chain[0].name] = now + _jitter(chain[0])
-            start(chain)
-        agent.stop.wait(seconds_left(agent.jobs, last, agent.monotonic()))
+        for jobs, last in tables:
+            for chain in due(jobs, last, now):
+                last[chain[0].name] = now + _jitter(chain[0])
+                start(chain)
+        now = agent.monotonic()
+        left = [seconds for jobs, last in tables if (seconds := seconds_left(jobs, last, now)) is not None]
+        agent.stop.wait(min(left, default=None))
 
 
 def attempt(agent: Agent, chain: Chain) -> None:
@@ -87,7 +93,13 @@ def attempt(agent: Agent, chain: Chain) -> None:
         try:
             agent.attempt(job)
         except Stopped:
-            log.debug("poll_stopped", job=job.name)
+            log.debug("poll_stopped", job=job.name, organization=job.organization or None)
+
+
+def _by_organization(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Names of jobs are unique within an organization only."""
+    labels = dict.fromkeys(job.organization for job in jobs)
+    return [[job for job in jobs if job.organization == label] for label in labels]
 
 
 def _before_first_turns(jobs: Sequence[Job], now: float) -> dict[str, float]:

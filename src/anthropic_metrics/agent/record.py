@@ -17,10 +17,12 @@ MESSAGE_LENGTH = 1000
 
 
 class RequestCount(threading.local):
-    """Admin API requests of this thread's job: jobs that run side by side do not count each other's."""
+    """Admin API requests of this thread's job, and whose it is: jobs that run side by side do not count each
+    other's."""
 
     requests = 0
     retries = 0
+    organization = ""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class Attempt:
 
 
 def poll_document(
-    attempt: Attempt, namespace: str, organization: dict[str, Any] | None, key_digest: str
+    attempt: Attempt, namespace: str, organization: dict[str, Any] | None, key_digest: str | None
 ) -> AgentDocument:
-    """The attempt as a document."""
+    """The attempt as a document; jobs that several organizations share have neither organization nor key."""
     tally, failure = attempt.tally, attempt.failure
     counts = {name: count for name, count in tally.counts().items() if name in Poll.model_fields}
     lag = (attempt.began - tally.newest_data).total_seconds() if tally.newest_data else None

@@ -1,22 +1,31 @@
-"""What all organizations of one agent share: the store, questions to it, metrics, health and the schedule."""
+"""What all organizations of one agent share: the store, questions to it, the schedule, and the view of how
+all of them do."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.elastic.reconcile import Streams
-from anthropic_metrics.health import Health, Metrics
+from anthropic_metrics.errors import WrongOrganization
+from anthropic_metrics.health import Health, Metrics, combined
 from anthropic_metrics.kernel.jobs import Job, Kind
 from anthropic_metrics.kernel.ports import Record, Sink
 
+SHARED = "shared"
+
 
 class Runtime:
-    """Connected to the cluster of the configuration; close it. `stop` ends waits."""
+    """Connected to the cluster of the configuration; close it. `stop` ends waits.
+
+    `metrics` and `health` are by the label of an organization; under the empty one are those of jobs that
+    organizations share, which is all of them where there is one organization.
+    """
 
     def __init__(
         self,
@@ -29,9 +38,13 @@ class Runtime:
         self.elasticsearch = connect(config.elasticsearch)
         self.store = Streams(self.elasticsearch, stop=stop)
         self.ask = ElasticQuestions(self.elasticsearch)
-        self.metrics = Metrics.create()
+        labels = ["", *(each.label for each in config.each() if each.label)]
+        self.metrics = {label: Metrics.create(process=not label) for label in labels}
+        self.registry = combined({label: each.registry for label, each in self.metrics.items()})
         self._clock = clock
         self._monotonic = monotonic
+        self._owners: dict[str, str] = {}
+        self._lock = threading.Lock()
         self.schedule([])
 
     def sink(self, record: Record) -> Sink:
@@ -41,10 +54,30 @@ class Runtime:
     def schedule(self, jobs: Sequence[Job]) -> None:
         """The jobs to run from now on; their health begins anew."""
         self.jobs = list(jobs)
-        self.health = Health(
+        self.health = {
+            label: self._health([job for job in jobs if job.organization == label], metrics)
+            for label, metrics in self.metrics.items()
+        }
+
+    def claim(self, label: str, organization_id: str) -> None:
+        """Note whose the key of `label` is; WrongOrganization where another key of the agent has it.
+
+        Two pollers of one organization would rewrite each other's names, and count its budgets twice.
+        """
+        with self._lock:
+            owner = self._owners.setdefault(organization_id, label)
+        if owner != label:
+            raise WrongOrganization(
+                f"The keys of {owner} and {label} both belong to organization {organization_id}.",
+                cure=f"Take {label} out of `organizations`, or give it the key of another organization.",
+            )
+
+    def _health(self, jobs: Iterable[Job], metrics: Metrics) -> Health:
+        jobs = list(jobs)
+        return Health(
             {job.name: job.interval for job in jobs},
             streams={job.name: job.stream for job in jobs},
-            metrics=self.metrics,
+            metrics=metrics,
             later=[job.name for job in jobs if job.kind is Kind.sweep],
             clock=self._clock,
             monotonic=self._monotonic,
@@ -53,3 +86,33 @@ class Runtime:
     def close(self) -> None:
         """Release the connection."""
         self.elasticsearch.close()
+
+
+class AllHealth:
+    """The health of several organizations in one view; of one it is that organization's own."""
+
+    def __init__(self, health: Mapping[str, Health]) -> None:
+        self._health = {label: each for label, each in health.items() if each.pollers or len(health) == 1}
+
+    @property
+    def _is_one(self) -> bool:
+        return list(self._health) == [""]
+
+    def troubles(self) -> dict[str, str]:
+        """Each poller whose data is not fresh, with the reason; of several organizations, with its name."""
+        return {
+            name if self._is_one else f"{label or SHARED}: {name}": why
+            for label, health in self._health.items()
+            for name, why in health.troubles().items()
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `/readyz` shows it."""
+        if self._is_one:
+            return self._health[""].as_dict()
+        troubles = self.troubles()
+        return {
+            "status": "not ready" if troubles else "ready",
+            "troubles": troubles,
+            "organizations": {label or SHARED: health.as_dict() for label, health in self._health.items()},
+        }

@@ -6,7 +6,7 @@ Figures are JSON numbers, dollars to six digits: an application compares them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -64,6 +64,50 @@ class Board:
 
     def _age(self, at: datetime) -> Body:
         return {"as_of": iso(at), "age_seconds": max(0, round((self._clock() - at).total_seconds()))}
+
+
+class Boards:
+    """The boards of all organizations by label; a single one has the empty label, and its bodies say none.
+
+    `organization` chooses one, by its label in any case; KeyError with the labels where there is none such.
+    """
+
+    def __init__(self, boards: Mapping[str, Board]) -> None:
+        self._boards = boards
+
+    def names(self, organization: str | None = None) -> list[str]:
+        """The budgets that can be asked for."""
+        return list(dict.fromkeys(name for _, board in self._chosen(organization) for name in board.names))
+
+    def all(self, organization: str | None = None) -> Body | None:
+        """Every budget with the age of the figures; None before the first pass of any organization."""
+        found = [(label, board.all()) for label, board in self._chosen(organization)]
+        if all(body is None for _, body in found):
+            return None
+        return {"budgets": [_of(label) | each for label, body in found if body for each in body["budgets"]]}
+
+    def owners(self, name: str, organization: str | None = None) -> list[str]:
+        """The labels of the organizations that have this budget."""
+        return [label for label, board in self._chosen(organization) if name in board.names]
+
+    def one(self, name: str, organization: str) -> Body | None:
+        """One budget of the organization with this label; None before the first pass."""
+        body = self._boards[organization].one(name)
+        return None if body is None else _of(organization) | body
+
+    def _chosen(self, organization: str | None) -> Iterator[tuple[str, Board]]:
+        labels = {label.casefold(): label for label in self._boards}
+        if organization is None:
+            yield from self._boards.items()
+        elif organization and organization.casefold() in labels:
+            label = labels[organization.casefold()]
+            yield label, self._boards[label]
+        else:
+            raise KeyError(organization, [label for label in self._boards if label])
+
+
+def _of(organization: str) -> Body:
+    return {"organization": organization} if organization else {}
 
 
 def budget_body(state: BudgetState) -> Body:

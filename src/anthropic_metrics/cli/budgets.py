@@ -11,9 +11,9 @@ from typing import Any
 import typer
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.admin_api.replies import SpendLimit
 from anthropic_metrics.agent.core import utc_now
+from anthropic_metrics.agent.organization import inventory_of
 from anthropic_metrics.budgets.count import Counter
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.budgets.limits import SpendLimits
@@ -22,11 +22,9 @@ from anthropic_metrics.checks.admin import IMPATIENT
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
-from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.questions import ElasticQuestions
-from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.problems import Problems
 
@@ -101,13 +99,8 @@ def budgets(config: ConfigOption = None, embedded: EmbeddedOption = False) -> An
 
 def names_of(config: Config, es: Client, client: AdminClient, now: datetime) -> Names:
     """Today's inventory, with what the streams remember of it."""
-    inventory = Inventory(
-        AdminDirectory(client),
-        organization_id=config.anthropic.organization_id,
-        teams=teams_of(config.teams),
-        memory=StreamMemory.of(es, config.namespace, client.key_digest),
-    )
-    return inventory.names(now)
+    memory = StreamMemory.of(es, config.namespace, client.key_digest)
+    return inventory_of(config, client, memory=memory).names(now)
 
 
 def _row(state: BudgetState) -> tuple[object, ...]:

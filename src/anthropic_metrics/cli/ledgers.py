@@ -9,17 +9,15 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.directory import AdminDirectory
+from anthropic_metrics.agent.organization import inventory_of
 from anthropic_metrics.cli.common import progress
 from anthropic_metrics.config import Config
-from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By, Labels
 from anthropic_metrics.finance.ledger import Ledger, group_by, read_ledger
 from anthropic_metrics.finance.period import Period
 from anthropic_metrics.finance.shown import exact
-from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.teams import UNASSIGNED
 
@@ -80,12 +78,7 @@ def books(config: Config, now: datetime) -> Iterator[Books]:
     """Ask the Admin API, and nothing else, for the organization."""
     config.require_admin_key()
     with AdminClient(config.anthropic) as client:
-        inventory = Inventory(
-            AdminDirectory(client),
-            organization_id=config.anthropic.organization_id,
-            teams=teams_of(config.teams),
-        )
-        yield Books(config, client, inventory.names(now), now)
+        yield Books(config, client, inventory_of(config, client).names(now), now)
 
 
 def of_team(charges: Sequence[Charge], team: str | None, labels: Labels) -> Sequence[Charge]:

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent, utc_now
-from anthropic_metrics.agent.organization import Organization
+from anthropic_metrics.agent.organization import Organization, inventory_of
 from anthropic_metrics.cli.cluster import embedded_cluster, own_data
-from anthropic_metrics.cli.common import ConfigOption, OnlyOption, load, progress
+from anthropic_metrics.cli.common import ConfigOption, OnlyOption, PollerName, load, progress
 from anthropic_metrics.cli.dates import moment
+from anthropic_metrics.cli.organizations import OrganizationOption, chosen, side_by_side, together
 from anthropic_metrics.cli.render import Answer, answers, json_text, say
 from anthropic_metrics.cli.summary import SUMMARY, summary
 from anthropic_metrics.config import Config
-from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
@@ -57,14 +56,15 @@ def run(
 
 
 @answers(SUMMARY)
-def once(config: ConfigOption = None, only: OnlyOption = None) -> Answer:
+def once(
+    config: ConfigOption = None, only: OnlyOption = None, organization: OrganizationOption = None
+) -> Answer:
     """One pass of every poller over its whole window, backfill included."""
     settings = load(config)
     with until_asked() as stop, Agent(settings, stop=stop) as agent:
-        agent.organization.only([*(only or [])])
-        with progress(agent.organization.ranges()) as advance:
-            tallies = attempt_all(agent, agent.organization.whole(agent.sink, advance))
-    return summary(tallies)
+        wanted = _wanted(agent, only, organization)
+        with progress([each for one in wanted for each in one.ranges()]) as advance:
+            return _passed(agent, {one.label: one.whole(agent.sink, advance) for one in wanted})
 
 
 @answers(SUMMARY)
@@ -75,6 +75,7 @@ def backfill(
     until: Annotated[str | None, typer.Option(help="End, exclusive; else now.", show_default=False)] = None,
     config: ConfigOption = None,
     only: OnlyOption = None,
+    organization: OrganizationOption = None,
 ) -> Answer:
     """Read an older range, newest first; minutes only as far back as usage.minute_backfill."""
     now = utc_now()
@@ -85,37 +86,54 @@ def backfill(
         )
     settings = load(config)
     with until_asked() as stop, Agent(settings, stop=stop) as agent:
-        agent.organization.only([*(only or [])])
-        with progress(agent.organization.ranges(wanted)) as advance:
-            tallies = attempt_all(agent, agent.organization.older(agent.sink, wanted, advance))
-    return summary(tallies)
+        each = _wanted(agent, only, organization)
+        with progress([found for one in each for found in one.ranges(wanted)]) as advance:
+            return _passed(agent, {one.label: one.older(agent.sink, wanted, advance) for one in each})
 
 
-def preview(config: ConfigOption = None, only: OnlyOption = None) -> None:
+def preview(
+    config: ConfigOption = None, only: OnlyOption = None, organization: OrganizationOption = None
+) -> None:
     """The documents as NDJSON on stdout; nothing is written anywhere."""
-    settings = load(config)
-    settings.require_admin_key()
+    done = True
+    for settings in chosen(load(config), organization):
+        settings.require_admin_key()
+        tallies = _previewed(settings, [*(only or [])])
+        for tally in tallies:
+            if tally.unread:
+                whose = f"{settings.label}: " if settings.label else ""
+                say(f"{whose}{tally.stream}: {tally.unread}", style="red")
+        done = done and all(tally.done for tally in tallies)
+    raise typer.Exit(0 if done else 1)
+
+
+def _previewed(settings: Config, only: list[PollerName]) -> list[Tally]:
+    """The documents of one organization, on stdout."""
     with until_asked() as stop, AdminClient(settings.anthropic, stop=stop) as client:
-        organization = Organization(
-            settings,
-            client,
-            Inventory(
-                AdminDirectory(client),
-                organization_id=settings.anthropic.organization_id,
-                teams=teams_of(settings.teams),
-            ),
-            clock=utc_now,
-            only=[*(only or [])],
-        )
+        inventory = inventory_of(settings, client)
+        organization = Organization(settings, client, inventory, clock=utc_now, only=only)
         tallies: list[Tally] = []
         for document in organization.documents(tallies):
             sys.stdout.write(json_text(document.source) + "\n")
         for document in _derived(settings, organization) if only else ():
             sys.stdout.write(json_text(document.source) + "\n")
-    for tally in tallies:
-        if tally.unread:
-            say(f"{tally.stream}: {tally.unread}", style="red")
-    raise typer.Exit(0 if all(tally.done for tally in tallies) else 1)
+    return tallies
+
+
+def _wanted(agent: Agent, only: list[PollerName] | None, organization: str | None) -> list[Organization]:
+    """The organizations to read, with the pollers that were named."""
+    labels = {each.label for each in chosen(agent.config, organization)}
+    wanted = [each for each in agent.organizations if each.label in labels]
+    for each in wanted:
+        each.only([*(only or [])])
+    return wanted
+
+
+def _passed(agent: Agent, jobs: Mapping[str, list[Job]]) -> Answer:
+    """One pass of each organization, side by side: one that is down delays no other."""
+    passes = side_by_side(jobs.values(), partial(attempt_all, agent))
+    answers = dict(zip(jobs, map(summary, passes), strict=True))
+    return together(answers) if len(answers) > 1 else next(iter(answers.values()))
 
 
 def attempt_all(agent: Agent, jobs: list[Job]) -> list[Tally]:

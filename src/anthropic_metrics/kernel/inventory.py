@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
@@ -54,6 +54,9 @@ class Memory(Protocol):
         """What workspaces and keys were called."""
 
 
+Claim = Callable[[str], None]
+
+
 class _Read(Protocol[Item]):
     def __call__(self, *, problems: Problems) -> Sequence[Item]: ...
 
@@ -66,6 +69,9 @@ class Inventory:
 
     The organization does not rest on one answer. It has to be `organization_id` where that is given, else the
     one that this process has seen first, else the one that `memory` has for the key; a new key is believed.
+
+    `called` is the organization's name in documents instead of the API's; `claim` is told whose the key is,
+    and raises WrongOrganization where another key is for the same organization.
     """
 
     def __init__(
@@ -75,11 +81,15 @@ class Inventory:
         organization_id: str | None = None,
         memory: Memory | None = None,
         teams: Teams = NO_TEAMS,
+        called: str = "",
+        claim: Claim | None = None,
     ) -> None:
         self._directory = directory
         self._expected = organization_id
         self._memory = memory
         self._teams = teams
+        self._called = called
+        self._claim = claim
         self._names: Names | None = None
         self._organization_known: Identity | None = None
         self._problems = Problems()
@@ -144,7 +154,12 @@ class Inventory:
 
     def _read(self) -> tuple[Names, Problems]:
         problems = Problems()
-        organization = self._organization_known = self._organization(problems)
+        organization = self._organization(problems)
+        if self._claim is not None:
+            self._claim(organization.id)
+        if self._called:
+            organization = Identity(id=organization.id, name=self._called)
+        self._organization_known = organization
         spaces, all_spaces = self._list("workspaces", self._directory.workspaces, problems)
         keys, all_keys = self._list("api_keys", self._directory.api_keys, problems)
         earlier = None if all_spaces and all_keys else self._earlier(organization.id)
@@ -173,7 +188,7 @@ class Inventory:
             return fallback
         if known is not None:
             confirm(said, known, configured=known.id == self._expected)
-        if said.name is None:
+        if said.name is None and not self._called:
             log.warning("organization_without_name", organization=said.id)
             return known or said
         return said

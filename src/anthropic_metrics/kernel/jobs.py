@@ -24,8 +24,9 @@ class Kind(StrEnum):
 class Job:
     """A thing to do every `interval`, counted into a fresh tally each time.
 
-    `name` is unique and shown in logs, health and metrics; `run` returns the range that was read, if any.
-    `after` names the job whose every run it follows, whatever that ended in.
+    `name` is unique within its `organization` (empty where there is one) and shown in logs, health and
+    metrics; `run` returns the range that was read, if any. `after` names the job whose every run it follows,
+    whatever that ended in.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Job:
     run: Callable[[Tally], Range | None]
     kind: Kind = Kind.live
     after: str | None = None
+    organization: str = ""

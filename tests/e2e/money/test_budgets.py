@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.budgets.board import Boards
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import (
     AlertSettings,
@@ -71,7 +72,7 @@ def counted(es: Elasticsearch, elasticsearch_url: str) -> Iterator[tuple[World, 
 def served(agent: Agent) -> Iterator[str]:
     organization = agent.organization
     with HealthServer(
-        agent.config.health, agent.health, agent.metrics.registry, organization.budgets
+        agent.config.health, agent.health, agent.runtime.registry, Boards({"": organization.budgets})
     ) as server:
         yield server.url
 
@@ -215,7 +216,7 @@ def test_what_silences_budgets_is_in_log_metrics_and_agent_stream_at_every_poll(
                 for job in agent.organization.whole(agent.sink):
                     agent.attempt(job)
                 w.clock.advance(timedelta(hours=1))
-            value = agent.metrics.registry.get_sample_value
+            value = agent.runtime.registry.get_sample_value
             jobs = ("cost", "budgets")
             assert [value("anthropic_metrics_alerts_silenced", {"poller": job}) for job in jobs] == [1, 1]
         told = [log["reason"] for log in logs if log["event"] == "alerts_silenced"]

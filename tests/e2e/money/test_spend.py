@@ -118,7 +118,7 @@ def test_late_usage_moves_into_the_stream_and_the_command_adds_it_up(
 def assert_costs_has_the_same_shares(w: World, agent: Agent) -> None:
     """The command that asks the Admin API says of every key what the stream says, digit for digit."""
     days = Period(date(2026, 11, 19), date(2026, 11, 22))
-    ledger = read_ledger(agent.client, agent.config, days, w.clock.now(), with_usage=True)
+    ledger = read_ledger(agent.organization.client, agent.config, days, w.clock.now(), with_usage=True)
     found: dict[str, Decimal] = defaultdict(Decimal)
     for charge in ledger.charges(by_key=True):
         found[charge.api_key_id or ""] += charge.amount

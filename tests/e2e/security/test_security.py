@@ -216,10 +216,10 @@ def test_a_rotated_admin_key_is_taken_from_its_file_without_a_restart(
         try:
             (refused,) = agent.attempt(job).failures
             assert "401" in refused
-            assert agent.health.pollers[job.name].paused
+            assert agent.runtime.health[""].pollers[job.name].paused
             file.write_text(NEXT_KEY)
             assert agent.attempt(job).failures == []
-            assert not agent.health.pollers[job.name].paused
+            assert not agent.runtime.health[""].pollers[job.name].paused
         finally:
             admin_api.admin_keys.add(ADMIN_KEY)
 
@@ -242,18 +242,18 @@ def test_no_key_is_in_any_place_where_people_look(installed: str, admin_api: Sim
                 agent.attempt(job)
             for path in ("/v1/organizations/nowhere", "/v1/organizations/cost_report"):
                 try:
-                    agent.client.get(path)
+                    agent.organization.client.get(path)
                 except MetricsError as error:
                     shown += [str(error), repr(error), "".join(traceback.format_exception(error))]
             shown += [
                 agent.health.as_dict(),
-                generate_latest(agent.metrics.registry),
+                generate_latest(agent.runtime.registry),
                 settings,
                 settings.anthropic,
             ]
             shown += [
                 settings.anthropic.secret(),
-                agent.client.__dict__,
+                agent.organization.client.__dict__,
                 vars(agent.runtime),
                 vars(agent.organization),
                 vars(agent),

@@ -26,7 +26,7 @@ def differing(agent: Agent) -> float:
     """Sweep the minutes, compare them with the hours; how many buckets differ."""
     jobs = [job for job in agent.jobs if job.name == MINUTES or job.after == MINUTES]
     attempt(agent, jobs)
-    found = agent.metrics.registry.get_sample_value(
+    found = agent.runtime.registry.get_sample_value(
         "anthropic_metrics_grains_differing_buckets", {"comparison": "usage_1m_vs_usage"}
     )
     assert found is not None
