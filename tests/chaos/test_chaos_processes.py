@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import time
+import threading
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -12,7 +12,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.embedded import EmbeddedElasticsearch
-from tests.harness.chaos_process import Process, processes
+from tests.harness.chaos_process import PATIENCE, Process, processes
 from tests.harness.chaos_truth import check_streams
 from tests.harness.chaos_world import Chaos, chaos_world
 from tests.harness.fault_proxy import Passing, Reply
@@ -28,12 +28,26 @@ def settle(world: Chaos, agents: list[Process]) -> None:
         for agent in agents:
             agent.end(signal.SIGKILL)  # a new process compares everything
         world.clock.advance(timedelta(minutes=65))
-        agents[0].tell()
         for agent in agents:
             agent.start()
         for agent in agents:
             agent.finished()
     check_streams(world)
+
+
+def await_request(world: Chaos, agents: list[Process], nth: int) -> threading.Event:
+    """Set at the n-th request to Elasticsearch from now on, at the latest when an agent has polled."""
+    reached = threading.Event()
+
+    def pass_on(request: Passing) -> Reply:
+        reached.set()
+        return request.forward()
+
+    world.proxy.rules.clear()
+    world.proxy.add(pass_on, nth=nth)
+    for agent in agents:
+        agent.news = reached
+    return reached
 
 
 @pytest.mark.parametrize("seed", [101])
@@ -51,9 +65,10 @@ def test_two_processes_killed_at_random_instants_leave_the_truth(
                 world.clock.now() - timedelta(hours=rng.randint(1, 9)), factor=rng.choice((0.5, 2))
             )
             world.clock.advance(timedelta(minutes=rng.choice((5, 15, 60))))
-            agents[0].tell()
-            # The instant is random, and mostly in mid-poll; nothing is asserted about when it was.
-            time.sleep(rng.uniform(0, 0.8))
+            reached = await_request(world, agents, rng.randint(1, 60))
+            for agent in agents:
+                agent.tell()
+            assert reached.wait(PATIENCE)
             victim = rng.choice(agents)
             if rng.random() < 0.7:
                 assert victim.end(signal.SIGKILL) == -signal.SIGKILL
@@ -75,25 +90,15 @@ def test_an_elasticsearch_that_is_killed_in_mid_poll_and_comes_back_holds_the_tr
             chaos_world(es, url, "restarted", 103) as world,
         ):
             world.poll()
-            count, kill = 0, server.kill
 
-            def dying() -> None:
-                nonlocal count
-                count += 1
-                if count == 7:
-                    kill()
+            def die(request: Passing) -> Reply:
+                server.kill()
+                return request.forward()
 
-            forward = world.proxy.forward
-
-            def forwarded(request: Passing, body: bytes) -> Reply:
-                dying()
-                return forward(request, body)
-
-            world.proxy.forward = forwarded  # type: ignore[method-assign]
+            world.proxy.add(die, nth=7)
             world.clock.advance(timedelta(minutes=60))
             world.poll()
             assert world.runners[0].failures
-            world.proxy.forward = forward  # type: ignore[method-assign]
             server.start()
             for _ in range(3):
                 world.clock.advance(timedelta(minutes=65))

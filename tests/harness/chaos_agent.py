@@ -1,7 +1,7 @@
-"""An agent in a process of its own, on the clock of the test: `python chaos_agent.py config.json`.
+"""An agent in a process of its own, on the clock of the test: `python -m tests.harness.chaos_agent FILE`.
 
-The test writes the time into a file; the jobs that are due run when it has changed, as the daemon does it.
-SIGTERM ends it as it ends the daemon; SIGKILL ends it anywhere.
+Each line of standard input is the time from now on; the jobs that are due run, as the daemon does it, and the
+time is the answer on standard output. SIGTERM ends it as it ends the daemon; SIGKILL ends it anywhere.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ import json
 import signal
 import sys
 import threading
-import time
 from datetime import datetime
 from pathlib import Path
+from queue import SimpleQueue
 
 from anthropic_metrics import logs
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.kernel.schedule import due
-
-LOOK = 0.02  # seconds: how soon a new time is noticed
 
 
 class NoWait(threading.Event):
@@ -30,35 +28,48 @@ class NoWait(threading.Event):
         return self.is_set()
 
 
+class Clock:
+    """The time that the test says, as soon as it says it; `lines` has a line for each, None: the end."""
+
+    def __init__(self) -> None:
+        self.lines: SimpleQueue[str | None] = SimpleQueue()
+        self._now = datetime.fromisoformat(sys.stdin.readline().strip())
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def now(self) -> datetime:
+        return self._now
+
+    def _listen(self) -> None:
+        self.lines.put(self._now.isoformat())
+        for line in sys.stdin:
+            self._now = datetime.fromisoformat(line.strip())
+            self.lines.put(line.strip())
+        self.lines.put(None)
+
+
 def main() -> int:
-    told = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    file, done = Path(told["clock"]), Path(told["done"])
     logs.configure("warning", "json")
-    stop = NoWait()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    clock, stop = Clock(), NoWait()
 
-    def now() -> datetime:
-        return datetime.fromisoformat(file.read_text("utf-8"))
+    def ask_to_stop(*_: object) -> None:
+        stop.set()
+        clock.lines.put(None)
 
-    with Agent(
-        Config.model_validate(told["config"]), clock=now, stop=stop, monotonic=lambda: now().timestamp()
-    ) as agent:
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    config = Config.model_validate(json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    with Agent(config, clock=clock.now, stop=stop, monotonic=lambda: clock.now().timestamp()) as agent:
         last: dict[str, float] = {}
-        polled = None
-        while not stop.is_set():
-            moment = now()
-            if moment == polled:
-                time.sleep(LOOK)
-                continue
+        while (line := clock.lines.get()) and not stop.is_set():
+            moment = datetime.fromisoformat(line).timestamp()
             try:
-                for chain in due(agent.jobs, last, moment.timestamp()):
-                    last[chain[0].name] = moment.timestamp()
+                for chain in due(agent.jobs, last, moment):
+                    last[chain[0].name] = moment
                     for job in chain:
                         agent.attempt(job)
             except Stopped:
                 return 0
-            polled = moment
-            done.write_text(moment.isoformat(), "utf-8")
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
     return 0
 
 

@@ -7,9 +7,11 @@ import json
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
+from typing import IO
 
 from anthropic_metrics.simulator import ADMIN_KEY
 from tests.harness.chaos_world import Chaos
@@ -20,44 +22,65 @@ PATIENCE = 120.0  # seconds for all polls of one turn, on a machine that has oth
 
 
 class Process:
-    """An agent in a process, told the time by a file."""
+    """An agent in a process that is told the time through a pipe, and answers when it has polled at it.
+
+    `news` is set at each of its answers and when it ends.
+    """
 
     def __init__(self, world: Chaos, folder: Path, name: str) -> None:
-        self.world, self.clock, self.done = world, folder / "clock", folder / f"{name}.done"
+        self.world, self.news = world, threading.Event()
         config = world.config.model_dump(mode="json", exclude_none=True)
         config["anthropic"]["admin_key"] = ADMIN_KEY
         config["usage"]["minute_backfill"] = "1h"
-        self.told = folder / f"{name}.json"
-        self.told.write_text(
-            json.dumps({"config": config, "clock": str(self.clock), "done": str(self.done)}), "utf-8"
-        )
-        self.tell()
+        self.settings = folder / f"{name}.json"
+        self.settings.write_text(json.dumps(config), "utf-8")
         self.start()
 
-    def tell(self) -> None:
-        """The time goes into place at once: nobody reads half of it."""
-        new = self.clock.with_suffix(".new")
-        new.write_text(self.world.clock.now().isoformat(), "utf-8")
-        new.replace(self.clock)
-
     def start(self) -> None:
-        self.process = subprocess.Popen([*AGENT, str(self.told)], cwd=ROOT, stderr=subprocess.DEVNULL)
+        """A new process, which polls at the present time."""
+        self.process = subprocess.Popen(
+            [*AGENT, str(self.settings)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.answers: SimpleQueue[str] = SimpleQueue()
+        listener = threading.Thread(target=self._listen, args=(self.process.stdout, self.answers))
+        listener.daemon = True
+        listener.start()
+        self.tell()
+
+    def _listen(self, answers: IO[str], into: SimpleQueue[str]) -> None:
+        with answers:
+            for line in answers:
+                into.put(line.strip())
+                self.news.set()
+        into.put("")
+        self.news.set()
+
+    def tell(self) -> None:
+        """Say what time it is."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{self.world.clock.now().isoformat()}\n")
+        self.process.stdin.flush()
 
     def finished(self) -> None:
-        """Wait until it has polled at the present time."""
-        wanted = self.world.clock.now().isoformat()
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            with contextlib.suppress(FileNotFoundError):
-                if self.done.read_text("utf-8") == wanted:
-                    return
-            assert self.process.poll() is None, "the agent has ended"
-            time.sleep(0.02)
-        raise TimeoutError("the agent did not finish its polls")
+        """Wait until it has polled at the present time. Raises queue.Empty when that takes too long."""
+        present = self.world.clock.now().isoformat()
+        while (answer := self.answers.get(timeout=PATIENCE)) != present:
+            assert answer, "the agent has ended"
 
     def end(self, number: signal.Signals) -> int:
+        """Its exit code after a signal."""
         self.process.send_signal(number)
-        return self.process.wait(20)
+        code = self.process.wait(20)
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        return code
 
 
 @contextlib.contextmanager
