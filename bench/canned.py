@@ -98,9 +98,12 @@ INVENTORY: dict[str, Any] = {
 }
 
 
+STEPS = {str(width): step for width, step in WIDTHS.items()}
+
+
 def page(start: str, end: str, width: str, rows: int) -> list[bytes]:
     """All buckets of the range as one page, in pieces."""
-    step = WIDTHS[width]  # type: ignore[index]
+    step = STEPS[width]
     moment, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
     pieces = [b'{"data":[']
     number = int(moment.timestamp() // step.total_seconds())

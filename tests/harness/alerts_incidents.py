@@ -202,6 +202,10 @@ def _tokens(script: Script) -> list[Incident]:
 
 def _cache(script: Script) -> list[Incident]:
     limit = script.played.w.config.alerts.cache_hit_percent
+
+    def misses(workspace: str, model: str) -> Callable[[datetime], bool]:
+        return lambda moment: hit_percent(script.sim, workspace, model, moment) < limit
+
     shapes = [
         ("misses over midnight", at("2026-11-03T20:00"), script.production, HAIKU),
         ("suddenly uncached", at("2026-11-05T08:00"), script.support, SONNET),
@@ -211,11 +215,7 @@ def _cache(script: Script) -> list[Incident]:
             "cache_hit_rate",
             shape,
             f"{workspace},{model}",
-            first_moment(
-                start,
-                start + 12 * HOUR,
-                lambda moment, w=workspace, m=model: hit_percent(script.sim, w, m, moment) < limit,  # type: ignore[misc]
-            ),
+            first_moment(start, start + 12 * HOUR, misses(workspace, model)),
         )
         for shape, start, workspace, model in shapes
     ]

@@ -23,11 +23,11 @@ def schedule(seed: int) -> list[Event]:
     """The events of a seed: some steps have none, some have several."""
     rng = Random(f"schedule {seed}")
     names, weights = list(ACTS), [weight for weight, _ in ACTS.values()]
-    events = []
-    for step in range(STEPS):
-        for name in rng.choices(names, weights, k=rng.choice((0, 1, 1, 2, 3, 4))):
-            events.append(Event(step, name, rng.randrange(10**6)))  # noqa: PERF401
-    return events
+    return [
+        Event(step, name, rng.randrange(10**6))
+        for step in range(STEPS)
+        for name in rng.choices(names, weights, k=rng.choice((0, 1, 1, 2, 3, 4)))
+    ]
 
 
 def schedule_of_live_polls(seed: int) -> list[Event]:

@@ -222,8 +222,8 @@ def _check_limits(world: Chaos) -> None:
         ("organization", None, row) for row in simulation.rate_limits(now)
     ]
     for space in simulation.workspaces(now, default=False, archived=False):
-        for row in simulation.workspace_rate_limits(space["id"], now, inherited=True):
-            rows.append(("workspace", space["id"], row))  # noqa: PERF401
+        limits = simulation.workspace_rate_limits(space["id"], now, inherited=True)
+        rows += [("workspace", space["id"], row) for row in limits]
     for scope, workspace, row in rows:
         for each in row["limits"]:
             truth[scope, workspace, row["group"]["id"], each["type"], each["value"]] += 1

@@ -57,15 +57,17 @@ class Runner:
     number: int
     last: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
-    agent: Agent = None  # type: ignore[assignment]  # there is one from the start on
+    agent: Agent = field(init=False)
 
     def __post_init__(self) -> None:
-        self.start()
+        self._start()
 
     def start(self) -> None:
         """A new process: nothing is remembered."""
-        if self.agent is not None:
-            self.agent.close()
+        self.agent.close()
+        self._start()
+
+    def _start(self) -> None:
         self.stop = NoWait()
         self.agent = Agent(
             self.world.config, clock=self.world.agent_now, stop=self.stop, monotonic=self.world.monotonic
@@ -90,7 +92,7 @@ class Runner:
                     send(*args, **options)
             raise Killed
 
-        transport.perform_request = counting  # type: ignore[method-assign]
+        transport.perform_request = counting  # type: ignore[method-assign]  # the transport counts
 
     def poll(self, *, everything: bool = False, sweeps: bool = True) -> None:
         """Run the jobs that are due, or all of them, without the daily sweeps if so wanted.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from typing import Any
 
 from anthropic_metrics.config.money import TeamSettings, teams_of
 from anthropic_metrics.finance.charges import Charge
@@ -37,7 +38,7 @@ def names(*teams: Mapping[str, object]) -> Names:
     return found.with_teams(teams_of(TeamSettings.model_validate(team) for team in teams))
 
 
-def charge(amount: str, workspace: str = "wrkspc_a", key: str | None = None, **changed: object) -> Charge:
+def charge(amount: str, workspace: str = "wrkspc_a", key: str | None = None, **changed: Any) -> Charge:
     """A charge for output tokens on DAY."""
     dimensions: dict[str, str | None] = {
         "workspace_id": workspace,
@@ -47,9 +48,9 @@ def charge(amount: str, workspace: str = "wrkspc_a", key: str | None = None, **c
     }
     if key:
         dimensions["api_key_id"] = key
-    values: dict[str, object] = {"day": DAY, "meter": "output", "cost_type": "tokens", "quantity": 1000}
+    values: dict[str, Any] = {"day": DAY, "meter": "output", "cost_type": "tokens", "quantity": 1000}
     values |= {"amount": usd(amount), "dimensions": dimensions} | changed
-    return Charge(**values)  # type: ignore[arg-type] # fields by name
+    return Charge(**values)
 
 
 def line(amount: str, day: date = DAY, description: str = "Output", workspace: str = "wrkspc_a") -> Billed:

@@ -234,7 +234,7 @@ def test_a_configuration_shows_no_secret_and_cannot_be_changed() -> None:
         assert KEY not in text
         assert "api-key-of-config-test" not in text
     with pytest.raises(ValidationError):
-        config.namespace = "other"  # type: ignore[misc]
+        config.namespace = "other"  # type: ignore[misc]  # it is frozen
 
 
 def test_a_configuration_is_written_as_it_is_read() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -280,3 +281,34 @@ def test_every_file_of_tests_has_a_name_of_its_own() -> None:
     """Pytest imports them by their names alone."""
     names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
     assert [name for name, count in names.items() if count > 1] == []
+
+
+PYTHON = sorted(
+    path for folder in ("src", "tests", "bench", "deploy") for path in (ROOT / folder).rglob("*.py")
+)
+
+
+def test_whatever_a_checker_is_told_to_ignore_has_its_reason_beside_it() -> None:
+    bare = re.compile(r"# (type: ignore(\[[\w, -]*\])?|noqa(: [A-Z0-9, ]+)?)\s*$", re.MULTILINE)
+    assert not [str(path.relative_to(ROOT)) for path in PYTHON if bare.search(path.read_text("utf-8"))]
+
+
+def test_no_test_sleeps() -> None:
+    tests = [path for path in PYTHON if path.is_relative_to(ROOT / "tests")]
+    assert not [str(path.relative_to(ROOT)) for path in tests if _sleeps(path.read_text("utf-8"))]
+
+
+def _sleeps(text: str) -> bool:
+    """Whether a module calls the `sleep` of the module `time`."""
+    nodes = list(ast.walk(ast.parse(text)))
+    if any(isinstance(node, ast.ImportFrom) and node.module == "time" for node in nodes):
+        return "sleep(" in text
+    imported = any(isinstance(node, ast.Import) and node.names[0].name == "time" for node in nodes)
+    return imported and any(
+        isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep" for node in nodes
+    )
+
+
+def test_a_module_of_the_product_is_at_most_three_hundred_lines_long() -> None:
+    source = [path for path in PYTHON if path.is_relative_to(ROOT / "src")]
+    assert not [path.name for path in source if len(path.read_text("utf-8").splitlines()) > 300]

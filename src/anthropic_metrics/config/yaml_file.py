@@ -68,7 +68,7 @@ _Loader.yaml_implicit_resolvers = {
 
 def parse(text: str) -> Any:
     """The value of a YAML text; yaml.YAMLError or ValueError where it has none."""
-    return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    return yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -225,7 +225,7 @@ class BulkWriter:
 
     def _pause(self, attempt: int) -> None:
         longest = min(_LONGEST_WAIT, 2.0 ** (attempt - 1))
-        self._sleep(longest * random.uniform(0.75, 1.25))  # noqa: S311
+        self._sleep(longest * random.uniform(0.75, 1.25))  # noqa: S311  (nothing secret)
         if self._stop.is_set():
             raise Stopped
 

@@ -15,7 +15,7 @@ PAGE_MOST: dict[Width, int] = {"1m": 1440, "1h": 168, "1d": 31}
 # Rows of one window that are in memory together: about 4 MB of answer, 20 MB once it is read.
 WINDOW_ROWS = 8_000
 # Rows whose documents are in memory together: about 6 MB.
-SPAN_ROWS = 4_000
+RUN_ROWS = 4_000
 # The most that windows grow by from one to the next: a quiet night must not fetch a week of busy days.
 GROWTH = 4
 
@@ -46,15 +46,15 @@ def reach(rungs: list[Rung], now: datetime, width: Width, oldest: datetime) -> R
     return Range(max(end - max(rung.age for rung in rungs), floor(oldest, step)), end)
 
 
-def newest_window(whole: Range, width: Width, rows_per_bucket: float | None) -> Range:
-    """The newest part of `whole` to read in one request, small enough to hold in memory.
+def newest_window(time_range: Range, width: Width, rows_per_bucket: float | None) -> Range:
+    """The newest part of `time_range` to read in one request, small enough to hold in memory.
 
     Windows follow the density of rows last seen, so that a large organization costs requests, not memory.
     """
     buckets = FIRST_WINDOW[width]
     if rows_per_bucket is not None:
         buckets = int(min(WINDOW_ROWS / max(rows_per_bucket, 1e-9), PAGE_MOST[width]))
-    return Range(max(whole.start, whole.end - max(1, buckets) * WIDTHS[width]), whole.end)
+    return Range(max(time_range.start, time_range.end - max(1, buckets) * WIDTHS[width]), time_range.end)
 
 
 def next_density(before: float | None, seen: float, width: Width) -> float:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import marshal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
-from anthropic_metrics.admin_api.pages import Bucket, read_buckets
+from anthropic_metrics.admin_api.pages import read_buckets
 from anthropic_metrics.admin_api.reply import parse_rows
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest
-from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE, DOCUMENTED_LAG
+from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
-from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.outcome import Change
 from anthropic_metrics.kernel.plan import (
-    SPAN_ROWS,
     WINDOW_ROWS,
     Rung,
     due_rungs,
@@ -34,30 +30,10 @@ from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import WIDTHS, Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.behind import Behind
-from anthropic_metrics.reports.build import is_usd
+from anthropic_metrics.reports.buckets import Built, Fresh, answer_digest, other_currencies, runs
 from anthropic_metrics.reports.corrections import corrections
 from anthropic_metrics.reports.reach import Reach
 from anthropic_metrics.reports.views import View
-
-
-@dataclass(frozen=True, slots=True)
-class Fresh:
-    """A bucket whose answer is new."""
-
-    bucket: Bucket
-    digest: int
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A bucket's documents, without its rows. `clean`: every row of it could be read."""
-
-    start: datetime
-    end: datetime
-    digest: int
-    organization_id: str
-    documents: list[Prepared]
-    clean: bool
 
 
 class ViewPoller:
@@ -91,11 +67,11 @@ class ViewPoller:
         def run(tally: Tally) -> Range | None:
             now = self._clock()
             due = due_rungs(view.rungs, last, now)
-            whole = reach(due, now, view.width, view.history(now))
-            if whole is not None:
-                self.keep(whole, sink.store, tally, record=sink.record, priority=Priority.LIVE)
+            time_range = reach(due, now, view.width, view.history(now))
+            if time_range is not None:
+                self.keep(time_range, sink.store, tally, record=sink.record, priority=Priority.LIVE)
                 last.update(dict.fromkeys(due, now))
-            return whole
+            return time_range
 
         return [Job(view.dataset, view.poller, view.stream, view.interval, run)]
 
@@ -108,12 +84,14 @@ class ViewPoller:
 
         def run(tally: Tally) -> Range:
             nonlocal swept
-            whole = view.whole(self._clock())
+            time_range = view.whole(self._clock())
             if swept and view.resweep is not None:
-                whole = Range(max(whole.start, whole.end - view.resweep), whole.end)
-            self.keep(whole, sink.store, tally, record=sink.record, priority=Priority.BACKFILL, verify=True)
+                time_range = Range(max(time_range.start, time_range.end - view.resweep), time_range.end)
+            self.keep(
+                time_range, sink.store, tally, record=sink.record, priority=Priority.BACKFILL, verify=True
+            )
             swept = True
-            return whole
+            return time_range
 
         return [Job(f"{view.dataset} sweep", view.poller, view.stream, SWEEP_EVERY, run, Kind.sweep)]
 
@@ -123,24 +101,26 @@ class ViewPoller:
 
     def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
         """An older range, as far as the stream keeps it."""
-        whole = self.range(wanted)
-        return [] if whole is None else [self._over(whole, sink, progress)]
+        time_range = self.range(wanted)
+        return [] if time_range is None else [self._over(time_range, sink, progress)]
 
     def range(self, wanted: Range | None = None) -> Range | None:
         """The buckets that are read for `wanted`, else for the whole history."""
         now = self._clock()
         return self.view.whole(now) if wanted is None else self.view.older(wanted, now)
 
-    def _over(self, whole: Range, sink: Sink, progress: Progress | None) -> Job:
+    def _over(self, time_range: Range, sink: Sink, progress: Progress | None) -> Job:
         def run(tally: Tally) -> Range:
-            self.keep(whole, sink.store, tally, record=sink.record, priority=Priority.LIVE, progress=progress)
-            return whole
+            self.keep(
+                time_range, sink.store, tally, record=sink.record, priority=Priority.LIVE, progress=progress
+            )
+            return time_range
 
         return Job(self.view.dataset, self.view.poller, self.view.stream, self.view.interval, run)
 
     def keep(
         self,
-        whole: Range,
+        time_range: Range,
         store: Store,
         tally: Tally,
         *,
@@ -149,15 +129,15 @@ class ViewPoller:
         verify: bool = False,
         progress: Progress | None = None,
     ) -> None:
-        """Make the stream equal to the report over `whole`, newest window first, counting into `tally`.
+        """Make the stream equal to the report over `time_range`, newest window first, counting into `tally`.
 
         `verify` compares unchanged answers with the stream too, in case somebody else changed it.
         Raises what the client and Elasticsearch raise; windows finished by then stay finished.
         """
         with Behind() as writer:
-            for window, now, read in self._windows(whole, tally, priority, verify):
-                for span in _spans(read):
-                    built = [self._build(fresh, now, tally) for fresh in span]
+            for window, now, read in self._windows(time_range, tally, priority, verify):
+                for run in runs(read):
+                    built = [self._build(fresh, now, tally) for fresh in run]
                     writer.run(partial(self._reconcile, built, store, now, tally, record))
                 writer.then(partial(_finish, window, tally, progress))
             writer.settle()
@@ -167,22 +147,22 @@ class ViewPoller:
             if start < oldest:
                 self._known.pop(start, None)
 
-    def documents(self, whole: Range, tally: Tally) -> Iterator[Prepared]:
-        """The documents that should exist for `whole`, newest window first; nothing is written.
+    def documents(self, time_range: Range, tally: Tally) -> Iterator[Prepared]:
+        """The documents that should exist for `time_range`, newest window first; nothing is written.
 
         `tally` counts what was read, rows that make no document among it.
         """
-        for _, now, read in self._windows(whole, tally, Priority.LIVE, verify=True):
+        for _, now, read in self._windows(time_range, tally, Priority.LIVE, verify=True):
             for fresh in read:
                 yield from self._build(fresh, now, tally).documents
         tally.problems(self._inventory.problems)
 
     def _windows(
-        self, whole: Range, tally: Tally, priority: Priority, verify: bool
+        self, time_range: Range, tally: Tally, priority: Priority, verify: bool
     ) -> Iterator[tuple[Range, datetime, list[Fresh]]]:
         """Each window, the newest first, with when it was asked for and its buckets whose answer is new."""
-        width, end = self.view.width, whole.end
-        start = whole.start if verify else self._reach.start(whole, self._clock())
+        width, end = self.view.width, time_range.end
+        start = time_range.start if verify else self._reach.start(time_range, self._clock())
         while start < end:
             window = newest_window(Range(start, end), width, self._density)
             now = self._clock()
@@ -195,7 +175,7 @@ class ViewPoller:
                 self._density = 4 * WINDOW_ROWS / buckets
                 continue
             except BadRequest as refusal:
-                start = self._reach.find(window, refusal, now, tally, is_newest=end == whole.end)
+                start = self._reach.find(window, refusal, now, tally, is_newest=end == time_range.end)
                 continue
             yield window, now, read
             end = window.start
@@ -224,8 +204,8 @@ class ViewPoller:
         for bucket in buckets:
             if bucket.rows:
                 tally.saw(bucket.end)
-                tally.silencing |= _other_currencies(bucket)
-            digest = _digest(bucket, names, now)
+                tally.silencing |= other_currencies(bucket)
+            digest = answer_digest(bucket, names, now)
             if verify or self._known.get(bucket.start) != digest:
                 fresh.append(Fresh(bucket, digest))
         tally.buckets += len(buckets)
@@ -249,9 +229,7 @@ class ViewPoller:
             bucket.start, bucket.end, fresh.digest, names.organization_id, documents, clean=not problems.total
         )
 
-    def _reconcile(
-        self, span: list[Built], store: Store, now: datetime, tally: Tally, record: Record
-    ) -> None:
+    def _reconcile(self, run: list[Built], store: Store, now: datetime, tally: Tally, record: Record) -> None:
         view = self.view
 
         def log_corrections(changes: list[Change]) -> None:
@@ -259,23 +237,23 @@ class ViewPoller:
 
         with self._writing:
             # From the first write on the old answer no longer stands there, and may yet come back.
-            for built in span:
+            for built in run:
                 self._known.pop(built.start, None)
             outcome = store.reconcile(
                 view.stream,
-                Range(span[0].start, span[-1].end),
-                [document for built in span for document in built.documents],
-                organization_id=span[0].organization_id,
+                Range(run[0].start, run[-1].end),
+                [document for built in run for document in built.documents],
+                organization_id=run[0].organization_id,
                 terms=view.terms,
                 now=now,
                 confirm_after=view.interval,
                 # A row that could not be read has not vanished.
-                deletes=all(built.clean for built in span),
+                deletes=all(built.clean for built in run),
                 record=log_corrections,
             )
             if outcome.settled:
                 # A bucket with a refused row is built again at each poll, so that each poll says so.
-                self._known.update((built.start, built.digest) for built in span if built.clean)
+                self._known.update((built.start, built.digest) for built in run if built.clean)
         tally.add(outcome)
 
 
@@ -283,38 +261,6 @@ def _finish(window: Range, tally: Tally, progress: Progress | None) -> None:
     tally.windows += 1
     if progress:
         progress(window)
-
-
-def _spans(found: list[Fresh]) -> Iterator[list[Fresh]]:
-    """Runs of adjacent buckets, small enough that their documents fit in memory: each is compared and
-    written in one go."""
-    span: list[Fresh] = []
-    rows = 0
-    for fresh in found:
-        rows += len(fresh.bucket.rows)
-        if span and (rows > SPAN_ROWS or span[-1].bucket.end != fresh.bucket.start):
-            yield span
-            span, rows = [], len(fresh.bucket.rows)
-        span.append(fresh)
-    if span:
-        yield span
-
-
-def _other_currencies(bucket: Bucket) -> set[str]:
-    """A sentence per currency that no budget counts, for as long as the report has it."""
-    currencies = (row.get("currency") for row in bucket.rows if isinstance(row, dict))
-    other = sorted({name.upper() for name in currencies if isinstance(name, str) and not is_usd(name)})
-    return {f"Costs in {name} are in no budget, cost rule or panel: those count USD only." for name in other}
-
-
-def _digest(bucket: Bucket, names: Names, now: datetime) -> int:
-    """Digest of all that the bucket's documents are made of: rows, names, whether it is complete.
-
-    marshal in version 2 writes equal values as equal bytes, several times faster than JSON. 64 bits, good
-    for this process only, are enough: a change that they hid would be found by the daily sweep.
-    """
-    complete = now >= bucket.end + DOCUMENTED_LAG
-    return hash(marshal.dumps([bucket.rows, names.digest, complete], 2))
 
 
 def _values(rows: Iterable[Any], name: str) -> set[str]:

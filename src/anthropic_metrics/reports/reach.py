@@ -23,10 +23,14 @@ class Reach:
         self._answers = answers
         self._age: timedelta | None = None
 
-    def start(self, whole: Range, now: datetime) -> datetime:
-        """Where to begin to read `whole`: not before what was found to be too old."""
+    def start(self, time_range: Range, now: datetime) -> datetime:
+        """Where to begin to read `time_range`: not before what was found to be too old."""
         step = WIDTHS[self._view.width]
-        return whole.start if self._age is None else max(whole.start, floor(now - self._age, step) + step)
+        return (
+            time_range.start
+            if self._age is None
+            else max(time_range.start, floor(now - self._age, step) + step)
+        )
 
     def find(
         self, window: Range, refusal: BadRequest, now: datetime, tally: Tally, *, is_newest: bool

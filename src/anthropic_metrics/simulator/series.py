@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from .organization import DELETED_KEY, LEGACY_LIVES, Organization, api_key_id, service_account_id, user_id
 
@@ -68,7 +69,7 @@ _HAIKU, _SONNET_4, _HAIKU_4 = "claude-haiku-5-5", "claude-sonnet-4-5-20250929", 
 _UNKNOWN = "not_available"  # older models do not say where they ran
 
 # key, model, tier, geo, shape, volume, cache, output, and what differs from the usual
-_Row = tuple[str, str, str, str, str, int, tuple[float, float, float], float, dict[str, object]]
+_Row = tuple[str, str, str, str, str, int, tuple[float, float, float], float, dict[str, Any]]
 _PRODUCTION: tuple[_Row, ...] = (
     ("assistant-api", _SONNET, "standard", "global", "product", 24_000_000, _GOOD, 0.03, {"searches": 3.0}),
     ("assistant-api", _SONNET, "standard", "us", "product", 7_000_000, _GOOD, 0.03, {}),
@@ -267,4 +268,4 @@ def _series(seed: int, row: _Row, workspace: str, report_id: str | None, person:
     }
     dimensions = tuple(values[name] for name in DIMENSIONS)
     name = "/".join((workspace, key, model, tier, geo, str(window), str(speed)))
-    return Series(name, dimensions, shape, volume, cache, output, **rest)  # type: ignore[arg-type]
+    return Series(name, dimensions, shape, volume, cache, output, **rest)

@@ -126,7 +126,9 @@ def test_the_demo_fills_a_cluster_of_its_own_and_sums_it_up(tmp_path: Path) -> N
     ):
         assert title in done.stdout
     assert "claude-" in done.stdout
-    page = Path(url2pathname(re.search(r"Dashboards: file://(\S+)", done.stderr)[1]))  # type: ignore[index]
+    link = re.search(r"Dashboards: file://(\S+)", done.stderr)
+    assert link
+    page = Path(url2pathname(link[1]))
     assert "No data in this range" not in page.read_text("utf-8")
 
 

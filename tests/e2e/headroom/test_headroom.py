@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.kernel.jobs import Kind
+from anthropic_metrics.simulator.lists import Shape
 from tests.harness.headroom_truth import Key, Truth
 from tests.harness.world import World, attempt, world
 
@@ -66,12 +67,12 @@ def assert_equals_truth(w: World, truth: Truth, start: datetime, end: datetime) 
 
 @pytest.mark.parametrize("shape", ["new", "old"])
 def test_every_window_has_the_exact_peak_95th_percentile_and_share(
-    es: Elasticsearch, elasticsearch_url: str, namespace: str, shape: str
+    es: Elasticsearch, elasticsearch_url: str, namespace: str, shape: Shape
 ) -> None:
     with world(
         es, elasticsearch_url, namespace, now=START, start=MIDNIGHT, usage=WITH_SPEED, arrivals="late"
     ) as w:
-        w.server.behaviour.rate_limit_shape = shape  # type: ignore[assignment]
+        w.server.behaviour.rate_limit_shape = shape
         script(w)
         truth = Truth(w.simulation, shape, START - timedelta(seconds=10), speeds=True)
         with w.agent() as agent:

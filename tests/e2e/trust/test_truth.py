@@ -11,6 +11,7 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.kernel.jobs import Kind
+from anthropic_metrics.simulator.reports import OpenBucket
 from tests.harness.world import World, attempt, world
 
 NOW = datetime(2026, 11, 20, 15, 42, 10, tzinfo=UTC)
@@ -89,7 +90,7 @@ def canonical(source: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("open_bucket", ["omit", "partial", "error"])
 def test_days_of_late_and_revised_data_end_equal_to_the_truth_over_a_rollover(
-    es: Elasticsearch, elasticsearch_url: str, namespace: str, open_bucket: str
+    es: Elasticsearch, elasticsearch_url: str, namespace: str, open_bucket: OpenBucket
 ) -> None:
     start = datetime(2026, 11, 18, 20, 3, 10, tzinfo=UTC)
     with world(
@@ -102,7 +103,7 @@ def test_days_of_late_and_revised_data_end_equal_to_the_truth_over_a_rollover(
         arrivals="late",
         revisions="heavy",
     ) as w:
-        w.server.behaviour.open_bucket = open_bucket  # type: ignore[assignment]
+        w.server.behaviour.open_bucket = open_bucket
         with w.agent() as agent:
             # What is made of the usage has tests of its own, and comes along at the end.
             live = [job for job in agent.jobs if job.kind is Kind.live and job.after is None]

@@ -6,6 +6,7 @@ import gzip
 import json
 import threading
 import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -197,7 +198,7 @@ def test_a_stop_ends_a_body_in_transit(scripted: Make) -> None:
     stop = threading.Event()
 
     class Endless(httpx.SyncByteStream):
-        def __iter__(self):  # type: ignore[no-untyped-def]
+        def __iter__(self) -> Iterator[bytes]:
             while True:
                 yield b" "
                 stop.set()
@@ -209,7 +210,7 @@ def test_a_stop_ends_a_body_in_transit(scripted: Make) -> None:
 
 def test_lists_without_end_and_answers_without_end_stop_at_the_limit(scripted: Make) -> None:
     class Endless(httpx.SyncByteStream):
-        def __iter__(self):  # type: ignore[no-untyped-def]
+        def __iter__(self) -> Iterator[bytes]:
             while True:
                 yield b" " * 65_536
 

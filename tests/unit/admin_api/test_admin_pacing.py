@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from queue import SimpleQueue
 
 import pytest
 
@@ -86,8 +87,21 @@ def test_seconds_that_a_stand_in_for_sleep_was_told_count_as_passed() -> None:
     assert sum(slept) == pytest.approx(10_000, rel=1e-3)
 
 
+class Watched(threading.Condition):
+    """Tells which thread waits, each time that one begins to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: SimpleQueue[threading.Thread] = SimpleQueue()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waiting.put(threading.current_thread())
+        return super().wait(timeout)
+
+
 def test_live_passes_backfill_and_equals_keep_their_order() -> None:
     pacer = Pacer(6000)
+    pacer._changed = changed = Watched()
     order: list[str] = []
     waiting = [("old 1", Priority.BACKFILL), ("old 2", Priority.BACKFILL), ("new", Priority.LIVE)]
 
@@ -101,8 +115,8 @@ def test_live_passes_backfill_and_equals_keep_their_order() -> None:
             thread = threading.Thread(target=ask, args=(name, priority))
             thread.start()
             threads.append(thread)
-            while len(pacer._line) < len(threads):
-                thread.join(0.001)
+            while changed.waiting.get(timeout=60) is not thread:
+                """Those that came before look again."""
     for thread in threads:
         thread.join()
     assert order == ["new", "old 1", "old 2"]

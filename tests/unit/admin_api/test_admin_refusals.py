@@ -7,6 +7,7 @@ import traceback
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -193,5 +194,5 @@ def test_a_key_that_no_header_can_hold_is_a_configuration_error_that_does_not_sh
         timeout, requests_per_minute, ca_file, base_url = timedelta(seconds=1), 60, None, "http://x.test"
 
     with pytest.raises(ConfigError, match=r"anthropic\.admin_key") as raised:
-        AdminClient(Settings())  # type: ignore[arg-type]
+        AdminClient(cast(AnthropicSettings, Settings()))
     assert "admin01" not in str(raised.value)

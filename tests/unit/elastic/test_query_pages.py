@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig, ObjectApiResponse
@@ -10,6 +10,7 @@ from elasticsearch import ApiError, NotFoundError
 from anthropic_metrics.cli.trust import corrections_since
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.query import all_hits, esql
 from anthropic_metrics.errors import RetryLater
 
@@ -38,7 +39,7 @@ class Losing:
 
 
 def test_a_point_in_time_that_is_lost_between_pages_is_never_a_whole_answer() -> None:
-    found = all_hits(Losing(), "stream", {}, page=2)  # type: ignore[arg-type]
+    found = all_hits(cast(Client, Losing()), "stream", {}, page=2)
     assert [next(found)["_id"], next(found)["_id"]] == ["a", "b"]
     with pytest.raises(RetryLater, match="cut short"):
         next(found)
@@ -58,7 +59,7 @@ def test_corrections_of_some_shards_only_are_an_error_and_never_a_list(
 ) -> None:
     monkeypatch.setattr(query, "PAUSES", ())
     with pytest.raises(RetryLater, match="some of the shards"):
-        corrections_since(Partial(), Config(), datetime(2026, 11, 1, tzinfo=UTC))  # type: ignore[arg-type]
+        corrections_since(cast(Client, Partial()), Config(), datetime(2026, 11, 1, tzinfo=UTC))
 
 
 class Starting:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
 
+from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.admin_api.replies import ApiKey, Workspace
 from anthropic_metrics.errors import AuthError, BadRequest, RetryLater, WrongOrganization
@@ -60,7 +61,7 @@ ACME = Remembered(
 
 
 def inventory(api: Api, memory: Remembered | None = None, **settings: Any) -> Inventory:
-    return Inventory(AdminDirectory(api), memory=memory, **settings)  # type: ignore[arg-type]
+    return Inventory(AdminDirectory(cast(AdminClient, api)), memory=memory, **settings)
 
 
 def test_another_organization_stops_everything_until_the_first_one_is_back() -> None:

@@ -13,7 +13,13 @@ from anthropic_metrics.kernel.plan import (
     next_density,
     reach,
 )
-from anthropic_metrics.kernel.ranges import WIDTHS, Range, Width, ceil, floor
+from anthropic_metrics.kernel.ranges import (
+    WIDTHS,
+    Range,
+    Width,
+    ceil,
+    floor,
+)
 
 NOW = datetime(2026, 11, 21, 10, 42, 7, tzinfo=UTC)
 FRESH, DEEP = Rung(timedelta(hours=24)), Rung(timedelta(days=7), every=timedelta(hours=1))
@@ -52,10 +58,10 @@ def test_nothing_due_reads_nothing() -> None:
 
 
 @pytest.mark.parametrize("width", ["1m", "1h", "1d"])
-def test_a_moment_on_the_grid_begins_its_bucket(width: str) -> None:
+def test_a_moment_on_the_grid_begins_its_bucket(width: Width) -> None:
     midnight = datetime(2026, 11, 21, tzinfo=UTC)
-    assert floor(midnight, WIDTHS[width]) == midnight  # type: ignore[index]
-    assert ceil(midnight, WIDTHS[width]) == midnight + WIDTHS[width]  # type: ignore[index]
+    assert floor(midnight, WIDTHS[width]) == midnight
+    assert ceil(midnight, WIDTHS[width]) == midnight + WIDTHS[width]
 
 
 @given(

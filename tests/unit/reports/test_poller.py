@@ -1,6 +1,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -10,9 +10,10 @@ from anthropic_metrics.admin_api.pages import Bucket
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest, RetryLater
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.outcome import Outcome
+from anthropic_metrics.kernel.ports import Store
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
-from anthropic_metrics.reports import poller as module
+from anthropic_metrics.reports import buckets
 from anthropic_metrics.reports.poller import ViewPoller
 from tests.harness.report_samples import usage_row, view
 
@@ -93,7 +94,7 @@ def keep(kept: ViewPoller, streams: Any) -> Tally:
 def test_spans_hold_no_more_rows_than_fit_in_memory_and_cover_every_bucket_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "SPAN_ROWS", 7)
+    monkeypatch.setattr(buckets, "RUN_ROWS", 7)
     streams = Streams()
     tally = keep(poller(Api(rows=3)), streams)
     assert [rows for _, _, rows in streams.seen] == [6] * 6
@@ -132,7 +133,7 @@ def test_a_window_whose_answer_is_too_large_is_read_in_smaller_ones() -> None:
 
 
 def test_a_bucket_with_more_rows_than_a_span_goes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SPAN_ROWS", 7)
+    monkeypatch.setattr(buckets, "RUN_ROWS", 7)
     streams = Streams()
     keep(poller(Api(rows=9)), streams)
     assert [rows for _, _, rows in streams.seen] == [9] * 12
@@ -152,7 +153,7 @@ def test_a_window_that_could_not_be_written_is_not_counted_and_comes_again() -> 
     with pytest.raises(RetryLater, match="away"):
         kept.keep(
             Range(START, END),
-            streams,  # type: ignore[arg-type]
+            cast(Store, streams),
             tally,
             record=lambda _: None,
             priority=Priority.LIVE,
@@ -188,5 +189,5 @@ def test_a_write_that_failed_is_compared_again_when_the_old_answer_is_back() -> 
 
 def test_a_currency_is_named_once_and_one_of_another_type_is_passed_over() -> None:
     rows = [{"currency": value} for value in ("usd", "EUR", "eur", {"code": "EUR"}, ["EUR"], None, 7)]
-    (sentence,) = module._other_currencies(Bucket(START, END, rows))
+    (sentence,) = buckets.other_currencies(Bucket(START, END, rows))
     assert sentence.startswith("Costs in EUR are in no budget")
