@@ -30,7 +30,7 @@ from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.headroom.build import headroom_documents
-from anthropic_metrics.headroom.derivation import asked
+from anthropic_metrics.headroom.derivation import splits
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.windows import windows
 from anthropic_metrics.kernel.datasets import HEADROOM, RATE_LIMIT, USAGE_1M, stream_name
@@ -130,10 +130,10 @@ def newest(es: Elasticsearch, config: Config, sample: Sample) -> list[Prepared]:
     start = END - BLOCK
     ask, organization = ElasticQuestions(es), sample.names.organization_id
     history = ask.limit_history(stream_name(RATE_LIMIT, config.namespace), organization)
-    minutes = ask.minutes(stream_name(USAGE_1M, config.namespace), organization, asked(config))
+    minutes = ask.minutes(stream_name(USAGE_1M, config.namespace), organization, splits(config))
     limits = read_limits(history, start, END)
     assert limits is not None
-    found = windows(minutes.uses(start, END), limits, minutes.asked)
+    found = windows(minutes.uses(start, END), limits, minutes.splits)
     return list(headroom_documents(found, sample.names, config.namespace, END + DAY, END + DAY))
 
 

@@ -63,7 +63,7 @@ def poller(es: Elasticsearch, config: Config, sample: Sample) -> None:
     assert not tally.failures, tally
     assert tally.changed == tally.created, "a pass over what is right changes nothing"
     organization = sample.names.organization_id
-    minutes = ask.minutes(_stream(USAGE_1M, config), organization, headroom.asked)
+    minutes = ask.minutes(_stream(USAGE_1M, config), organization, headroom.splits)
     snapshots = ask.limit_history(_stream(RATE_LIMIT, config), organization)
     due = Due(headroom, ask, organization)
     timed(es, "poller: windows changed in 24 h", lambda: due.changed(day, NOW - OVERLAP, NOW, NOW))

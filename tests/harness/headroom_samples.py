@@ -6,7 +6,7 @@ from typing import Any
 
 from anthropic_metrics.headroom.limits import Group, Limits, Snapshot, Timeline
 from anthropic_metrics.headroom.windows import Window, windows
-from anthropic_metrics.kernel.questions import Asked, Use
+from anthropic_metrics.kernel.questions import Splits, Use
 
 NINE = 1_795_165_200  # 2026-11-20T09:00:00Z
 AWARE, PLAIN, OUTPUT = (
@@ -15,7 +15,7 @@ AWARE, PLAIN, OUTPUT = (
     "output_tokens_per_minute",
 )
 OPUS = ("opus-5", "opus-latest")
-SPEEDS = Asked(speeds=True)
+SPEEDS = Splits(speeds=True)
 
 
 def group(models: Any = OPUS, key: Any = "g-opus", **limits: int) -> Group:
@@ -48,5 +48,5 @@ def whole(found: list[Window]) -> dict[str, Window]:
     return {window.limit_type: window for window in found if window.workspace is None}
 
 
-def one(uses: list[Use], held: Limits, asked: Asked = SPEEDS) -> dict[str, Window]:
-    return whole(windows(uses, held, asked))
+def one(uses: list[Use], held: Limits, splits: Splits = SPEEDS) -> dict[str, Window]:
+    return whole(windows(uses, held, splits))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from anthropic_metrics.kernel.questions import Asked, LimitHistory, MinuteUse, Row, State, Used
+from anthropic_metrics.kernel.questions import LimitHistory, MinuteUse, Row, Splits, State, Used
 from anthropic_metrics.kernel.ranges import Range, floor
 
 
@@ -115,7 +115,7 @@ class MemoryQuestions:
         raise NotImplementedError
 
     def minutes(
-        self, stream: str, organization_id: str, asked: Asked, workspaces: tuple[str, ...] = ()
+        self, stream: str, organization_id: str, splits: Splits, workspaces: tuple[str, ...] = ()
     ) -> MinuteUse:
         raise NotImplementedError
 

@@ -22,7 +22,7 @@ from anthropic_metrics.kernel.datasets import ALERT, RATE_LIMIT
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.outcome import Change
-from anthropic_metrics.kernel.questions import Asked, Use
+from anthropic_metrics.kernel.questions import Splits, Use
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
@@ -106,7 +106,7 @@ def _headroom() -> Iterator[Prepared]:
         Use(at + 120, "Default", "opus-5", False, 10, 0, 0, 90),
         Use(at + 120, "wrkspc_1", "strange", False, 1, 2, 3, 4),
     ]
-    return headroom_documents(windows(uses, limits, Asked()), NAMES, NAMESPACE, READ, READ)
+    return headroom_documents(windows(uses, limits, Splits()), NAMES, NAMESPACE, READ, READ)
 
 
 def _agent() -> Iterator[Prepared]:

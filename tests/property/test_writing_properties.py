@@ -19,7 +19,7 @@ from anthropic_metrics.headroom.build import headroom_documents
 from anthropic_metrics.headroom.limits import MEASURED, Group, Limits, Snapshot, Timeline
 from anthropic_metrics.headroom.windows import windows
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.questions import Asked, Use
+from anthropic_metrics.kernel.questions import Splits, Use
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.reports.build import cost_documents, usage_documents
 from tests.harness.report_samples import COST_DAY, HOUR, LATER, frame, limits_frame
@@ -137,6 +137,6 @@ def test_headroom_is_written_as_its_model_writes_it(uses: list[Use], limit: int,
     whole = Group("g", "Opus", frozenset({"opus"}), dict.fromkeys(MEASURED, limit))
     own = Group("g", "Opus", frozenset({"opus"}), dict.fromkeys(MEASURED, limit // 2))
     limits = Limits(Timeline([Snapshot(0, (whole,))]), {"w1": Timeline([Snapshot(0, (own,))])})
-    found = windows(uses, limits, Asked(speeds=asked, tiers=asked))
+    found = windows(uses, limits, Splits(speeds=asked, tiers=asked))
     ended = HOUR + timedelta(minutes=12)
     assert len(list(headroom_documents(found, NAMES, "default", LATER, ended))) == len(found)

@@ -16,12 +16,12 @@ from anthropic_metrics.errors import AnswerTooLarge, AuthError, BadRequest, Metr
 __all__ = [
     "Answer",
     "Refusal",
-    "held",
     "is_certificate",
     "not_json",
     "query",
     "read",
     "too_large",
+    "too_long_a_hold",
     "unreachable",
 ]
 
@@ -71,7 +71,7 @@ class Refusal:
     def error(self, request: httpx.Request, kind: KeyKind) -> MetricsError:
         """What to raise for a refusal that asking again does not mend."""
         # The parameters matter where the query was refused, not where the path or the key was.
-        refused = _asked(request) if self.status in (400, 422) else request.url.path
+        refused = _question(request) if self.status in (400, 422) else request.url.path
         words = f"The Admin API answered {self} to {refused}."
         if self.status in (401, 403):
             cure = _NO_RIGHT if self.status == 403 and kind in ("admin", "other") else _CURES[kind]
@@ -81,7 +81,7 @@ class Refusal:
     def passing(self, request: httpx.Request, after: float | None) -> RetryLater:
         """What to raise when our patience ends; `after` seconds is what the server asked for."""
         wish = f" and asked to wait {after:.0f} s" if after else ""
-        return RetryLater(f"The Admin API answered {self} to {_asked(request)}{wish}.")
+        return RetryLater(f"The Admin API answered {self} to {_question(request)}{wish}.")
 
     def _cure(self) -> str:
         if self.location:
@@ -143,7 +143,7 @@ def not_json(request: httpx.Request, answer: Answer, reason: str) -> RetryLater:
     """What to raise when a 200 came with something else than JSON, or with half of it."""
     kind = _line(answer.headers.get("content-type", "no content type"), _LONGEST_NAME)
     return RetryLater(
-        f"The Admin API's answer to {_asked(request)} is not JSON ({kind}; {len(answer.body)} bytes; "
+        f"The Admin API's answer to {_question(request)} is not JSON ({kind}; {len(answer.body)} bytes; "
         f"{_line(reason, _LONGEST_TEXT)}).",
         cure="A page of a proxy or portal in between looks like this too.",
     )
@@ -152,12 +152,12 @@ def not_json(request: httpx.Request, answer: Answer, reason: str) -> RetryLater:
 def too_large(request: httpx.Request, limit: int) -> AnswerTooLarge:
     """What to raise when there is more than may be read."""
     return AnswerTooLarge(
-        f"The Admin API's answer to {_asked(request)} is larger than {limit:,} bytes.",
+        f"The Admin API's answer to {_question(request)} is larger than {limit:,} bytes.",
         cure="Raise anthropic.max_answer_bytes if it is genuine.",
     )
 
 
-def held(seconds: float) -> RetryLater:
+def too_long_a_hold(seconds: float) -> RetryLater:
     """What to raise when the organization's hold is longer than a call may wait."""
     return RetryLater(
         f"The Admin API limits requests: none is sent for another {seconds:.0f} seconds.",
@@ -170,7 +170,7 @@ def query(request: httpx.Request) -> dict[str, Any]:
     return {"path": request.url.path, "params": _params(request)}
 
 
-def _asked(request: httpx.Request) -> str:
+def _question(request: httpx.Request) -> str:
     params = _params(request)
     return f"{request.url.path}?{params}" if params else request.url.path
 

@@ -160,9 +160,9 @@ class AdminClient:
         raise error
 
     def _attempt(self, request: httpx.Request, priority: Priority, allowance: Allowance) -> Any:
-        held = self._pacer.held()
-        if held > self._policy.longest_wait.total_seconds():
-            raise answers.held(held)
+        hold = self._pacer.held()
+        if hold > self._policy.longest_wait.total_seconds():
+            raise answers.too_long_a_hold(hold)
         with self._pacer.turn(priority):
             started = time.monotonic()
             answer = self._send(request, allowance)

@@ -41,11 +41,11 @@ _LARGEST_PAGE = ("limit", "1000")
 def organization(client: AdminClient) -> Organization:
     """The organization of the key. Raises BrokenContract when the answer is not an organization."""
     problems = Problems()
-    found = parse_rows(Organization, [client.get(f"{_BASE}/me")], "organization", problems)
-    if not found:
+    organizations = parse_rows(Organization, [client.get(f"{_BASE}/me")], "organization", problems)
+    if not organizations:
         reason = problems.bad_rows[0][1]
         raise BrokenContract(f"The Admin API's answer to {_BASE}/me is not an organization: {reason}.")
-    return found[0]
+    return organizations[0]
 
 
 def workspaces(client: AdminClient, *, problems: Problems, default: bool = False) -> list[Workspace]:
@@ -53,8 +53,8 @@ def workspaces(client: AdminClient, *, problems: Problems, default: bool = False
 
     With `default` also the default workspace, under its own id: usage and costs name it by null.
     """
-    asked = (("include_default", "true"),) if default else ()
-    params = (("include_archived", "true"), *asked, _LARGEST_PAGE)
+    with_default = (("include_default", "true"),) if default else ()
+    params = (("include_archived", "true"), *with_default, _LARGEST_PAGE)
     return parse_rows(Workspace, read_list(client, f"{_BASE}/workspaces", params), "workspaces", problems)
 
 

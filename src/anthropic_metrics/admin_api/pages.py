@@ -215,13 +215,13 @@ def instant(text: str) -> datetime:
 
 
 def _refusal(bucket: Bucket, query: BucketQuery, floor: datetime) -> BrokenContract:
-    span = f"bucket {iso(bucket.start, 'seconds')} to {iso(bucket.end, 'seconds')}"
+    bucket_range = f"bucket {iso(bucket.start, 'seconds')} to {iso(bucket.end, 'seconds')}"
     if bucket.end - bucket.start != WIDTHS[query.width]:
-        return broken(query.path, f"{span} is not {query.width} wide")
+        return broken(query.path, f"{bucket_range} is not {query.width} wide")
     if query.start <= bucket.start < floor:
-        return broken(query.path, f"{span} came twice or out of order")
-    asked = f"{iso(query.start, 'seconds')} to {iso(query.end, 'seconds')}"
-    return broken(query.path, f"{span} lies outside the asked range {asked}")
+        return broken(query.path, f"{bucket_range} came twice or out of order")
+    wanted = f"{iso(query.start, 'seconds')} to {iso(query.end, 'seconds')}"
+    return broken(query.path, f"{bucket_range} lies outside the asked range {wanted}")
 
 
 def broken(path: str, what: str) -> BrokenContract:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from anthropic_metrics.audit.compare import Audited, Difference, audit
-from anthropic_metrics.audit.everything import Asked, Report, audit_all
+from anthropic_metrics.audit.everything import Bounds, Report, audit_all
 
-__all__ = ["Asked", "Audited", "Difference", "Report", "audit", "audit_all"]
+__all__ = ["Audited", "Bounds", "Difference", "Report", "audit", "audit_all"]

@@ -41,13 +41,13 @@ class Report:
     @property
     def equal(self) -> bool:
         """Whether something was compared, all of it is equal and nobody else writes to the streams."""
-        foreign = any(held.foreign for held in self.others.values())
+        foreign = any(other.foreign for other in self.others.values())
         wrong = foreign or self.strays or self.silent
         return bool(self.compared) and not wrong and all(result.equal for result in self.compared)
 
 
 @dataclass(frozen=True)
-class Asked:
+class Bounds:
     """The range of an audit; `until` is None for what is settled: closed, and read since by a poll."""
 
     since: datetime | None
@@ -57,7 +57,7 @@ class Asked:
 def audit_all(
     es: Client,
     organization: Organization,
-    asked: Asked,
+    bounds: Bounds,
     now: datetime,
     shared_with: Collection[str] = (),
 ) -> Report:
@@ -76,13 +76,13 @@ def audit_all(
             else:
                 report.compared.append(result)
         elif isinstance(poller, DerivedPoller):
-            _audit_derived(es, ask, poller, inventory, asked, polls, now, report)
+            _audit_derived(es, ask, poller, inventory, bounds, polls, now, report)
         elif (total := BY_DATASET[poller.dataset].total) is not None:
-            _audit_report(es, poller, total, inventory, asked, polls.get(poller.stream), now, report)
+            _audit_report(es, poller, total, inventory, bounds, polls.get(poller.stream), now, report)
         else:
             # Equal is never said of what nobody compared.
             report.not_compared[poller.stream] = "the Admin API has nothing to hold it against"
-    _look_for_others(es, _streams(organization), inventory, asked, now, shared_with, report)
+    _look_for_others(es, _streams(organization), inventory, bounds, now, shared_with, report)
     return report
 
 
@@ -99,21 +99,21 @@ def _audit_report(
     poller: Poller,
     total: Total,
     inventory: Inventory,
-    asked: Asked,
+    bounds: Bounds,
     poll: LastPoll | None,
     now: datetime,
     report: Report,
 ) -> None:
     width: Width = poller.view.width if isinstance(poller, ViewPoller) else "1d"
-    whole = poller.range()
-    begin = asked.since or (whole.start if whole else now)
-    end = asked.until or settled(poll, now, WIDTHS[width])
+    history = poller.range()
+    begin = bounds.since or (history.start if history else now)
+    end = bounds.until or settled(poll, now, WIDTHS[width])
     window = poller.range(Range(begin, end)) if begin < end else None
     if window is None:
         report.not_compared[poller.stream] = f"no bucket of {width} is settled in this range"
         return
     report.compared.append(audit(es, poller, total, inventory, window, now))
-    if asked.until is None and poll is not None and poll.is_silent(now):
+    if bounds.until is None and poll is not None and poll.is_silent(now):
         at = (
             "no poll has succeeded"
             if poll.read_at is None
@@ -127,21 +127,21 @@ def _audit_derived(
     ask: Questions,
     poller: DerivedPoller,
     inventory: Inventory,
-    asked: Asked,
+    bounds: Bounds,
     polls: dict[str, LastPoll],
     now: datetime,
     report: Report,
 ) -> None:
     """Computed afresh from its inputs, as of the last poll of them."""
     derivation, step = poller.derivation, poller.derivation.window
-    whole, source = derivation.history(now), derivation.completed_by
+    history, source = derivation.history(now), derivation.completed_by
     streams = [poller.stream, *([stream_name(source, derivation.namespace)] if source else [])]
     window = Range(
-        floor(max(whole.start, asked.since or whole.start), step),
+        floor(max(history.start, bounds.since or history.start), step),
         min(
-            whole.end,
-            floor(asked.until, step)
-            if asked.until
+            history.end,
+            floor(bounds.until, step)
+            if bounds.until
             else min(settled(polls.get(stream), now, step) for stream in streams),
         ),
     )
@@ -174,15 +174,15 @@ def _look_for_others(
     es: Client,
     streams: Iterable[str],
     inventory: Inventory,
-    asked: Asked,
+    bounds: Bounds,
     now: datetime,
     shared_with: Collection[str],
     report: Report,
 ) -> None:
     organization = inventory.names(now).organization_id
     for stream in streams:
-        held = contents(es, stream, organization, asked.since, asked.until)
-        if held.foreign or held.organizations:
-            report.others[stream] = held
-        if strays := tuple(share for share in held.organizations if share.name not in shared_with):
+        stream_contents = contents(es, stream, organization, bounds.since, bounds.until)
+        if stream_contents.foreign or stream_contents.organizations:
+            report.others[stream] = stream_contents
+        if strays := tuple(share for share in stream_contents.organizations if share.name not in shared_with):
             report.strays[stream] = strays

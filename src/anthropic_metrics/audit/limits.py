@@ -26,7 +26,9 @@ def audit_limits(
     ask.refresh(poller.stream)
     tally = Tally("rate_limits", poller.stream)
     frame, snapshots = poller.read(tally)
-    by_scope: dict[Scope, LimitSnapshot] = {each.scope: each for each in snapshots if each.replies}
+    by_scope: dict[Scope, LimitSnapshot] = {
+        snapshot.scope: snapshot for snapshot in snapshots if snapshot.replies
+    }
     history = ask.limit_history(poller.stream, inventory.names(now).organization_id)
     stored = history.before(now + timedelta(seconds=1), by_scope.keys())
     if not stored:

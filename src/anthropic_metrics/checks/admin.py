@@ -127,11 +127,11 @@ def _report(client: AdminClient, view: View, now: datetime) -> Finding:
         _refuse(problems)
         return f"{rows} rows in the last two closed buckets of {view.width}"
 
-    found = attempt(what, look)
+    finding = attempt(what, look)
     if other := sorted(currencies - {USD}):
         details = f"costs in {', '.join(other)}: budgets and cost rules count {USD} only"
         return Finding(what, Status.failed, details, "Watch these costs by an alert rule of your own.")
-    return found
+    return finding
 
 
 def analytics_reports(client: AdminClient, config: Config, now: datetime) -> Finding:
@@ -148,11 +148,11 @@ def analytics_reports(client: AdminClient, config: Config, now: datetime) -> Fin
             return f"not here ({analytics.absence}), so spend is shared out from the daily bill"
         return f"cost by the hour, loaded until {totals.refreshed_at:%Y-%m-%d %H:%M}Z"
 
-    found = attempt(what, look)
-    if found.status is Status.ok and analytics.absence and config.spend.source == "analytics":
+    finding = attempt(what, look)
+    if finding.status is Status.ok and analytics.absence and config.spend.source == "analytics":
         cure = "Set spend.source to auto, or use a key that may read analytics."
-        return Finding(what, Status.failed, found.details, cure)
-    return found
+        return Finding(what, Status.failed, finding.details, cure)
+    return finding
 
 
 def _refuse(problems: Problems) -> None:
@@ -166,19 +166,19 @@ def names(config: Config, facts: AdminFacts) -> Iterator[Finding]:
     ids = {space.id for space in facts.workspaces} | {DEFAULT_WORKSPACE}
     called = Names.of(facts.organization_id or "", None, facts.workspaces, facts.api_keys or ())
     called = called.with_teams(teams_of(config.teams))
-    asked = [
+    configured = [
         (f"budgets: {budget.name}: {budget.scope}", budget.whose, known_names(budget.scope, called))
         for budget in config.budgets
         if budget.scope != "organization" and (budget.scope != "api_key" or facts.api_keys is not None)
     ]
-    asked += [("usage.workspace_ids", name, ids) for name in config.usage.workspace_ids]
-    wrong = [(where, name, allowed) for where, name, allowed in asked if name not in allowed]
+    configured += [("usage.workspace_ids", name, ids) for name in config.usage.workspace_ids]
+    wrong = [(where, name, allowed) for where, name, allowed in configured if name not in allowed]
     if wrong:
         told = "; ".join(f"{where}: {name}{_meant(name, allowed)}" for where, name, allowed in wrong)
         cure = "Correct the name in the configuration; nothing is counted or alerted under an unknown one."
         yield Finding("Names in the configuration", Status.failed, told, cure)
-    elif asked:
-        yield Finding("Names in the configuration", Status.ok, f"{len(asked)} known")
+    elif configured:
+        yield Finding("Names in the configuration", Status.ok, f"{len(configured)} known")
 
 
 def _meant(name: str, allowed: set[str]) -> str:

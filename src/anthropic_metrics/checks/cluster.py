@@ -49,7 +49,7 @@ def elasticsearch(config: Config, now: datetime, facts: AdminFacts) -> Iterator[
         yield from templates
         if not reads:
             yield Finding("Streams", Status.skipped, "this user may not read them")
-        elif all(found.status is not Status.failed for found in templates):
+        elif all(finding.status is not Status.failed for finding in templates):
             if facts.organization is not None and config.anthropic.organization_id is None:
                 yield attempt("Organization", partial(_same, es, config.namespace, facts.organization, facts))
             yield from streams(es, config, now, facts.organization_id)
@@ -112,12 +112,14 @@ def _judged(missing: list[str], streams: str, *, sets_up: bool) -> Finding:
 def _templates(es: Client, namespace: str) -> list[Finding]:
     try:
         stored = index_templates(es)
-        found = list(applying(es, namespace, stored))
+        applied = list(applying(es, namespace, stored))
     except AuthError:
         return [Finding(TEMPLATES, Status.skipped, "this user may not look at them (privilege monitor)")]
     except MetricsError as error:
         return [Finding(TEMPLATES, Status.failed, error.message, error.cure)]
-    foreign = [each for each in found if each.template and not each.ours and _in_the_way(each)]
+    foreign = [
+        template for template in applied if template.template and not template.ours and _in_the_way(template)
+    ]
     if foreign:
         return foreign_templates(foreign)
     there = [dataset for dataset in BY_DATASET if template_name(dataset) in stored.bodies]
@@ -131,10 +133,10 @@ def _templates(es: Client, namespace: str) -> list[Finding]:
     return [Finding(TEMPLATES, Status.ok, f"{len(there)} installed, and they apply to all streams")]
 
 
-def _in_the_way(found: Applying) -> bool:
+def _in_the_way(template: Applying) -> bool:
     """Not the built-in template that applies only as long as ours is not installed."""
     own = {template_name(dataset) for dataset in BY_DATASET}
-    return found.template in own or found.outranks_ours
+    return template.template in own or template.outranks_ours
 
 
 def foreign_templates(foreign: list[Applying]) -> list[Finding]:

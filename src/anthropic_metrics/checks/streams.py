@@ -32,27 +32,27 @@ def streams(es: Client, config: Config, now: datetime, organization_id: str | No
     for dataset in BY_DATASET:
         stream = stream_name(dataset, config.namespace)
         try:
-            held = contents(es, stream, organization_id)
+            there = contents(es, stream, organization_id)
         except MetricsError as error:
             yield Finding(stream, Status.failed, error.message, error.cure)
             empty = False
             continue
-        if held.documents or held.foreign or stream in polls:
+        if there.documents or there.foreign or stream in polls:
             empty = False
-            yield judged(stream, held, polls.get(stream), now)
+            yield judged(stream, there, polls.get(stream), now)
     if empty:
         details = f"nothing was ever written to the namespace {config.namespace}"
         yield Finding("Streams", Status.failed, details, _NEVER_CURE)
 
 
-def judged(stream: str, held: Contents, poll: LastPoll | None, now: datetime) -> Finding:
+def judged(stream: str, there: Contents, poll: LastPoll | None, now: datetime) -> Finding:
     """The line of one stream; the gravest trouble decides about its cure."""
-    details = [f"{held.documents:,} documents"]
-    if held.newest is not None:
-        details.append(f"newest {held.newest:%Y-%m-%d %H:%MZ}, {age(now - held.newest)} old")
-    if held.organizations:
-        details.append(f"other organizations: {_listed(held.organizations)}")
-    troubles = list(_troubles(held, poll, now))
+    details = [f"{there.documents:,} documents"]
+    if there.newest is not None:
+        details.append(f"newest {there.newest:%Y-%m-%d %H:%MZ}, {age(now - there.newest)} old")
+    if there.organizations:
+        details.append(f"other organizations: {_listed(there.organizations)}")
+    troubles = list(_troubles(there, poll, now))
     if not troubles:
         return Finding(stream, Status.ok, "; ".join(details))
     told = "; ".join([text for text, _ in troubles] + details)
@@ -67,9 +67,12 @@ def age(length: timedelta) -> str:
     return f"{minutes // 60}h" if minutes < 48 * 60 else f"{minutes // (24 * 60)}d"
 
 
-def _troubles(held: Contents, poll: LastPoll | None, now: datetime) -> Iterator[tuple[str, str]]:
-    if held.foreign:
-        yield f"{held.foreign_documents:,} documents of others: {_listed(held.foreign)}", FOREIGN_CURE
+def _troubles(there: Contents, poll: LastPoll | None, now: datetime) -> Iterator[tuple[str, str]]:
+    if there.foreign:
+        yield (
+            f"{there.foreign_documents:,} documents of others: {_listed(there.foreign)}",
+            FOREIGN_CURE,
+        )
     if poll is None:
         return
     if poll.bad_rows:

@@ -11,7 +11,7 @@ from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.agent.organization import Organization
-from anthropic_metrics.audit import Asked, audit_all
+from anthropic_metrics.audit import Bounds, audit_all
 from anthropic_metrics.cli.audited import AUDIT, DIFFERENCES, MONTHS, OTHERS, audit_answer
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, OnlyOption, load
 from anthropic_metrics.cli.dates import moment
@@ -72,7 +72,7 @@ def audit_command(
     Exit code 1 if they differ, if a row of the API cannot be read, if somebody else writes to the streams,
     or if nothing could be compared."""
     settings, now = load(config, embedded=embedded), utc_now()
-    asked = _asked(since, until, now)
+    bounds = _bounds(since, until, now)
     settings.require_admin_key()
     settings.require_elasticsearch()
     with AdminClient(settings.anthropic) as client, connect(settings.elasticsearch) as es:
@@ -83,7 +83,7 @@ def audit_command(
             AdminDirectory(client), organization_id=expected, memory=memory, teams=teams_of(settings.teams)
         )
         organization = Organization(settings, client, inventory, clock=utc_now, only=[*(only or [])])
-        report = audit_all(es, organization, asked, now, shared_with)
+        report = audit_all(es, organization, bounds, now, shared_with)
     return audit_answer(report)
 
 
@@ -115,14 +115,14 @@ def corrections_since(es: Client, config: Config, since: datetime) -> list[dict[
     return sorted(found, key=lambda source: datetime.fromisoformat(source["@timestamp"]), reverse=True)
 
 
-def _asked(since: str | None, until: str, now: datetime) -> Asked:
+def _bounds(since: str | None, until: str, now: datetime) -> Bounds:
     end = {SETTLED: None, "now": now}[until] if until in (SETTLED, "now") else moment(until, "--until", now)
     begin = moment(since, "--since", now) if since else None
     if begin is not None and begin >= (end or now):
         raise ConfigError(
             f"--since: {since} is not before the end of the range, {end or now:%Y-%m-%dT%H:%MZ}"
         )
-    return Asked(begin, end)
+    return Bounds(begin, end)
 
 
 def _correction(source: dict[str, Any]) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.build import moment
-from anthropic_metrics.headroom.derivation import asked
+from anthropic_metrics.headroom.derivation import splits
 from anthropic_metrics.headroom.limits import FAST_LIMITS, Group, Limits
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.whatif import Case, Outcome, what_if
@@ -63,11 +63,11 @@ def what_if_answer(
     tables: list[Table] = []
     notes: list[str] = []
     for organization in owners:
-        minutes = ask.minutes(stream, organization, asked(config), tuple(config.usage.workspace_ids))
+        minutes = ask.minutes(stream, organization, splits(config), tuple(config.usage.workspace_ids))
         first = minutes.first()
         if first is None:
             raise ConfigError(NO_MINUTES)
-        if any(kind in FAST_LIMITS for kind in wanted) and not minutes.asked.speeds:
+        if any(kind in FAST_LIMITS for kind in wanted) and not minutes.splits.speeds:
             raise ConfigError(f"--limit: {NO_SPEED}")
         held = Range(max(span.start, first), span.end)
         history = ask.limit_history(stream_name(RATE_LIMIT, config.namespace), organization)
@@ -115,7 +115,7 @@ def _uses(
 ) -> list[Use]:
     models = sorted(group.models)
     uses: list[Use] = []
-    if whole and minutes.asked.whole:
+    if whole and minutes.splits.every_workspace:
         uses += minutes.uses(span.start, span.end, models=models, by_workspace=False)
     if workspaces:
         uses += minutes.uses(span.start, span.end, models=models, workspaces=list(workspaces))

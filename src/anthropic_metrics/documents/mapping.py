@@ -48,8 +48,8 @@ def mapping(model: type[Document]) -> dict[str, Any]:
 
 
 def _mapped(info: FieldInfo) -> Mapped | None:
-    found = (item for item in (*info.metadata, *_annotations(info.annotation)) if isinstance(item, Mapped))
-    return next(found, None)
+    notes = (item for item in (*info.metadata, *_annotations(info.annotation)) if isinstance(item, Mapped))
+    return next(notes, None)
 
 
 def _annotations(annotation: Any) -> Iterator[Any]:

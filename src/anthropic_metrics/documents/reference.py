@@ -51,8 +51,8 @@ def table() -> str:
         "|---|---|---|---|",
     ]
     for stream in STREAMS:
-        kept = format_duration(stream.retention) if stream.retention else "no limit"
-        lines.append(f"| `{stream.dataset}` | {stream.about} | {stream.polled} | {kept} |")
+        retention = format_duration(stream.retention) if stream.retention else "no limit"
+        lines.append(f"| `{stream.dataset}` | {stream.about} | {stream.polled} | {retention} |")
     return "\n".join(lines) + "\n"
 
 

@@ -61,13 +61,13 @@ def _form(info: FieldInfo) -> Form | None:
     for kind in _kinds(info.annotation):
         inner = _form_of(get_args(kind)[0]) if get_origin(kind) is list else None
         if inner is not None:
-            return partial(_each, inner)
+            return partial(_each_item, inner)
         if form := _form_of(kind):
             return form
     return None
 
 
-def _each(form: Form, items: Iterable[Any]) -> list[Any]:
+def _each_item(form: Form, items: Iterable[Any]) -> list[Any]:
     return [form(item) for item in items]
 
 

@@ -11,7 +11,7 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic import query
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
-from anthropic_metrics.kernel.questions import Asked, Use
+from anthropic_metrics.kernel.questions import Splits, Use
 from anthropic_metrics.kernel.ranges import from_milliseconds, iso
 
 Body = dict[str, Any]
@@ -40,7 +40,7 @@ class ElasticMinutes:
     es: Elasticsearch
     stream: str
     organization_id: str
-    asked: Asked
+    splits: Splits
     workspaces: tuple[str, ...] = ()
 
     def uses(
@@ -65,10 +65,10 @@ class ElasticMinutes:
             {"minute": {"date_histogram": {"field": "@timestamp", "fixed_interval": "1m"}}},
             {"model": _terms("anthropic.model")},
         ]
-        split = by_workspace and self.asked.workspaces
+        split = by_workspace and self.splits.workspaces
         if split:
             sources.append({"workspace": _terms("anthropic.workspace.id")})
-        if self.asked.speeds:
+        if self.splits.speeds:
             sources.append({"speed": _terms("anthropic.usage.speed")})
         sums = {name: {"sum": {"field": field}} for name, field in _SUMS.items()}
         for bucket in query.composite(self.es, self.stream, wanted, sources, sums, page=_PAGE):

@@ -14,7 +14,7 @@ from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.limit_history import ElasticLimitHistory
 from anthropic_metrics.elastic.lookup import refresh, refresh_if_allowed
 from anthropic_metrics.elastic.minutes import ElasticMinutes
-from anthropic_metrics.kernel.questions import Asked, Row, State, Used
+from anthropic_metrics.kernel.questions import Row, Splits, State, Used
 from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
 
 Body = dict[str, Any]
@@ -224,10 +224,10 @@ class ElasticQuestions:
         return ElasticLimitHistory(self.es, stream, organization_id)
 
     def minutes(
-        self, stream: str, organization_id: str, asked: Asked, workspaces: tuple[str, ...] = ()
+        self, stream: str, organization_id: str, splits: Splits, workspaces: tuple[str, ...] = ()
     ) -> ElasticMinutes:
         """The use in a stream of usage by the minute."""
-        return ElasticMinutes(self.es, stream, organization_id, asked, workspaces)
+        return ElasticMinutes(self.es, stream, organization_id, splits, workspaces)
 
     def organizations(self, stream: str) -> list[str]:
         """Whose documents the stream holds."""

@@ -15,7 +15,7 @@ from anthropic_metrics.headroom.windows import WINDOW, Window, windows
 from anthropic_metrics.kernel.datasets import HEADROOM, RATE_LIMIT, USAGE_1M, stream_name
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Terms
-from anthropic_metrics.kernel.questions import Asked, Questions
+from anthropic_metrics.kernel.questions import Questions, Splits
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.reports.views import View, usage_view
 
@@ -23,14 +23,14 @@ NO_LIMITS = "There is no snapshot of the organization's rate limits yet: headroo
 STEP = timedelta(seconds=WINDOW)
 
 
-def asked(config: Config) -> Asked:
+def splits(config: Config) -> Splits:
     """What the configuration splits usage by."""
     grouped = config.usage.group_by
-    return Asked(
+    return Splits(
         workspaces="workspace_id" in grouped,
         tiers="service_tier" in grouped,
         speeds="speed" in grouped,
-        whole=not config.usage.workspace_ids,
+        every_workspace=not config.usage.workspace_ids,
     )
 
 
@@ -39,7 +39,7 @@ class Headroom:
     """The headroom stream of one organization; `minutes` is how usage by the minute is read."""
 
     minutes: View
-    asked: Asked
+    splits: Splits
     namespace: str
     interval: timedelta
     dataset: str = HEADROOM
@@ -61,7 +61,7 @@ class Headroom:
         minutes = usage_view(config, "1m")
         if minutes is None or "model" not in config.usage.group_by or not config.rate_limits.enabled:
             return None
-        return cls(minutes, asked(config), config.namespace, config.usage.interval)
+        return cls(minutes, splits(config), config.namespace, config.usage.interval)
 
     @property
     def terms(self) -> Terms:
@@ -80,18 +80,20 @@ class Headroom:
         """Whose limits are known: what was computed without a workspace's own is not what holds with them."""
         return ask.limit_history(self._stream(RATE_LIMIT), names.organization_id).scopes()
 
-    def compute(self, span: Range, at: Moment) -> Computed:
+    def compute(self, time_range: Range, at: Moment) -> Computed:
         """Every window of every limit. Raises RetryLater while there is no snapshot of the limits."""
         organization = at.names.organization_id
         history = at.ask.limit_history(self._stream(RATE_LIMIT), organization)
-        limits = read_limits(history, span.start, span.end)
+        limits = read_limits(history, time_range.start, time_range.end)
         if limits is None:
             raise RetryLater(NO_LIMITS)
-        minutes = at.ask.minutes(self._stream(USAGE_1M), organization, self.asked, self.minutes.workspaces)
-        found, beyond = countable(windows(minutes.uses(span.start, span.end), limits, self.asked))
-        documents = list(headroom_documents(found, at.names, self.namespace, at.now, at.read_at))
-        newest = moment(found[-1].start + WINDOW) if found else None
-        return Computed(documents, len(found), newest, _left_out(beyond))
+        minutes = at.ask.minutes(self._stream(USAGE_1M), organization, self.splits, self.minutes.workspaces)
+        measured, beyond = countable(
+            windows(minutes.uses(time_range.start, time_range.end), limits, self.splits)
+        )
+        documents = list(headroom_documents(measured, at.names, self.namespace, at.now, at.read_at))
+        newest = moment(measured[-1].start + WINDOW) if measured else None
+        return Computed(documents, len(measured), newest, _left_out(beyond))
 
     def _stream(self, dataset: str) -> str:
         return stream_name(dataset, self.namespace)

@@ -89,14 +89,14 @@ class Limits:
         A workspace may use no more than the smaller of its own value and the organization's. True: its own
         value is assumed, the earliest that is known.
         """
-        found = {kind: Ceiling(value, ORGANIZATION, value) for kind, value in group.limits.items()}
+        ceilings = {kind: Ceiling(value, ORGANIZATION, value) for kind, value in group.limits.items()}
         line = self.workspaces.get(workspace) if workspace is not None else None
         if line is None:
-            return found, False
+            return ceilings, False
         snapshot, assumed = line.at(minute)
         own = snapshot.like(group)
         for kind, value in own.limits.items() if own else ():
             beside = group.limits.get(kind)
             if beside is None or value < beside:
-                found[kind] = Ceiling(value, WORKSPACE, beside)
-        return found, assumed
+                ceilings[kind] = Ceiling(value, WORKSPACE, beside)
+        return ceilings, assumed

@@ -22,20 +22,20 @@ def read_limits(
     reading all takes seconds.
     """
     scopes = None if workspaces is None else {None, *workspaces}
-    held = snapshots.holding(start, end, scopes)
-    found = {scope: Timeline(_snapshots(rows)) for scope, rows in held.items()}
-    organization = found.pop(None, None)
+    by_scope = snapshots.holding(start, end, scopes)
+    timelines = {scope: Timeline(_snapshots(rows)) for scope, rows in by_scope.items()}
+    organization = timelines.pop(None, None)
     if organization is None:
         return None
-    return Limits(organization, {scope: line for scope, line in found.items() if scope is not None})
+    return Limits(organization, {scope: line for scope, line in timelines.items() if scope is not None})
 
 
-def _snapshots(found: Mapping[int, Iterable[Row]]) -> Iterator[Snapshot]:
+def _snapshots(rows_at: Mapping[int, Iterable[Row]]) -> Iterator[Snapshot]:
     """Snapshots in order; of a run that says the same only the first."""
     last: tuple[Group, ...] | None = None
-    for at in sorted(found):
+    for at in sorted(rows_at):
         # By key: a document that stands in two backing indices for a while is still one group.
-        by_key = {group.key: group for group in _groups(found[at])}
+        by_key = {group.key: group for group in _groups(rows_at[at])}
         groups = tuple(by_key[key] for key in sorted(by_key))
         if groups != last:
             yield Snapshot(at, groups)

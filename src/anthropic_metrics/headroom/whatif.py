@@ -64,14 +64,14 @@ def _in_force(
     counts: Mapping[int, int], limits: Limits, group: Group, workspace: str | None, limit_type: str
 ) -> dict[int, int]:
     """The limit at every minute that had one."""
-    found = {}
+    in_force = {}
     for minute in counts:
         snapshot, _ = limits.organization.at(minute)
         then = snapshot.like(group)
         ceilings = limits.ceilings(then, workspace, minute)[0] if then else {}
         if limit_type in ceilings:
-            found[minute] = ceilings[limit_type].value
-    return found
+            in_force[minute] = ceilings[limit_type].value
+    return in_force
 
 
 def _outcome(counts: Mapping[int, int], ceilings: Mapping[int, int], minutes: int) -> Outcome:

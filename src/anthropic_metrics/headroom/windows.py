@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from anthropic_metrics.headroom.limits import FAST_LIMITS, MEASURED, Ceiling, Group, Limits
-from anthropic_metrics.kernel.questions import Asked, Use
+from anthropic_metrics.kernel.questions import Splits, Use
 
 MINUTE = 60
 WINDOW = 300
@@ -136,21 +136,21 @@ class _Spent:
 _Key = tuple[int, str | None, str, bool]
 
 
-def windows(uses: Iterable[Use], limits: Limits, asked: Asked) -> list[Window]:
+def windows(uses: Iterable[Use], limits: Limits, splits: Splits) -> list[Window]:
     """Every window of every scope and limit that `uses` fall into, in a fixed order.
 
     Use of a model that no group lists makes windows without a ceiling, in a group of that model's own.
     """
-    spent = _spent(uses, limits, asked)
-    found: list[Window] = []
+    spent = _spent(uses, limits, splits)
+    measured: list[Window] = []
     peaks: dict[tuple[int, str, str], float] = {}
     # The organization (None, thus "") sorts before its workspaces, whose headroom depends on it.
     for (start, workspace, key, _), use in sorted(spent.items(), key=lambda item: _order(item[0])):
-        for window in _measured(start, workspace, use, limits, asked):
+        for window in _measured(start, workspace, use, limits, splits):
             if workspace is None:
                 peaks[start, key, window.limit_type] = window.peak_share
-            found.append(_beside(window, peaks.get((start, key, window.limit_type))))
-    return found
+            measured.append(_beside(window, peaks.get((start, key, window.limit_type))))
+    return measured
 
 
 def _order(key: _Key) -> tuple[int, str, str, bool]:
@@ -164,7 +164,7 @@ def _beside(window: Window, organization: float | None) -> Window:
     return replace(window, organization_share=organization)
 
 
-def _spent(uses: Iterable[Use], limits: Limits, asked: Asked) -> dict[_Key, _Spent]:
+def _spent(uses: Iterable[Use], limits: Limits, splits: Splits) -> dict[_Key, _Spent]:
     spent: dict[_Key, _Spent] = {}
     for use in uses:
         start = use.minute - use.minute % WINDOW
@@ -172,7 +172,7 @@ def _spent(uses: Iterable[Use], limits: Limits, asked: Asked) -> dict[_Key, _Spe
         groups = snapshot.by_model.get(use.model)
         mapped = groups is not None
         for group in groups or (_unmapped(use.model),):
-            for workspace in _scopes(use, asked):
+            for workspace in _scopes(use, splits):
                 key = (start, workspace, group.key, mapped)
                 into = spent.get(key)
                 if into is None:
@@ -188,10 +188,10 @@ def _spent(uses: Iterable[Use], limits: Limits, asked: Asked) -> dict[_Key, _Spe
     return spent
 
 
-def _scopes(use: Use, asked: Asked) -> Iterator[str | None]:
-    if asked.whole:
+def _scopes(use: Use, splits: Splits) -> Iterator[str | None]:
+    if splits.every_workspace:
         yield None
-    if asked.workspaces and use.workspace is not None:
+    if splits.workspaces and use.workspace is not None:
         yield use.workspace
 
 
@@ -201,12 +201,12 @@ def _unmapped(model: str) -> Group:
 
 
 def _measured(
-    start: int, workspace: str | None, use: _Spent, limits: Limits, asked: Asked
+    start: int, workspace: str | None, use: _Spent, limits: Limits, splits: Splits
 ) -> Iterator[Window]:
     caveats = set(use.caveats)
-    if not asked.tiers:
+    if not splits.tiers:
         caveats.add(BATCH_INCLUDED)
-    if workspace is not None and not asked.whole:
+    if workspace is not None and not splits.every_workspace:
         caveats.add(ORGANIZATION_UNKNOWN)
     if not use.mapped:
         for limit_type in ("input_tokens_per_minute_cache_aware", "output_tokens_per_minute"):
@@ -223,7 +223,7 @@ def _measured(
         caveats.add(WORKSPACE_LIMITS_UNKNOWN)
     kinds = {kind for each in ceilings.values() for kind in each}
     has_fast = bool(kinds & set(FAST_LIMITS))
-    if has_fast and not asked.speeds:
+    if has_fast and not splits.speeds:
         caveats.add(FAST_INCLUDED)
     for limit_type in (kind for kind in MEASURED if kind in kinds):
         by_minute = {minute: each[limit_type] for minute, each in ceilings.items() if limit_type in each}

@@ -64,13 +64,13 @@ class Uses:
         ids = {resource.id}
         if resource.kind is Kind.workspace and resource.workspace_id is not None:
             ids.add(resource.workspace_id)
-        found = [used[id_] for id_ in sorted(ids) if id_ in used]
-        if not found:
+        uses = [used[id_] for id_ in sorted(ids) if id_ in used]
+        if not uses:
             return None
         return Used(
-            min(each.first for each in found),
-            max(each.last for each in found),
-            sum(each.total for each in found),
+            min(use.first for use in uses),
+            max(use.last for use in uses),
+            sum(use.total for use in uses),
         )
 
 
@@ -80,33 +80,33 @@ def inventory_documents(frame: Frame, resources: Iterable[Resource], uses: Uses)
     A resource that an answer has twice counts once: its first entry.
     """
     common = frame.envelope(category="configuration")
-    once = {each.key: each for each in reversed(list(resources))}
+    once = {resource.key: resource for resource in reversed(list(resources))}
 
-    def build(each: Resource) -> Prepared:
-        shown: dict[str, str | None] = {"workspace_id": each.workspace_id}
-        if each.kind is Kind.api_key:
-            shown["api_key_id"] = each.id
+    def build(resource: Resource) -> Prepared:
+        shown: dict[str, str | None] = {"workspace_id": resource.workspace_id}
+        if resource.kind is Kind.api_key:
+            shown["api_key_id"] = resource.id
         day = frame.bucket.start
-        fields = {"type": each.kind, "id": each.id, **each.facts, **uses.of(each, day)}
-        if (days := _days_left(each.facts, day)) is not None:
+        fields = {"type": resource.kind, "id": resource.id, **resource.facts, **uses.of(resource, day)}
+        if (days := _days_left(resource.facts, day)) is not None:
             fields["expires_in_days"] = days
-        if _may_have_limits(each):
-            fields["own_limits"] = uses.limits.get(each.id)
-        anthropic = _shared(each, shown, frame) | {"inventory": fields}
+        if _may_have_limits(resource):
+            fields["own_limits"] = uses.limits.get(resource.id)
+        anthropic = _shared(resource, shown, frame) | {"inventory": fields}
         document = InventoryDocument.model_validate({**common, "anthropic": anthropic, "gen_ai": {}})
-        return prepare(frame.identity({"type": each.kind, "id": each.id}), document)
+        return prepare(frame.identity({"type": resource.kind, "id": resource.id}), document)
 
-    return [build(each) for each in once.values()]
+    return [build(resource) for resource in once.values()]
 
 
-def _shared(each: Resource, shown: Mapping[str, str | None], frame: Frame) -> dict[str, Any]:
+def _shared(resource: Resource, shown: Mapping[str, str | None], frame: Frame) -> dict[str, Any]:
     """The shared fields; a team only where there is a workspace or a key that can belong to one."""
-    if each.kind in (Kind.workspace, Kind.api_key):
+    if resource.kind in (Kind.workspace, Kind.api_key):
         fields = paid_fields(shown, frame.names)
-        if each.kind is Kind.api_key:
-            fields["api_key"] = {"id": each.id, "name": each.facts.get("name")}
-        if each.kind is Kind.workspace and each.workspace_id != DEFAULT_WORKSPACE:
-            fields["workspace"] = {**fields["workspace"], "name": each.facts.get("name")}
+        if resource.kind is Kind.api_key:
+            fields["api_key"] = {"id": resource.id, "name": resource.facts.get("name")}
+        if resource.kind is Kind.workspace and resource.workspace_id != DEFAULT_WORKSPACE:
+            fields["workspace"] = {**fields["workspace"], "name": resource.facts.get("name")}
         return fields
     return {}
 
@@ -120,9 +120,9 @@ def _days_left(facts: Mapping[str, Any], day: datetime) -> int | None:
     return left if left >= 0 else None
 
 
-def _may_have_limits(each: Resource) -> bool:
+def _may_have_limits(resource: Resource) -> bool:
     return (
-        each.kind is Kind.workspace
-        and each.facts.get("state") == "active"
-        and each.workspace_id != DEFAULT_WORKSPACE
+        resource.kind is Kind.workspace
+        and resource.facts.get("state") == "active"
+        and resource.workspace_id != DEFAULT_WORKSPACE
     )

@@ -63,11 +63,11 @@ def changes(
 
 def _watched(anthropic: Mapping[str, Any]) -> dict[str, str]:
     fields = anthropic["inventory"]
-    found = {name: _text(fields[name]) for name in _WATCHED if fields.get(name) is not None}
+    watched = {name: _text(fields[name]) for name in _WATCHED if fields.get(name) is not None}
     if fields["type"] == "workspace":
         tags = (anthropic.get("workspace") or {}).get("tags") or {}
-        found |= {f"{_TAGS}{tag}": value for tag, value in tags.items()}
-    return found
+        watched |= {f"{_TAGS}{tag}": value for tag, value in tags.items()}
+    return watched
 
 
 def _text(value: Any) -> str:

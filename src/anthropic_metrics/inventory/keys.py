@@ -103,8 +103,8 @@ def grouped(keys: Sequence[Key], by: By) -> list[Group]:
     names: dict[str, list[Key]] = {}
     for key in keys:
         names.setdefault(getattr(key, by.value) or NO_NAME, []).append(key)
-    found = [_group(name, own) for name, own in names.items()]
-    return sorted(found, key=lambda group: (-group.keys, group.name))
+    groups = [_group(name, own) for name, own in names.items()]
+    return sorted(groups, key=lambda group: (-group.keys, group.name))
 
 
 def _group(name: str, keys: Sequence[Key]) -> Group:

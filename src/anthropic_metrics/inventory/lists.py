@@ -55,18 +55,18 @@ class Lists:
         users: Sequence[User] = self._entries(Kind.user, endpoints.users)
         self._enter(Kind.user, users, partial(of_user, named=names_of_users))
         self.workspaces = self._entries(Kind.workspace, self._with_default)
-        self._enter(Kind.workspace, self.workspaces, lambda each: of_workspace(each, self.default))
-        shown = [(each.id, each.name) for each in accounts]
-        shown += [(each.id, each.name) for each in users if each.name and names_of_users]
+        self._enter(Kind.workspace, self.workspaces, lambda entry: of_workspace(entry, self.default))
+        shown = [(entry.id, entry.name) for entry in accounts]
+        shown += [(entry.id, entry.name) for entry in users if entry.name and names_of_users]
         owners = Owners(dict(shown))
         self.api_keys = self._entries(Kind.api_key, endpoints.api_keys)
-        self._enter(Kind.api_key, self.api_keys, lambda each: of_api_key(each, self.default, owners))
+        self._enter(Kind.api_key, self.api_keys, lambda entry: of_api_key(entry, self.default, owners))
 
     def _with_default(self, client: AdminClient, *, problems: Problems) -> list[Workspace]:
         """The workspaces with the default one: it is the one that only `include_default` brings."""
         every = endpoints.workspaces(client, problems=problems, default=True)
-        others = {each.id for each in endpoints.workspaces(client, problems=Problems())}
-        extra = [each.id for each in every if each.id not in others]
+        others = {workspace.id for workspace in endpoints.workspaces(client, problems=Problems())}
+        extra = [workspace.id for workspace in every if workspace.id not in others]
         if len(extra) == 1:
             self.default = extra[0]
         return every
@@ -101,7 +101,7 @@ class Lists:
     def _enter(self, kind: Kind, entries: Sequence[R], make: Callable[[R], Resource]) -> None:
         if kind in self.listed:
             clean = self.listed[kind].clean
-            self.listed[kind] = Listed(kind, [make(each) for each in entries], clean)
+            self.listed[kind] = Listed(kind, [make(entry) for entry in entries], clean)
 
 
 _PLURAL: Mapping[Kind, str] = {

@@ -68,7 +68,7 @@ class InventoryPoller:
     def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
         """The documents of the present day, without what is joined from our own streams."""
         frame, lists = self.read(tally)
-        listed = (each for one in lists.listed.values() for each in one.resources)
+        listed = (resource for one in lists.listed.values() for resource in one.resources)
         yield from inventory_documents(frame, listed, Uses())
 
     def _job(self, sink: Sink, progress: Progress | None = None) -> Job:
@@ -111,25 +111,25 @@ class InventoryPoller:
 
     def _before(self, sink: Sink, organization: str) -> Before:
         """The latest document of each resource."""
-        found = sink.ask.latest(self.stream, organization, _BY)
-        return {(key[_BY[0]], key[_BY[1]]): source for key, source in found}
+        rows = sink.ask.latest(self.stream, organization, _BY)
+        return {(key[_BY[0]], key[_BY[1]]): source for key, source in rows}
 
     def _resources(self, frame: Frame, lists: Lists, before: Before) -> list[Resource]:
         """What the lists have, what they no longer have, and the organization with the lists' names."""
         latest = {key: source["anthropic"] for key, source in before.items()}
-        resources = [each for one in lists.listed.values() for each in one.resources]
+        resources = [resource for one in lists.listed.values() for resource in one.resources]
         patience = self._settings.interval.total_seconds()
         resources += [
-            each for one in lists.listed.values() for each in gone(one, latest, frame.now, patience)
+            resource for one in lists.listed.values() for resource in gone(one, latest, frame.now, patience)
         ]
         own = latest.get((Kind.organization, frame.names.organization_id), {}).get("inventory", {})
         known = set(own.get("lists") or ()) | {kind.value for kind in lists.listed}
         known.discard(Kind.organization.value)
         return [
-            each.having(lists=sorted(known), refused_lists=sorted(lists.refused) or None)
-            if each.kind is Kind.organization
-            else each
-            for each in resources
+            resource.having(lists=sorted(known), refused_lists=sorted(lists.refused) or None)
+            if resource.kind is Kind.organization
+            else resource
+            for resource in resources
         ]
 
     def _changes(
@@ -138,16 +138,16 @@ class InventoryPoller:
         """The first time that a list is read nothing in it is new."""
         own = before.get((Kind.organization, frame.names.organization_id))
         read_before = set((own or {}).get("anthropic", {}).get("inventory", {}).get("lists") or ())
-        by_key = {each.key: each for each in reversed(resources)}
-        found: list[Prepared] = []
+        by_key = {resource.key: resource for resource in reversed(resources)}
+        records: list[Prepared] = []
         for document in documents:
             fields = document.source["anthropic"]["inventory"]
             resource = by_key[(fields["type"], fields["id"])]
             source = before.get(resource.key)
             if source is not None or resource.kind in read_before:
                 before_at = source["event"]["created"] if source else None
-                found += changes(source, before_at, resource, document, frame)
-        return found
+                records += changes(source, before_at, resource, document, frame)
+        return records
 
     def read(self, tally: Tally, default: str | None = None) -> tuple[Frame, Lists]:
         """Every list that the key may read, and the frame of their documents.
@@ -166,7 +166,7 @@ class InventoryPoller:
         fresh = Names.of(
             names.organization_id,
             names.organization_name,
-            [each for each in lists.workspaces if each.id != lists.default],
+            [workspace for workspace in lists.workspaces if workspace.id != lists.default],
             lists.api_keys,
             earlier_workspaces=names.workspaces,
             earlier_api_keys=names.api_keys,
@@ -176,8 +176,8 @@ class InventoryPoller:
 
 def _default(before: Before) -> str | None:
     """The default workspace by the latest documents."""
-    found = (source["anthropic"]["inventory"] for source in before.values())
-    return next((fields["id"] for fields in found if fields.get("is_default")), None)
+    inventories = (source["anthropic"]["inventory"] for source in before.values())
+    return next((fields["id"] for fields in inventories if fields.get("is_default")), None)
 
 
 def _today(now: datetime) -> Range:

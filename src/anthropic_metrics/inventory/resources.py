@@ -159,8 +159,8 @@ def gone(
 
     A list that could not be read to its last entry says nothing of what it lacks.
     """
-    present = {each.id for each in listed.resources}
-    found = []
+    present = {resource.id for resource in listed.resources}
+    resources = []
     for (kind, id_), anthropic in before.items():
         if kind != listed.kind or id_ in present or anthropic["inventory"]["state"] == "deleted":
             continue
@@ -171,8 +171,8 @@ def gone(
                 resource = resource.having(absent_since=now)
             elif (now - datetime.fromisoformat(since)).total_seconds() >= patience:
                 resource = resource.having(state="deleted")
-        found.append(resource)
-    return found
+        resources.append(resource)
+    return resources
 
 
 def _text(value: object) -> str | None:

@@ -63,9 +63,9 @@ def _own_limits(config: Config, ask: Questions, frame: Frame) -> dict[str, int]:
     stream = stream_name(RATE_LIMIT, config.namespace)
     ask.refresh(stream)
     history = ask.limit_history(stream, frame.names.organization_id)
-    found = history.before(frame.now + settings.interval, set(frame.names.workspaces))
+    snapshots = history.before(frame.now + settings.interval, set(frame.names.workspaces))
     return {
         scope: sum(len(LimitGroup.of_row(row).limits) for row in rows)
-        for scope, (_, rows) in found.items()
+        for scope, (_, rows) in snapshots.items()
         if scope is not None
     }

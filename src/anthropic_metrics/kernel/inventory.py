@@ -172,8 +172,8 @@ class Inventory:
             earlier_api_keys=earlier.api_keys if earlier and not all_keys else None,
         )
         listed = {space.id for space in spaces} | {key.id for key in keys}
-        if earlier and (kept := _left_out(earlier, listed, names)):
-            log.warning("names_kept", count=len(kept), first=sorted(kept)[:_NAMED])
+        if earlier and (left_out := _left_out(earlier, listed, names)):
+            log.warning("names_kept", count=len(left_out), first=sorted(left_out)[:_NAMED])
         return names.with_teams(self._teams), problems
 
     def _organization(self, problems: Problems) -> Identity:
@@ -208,8 +208,8 @@ class Inventory:
         if self._directory.organization_id is None:
             with suppress(AuthError, BadRequest, BrokenContract):
                 self._directory.workspaces(problems=Problems())
-        found = self._directory.organization_id
-        return Identity(found) if found else None
+        organization_id = self._directory.organization_id
+        return Identity(organization_id) if organization_id else None
 
     def _earlier(self, organization_id: str) -> Names | None:
         if self._names is not None:

@@ -48,16 +48,16 @@ class Used(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Splits:
     """What usage is split by, and so what can be told apart.
 
-    `whole`: usage of every workspace is collected, so that the organization's use is known.
+    `every_workspace`: usage of every workspace is collected, so that the organization's use is known.
     """
 
     workspaces: bool = True
     tiers: bool = True
     speeds: bool = False
-    whole: bool = True
+    every_workspace: bool = True
 
 
 class LimitHistory(Protocol):
@@ -85,7 +85,7 @@ class MinuteUse(Protocol):
     """Usage by the minute of one organization, rows that the API no longer reports left out."""
 
     @property
-    def asked(self) -> Asked:
+    def splits(self) -> Splits:
         """What usage is split by."""
 
     def uses(
@@ -119,14 +119,14 @@ class Questions(Protocol):
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         width: timedelta,
         *,
         since: datetime | None = None,
         missing: bool = False,
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> set[datetime]:
-        """Starts of the windows of `width` on the UTC grid in `span` that hold documents with these `terms`.
+        """Starts of the windows of `width` on the UTC grid in `time_range` that hold documents with `terms`.
 
         With `since` only documents written, or gone missing, from then on; with `missing` only those that
         the API no longer reports and that wait for their deletion.
@@ -136,7 +136,7 @@ class Questions(Protocol):
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         width: timedelta,
         fields: Sequence[str],
         *,
@@ -148,7 +148,7 @@ class Questions(Protocol):
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         width: timedelta,
         *,
         terms: Mapping[str, Sequence[str]] | None = None,
@@ -159,7 +159,7 @@ class Questions(Protocol):
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         fields: Sequence[str],
         *,
         terms: Mapping[str, Sequence[str]] | None = None,
@@ -170,7 +170,7 @@ class Questions(Protocol):
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         by: Sequence[str],
         fields: Sequence[str],
         *,
@@ -183,7 +183,7 @@ class Questions(Protocol):
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         width: timedelta,
         by: str,
         field: str,
@@ -209,7 +209,7 @@ class Questions(Protocol):
         """The snapshots in a rate-limit stream."""
 
     def minutes(
-        self, stream: str, organization_id: str, asked: Asked, workspaces: tuple[str, ...] = ()
+        self, stream: str, organization_id: str, splits: Splits, workspaces: tuple[str, ...] = ()
     ) -> MinuteUse:
         """The use in a stream of usage by the minute, of `workspaces` only if any are named."""
 

@@ -46,11 +46,11 @@ def rate_limit_documents(frame: Frame, groups: Iterable[RateLimitGroup]) -> list
                 **limits,
             },
         }
-        asked = {
+        grouped = {
             "scope": scope,
             "workspace_id": group.workspace_id,
             "group": group_key(group.group_id, group.group_type, models),
         }
-        return asked, anthropic, {}
+        return grouped, anthropic, {}
 
     return frame.prepared(RateLimitDocument, map(build, groups), category="configuration")

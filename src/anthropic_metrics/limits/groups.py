@@ -31,7 +31,7 @@ class LimitGroup:
     def of_reply(cls, group: RateLimitGroup) -> LimitGroup:
         """As the API gives it."""
         kind = group.group_type, tuple(sorted(group.models or ()))
-        values = ((each.type, each.value, each.organization_value, each.source) for each in group.limits)
+        values = ((limit.type, limit.value, limit.organization_value, limit.source) for limit in group.limits)
         return cls(
             group_key(group.group_id, *kind),
             shown_name(group),
@@ -44,8 +44,8 @@ class LimitGroup:
         """As a document of the stream has it."""
         kind = row["group_type"], tuple(sorted(row.get("models") or ()))
         values = (
-            (each["type"], each.get("value"), each.get("organization_value"), each.get("source"))
-            for each in row["limits"]
+            (limit["type"], limit.get("value"), limit.get("organization_value"), limit.get("source"))
+            for limit in row["limits"]
         )
         return cls(
             group_key(row.get("group_id"), *kind),

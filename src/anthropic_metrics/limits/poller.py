@@ -97,8 +97,14 @@ class RateLimitPoller:
         frame, snapshots = self.read(tally, chosen)
         now, slot = frame.now, frame.bucket.start
         # A limit that could not be read has not been removed.
-        sink.record(self._changes(sink.ask, {each.scope: each for each in snapshots if each.clean}, frame))
-        documents = [document for each in snapshots for document in rate_limit_documents(frame, each.replies)]
+        sink.record(
+            self._changes(
+                sink.ask, {snapshot.scope: snapshot for snapshot in snapshots if snapshot.clean}, frame
+            )
+        )
+        documents = [
+            document for snapshot in snapshots for document in rate_limit_documents(frame, snapshot.replies)
+        ]
         outcome = sink.store.reconcile(
             self.stream,
             Range(slot, slot + timedelta(milliseconds=1)),
@@ -128,8 +134,8 @@ class RateLimitPoller:
     def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
         """The documents of the current slot; a workspace whose limits are refused costs only its own."""
         frame, snapshots = self.read(tally)
-        for each in snapshots:
-            yield from rate_limit_documents(frame, each.replies)
+        for snapshot in snapshots:
+            yield from rate_limit_documents(frame, snapshot.replies)
 
     def read(
         self, tally: Tally, chosen: Callable[[list[str], Frame], list[str]] | None = None
@@ -187,9 +193,9 @@ def near_a_limit(ask: Questions, frame: Frame) -> list[str]:
     """The workspaces with a minute above 80 % of a limit in the last hour; those with most of them first."""
     scope, above = "anthropic.headroom.workspace_id", "anthropic.headroom.minutes_above_80"
     stream = stream_name(HEADROOM, frame.namespace)
-    span = Range(frame.now - NEAR_FOR, frame.now)
-    found = ask.groups(stream, frame.names.organization_id, span, [scope], [above])
-    minutes = {row[scope]: sums[above] for row, sums in found if sums[above] and row[scope]}
+    last_hour = Range(frame.now - NEAR_FOR, frame.now)
+    groups = ask.groups(stream, frame.names.organization_id, last_hour, [scope], [above])
+    minutes = {row[scope]: sums[above] for row, sums in groups if sums[above] and row[scope]}
     return sorted(minutes, key=lambda workspace: (-minutes[workspace], workspace))
 
 

@@ -39,15 +39,15 @@ def usage_documents(frame: Frame, rows: Sequence[UsageRow]) -> list[Prepared]:
     }
 
     def build(row: UsageRow) -> tuple[dict[str, str | None], Values, Values]:
-        asked = {name: getattr(row, name) for name in frame.group_by}
-        dimensions = {name: value or MEANING_OF_NULL.get(name) for name, value in asked.items()}
+        grouped = {name: getattr(row, name) for name in frame.group_by}
+        dimensions = {name: value or MEANING_OF_NULL.get(name) for name, value in grouped.items()}
         numbers = _usage_numbers(row)
         anthropic = paid_fields(dimensions, frame.names) | {"usage": bucket | dimensions | numbers}
         gen_ai = {
             "request": {"model": dimensions.get("model")},
             "usage": {"input_tokens": numbers["input_tokens"], "output_tokens": row.output_tokens},
         }
-        return asked, anthropic, gen_ai
+        return grouped, anthropic, gen_ai
 
     return frame.prepared(UsageDocument, map(build, rows))
 
@@ -61,8 +61,8 @@ def cost_documents(frame: Frame, rows: Sequence[CostRow]) -> list[Prepared]:
     """One document per line item of a cost day."""
 
     def build(row: CostRow) -> tuple[dict[str, str | None], Values, Values]:
-        asked = {name: getattr(row, name) for name in COST_DIMENSIONS}
-        dimensions = asked | {"workspace_id": asked["workspace_id"] or DEFAULT_WORKSPACE}
+        grouped = {name: getattr(row, name) for name in COST_DIMENSIONS}
+        dimensions = grouped | {"workspace_id": grouped["workspace_id"] or DEFAULT_WORKSPACE}
         anthropic = paid_fields(dimensions, frame.names) | {
             "cost": {
                 "bucket_start_time": frame.bucket.start,
@@ -73,7 +73,7 @@ def cost_documents(frame: Frame, rows: Sequence[CostRow]) -> list[Prepared]:
                 **dimensions,
             }
         }
-        return asked, anthropic, {"request": {"model": row.model}}
+        return grouped, anthropic, {"request": {"model": row.model}}
 
     return frame.prepared(CostDocument, map(build, rows))
 
@@ -83,7 +83,7 @@ def _usage_numbers(row: UsageRow) -> dict[str, Any]:
     long = row.cache_creation.ephemeral_1h_input_tokens
     # Lifetimes that this version does not know count in the sums all the same.
     created = short + long + row.cache_creation.other_input_tokens
-    given = row.uncached_input_tokens + row.cache_read_input_tokens + created
+    input_tokens = row.uncached_input_tokens + row.cache_read_input_tokens + created
     return {
         "uncached_input_tokens": row.uncached_input_tokens,
         "cached_input_tokens": row.cache_read_input_tokens,
@@ -91,6 +91,6 @@ def _usage_numbers(row: UsageRow) -> dict[str, Any]:
         "cache_creation": {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long},
         "output_tokens": row.output_tokens,
         "server_tool_use": {"web_search_requests": row.server_tool_use.web_search_requests},
-        "input_tokens": given,
-        "total_tokens": given + row.output_tokens,
+        "input_tokens": input_tokens,
+        "total_tokens": input_tokens + row.output_tokens,
     }

@@ -18,12 +18,12 @@ _EXACT = {"anthropic.cost.amount": "anthropic.cost.amount_exact"}
 
 def value_at(source: dict[str, Any] | None, dotted: str) -> Any:
     """The value of a dotted field, None where it is absent."""
-    found: Any = source
+    value: Any = source
     for name in dotted.split("."):
-        if not isinstance(found, dict):
+        if not isinstance(value, dict):
             return None
-        found = found.get(name)
-    return found
+        value = value.get(name)
+    return value
 
 
 def corrections(

@@ -105,8 +105,8 @@ class View:
 def views(config: Config) -> list[View]:
     """The views that the configuration enables, cheapest to keep first."""
     order: tuple[Width, ...] = ("1d", "1h", "1m")
-    found = [cost_view(config), *(usage_view(config, width) for width in order)]
-    return [view for view in found if view is not None]
+    usual = [cost_view(config), *(usage_view(config, width) for width in order)]
+    return [view for view in usual if view is not None]
 
 
 def usage_view(config: Config, width: Width) -> View | None:

@@ -22,7 +22,7 @@ from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.core import Agent, utc_now
 from anthropic_metrics.agent.organization import Organization
-from anthropic_metrics.audit import Asked, audit_all
+from anthropic_metrics.audit import Bounds, audit_all
 from anthropic_metrics.checks.admin import AdminFacts
 from anthropic_metrics.checks.cluster import elasticsearch
 from anthropic_metrics.cli.trust import corrections_since
@@ -144,7 +144,7 @@ def test_the_reading_role_does_for_every_command_that_only_reads(
         AdminClient(settings.anthropic, clock=clock.now) as client,
     ):
         organization = Organization(settings, client, Inventory(AdminDirectory(client)), clock=clock.now)
-        report = audit_all(es, organization, Asked(None, None), clock.now())
+        report = audit_all(es, organization, Bounds(None, None), clock.now())
         assert report.equal, report
         assert corrections_since(es, settings, clock.now() - timedelta(days=7)) is not None
         day = Range(clock.now() - timedelta(days=1), clock.now())

@@ -15,7 +15,7 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.organization import Organization
-from anthropic_metrics.audit import Asked, Report, audit_all
+from anthropic_metrics.audit import Bounds, Report, audit_all
 from anthropic_metrics.cli.audited import LISTED, audit_answer
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.kernel.datasets import stream_name
@@ -50,8 +50,8 @@ def audited(
     with AdminClient(w.config.anthropic, clock=w.clock.now) as client:
         inventory = Inventory(AdminDirectory(client))
         organization = Organization(w.config, client, inventory, clock=w.clock.now, only=only)
-        asked = Asked(since, until)
-        report = audit_all(w.es, organization, asked, w.clock.now(), shared_with)
+        bounds = Bounds(since, until)
+        report = audit_all(w.es, organization, bounds, w.clock.now(), shared_with)
     answer = audit_answer(report)
     assert answer.code == (0 if report.equal else 1)
     cells = [cell for table in answer.tables for row in table.cells() for cell in row]

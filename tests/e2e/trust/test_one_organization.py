@@ -9,7 +9,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.audit import Asked, Report, audit_all
+from anthropic_metrics.audit import Bounds, Report, audit_all
 from anthropic_metrics.checks import Finding, Status, findings
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.elastic.contents import Share
@@ -29,8 +29,8 @@ def small(es: Elasticsearch, elasticsearch_url: str, namespace: str) -> Iterator
 
 
 def audited(world: World, agent: Agent) -> Report:
-    asked = Asked(None, world.clock.now() + timedelta(hours=1))
-    return audit_all(world.es, agent.organization, asked, world.clock.now())
+    bounds = Bounds(None, world.clock.now() + timedelta(hours=1))
+    return audit_all(world.es, agent.organization, bounds, world.clock.now())
 
 
 def test_another_organizations_id_stops_a_new_process_too_and_writes_nothing(small: World) -> None:

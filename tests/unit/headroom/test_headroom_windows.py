@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from anthropic_metrics.headroom.build import countable
 from anthropic_metrics.headroom.limits import Limits, Snapshot, Timeline
 from anthropic_metrics.headroom.windows import percentile_95, windows
-from anthropic_metrics.kernel.questions import Asked
+from anthropic_metrics.kernel.questions import Splits
 from tests.harness.headroom_samples import AWARE, NINE, OPUS, OUTPUT, PLAIN, SPEEDS, group, limits, one, use
 
 LIMITS = {AWARE: 1000, PLAIN: 10_000, OUTPUT: 100}
@@ -90,15 +90,15 @@ def test_fast_use_of_a_group_without_fast_limits_counts_with_the_rest() -> None:
 
 
 def test_without_speed_fast_limits_are_left_out_and_the_others_say_that_fast_use_is_in_them() -> None:
-    found = one([use()], limits(group(**LIMITS, **FAST)), Asked(speeds=False))
+    found = one([use()], limits(group(**LIMITS, **FAST)), Splits(speeds=False))
     assert found.keys() == set(LIMITS)
     assert found[OUTPUT].caveats == {"fast_included"}
-    other = one([use()], limits(group(**LIMITS)), Asked(speeds=False))
+    other = one([use()], limits(group(**LIMITS)), Splits(speeds=False))
     assert other[OUTPUT].caveats == frozenset()
 
 
 def test_without_tiers_the_figures_say_that_batch_is_in_them() -> None:
-    found = one([use()], limits(group(**LIMITS)), Asked(tiers=False))
+    found = one([use()], limits(group(**LIMITS)), Splits(tiers=False))
     assert "batch_included" in found[OUTPUT].caveats
 
 
@@ -106,7 +106,7 @@ def test_a_workspaces_limit_is_the_smaller_of_its_own_and_the_organizations() ->
     own = group(**{OUTPUT: 60, AWARE: 5000})
     found = {
         window.limit_type: window
-        for window in windows([use()], limits(group(**LIMITS), w1=own), Asked())
+        for window in windows([use()], limits(group(**LIMITS), w1=own), Splits())
         if window.workspace == "w1"
     }
     ceilings = {kind: window.ceiling for kind, window in found.items()}
@@ -118,20 +118,22 @@ def test_a_workspaces_limit_is_the_smaller_of_its_own_and_the_organizations() ->
 
 
 def test_a_limit_that_only_the_workspace_has_is_held_against_its_use_alone() -> None:
-    found = windows([use()], limits(group(**{OUTPUT: 100}), w1=group(**{PLAIN: 2000})), Asked())
+    found = windows([use()], limits(group(**{OUTPUT: 100}), w1=group(**{PLAIN: 2000})), Splits())
     (window,) = (window for window in found if window.limit_type == PLAIN)
     assert (window.workspace, window.peak_share, window.organization_share) == ("w1", 0.56, None)
 
 
 def test_a_workspaces_headroom_is_no_more_than_what_the_organization_had_left() -> None:
-    found = windows([use(output=10), use(workspace="w2", output=85)], limits(group(**{OUTPUT: 100})), Asked())
+    found = windows(
+        [use(output=10), use(workspace="w2", output=85)], limits(group(**{OUTPUT: 100})), Splits()
+    )
     left = {window.workspace: window.headroom_share for window in found}
     assert left == {None: pytest.approx(0.05), "w1": pytest.approx(0.05), "w2": pytest.approx(0.05)}
     assert {window.workspace: window.peak_share for window in found}["w1"] == 0.1
 
 
 def test_an_unlisted_model_makes_windows_of_its_own_without_a_limit() -> None:
-    found = windows([use(model="new-1"), use()], limits(group(**LIMITS)), Asked())
+    found = windows([use(model="new-1"), use()], limits(group(**LIMITS)), Splits())
     mine = {(window.workspace, window.limit_type): window for window in found if window.unmapped}
     assert mine.keys() == {(scope, kind) for scope in (None, "w1") for kind in (AWARE, OUTPUT)}
     assert mine[None, AWARE].peak_tokens == 120
@@ -148,7 +150,7 @@ def test_a_workspaces_own_limits_are_assumed_or_unknown_on_their_own() -> None:
     late = Limits(
         limits(group(**LIMITS)).organization, {"w1": Timeline([Snapshot(NINE + 900, (group(**LIMITS),))])}
     )
-    found = windows([use(), use(workspace="w2"), use(workspace="Default")], late, Asked())
+    found = windows([use(), use(workspace="w2"), use(workspace="Default")], late, Splits())
     caveats = {window.workspace: window.caveats for window in found}
     assert caveats == {
         None: frozenset(),
@@ -159,14 +161,14 @@ def test_a_workspaces_own_limits_are_assumed_or_unknown_on_their_own() -> None:
 
 
 def test_with_only_some_workspaces_collected_the_organization_is_not_judged() -> None:
-    found = windows([use()], limits(group(**LIMITS)), Asked(whole=False))
+    found = windows([use()], limits(group(**LIMITS)), Splits(every_workspace=False))
     assert {window.workspace for window in found} == {"w1"}
     assert found[0].caveats >= {"organization_unknown"}
 
 
 def test_a_workspaces_group_without_an_id_is_found_again_by_its_models() -> None:
     own = group((*OPUS, "opus-6"), key="model_group:opus-5,opus-6,opus-latest", **{OUTPUT: 10})
-    found = windows([use()], limits(group(key="model_group:opus-5,opus-latest", **LIMITS), w1=own), Asked())
+    found = windows([use()], limits(group(key="model_group:opus-5,opus-latest", **LIMITS), w1=own), Splits())
     (window,) = (w for w in found if w.workspace == "w1" and w.limit_type == OUTPUT)
     assert window.peak_share == 5.0
 
@@ -191,14 +193,14 @@ def test_fast_use_of_an_unlisted_model_counts_with_the_rest() -> None:
 
 
 def test_only_windows_of_workspaces_with_a_limit_are_told_the_organizations_share() -> None:
-    found = windows([use(), use(model="new-1")], limits(group(**LIMITS)), Asked())
+    found = windows([use(), use(model="new-1")], limits(group(**LIMITS)), Splits())
     told = {(w.workspace, w.unmapped) for w in found if w.organization_share is not None}
     assert told == {("w1", False)}
 
 
 def test_without_workspaces_in_usage_there_are_windows_of_the_organization_only() -> None:
-    for asked, workspace in ((Asked(workspaces=False), "w1"), (Asked(), None)):
-        found = windows([use(workspace=workspace)], limits(group(**{OUTPUT: 100})), asked)
+    for splits, workspace in ((Splits(workspaces=False), "w1"), (Splits(), None)):
+        found = windows([use(workspace=workspace)], limits(group(**{OUTPUT: 100})), splits)
         assert [
             (window.workspace, window.peak_tokens) for window in found if window.limit_type == OUTPUT
         ] == [(None, 50)]
