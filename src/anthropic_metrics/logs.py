@@ -22,6 +22,7 @@ from typing import Any, Literal, TextIO, cast
 import structlog
 
 from anthropic_metrics.kernel.ranges import iso
+from anthropic_metrics.links import see
 from anthropic_metrics.redaction import printable, redact
 from anthropic_metrics.versions import ECS_VERSION
 
@@ -264,7 +265,8 @@ class Flip:
             since, times = (before.since, before.times) if before else (self._clock(), 0)
             self._failures[name] = Failure(since, reason, times + 1)
         if before is None:
-            self._logger.error("failure_began", name=name, reason=reason, exc_info=error)
+            told = {"name": name, "reason": reason} | ({"see": address} if (address := see(reason)) else {})
+            self._logger.error("failure_began", **told, exc_info=error)
         else:
             self._logger.debug("failure_goes_on", name=name, reason=reason, times=times + 1)
         return before is None

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from anthropic_metrics.config import load_config
+from anthropic_metrics.config.environment import LOOKALIKES
+from anthropic_metrics.config.load import PLAIN_VARIABLES, load_with_origins, overlooked, variable_name
+from anthropic_metrics.config.problems import dotted
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.secrets import Secret
 
@@ -350,3 +353,32 @@ def test_a_key_over_plain_http_is_cautioned_against(text: str, said: str) -> Non
 def test_an_empty_health_host_is_the_default() -> None:
     Path("config.yaml").write_text("health: {host: ''}", encoding="utf-8")
     assert load_config(Path("config.yaml"), {}).health.host == "127.0.0.1"
+
+
+def overlooked_under(environ: dict[str, str], tmp_path: Path, text: str = "") -> list[str]:
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return list(overlooked(load_with_origins(path, environ)[1], environ))
+
+
+@pytest.mark.parametrize("name", LOOKALIKES)
+def test_a_variable_of_another_program_is_named_with_the_one_that_is_read(name: str, tmp_path: Path) -> None:
+    (said,) = overlooked_under({name: "value-1234"}, tmp_path)
+    assert said.startswith(f"{name} is not read: {dotted(LOOKALIKES[name])} is taken from ")
+    assert "value-1234" not in said
+    read = said.rpartition(" ")[2].rstrip(".")
+    assert read in PLAIN_VARIABLES or read == variable_name(LOOKALIKES[name])
+
+
+def test_a_variable_of_another_program_is_passed_over_where_its_value_is_given(tmp_path: Path) -> None:
+    environ = {"ES_HOST": "x", "ELASTIC_PASSWORD": "y", "ANTHROPIC_API_KEY": "z"}
+    text = "{elasticsearch: {hosts: 'http://a:9200', api_key: abc}, anthropic: {admin_key: sk-ant-admin-1}}"
+    assert overlooked_under(environ, tmp_path, text) == []
+
+
+def test_elasticsearch_hosts_is_read_where_elasticsearch_url_is_not_given() -> None:
+    both = {"ELASTICSEARCH_HOSTS": '["http://a:9200", "http://b:9200"]'}
+    assert load_config(None, both).elasticsearch.hosts == ("http://a:9200", "http://b:9200")
+    assert load_config(None, {**both, "ELASTICSEARCH_URL": "http://c:9200"}).elasticsearch.hosts == (
+        "http://c:9200",
+    )

@@ -14,12 +14,18 @@ from typing import Any
 import pytest
 import yaml
 
+from anthropic_metrics import cli, links
 from anthropic_metrics.cli import reference, troubleshooting
 from deploy.site_hooks import PAGES, relinked
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
 COMMANDS = dict(reference.commands())
+# Each message with a cure as it is shown, by its anchor.
+EXAMPLES = {
+    anchor: message.replace(links.LEFT_OUT, "some words")
+    for anchor, message in json.loads(troubleshooting.forms()).items()
+}
 PROGRAMS = {
     "anthropic-metrics", "docker", "export", "helm", "install", "journalctl", "kubectl", "pip", "promtool",
     "python3", "scripts/demo", "scripts/test", "scripts/release", "systemctl", "curl", "git", "cd",
@@ -106,8 +112,44 @@ def test_the_site_builds_without_a_dead_link_or_anchor(tmp_path: Path) -> None:
         assert (tmp_path / page).with_suffix(".html").exists(), page
     shown = (tmp_path / "troubleshooting.html").read_text("utf-8")
     assert "fonts.googleapis" not in shown
-    anchors = re.findall(r'<h3 id="([^"]+)"', shown)
-    assert len(anchors) == sum(len(found) for found in troubleshooting.messages().values())
+    ids = re.findall(r'<a id="([^"]+)"', shown)
+    assert len(ids) == len(set(ids))
+    addresses = {links.see(text) for text in EXAMPLES.values()}
+    assert {links.page("troubleshooting.md", name) for name in (*ids, "")} >= addresses
+
+
+@pytest.mark.parametrize("anchor", EXAMPLES)
+def test_the_address_of_each_message_with_a_cure_leads_to_its_own_section(anchor: str) -> None:
+    shown = f"anthropic-metrics: acme: {EXAMPLES[anchor]} Do this about it."
+    assert links.see(shown) == links.page("troubleshooting.md", anchor)
+    assert f'<a id="{anchor}"></a>\n\n### ' in troubleshooting.TARGET.read_text("utf-8")
+
+
+@pytest.mark.parametrize("anchor", ["check", "setup"])
+def test_what_has_no_message_of_its_own_leads_to_its_command(anchor: str) -> None:
+    assert links.see("another sentence", anchor).endswith(f"/docs/troubleshooting.md#{anchor}")
+    assert f'<a id="{anchor}"></a>\n\n## ' in troubleshooting.TARGET.read_text("utf-8")
+    assert links.see("another sentence") == ""
+
+
+def test_an_error_ends_with_the_address_of_its_help(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ANTHROPIC_ADMIN_API_KEY", raising=False)
+    monkeypatch.setattr(sys, "argv", ["anthropic-metrics", "preview"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    address = links.page("troubleshooting.md", "anthropic-admin-key-there-is-no-admin-api")
+    assert capsys.readouterr().err.endswith(f"in the Console.\nSee {address}\n")
+
+
+def test_every_page_that_a_message_names_exists() -> None:
+    for path in (ROOT / "src").rglob("*.py"):
+        text = path.read_text("utf-8")
+        for name in re.findall(r"(?<!def )\bpage\(['\"]([^'\"]+)", text):
+            assert (ROOT / "docs" / name).exists(), f"{path.name}: {name}"
 
 
 def test_a_message_with_a_cure_is_found_in_the_code_and_on_the_page() -> None:

@@ -258,6 +258,12 @@ def test_what_nobody_caught_is_logged_without_secrets(lines: Lines) -> None:
     assert "poller" in first["thread"]
 
 
+def test_a_failure_whose_message_has_a_cure_is_logged_with_the_address_of_its_help(lines: Lines) -> None:
+    logs.Flip(logs.get_logger("x")).failed("usage", "Reading x: no answer in time. Raise the timeout.")
+    (began,) = lines()
+    assert began["see"].endswith("/docs/troubleshooting.md#no-answer-in-time")
+
+
 def test_a_failure_is_logged_when_it_starts_and_when_it_ends_and_not_between(lines: Lines) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     flip = logs.Flip(logs.get_logger("x"), clock=lambda: now)

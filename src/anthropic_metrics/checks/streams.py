@@ -12,11 +12,12 @@ from anthropic_metrics.elastic.contents import Contents, Share, contents
 from anthropic_metrics.elastic.polls import LastPoll, last_polls
 from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.links import page
 from anthropic_metrics.streams.registry import BY_DATASET
 
 FOREIGN_CURE = (
-    "Stop the other shipper (Elastic's integration, most likely); docs/migration.md says how, and how to "
-    "delete its documents."
+    f"Stop the other shipper (Elastic's integration, most likely); {page('migration.md')} says how, and how "
+    "to delete its documents."
 )
 _NEVER_CURE = "Run `anthropic-metrics once`, or start `anthropic-metrics run`."
 

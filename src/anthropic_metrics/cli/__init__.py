@@ -13,6 +13,7 @@ from anthropic_metrics import __version__, signals
 from anthropic_metrics.cli import streams
 from anthropic_metrics.cli.late import LateGroup
 from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
+from anthropic_metrics.links import see
 from anthropic_metrics.redaction import printable, redact
 
 __all__ = ["app", "main"]
@@ -71,6 +72,8 @@ def main() -> None:
 
 def _complain(error: MetricsError, code: int) -> int:
     lines = redact.scrub(f"anthropic-metrics: {error}").split("\n")
+    if address := see(str(error)):
+        lines.append(f"See {address}")
     with suppress(streams.OutputLost):
         sys.stderr.write("\n".join(map(printable, lines)) + "\n")
     return code

@@ -9,6 +9,7 @@ from decimal import Decimal
 from anthropic_metrics.audit import Difference, Report
 from anthropic_metrics.cli.render import Answer, Column, Layout
 from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.links import page
 
 KINDS = {
     "missing": "is not in the stream",
@@ -115,7 +116,7 @@ def _problems(report: Report) -> Iterator[str]:
             owners = ", ".join(share.name for share in held.foreign)
             yield (
                 f"{stream} holds {held.foreign_documents:,} documents of {owners}: stop that shipper "
-                "(docs/migration.md says how, and how to delete them)."
+                f"({page('migration.md')} says how, and how to delete them)."
             )
     for stream, strays in report.strays.items():
         for share in strays:

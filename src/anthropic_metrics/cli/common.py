@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics import logs
-from anthropic_metrics.config import Config, load_config
+from anthropic_metrics.config import Config
+from anthropic_metrics.config.load import load_with_origins, overlooked
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.ports import Progress as OnWindow
 from anthropic_metrics.kernel.ranges import Range
@@ -51,7 +52,7 @@ def load(path: Path | None, *, embedded: bool = False) -> Config:
 
     `embedded`: its cluster is that of the `run --embedded` on this machine; ConfigError if there is none.
     """
-    config = load_config(path)
+    config, origins = load_with_origins(path)
     if embedded:
         from anthropic_metrics.cli.cluster import running
 
@@ -60,7 +61,7 @@ def load(path: Path | None, *, embedded: bool = False) -> Config:
     log = logs.get_logger(__name__)
     for caution in config.cautions():
         log.warning("unsafe_configuration", reason=caution)
-    for hint in config.hints():
+    for hint in (*config.hints(), *overlooked(origins)):
         log.warning("configuration_hint", reason=hint)
     return config
 

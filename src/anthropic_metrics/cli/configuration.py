@@ -11,7 +11,7 @@ import typer
 
 from anthropic_metrics.cli.common import ConfigOption
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
-from anthropic_metrics.config.load import load_with_origins
+from anthropic_metrics.config.load import load_with_origins, overlooked
 from anthropic_metrics.config.problems import KEYS, Key, dotted, is_secret
 from anthropic_metrics.errors import ConfigError
 
@@ -60,7 +60,7 @@ def validate(config: ConfigOption = None) -> Answer:
         if secret is not None:
             secret.get()
     rows = [(origin, "valid") for origin in sorted(set(origins.values()))] or [("defaults", "valid")]
-    return Answer(CHECKED.table(rows), notes=[*settings.cautions(), *settings.hints()])
+    return Answer(CHECKED.table(rows), notes=[*settings.cautions(), *settings.hints(), *overlooked(origins)])
 
 
 @commands.command()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import typer
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.checks import Status, findings
+from anthropic_metrics.checks import Finding, Status, findings
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.errors import RetryLater
 from anthropic_metrics.healthcheck import trouble
+from anthropic_metrics.links import see
 
 CHECKS = Layout(
     "checks",
@@ -17,6 +18,7 @@ CHECKS = Layout(
     Column("result", styles={"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}),
     Column("details"),
     Column("cure", table=False),
+    Column("see", table=False),
 )
 
 
@@ -33,13 +35,17 @@ def check(
     """Key, network, each Admin API endpoint, cluster, rights, templates, streams, Kibana: what works, how to
     mend the rest. Exit code 1 if anything failed; a warning or what is skipped fails nothing."""
     found = list(findings(load(config, embedded=embedded), utc_now()))
+    rows = [(each.what, each.status.value, each.details, each.cure, _see(each)) for each in found]
     return Answer(
-        CHECKS.table(
-            [(finding.what, finding.status.value, finding.details, finding.cure) for finding in found]
-        ),
-        notes=list(dict.fromkeys(f"{finding.what}: {finding.cure}" for finding in found if finding.cure)),
+        CHECKS.table(rows),
+        notes=list(dict.fromkeys(f"{each.what}: {each.cure} See {_see(each)}" for each in found if each.cure)),
         code=1 if any(finding.status is Status.failed for finding in found) else 0,
     )
+
+
+def _see(finding: Finding) -> str:
+    """Where the cure is explained."""
+    return see(f"{finding.details} {finding.cure}", "check") if finding.cure else ""
 
 
 def healthcheck(config: ConfigOption = None) -> None:

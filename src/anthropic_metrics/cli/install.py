@@ -22,6 +22,7 @@ from anthropic_metrics.kibana.install import (
     missing_streams,
     plan_dashboards,
 )
+from anthropic_metrics.links import see
 
 STEPS = Layout(
     "steps",
@@ -74,7 +75,11 @@ def setup(
     if kibana and not any(step.action == "refuse" for step in steps):
         steps += _kibana(settings, dry_run=dry_run, with_rules=rules)
     failed = any(step.status == "failed" or step.action == "refuse" for step in steps)
-    cures = [f"{step.name}: {step.cure}" for step in steps if step.cure]
+    cures = [
+        f"{step.name}: {step.cure} See {see(f'{step.detail} {step.cure}', 'setup')}"
+        for step in steps
+        if step.cure
+    ]
     return Answer(_table(steps), notes=_changed(steps), problems=cures, code=1 if failed else 0)
 
 

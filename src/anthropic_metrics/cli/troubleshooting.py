@@ -1,18 +1,24 @@
 """The messages in docs/troubleshooting.md, read from the code: `python -m ... --write | --check`.
 
-Each error that is raised with a cure is a heading there, so that a message pasted into a search finds it.
+Each error that is raised with a cure is a heading there, so that a message pasted into a search finds it. Its
+anchor and its text go to `messages.json`, by which `links.see` finds the address of a message that is shown.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from anthropic_metrics.links import LEFT_OUT, MESSAGES
+
 PACKAGE = Path(__file__).parents[1]
 TARGET = PACKAGE.parents[1] / "docs/troubleshooting.md"
+FORMS = PACKAGE / MESSAGES
+_WORDS = 8  # of a message that are in its anchor
 BEGIN, END = "<!-- messages: written by scripts/docs -->\n", "<!-- end of messages -->\n"
 _AREAS = {
     "admin_api": "Admin API",
@@ -41,7 +47,7 @@ def messages() -> dict[str, dict[str, str]]:
             if cure is None or not isinstance(node, ast.Call):
                 continue
             message = _text(node.args[0], constants)
-            if re.search(r"\w{3}", message.replace("…", "")):
+            if re.search(r"\w{3}", message.replace(LEFT_OUT, "")):
                 found.setdefault(area, {})[message] = _text(cure, constants)
     return found
 
@@ -87,8 +93,22 @@ def section() -> str:
         lines += [f"## {area}", ""]
         for message, cure in sorted(by_message.items()):
             shown = cure if cure.strip("… ") else "The message itself ends with what to do."
-            lines += [f"### {_plain(message)}", "", _plain(shown), ""]
+            lines += [f'<a id="{anchor(message)}"></a>', "", f"### {_plain(message)}", "", _plain(shown), ""]
     return "\n".join(lines)
+
+
+def anchor(message: str) -> str:
+    """The message's place on the page: its first words. Kept as long as they are."""
+    return "-".join(re.findall(r"[a-z0-9]+", message.replace("'s ", " ").lower())[:_WORDS])
+
+
+def forms() -> str:
+    """`messages.json`: each anchor with its message. Raises ValueError for two messages with one anchor."""
+    found: dict[str, str] = {}
+    for message in sorted(message for by_message in messages().values() for message in by_message):
+        if found.setdefault(anchor(message), message) != message:
+            raise ValueError(f"two messages begin alike: {found[anchor(message)]} {message}")
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
 def _plain(text: str) -> str:
@@ -103,13 +123,14 @@ def page() -> str:
 
 
 def main(arguments: list[str]) -> int:
+    wanted = {TARGET: page(), FORMS: forms()}
     if arguments == ["--write"]:
-        TARGET.write_text(page(), encoding="utf-8")
+        for path, text in wanted.items():
+            path.write_text(text, encoding="utf-8")
         return 0
-    if TARGET.read_text("utf-8") == page():
-        return 0
-    sys.stderr.write(f"{TARGET.name} is not what the code says: run scripts/docs\n")
-    return 1
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
+    sys.stderr.writelines(f"{path.name} is not what the code says: run scripts/docs\n" for path in stale)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

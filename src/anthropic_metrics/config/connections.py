@@ -101,7 +101,10 @@ class AnthropicSettings(Section):
 
 
 class ElasticsearchSettings(Section):
-    hosts: Urls = Field((), description="URLs of the cluster's nodes; also read from ELASTICSEARCH_URL.")
+    hosts: Urls = Field(
+        (),
+        description="URLs of the cluster's nodes; also read from ELASTICSEARCH_URL or ELASTICSEARCH_HOSTS.",
+    )
     username: OptionalText = Field(
         None, description="User for basic authentication; also read from ELASTICSEARCH_USERNAME."
     )

@@ -12,11 +12,34 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from urllib.parse import unquote, urlsplit
 
+from anthropic_metrics.links import page
 from anthropic_metrics.redaction import redact
 
 PREFIX = "ANTHROPIC_METRICS_"
 # Read elsewhere: which file, and where the embedded server is kept.
 OTHERS = ("CONFIG", "CACHE")
+# Variables of other programs, or ours nearly, that a user may take for ours; none is read.
+LOOKALIKES = {
+    name: key
+    for key, names in {
+        ("anthropic", "admin_key"): "ANTHROPIC_ADMIN_KEY ADMIN_API_KEY ANTHROPIC_API_KEY",
+        ("anthropic", "admin_key_file"): "ANTHROPIC_ADMIN_API_KEY_FILE",
+        ("anthropic", "base_url"): "ANTHROPIC_BASE_URL",
+        ("elasticsearch", "hosts"): "ELASTICSEARCH_HOST ELASTIC_URL ELASTIC_HOSTS ES_URL ES_HOST ES_HOSTS",
+        ("elasticsearch", "api_key"): "ELASTIC_API_KEY ES_API_KEY",
+        ("elasticsearch", "api_key_file"): "ELASTICSEARCH_API_KEY_FILE",
+        ("elasticsearch", "username"): "ELASTICSEARCH_USER ELASTIC_USERNAME ES_USERNAME",
+        ("elasticsearch", "password"): "ELASTIC_PASSWORD ES_PASSWORD",
+        ("elasticsearch", "password_file"): "ELASTICSEARCH_PASSWORD_FILE",
+        ("elasticsearch", "ca_certs"): "ELASTICSEARCH_CA_CERTS ELASTICSEARCH_SSL_CERTIFICATEAUTHORITIES",
+        ("kibana", "url"): "KIBANA_HOST KIBANA_HOSTS",
+        ("kibana", "api_key"): "KIBANA_USERNAME KIBANA_PASSWORD",
+        ("kibana", "api_key_file"): "KIBANA_API_KEY_FILE",
+        ("kibana", "ca_certs"): "KIBANA_CA_CERTS KIBANA_CA",
+        ("kibana", "space"): "KIBANA_SPACE",
+    }.items()
+    for name in names.split()
+}
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 # What Kubernetes puts into every container for each service of its namespace.
 _SERVICE_LINK = re.compile(
@@ -35,7 +58,7 @@ def nearest(name: str, known: list[str]) -> str:
     near = get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], n=1)
     if near:
         return f"is not known; did you mean {PREFIX}{near[0]}?"
-    return "is not known; docs/configuration.md lists every variable"
+    return f"is not known; {page('configuration.md')} lists every variable"
 
 
 def faults(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from anthropic_metrics import quoting
 from anthropic_metrics.config.budgets import OLD_KEYS
-from anthropic_metrics.config.environment import OTHERS, PREFIX, faults, is_service_link, nearest
+from anthropic_metrics.config.environment import LOOKALIKES, OTHERS, PREFIX, faults, is_service_link, nearest
 from anthropic_metrics.config.models import Config
 from anthropic_metrics.config.organizations import OF_ONE
 from anthropic_metrics.config.organizations import read as read_organizations
@@ -30,9 +30,11 @@ from anthropic_metrics.redaction import redact
 
 # Keys of the older form of budgets.
 OLD = frozenset(("budgets", key) for key in OLD_KEYS)
+# Of two for one key the first counts.
 PLAIN_VARIABLES: dict[str, Key] = {
     "ANTHROPIC_ADMIN_API_KEY": ("anthropic", "admin_key"),
     "ELASTICSEARCH_URL": ("elasticsearch", "hosts"),
+    "ELASTICSEARCH_HOSTS": ("elasticsearch", "hosts"),
     "ELASTICSEARCH_API_KEY": ("elasticsearch", "api_key"),
     "ELASTICSEARCH_USERNAME": ("elasticsearch", "username"),
     "ELASTICSEARCH_PASSWORD": ("elasticsearch", "password"),
@@ -131,7 +133,23 @@ def _single_underscore(name: str) -> Key | None:
 
 
 def _from_plain_variables(environ: Mapping[str, str]) -> Layer:
-    return {key: Leaf(environ[name], name) for name, key in PLAIN_VARIABLES.items() if environ.get(name)}
+    layer: Layer = {}
+    for name, key in PLAIN_VARIABLES.items():
+        if environ.get(name):
+            layer.setdefault(key, Leaf(environ[name], name))
+    return layer
+
+
+def overlooked(origins: Mapping[Key, str], environ: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Variables under names of other programs that would give what nothing gives, one sentence each.
+
+    `origins` is what `load_with_origins` returns.
+    """
+    given = set(origins) | {(*key[:-1], other) for key in origins for other in _PUTS_ASIDE.get(key[-1], ())}
+    plain = {key: name for name, key in reversed(PLAIN_VARIABLES.items())}
+    for name, key in LOOKALIKES.items():
+        if (os.environ if environ is None else environ).get(name) and key not in given:
+            yield f"{name} is not read: {dotted(key)} is taken from {plain.get(key, variable_name(key))}."
 
 
 def _from_file(path: Path, environ: Mapping[str, str]) -> Layer:

@@ -39,7 +39,8 @@ For each key the first of these that is given counts:
 
 1. its environment variable (last column; a section and its key are joined by two underscores),
 2. the file, in which `${NAME}` and `${NAME:-default}` stand for environment variables and `$${` for `${`,
-3. the plain variable that other tools use too (`ELASTICSEARCH_URL` and the like, see the descriptions),
+3. the plain variable that other tools use too (`ELASTICSEARCH_URL` and the like, see the descriptions; a name
+   of other programs that is not read, such as `ELASTIC_PASSWORD`, is named in a warning),
 4. the default.
 
 A credential that is given one way puts aside the other ways of a later line: `admin_key_file` in the file

@@ -14,6 +14,7 @@ from anthropic_metrics.elastic.assets import VERSION, Body
 from anthropic_metrics.elastic.failures import SETUP_CURE, translated
 from anthropic_metrics.elastic.node import ODD_CURE
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, MetricsError
+from anthropic_metrics.links import page
 
 Action = Literal["create", "update", "delete", "unchanged", "skip", "refuse"]
 Status = Literal["created", "updated", "deleted", "unchanged", "skipped", "failed"]
@@ -44,7 +45,7 @@ _HEADERS = {"accept": "application/json", "content-type": "application/json"}
 _SHOWN = 5
 TAKE_OVER_CURE = (
     "Remove Elastic's integration, or run `anthropic-metrics setup --take-over` to replace what others "
-    "installed under these names; docs/migration.md says what changes."
+    f"installed under these names; {page('migration.md')} says what changes."
 )
 
 
