@@ -14,8 +14,10 @@ import pytest
 from elasticsearch import ApiError, Elasticsearch
 from hypothesis import settings
 
+from anthropic_metrics.cli import render
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.errors import MetricsError
+from tests.harness import command_schemas
 from tests.servers.processors import ProcessorsServer
 
 # How long an example takes says nothing about what it shows.
@@ -38,6 +40,18 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in MACHINE:
         if name.lower() in PROXIES or (name.startswith(OURS) and name not in KEPT):
             monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def published_schemas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a command prints in a test has the form that docs/schemas says."""
+
+    def show(answer: render.Answer, format: render.Format = render.Format.table) -> None:
+        command_schemas.hold(answer)
+        printed(answer, format)
+
+    printed = render.show
+    monkeypatch.setattr(render, "show", show)
 
 
 @pytest.fixture(scope="session")

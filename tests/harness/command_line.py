@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import pairwise, takewhile
 from pathlib import Path
+
+from tests.harness import command_schemas
 
 COMMAND = (sys.executable, "-m", "anthropic_metrics")
 # What a process needs of the machine, and nothing that would configure the agent.
@@ -17,8 +20,8 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end in `folder`; its output as text."""
-    return subprocess.run(
+    """Run a command to its end in `folder`; its output as text. JSON is held against its schema."""
+    done = subprocess.run(
         [*COMMAND, *arguments],
         cwd=folder,
         env=environment(**variables),
@@ -27,3 +30,7 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
         timeout=240,
         check=False,
     )
+    if ("--format", "json") in pairwise(arguments) and done.stdout:
+        words = takewhile(lambda word: not word.startswith("-"), arguments)
+        command_schemas.validate(" ".join(words), done.stdout)
+    return done

@@ -24,8 +24,8 @@ standard output, logs and problems to standard error.
 
 `--format csv` and `--format json` have the columns below under these names, with exact values: times in UTC,
 decimals as text in JSON, durations as in the configuration. JSON is one object with a list for each table,
-`notes` and `problems`. In CSV a text that a spreadsheet would take for a formula begins with an apostrophe,
-and an empty line stands between two tables.
+`notes` and `problems`; its JSON Schema stands with each command. In CSV a text that a spreadsheet would take
+for a formula begins with an apostrophe, and an empty line stands between two tables.
 
 A date is a day (`2026-01-01`), a time (`2026-01-01T12:00Z`), a length back from now (`7d`, `-12h`), or one of
 `now`, `today`, `yesterday`, `this-week`, `last-week`, `this-month`, `last-month`, `this-year`.
@@ -55,6 +55,9 @@ def reference() -> str:
         for layout in layouts:
             columns = ", ".join(f"`{column.name}` ({column.kind})" for column in layout.columns)
             lines += [f"Table `{layout.name}`: {columns}.", ""]
+        if layouts:
+            file = f"{name.replace(' ', '-')}.json"
+            lines += [f"JSON Schema: [{file}](schemas/{file}).", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
