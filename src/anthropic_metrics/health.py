@@ -23,6 +23,7 @@ from prometheus_client import (
 from prometheus_client.registry import Collector
 
 from anthropic_metrics import __version__
+from anthropic_metrics.figures.gauges import FigureGauges
 from anthropic_metrics.kernel.ranges import iso
 from anthropic_metrics.logs import Flip, get_logger
 from anthropic_metrics.redaction import redact
@@ -48,6 +49,7 @@ class Metrics:
     differing: Gauge
     silenced: Gauge
     estimate_error: Gauge
+    figures: FigureGauges
 
     @classmethod
     def create(cls, *, process: bool = True) -> Self:
@@ -65,8 +67,11 @@ class Metrics:
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(f"anthropic_metrics_{name}", text, labels, registry=registry)
 
+        figures = FigureGauges()
+        registry.register(figures)
         return cls(
             registry=registry,
+            figures=figures,
             documents=counter("documents_total", "Documents by outcome (created, ...).", "stream", "outcome"),
             requests=counter("requests_total", "Requests sent, by server and answer.", "server", "status"),
             retries=counter("retries_total", "Requests sent again.", "server"),

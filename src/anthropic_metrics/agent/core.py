@@ -18,12 +18,14 @@ from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
 from anthropic_metrics.agent.runtime import AllHealth, Runtime
 from anthropic_metrics.alerts.watch import Watch
 from anthropic_metrics.budgets.ledger import collects_spend
+from anthropic_metrics.budgets.poller import JOB as BUDGETS_JOB
 from anthropic_metrics.config import Config
 from anthropic_metrics.digest.send import DigestSender
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import AuthError, MetricsError, Stopped, WrongOrganization
+from anthropic_metrics.figures.poller import FigurePoller
 from anthropic_metrics.health import Metrics, label
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.digests import hex_digest
@@ -72,7 +74,8 @@ class Agent:
         self.sink = self.runtime.sink(self._record_corrections)
         polled = [job for each in self.organizations for job in each.scheduled(self.sink)]
         digests = [job for each in self.organizations for job in self._digest(each)]
-        self.runtime.schedule([*polled, *self._watch(), *digests])
+        figures = [job for each in self.organizations for job in self._figures(each, polled)]
+        self.runtime.schedule([*polled, *self._watch(), *digests, *figures])
         self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
         self._ready = threading.Lock()
@@ -140,6 +143,20 @@ class Agent:
         client, inventory = organization.client, organization.inventory
         sender = DigestSender(config, client, inventory, clock=self.clock, stop=self.stop)
         return organization.labelled([sender.job(self.sink)])
+
+    def _figures(self, organization: Organization, polled: Sequence[Job]) -> list[Job]:
+        """The organization's figures for the metrics page, where they are asked for."""
+        if not self.config.health.figures:
+            return []
+        poller = FigurePoller(
+            organization.config,
+            organization.inventory.names,
+            organization.budgets,
+            self.runtime.metrics[organization.label].figures,
+            clock=self.clock,
+        )
+        counts = any((job.name, job.organization) == (BUDGETS_JOB, organization.label) for job in polled)
+        return organization.labelled([poller.job(self.sink, after=BUDGETS_JOB if counts else None)])
 
     def attempt(self, job: Job) -> Tally:
         """Run a job, whatever happens in it, and report it: log, health, metrics, agent stream.

@@ -24,6 +24,8 @@ from anthropic_metrics.kernel.ports import Progress, Sink, Terms
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 
+JOB = "budgets"
+
 
 class BudgetPoller:
     """A `kernel.ports.Poller`: budgets follow spend where it is collected, else the bill.
@@ -84,7 +86,7 @@ class BudgetPoller:
                 self._keep(period, states, names, sink, tally, now)
             return period_of(now, "monthly")
 
-        return Job("budgets", self.only, self.stream, self._interval, run, after=self._after)
+        return Job(JOB, self.only, self.stream, self._interval, run, after=self._after)
 
     def _keep(
         self,

@@ -35,10 +35,13 @@ def check(
     """Key, network, each Admin API endpoint, cluster, rights, templates, streams, Kibana: what works, how to
     mend the rest. Exit code 1 if anything failed; a warning or what is skipped fails nothing."""
     found = list(findings(load(config, embedded=embedded), utc_now()))
+    cures = [f"{each.what}: {each.cure} See {_see(each)}" for each in found if each.cure]
     rows = [(each.what, each.status.value, each.details, each.cure, _see(each)) for each in found]
     return Answer(
         CHECKS.table(rows),
-        notes=list(dict.fromkeys(f"{each.what}: {each.cure} See {_see(each)}" for each in found if each.cure)),
+        notes=list(
+            dict.fromkeys(f"{each.what}: {each.cure} See {_see(each)}" for each in found if each.cure)
+        ),
         code=1 if any(finding.status is Status.failed for finding in found) else 0,
     )
 

@@ -57,6 +57,9 @@ class HealthSettings(Section):
     token: ApiKey = Field(
         None, description="Bearer token that /v1/budgets asks for; without one everybody on the port may ask."
     )
+    figures: bool = Field(
+        False, description="Whether /metrics also has today's spend, the budgets and the peak of each limit."
+    )
 
 
 class LogSettings(Section):

@@ -11,7 +11,7 @@ from elasticsearch import Elasticsearch
 from typer.testing import CliRunner
 
 from anthropic_metrics.cli import app
-from anthropic_metrics.config import UsageSettings
+from anthropic_metrics.config import HealthSettings, UsageSettings
 from anthropic_metrics.kernel.jobs import Kind
 from anthropic_metrics.simulator.lists import Shape
 from tests.harness.headroom_truth import Key, Truth
@@ -119,6 +119,29 @@ def assert_limit_changes_are_told(w: World) -> None:
     assert sum(each is not None for each in found) == len(told)
 
 
+def assert_metrics_have_the_peaks_of_the_last_hour(w: World) -> None:
+    """With `health.figures`: the highest share of each limit in the windows of the last hour."""
+    since, expected = w.clock.now() - timedelta(hours=1), dict[tuple[str, str, str], float]()
+    for source in w.sources("headroom"):
+        each = source["anthropic"]["headroom"]
+        if not each["unmapped"] and datetime.fromisoformat(each["window_start"]) >= since:
+            name = source["anthropic"].get("workspace", {}).get("name") or "(all)"
+            key = (name, each["group_name"], each["limit_type"])
+            expected[key] = max(expected.get(key, 0.0), each["peak_share"])
+    before = w.config
+    w.config = before.model_copy(update={"health": HealthSettings(port=0, figures=True)})
+    with w.agent() as agent:
+        attempt(agent, [job for job in agent.jobs if job.name == "figures"])
+        (family,) = (
+            each for each in agent.runtime.metrics[""].figures.collect() if each.name.endswith("peak_ratio")
+        )
+    w.config = before
+    labels = ("workspace", "group", "limit")
+    shown = {tuple(each.labels[name] for name in labels): each.value for each in family.samples}
+    assert shown == expected
+    assert expected
+
+
 def test_one_pass_with_default_settings_fills_the_table_and_the_what_if(
     es: Elasticsearch,
     elasticsearch_url: str,
@@ -136,6 +159,7 @@ def test_one_pass_with_default_settings_fills_the_table_and_the_what_if(
         assert {key: each["peak_share"] for key, each in found.items()} == {
             key: pytest.approx(each["peak_share"]) for key, each in expected.items()
         }
+        assert_metrics_have_the_peaks_of_the_last_hour(w)
         assert {caveat for each in found.values() for caveat in each["caveats"]} >= {
             "limits_assumed",
             "fast_included",

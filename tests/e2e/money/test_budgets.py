@@ -59,7 +59,7 @@ def counted(es: Elasticsearch, elasticsearch_url: str) -> Iterator[tuple[World, 
         es, elasticsearch_url, f"t{uuid.uuid4().hex[:8]}", now=NOW, days=4, usage=usage, series=16
     ) as w:
         given = Config.model_validate({"budgets": BUDGETS, "teams": TEAMS})
-        health = HealthSettings(port=0, token=SecretStr(TOKEN))
+        health = HealthSettings(port=0, token=SecretStr(TOKEN), figures=True)
         w.config = w.config.model_copy(
             update={"budgets": given.budgets, "teams": given.teams, "health": health}
         )
@@ -158,6 +158,30 @@ def test_the_port_answers_on_while_elasticsearch_is_away_with_older_figures(
         w.clock.advance(timedelta(hours=2))
         assert get(f"{url}/v1/budgets/everything")[1]["age_seconds"] == 7200
         w.clock.advance(timedelta(hours=-2))
+
+
+def test_the_metrics_page_has_the_spend_of_today_and_each_budget(counted: tuple[World, Agent]) -> None:
+    w, agent = counted
+    (job,) = [job for job in agent.jobs if job.name == "figures"]
+    assert job.after == "budgets"
+    attempt(agent, [job])
+    board = agent.organization.budgets.all()
+    assert board is not None
+    with served(agent) as url, urlopen(f"{url}/metrics") as page:
+        lines = page.read().decode().splitlines()
+    shown = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    today = sum(
+        source["anthropic"]["spend"].get("amount_usd", 0)
+        for source in w.sources("spend")
+        if source["@timestamp"] >= "2026-10-30"
+    )
+    spent = float(shown["anthropic_metrics_spend_today_dollars"])
+    assert spent == pytest.approx(today)
+    assert spent > 0
+    for body in board["budgets"]:
+        labels = f'budget="{body["name"]}",period="{body["period"]}",unit="{body["unit"]}"'
+        figure = shown.get(f"anthropic_metrics_budget_spent{{{labels}}}")
+        assert (figure and float(figure)) == body["spent"], body["name"]
 
 
 def test_documents_of_budgets_follow_the_configuration_and_a_past_period_keeps_its_own(

@@ -1,0 +1,102 @@
+"""Reads the figures of /metrics from the streams after each poll.
+
+While they cannot be read they are absent: an old figure would look like a present one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from anthropic_metrics.budgets.board import Board, Body
+from anthropic_metrics.budgets.ledger import Ledger, collects_spend
+from anthropic_metrics.budgets.period import period_of
+from anthropic_metrics.config import Config
+from anthropic_metrics.figures.gauges import FigureGauges, Figures, Labels, Values
+from anthropic_metrics.kernel.datasets import AGENT, HEADROOM, stream_name
+from anthropic_metrics.kernel.jobs import Job
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ports import Sink
+from anthropic_metrics.kernel.questions import Questions
+from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.tally import Tally
+
+LOOK_BACK = timedelta(hours=1)
+"""Whose peak minute the headroom gauge shows."""
+_WHOLE = "(all)"  # the organization itself, as the command `headroom` writes it
+_HEADROOM = "anthropic.headroom"
+_FIELDS = (
+    *(f"{_HEADROOM}.{name}" for name in ("peak_share", "group_name", "limit_type", "workspace_id")),
+    "anthropic.workspace.name",
+)
+
+
+class FigurePoller:
+    """A job of the agent that keeps the gauges of one organization; it writes nothing."""
+
+    def __init__(
+        self,
+        config: Config,
+        names: Callable[[datetime], Names],
+        board: Board,
+        gauges: FigureGauges,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._config = config
+        self._names = names
+        self._board = board
+        self._gauges = gauges
+        self._clock = clock
+
+    def job(self, sink: Sink, *, after: str | None) -> Job:
+        """Follows the job `after`, best the one that counts the budgets; None: it has its own turns."""
+
+        def run(tally: Tally) -> Range:
+            now = self._clock()
+            names = self._names(now)
+            self._gauges.put(Figures())
+            self._gauges.put(self.read(sink.ask, names, now))
+            return Range(now - LOOK_BACK, now)
+
+        stream = stream_name(AGENT, self._config.namespace)
+        return Job("figures", "figures", stream, self._config.usage.interval, run, after=after)
+
+    def read(self, ask: Questions, names: Names, now: datetime) -> Figures:
+        """The figures at `now`. Raises what the questions raise."""
+        bodies = (self._board.all() or {"budgets": []})["budgets"]
+        known = [body for body in bodies if not body["problem"]]
+        return Figures(
+            spend=self._spend(ask, names, now),
+            budget_limit={_budget(body): float(body["limit"]) for body in known},
+            budget_spent={_budget(body): float(body["spent"]) for body in known},
+            peak=self._peak(ask, names, now),
+        )
+
+    def _spend(self, ask: Questions, names: Names, now: datetime) -> Values:
+        """Nothing where only the bill is collected: it is a day late."""
+        if not collects_spend(self._config):
+            return {}
+        ledger = Ledger(ask, self._config.namespace, names.organization_id, from_spend=True)
+        ledger.refresh()
+        days = ledger.days({}, period_of(now, "daily"))
+        return {(): float(sum(day.whole for day in days.values()))}
+
+    def _peak(self, ask: Questions, names: Names, now: datetime) -> Values:
+        """The highest share of each limit in the windows that began within the last hour."""
+        stream = stream_name(HEADROOM, self._config.namespace)
+        ask.refresh(stream)
+        found: dict[Labels, float] = {}
+        span = Range(now - LOOK_BACK, now)
+        for _, source in ask.documents(stream, names.organization_id, span, _FIELDS):
+            headroom = source["anthropic"].get("headroom", {})
+            if "peak_share" not in headroom:
+                continue
+            whose = source["anthropic"].get("workspace", {}).get("name") or headroom.get("workspace_id")
+            labels = (whose or _WHOLE, headroom["group_name"], headroom["limit_type"])
+            found[labels] = max(found.get(labels, 0.0), float(headroom["peak_share"]))
+        return found
+
+
+def _budget(body: Body) -> Labels:
+    return body["name"], body["period"], body["unit"]
