@@ -39,9 +39,7 @@ def check(
     rows = [(each.what, each.status.value, each.details, each.cure, _see(each)) for each in found]
     return Answer(
         CHECKS.table(rows),
-        notes=list(
-            dict.fromkeys(f"{each.what}: {each.cure} See {_see(each)}" for each in found if each.cure)
-        ),
+        notes=list(dict.fromkeys(cures)),
         code=1 if any(finding.status is Status.failed for finding in found) else 0,
     )
 
