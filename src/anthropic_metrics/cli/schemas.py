@@ -22,7 +22,11 @@ _KINDS: dict[Kind, dict[str, Any]] = {
     "integer": {"type": ["integer", "null"]},
     "number": {"type": ["number", "null"]},
     "share": {"type": ["number", "null"], "description": "1 is the whole."},
-    "decimal": {"type": ["string", "null"], "pattern": r"^-?[0-9]+(\.[0-9]+)?$"},
+    "decimal": {
+        "type": ["string", "integer", "null"],
+        "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
+        "description": "Exact: dollars as text; a count, such as of tokens, as a number.",
+    },
     "time": {"type": ["string", "null"], "format": "date-time", "pattern": "Z$"},
     "duration": {"type": ["string", "null"], "pattern": "^[0-9]+(s|m|h|d)$"},
     "boolean": {"type": ["boolean", "null"]},
