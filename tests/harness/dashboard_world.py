@@ -15,7 +15,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Backfill, UsageSettings
-from anthropic_metrics.config.budgets import old_budgets
+from anthropic_metrics.config.budgets import BudgetSettings, old_budgets
 from anthropic_metrics.kibana.ask import Answer, ask, since
 from anthropic_metrics.kibana.definitions import load_bundle
 from tests.harness.dashboard_truth import BILL_KINDS, USAGE_KINDS, Row, Truth, by, day_of, truth
@@ -24,7 +24,10 @@ from tests.harness.world import World, attempt, world
 NOW = datetime(2026, 10, 6, 15, 42, 10, tzinfo=UTC)
 LOOKED_BEFORE = timedelta(days=2)
 USAGE_DAYS = timedelta(days=14)
-BUDGETS = old_budgets(organization_usd=2000, workspaces={"Production": 100, "Default": 50, "Unused": 30})
+BUDGETS = (
+    *old_budgets(organization_usd=2000, workspaces={"Production": 100, "Default": 50, "Unused": 30}),
+    BudgetSettings(name="batch tokens", tokens=10**12),
+)
 # Lines that the bill lacks: model and UTC day; None is the whole bill of the day.
 UNBILLED = (
     ("claude-haiku-4-5-20251001", NOW - timedelta(days=1)),

@@ -32,18 +32,22 @@ class SpendLimits:
 
     client: AdminClient
     refusal: str = ""
+    failure: str = ""
     _limits: list[SpendLimit] = field(default_factory=list)
     _next: datetime | None = None
     _read_at: datetime | None = None
 
     def read(self, now: datetime, problems: Problems) -> list[SpendLimit]:
-        """The limits as of now; those read before where the API fails. `refusal` says why there are none."""
+        """The limits as of now; those read before where the API fails.
+
+        `refusal` says why there are none, `failure` why they could not be read this time.
+        """
         if self._next is not None and self._read_at is not None and self._read_at <= now < self._next:
             return self._limits
         self._read_at, self._next = now, now + _EVERY
         try:
             self._limits = endpoints.spend_limits(self.client, problems=problems)
-            self.refusal = ""
+            self.refusal = self.failure = ""
         except (AuthError, BadRequest) as error:
             if isinstance(error, AuthError) and error.status == 401:
                 raise
@@ -53,7 +57,8 @@ class SpendLimits:
         except Stopped:
             raise
         except MetricsError as error:
-            log.warning("spend_limits_kept", reason=str(error))
+            self.failure = str(error)
+            log.warning("spend_limits_kept", reason=self.failure)
         return self._limits
 
 

@@ -91,7 +91,7 @@ def budgets(config: ConfigOption = None, embedded: EmbeddedOption = False) -> An
         BUDGETS.table(
             [_row(state) for state in states], title=f"Budgets at {now:%Y-%m-%d %H:%M} UTC", empty=NO_BUDGETS
         ),
-        notes=list(_notes(settings, states, spend_limits.refusal)),
+        notes=list(_notes(settings, states, spend_limits.refusal or spend_limits.failure)),
         problems=[*told, *filter(None, [str(problems)])],
         code=1 if exceeded or told else 0,
     )

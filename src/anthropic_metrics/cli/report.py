@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -10,16 +11,21 @@ from typing import Annotated
 
 import typer
 
+from anthropic_metrics.admin_api.replies import Problems
 from anthropic_metrics.agent.core import utc_now
+from anthropic_metrics.budgets.limits import SpendLimits, budgets_of
 from anthropic_metrics.cli.common import ConfigOption, load
 from anthropic_metrics.cli.costs import LAST_MONTH
 from anthropic_metrics.cli.ledgers import Books, books, remarks, settled_note, unread
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config
-from anthropic_metrics.errors import ConfigError, MetricsError
+from anthropic_metrics.config.budgets import BudgetSettings
+from anthropic_metrics.errors import BadRequest, ConfigError, MetricsError
 from anthropic_metrics.finance.budgets import budget_lines, need_usage, of_month, unfitting
+from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.focus import focus_csv
 from anthropic_metrics.finance.grouping import By, Labels, group, parse_by, summed
+from anthropic_metrics.finance.outlook import Outlook, days_before
 from anthropic_metrics.finance.page import html_page
 from anthropic_metrics.finance.period import month as month_from
 from anthropic_metrics.finance.report import Kind, Money, Report, daily, movers, sections, team_fields
@@ -27,7 +33,8 @@ from anthropic_metrics.finance.save import check_target, save
 from anthropic_metrics.finance.shown import rounded
 from anthropic_metrics.finance.text_files import csv_text, json_text
 from anthropic_metrics.finance.workbook import workbook
-from anthropic_metrics.spend.table import list_prices
+from anthropic_metrics.forecast.model import Forecast
+from anthropic_metrics.spend.table import configured_prices, list_prices
 
 
 class FileFormat(StrEnum):
@@ -97,13 +104,20 @@ def report(
     with books(load(config), now) as found:
         bys = parse_by(by or _usual(found), found.names)
         by_key = kind is Kind.quota or chosen is FileFormat.focus
-        budgets = of_month(found.config.budgets)
-        with_usage = by_key or found.needs_keys(bys, None) or need_usage(budgets, found.names)
+        own = of_month(found.config.budgets)
+        with_usage = by_key or found.needs_keys(bys, None) or need_usage(own, found.names)
         ledger = found.wanted(period, with_usage=with_usage)
         if chosen is FileFormat.focus:
             if not ledger.lines:
                 raise ConfigError(f"There is no bill for {period.label} yet, and a FOCUS file needs rows")
-            content = focus_csv(ledger, found.names, list_prices(), version=focus_version, bom=bom)
+            content = focus_csv(
+                ledger,
+                found.names,
+                list_prices(),
+                configured=configured_prices(found.config.prices),
+                version=focus_version,
+                bom=bom,
+            )
             save(output, content.encode(), overwrite=overwrite)
             ledgers = [ledger]
         else:
@@ -187,11 +201,12 @@ def _report(found: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key
     charges, before = money.of(by_key=False)
     labels = Labels(names)
     whole = summed(group(charges, By(("model",)), labels, open_days=ledger.open_days, before=before))
-    budgets = of_month(found.config.budgets)
-    notes = [settled_note(ledger), *remarks(found, [ledger]), *unread([ledger, money.before])]
-    notes += unfitting(budgets, names)
-    if others := len(found.config.budgets) - len(budgets):
-        notes.append(f"Daily and weekly budgets ({others}) are not in a month's report; `budgets` has them.")
+    budgets, told = _budgets(found)
+    outlook = _outlook(found, money)
+    notes = [settled_note(ledger), *remarks(found, [ledger]), *unread([ledger, money.before]), *told]
+    forecast = None if outlook is None else outlook.whole(charges)
+    if forecast is not None:
+        notes.append(_forecast_note(forecast))
     return Report(
         kind=kind,
         period=ledger.period,
@@ -203,7 +218,48 @@ def _report(found: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key
         days=daily(ledger, found.now),
         sections=sections(money, bys, names, by_key=by_key),
         movers=movers(money, names),
-        budgets=tuple(budget_lines(budgets, ledger, names)),
+        budgets=tuple(budget_lines(budgets, ledger, names, outlook)),
+        forecast=forecast,
         notes=tuple(notes),
         team_fields=team_fields(names),
     )
+
+
+def _budgets(found: Books) -> tuple[list[BudgetSettings], list[str]]:
+    """The monthly budgets, then the Console's monthly spend limits; and what the reader is told of them."""
+    own, limits = of_month(found.config.budgets), SpendLimits(found.client)
+    problems = Problems()
+    caps = of_month(budgets_of(limits.read(found.now, problems), found.names))
+    told = list(unfitting(own, found.names))
+    if others := len(found.config.budgets) - len(own):
+        told.append(f"Daily and weekly budgets ({others}) are not in a month's report; `budgets` has them.")
+    if caps:
+        told.append("Budgets that begin with `limit:` are the Console's spend limits of today.")
+    if limits.refusal or limits.failure:
+        told.append(f"Spend limits of the Console cannot be read: {limits.refusal or limits.failure}")
+    if problems.total:
+        told.append(str(problems))
+    return [*own, *caps], told
+
+
+def _outlook(found: Books, money: Money) -> Outlook | None:
+    """What a forecast needs, where the month is not over."""
+    if money.ledger.period.is_over(found.now):
+        return None
+    older = days_before(money.before.period, found.now)
+    lines: Sequence[Charge] = ()
+    if older is not None:
+        # The API may refuse days that are older than the organization.
+        with suppress(BadRequest):
+            lines = found.ledger(older, with_usage=False).charges(by_key=False)
+    return Outlook(
+        found.now,
+        found.config.spend.settle_after,
+        (*lines, *money.before.charges(by_key=False)),
+        tuple(money.before.shares or ()),
+    )
+
+
+def _forecast_note(seen: Forecast) -> str:
+    young = " Less than two weeks of history, so the band is an assumption." if seen.is_young else ""
+    return f"The forecast rests on the bill of {seen.days} days; its last two days are forecast too.{young}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from anthropic_metrics.budgets.scope import target, whose
+from anthropic_metrics.budgets.limits import PREFIX
+from anthropic_metrics.budgets.scope import Target, target, whose
 from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By
 from anthropic_metrics.finance.ledger import Ledger
+from anthropic_metrics.finance.outlook import Outlook
 from anthropic_metrics.finance.report import BudgetLine
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Terms
@@ -31,19 +33,34 @@ def _needs_usage(budget: BudgetSettings, names: Names) -> bool:
     return budget.tokens is not None or budget.api_key is not None or by_team
 
 
-def budget_lines(budgets: Sequence[BudgetSettings], ledger: Ledger, names: Names) -> Iterator[BudgetLine]:
-    """One line for each budget; one whose name fits nothing has spent nothing. The ledger has shares where
-    `need_usage` says so."""
+def budget_lines(
+    budgets: Sequence[BudgetSettings], ledger: Ledger, names: Names, outlook: Outlook | None = None
+) -> Iterator[BudgetLine]:
+    """One line for each budget, without figures where its name fits nothing. The ledger has shares where
+    `need_usage` says so. With an outlook, of a month that is not over, each has its forecast."""
     for budget in budgets:
-        charges = ledger.charges(by_key=_needs_usage(budget, names))
+        by_key = _needs_usage(budget, names)
         found = target(budget, names)
-        own = [charge for charge in charges if not found.problem and _counts(found.terms, charge, names)]
-        label = f"{budget.name} ({whose(budget)})"
-        if budget.usd is not None:
-            yield BudgetLine(label, Usd(budget.usd), total(charge.amount for charge in own))
-        else:
-            used = sum(charge.tokens for charge in own)
-            yield BudgetLine(label, None, None, budget.tokens, used)
+
+        def own(charges: Iterable[Charge], found: Target = found) -> list[Charge]:
+            return [each for each in charges if not found.problem and _counts(found.terms, each, names)]
+
+        now = own(ledger.charges(by_key=by_key))
+        forecast, runs_out = None, None
+        if outlook is not None and not found.problem:
+            earlier = outlook.earlier_shares if by_key else outlook.earlier
+            forecast, runs_out = outlook.of(budget, [*now, *own(earlier)])
+        spent = None if found.problem or budget.usd is None else total(charge.amount for charge in now)
+        used = None if found.problem or budget.usd is not None else sum(charge.tokens for charge in now)
+        yield BudgetLine(
+            budget.name if budget.name.startswith(PREFIX) else f"{budget.name} ({whose(budget)})",
+            None if budget.usd is None else Usd(budget.usd),
+            spent,
+            budget.tokens,
+            used,
+            forecast,
+            runs_out,
+        )
 
 
 def unfitting(budgets: Iterable[BudgetSettings], names: Names) -> Iterator[str]:

@@ -40,6 +40,8 @@ _SEARCHES_PER_UNIT = 1000
 _CACHE_ACTIONS = {"cache_read": "Read", "cache_write_5m": "Write 5m", "cache_write_1h": "Write 1h"}
 _UNIT_DIGITS = Decimal(1).scaleb(-14)
 _BY_KEY = By(("key",))
+NO_PRICES = PriceTable(())
+Prices = tuple[tuple[str, PriceTable], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,19 @@ class _Quantity:
 
 
 def focus_csv(
-    ledger: Ledger, names: Names, prices: PriceTable, *, version: str = "1.2", bom: bool = False
+    ledger: Ledger,
+    names: Names,
+    listed: PriceTable,
+    *,
+    configured: PriceTable = NO_PRICES,
+    version: str = "1.2",
+    bom: bool = False,
 ) -> str:
     """The file. BilledCost adds up to the bill exactly; no number has an exponent.
 
-    `ledger` has to be read with usage.
+    `ledger` has to be read with usage. A price that is `configured` goes before the one that is `listed`.
     """
+    prices: Prices = (("configured", configured), ("list", listed))
     labels = Labels(names)
     out = io.StringIO()
     writer: csv.DictWriter[str] | None = None
@@ -85,7 +94,7 @@ def _row(
     charge: Charge,
     names: Names,
     labels: Labels,
-    prices: PriceTable,
+    prices: Prices,
     open_days: frozenset[date],
     version: str,
 ) -> dict[str, str]:
@@ -172,9 +181,9 @@ def _details(charge: Charge) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def _costs(charge: Charge, prices: PriceTable) -> dict[str, str]:
+def _costs(charge: Charge, prices: Prices) -> dict[str, str]:
     quantity = _quantity(charge)
-    per_unit = _list_price(charge, prices) if quantity.known else None
+    basis, per_unit = _list_price(charge, prices) if quantity.known else ("billed", None)
     cost = charge.amount
     own = _unit_price(cost, quantity.priced)
     listed = own if per_unit is None else per_unit
@@ -197,7 +206,7 @@ def _costs(charge: Charge, prices: PriceTable) -> dict[str, str]:
         "ConsumedUnit": quantity.unit,
         "PricingCurrency": "USD",
         "PricingUnit": quantity.pricing_unit,
-        "x_ListCostBasis": "billed" if per_unit is None else "list",
+        "x_ListCostBasis": basis,
     }
 
 
@@ -211,13 +220,15 @@ def _quantity(charge: Charge) -> _Quantity:
     return _Quantity(Decimal(1), "Units", Decimal(1), "Units", known=False)
 
 
-def _list_price(charge: Charge, prices: PriceTable) -> Usd | None:
-    """The list price of one pricing unit; None where the table does not have it."""
+def _list_price(charge: Charge, prices: Prices) -> tuple[str, Usd | None]:
+    """The price of one pricing unit without discounts, from the first table that has it, and which it is."""
     part = PART_NAMES.index(charge.meter)
-    price = prices.per_million(charge.dimensions, part, charge.day)
-    if price is None or part != SEARCHES:
-        return price
-    return Usd(EXACT.multiply(price, Decimal(_SEARCHES_PER_UNIT).scaleb(-6)))
+    for basis, table in prices:
+        price = table.per_million(charge.dimensions, part, charge.day)
+        if price is not None:
+            per_search = Decimal(_SEARCHES_PER_UNIT).scaleb(-6)
+            return basis, Usd(EXACT.multiply(price, per_search)) if part == SEARCHES else price
+    return "billed", None
 
 
 def _unit_price(cost: Usd, priced: Decimal) -> Usd:

@@ -14,10 +14,13 @@ from anthropic_metrics.finance.report import Report
 from anthropic_metrics.finance.sheets import Column, Row, Sheet, sheets
 from anthropic_metrics.finance.shown import percent, rounded
 from anthropic_metrics.spend.money import Usd
+from anthropic_metrics.spend.settle import DAY
 
 _NUMBERS = frozenset({"usd", "cents", "share", "integer"})
 _WIDTH, _HEIGHT, _LEFT, _FOOT, _HEAD = 1000, 220, 70, 22, 8
 _STEPS = 4
+# Tables that the chart and the facts show.
+_ELSEWHERE = frozenset({"Days", "Forecast"})
 _WORD = re.compile(r"\s+|\S+")
 _PIECE = re.compile(r".{1,16}", re.DOTALL)
 _SHORT = 30  # rows: a table that a printed page holds whole
@@ -38,7 +41,7 @@ def html_page(report: Report) -> str:
             f'<p class="about">{escape(_about(report))}</p>',
             *_facts(report),
             *_chart(report),
-            *(part for sheet in sheets(report) if sheet.title != "Days" for part in _table(sheet)),
+            *(part for sheet in sheets(report) if sheet.title not in _ELSEWHERE for part in _table(sheet)),
             '<ul class="notes">',
             *(f"<li>{escape(note)}</li>" for note in report.notes),
             "</ul></body></html>",
@@ -63,6 +66,10 @@ def _facts(report: Report) -> Iterator[str]:
         ("Change", change),
         ("Days settled", f"{settled} of {(report.period.end - report.period.start).days}"),
     ]
+    if report.forecast is not None:
+        seen = report.forecast
+        facts.append((f"Expected by {report.period.end - DAY}", f"${seen.expected:,.2f}"))
+        facts.append(("80 % band", f"${seen.low:,.0f} to ${seen.high:,.0f}"))
     if report.last is not None:
         since = Usd(report.whole.amount - report.last.amount)
         facts.append((f"Since the report of {report.last.made_at:%Y-%m-%d}", rounded(since)))

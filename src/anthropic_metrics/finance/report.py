@@ -13,6 +13,7 @@ from anthropic_metrics.finance.grouping import By, Group, Labels, group, summed
 from anthropic_metrics.finance.invoice import CENT, EXACT_ROUNDING, cents
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.period import Period
+from anthropic_metrics.forecast.model import Forecast
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.spend.money import EXACT, Usd, total
 
@@ -43,13 +44,18 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class BudgetLine:
-    """A budget of the month, in dollars or in tokens, and what was spent or used of it."""
+    """A budget of the month, in dollars or in tokens, and what was spent or used of it; None: nothing counts.
+
+    In a month that is not over with the forecast of its end, and the day on which it runs out.
+    """
 
     name: str
     allowed: Usd | None
     spent: Usd | None
     allowed_tokens: int | None = None
     used_tokens: int | None = None
+    forecast: Forecast | None = None
+    runs_out: date | None = None
 
     @property
     def left(self) -> Usd | None:
@@ -59,10 +65,17 @@ class BudgetLine:
         return Usd(total((self.allowed, Usd(-self.spent))))
 
     @property
+    def left_tokens(self) -> int | None:
+        """Negative where more was used; None for a budget in dollars."""
+        if self.allowed_tokens is None or self.used_tokens is None:
+            return None
+        return self.allowed_tokens - self.used_tokens
+
+    @property
     def share(self) -> float | None:
-        """What was spent or used of it; None for a budget of nothing."""
+        """What was spent or used of it; None where nothing counts."""
         if self.allowed_tokens:
-            return (self.used_tokens or 0) / self.allowed_tokens
+            return None if self.used_tokens is None else self.used_tokens / self.allowed_tokens
         return float(self.spent / self.allowed) if self.allowed and self.spent is not None else None
 
 
@@ -87,7 +100,8 @@ class LastReport:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the files show. `last` and `corrections` are None where no cluster remembers reports."""
+    """All that the files show. `last` and `corrections` are None where no cluster remembers reports,
+    `forecast` for a month that is over."""
 
     kind: Kind
     period: Period
@@ -100,6 +114,7 @@ class Report:
     sections: tuple[Section, ...]
     movers: tuple[Group, ...]
     budgets: tuple[BudgetLine, ...] = ()
+    forecast: Forecast | None = None
     last: LastReport | None = None
     corrections: tuple[Correction, ...] | None = None
     notes: tuple[str, ...] = ()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 from anthropic_metrics.finance.grouping import Group, subtotals
+from anthropic_metrics.finance.invoice import CENT
 from anthropic_metrics.finance.report import BudgetLine, Kind, Report, Section
 from anthropic_metrics.finance.shown import plain
+from anthropic_metrics.forecast.model import Forecast
 
 ColumnKind = Literal["text", "usd", "cents", "share", "integer", "date", "time"]
-Level = Literal["group", "subtotal", "total"]
+Level = Literal["group", "subtotal", "total", "budget", "forecast"]
 TOTAL = "Total"
 TEAM_FIELDS = ("cost_centre", "owner", "environment", "project")
 
@@ -57,6 +60,14 @@ _TITLES = {
     "budget_usd": "Budget",
     "spent_usd": "Spent",
     "left_usd": "Left",
+    "so_far_usd": "So far",
+    "budget_tokens": "Budget",
+    "used_tokens": "Used",
+    "left_tokens": "Left",
+    "share": "Share",
+    **{f"forecast_{unit}": "Forecast" for unit in ("usd", "tokens")},
+    **{f"forecast_low_{unit}": "80 % from" for unit in ("usd", "tokens")},
+    **{f"forecast_high_{unit}": "80 % to" for unit in ("usd", "tokens")},
     "old_usd": "Was",
     "new_usd": "Is",
 }
@@ -64,7 +75,8 @@ _TITLES = {
 
 def sheets(report: Report) -> Iterator[Sheet]:
     """Every table of a report: its groupings first, but budgets before them where it is about quotas."""
-    budgets = [_budgets(report)] if report.budgets else []
+    yield from forecast_sheet(report)
+    budgets = list(budget_sheets(report))
     if report.kind is Kind.quota:
         yield from budgets
     for section in report.sections:
@@ -147,23 +159,72 @@ def _team_fields(report: Report, section: Section) -> Sequence[str]:
     return [name for name in TEAM_FIELDS if any(name in own for own in fields.values())]
 
 
-def _budgets(report: Report) -> Sheet:
-    has_tokens = any(each.allowed_tokens for each in report.budgets)
+def forecast_sheet(report: Report) -> Iterator[Sheet]:
+    """One row: what the month that is not over is expected to cost."""
+    if report.forecast is not None:
+        columns = (
+            Column("so_far_usd", "usd"),
+            *_forecast_columns("usd"),
+            Column("days_of_history", "integer"),
+        )
+        seen = report.forecast
+        cells = (plain(report.whole.amount), *_dollars(seen), seen.days)
+        yield Sheet("Forecast", columns, (Row(cells, "forecast"),))
+
+
+def budget_sheets(report: Report) -> Iterator[Sheet]:
+    """The budgets in dollars and those in tokens, each a table."""
+    in_dollars = [each for each in report.budgets if each.allowed is not None]
+    in_tokens = [each for each in report.budgets if each.allowed is None]
+    if in_dollars:
+        yield _budgets(report, "Budgets", "usd", in_dollars)
+    if in_tokens:
+        yield _budgets(report, "Token budgets", "tokens", in_tokens)
+
+
+def _budgets(
+    report: Report, title: str, unit: Literal["usd", "tokens"], budgets: Sequence[BudgetLine]
+) -> Sheet:
+    kind: ColumnKind = "usd" if unit == "usd" else "integer"
+    is_open = report.forecast is not None
     columns = (
         Column("budget"),
-        Column("budget_usd", "usd"),
-        Column("spent_usd", "usd"),
-        Column("left_usd", "usd"),
-        *((Column("budget_tokens", "integer"), Column("used_tokens", "integer")) if has_tokens else ()),
+        *(
+            Column(f"{name}_{unit}", kind)
+            for name in ("budget", "spent" if unit == "usd" else "used", "left")
+        ),
         Column("share", "share"),
+        *((*_forecast_columns(unit), Column("runs_out", "date")) if is_open else ()),
     )
 
     def row(each: BudgetLine) -> Row:
-        amounts = [None if x is None else plain(x) for x in (each.allowed, each.spent, each.left)]
-        tokens = (each.allowed_tokens, each.used_tokens) if has_tokens else ()
-        return Row((each.name, *amounts, *tokens, each.share), share=each.share)
+        figures: tuple[Any, ...] = (each.allowed_tokens, each.used_tokens, each.left_tokens)
+        if unit == "usd":
+            figures = tuple(None if x is None else plain(x) for x in (each.allowed, each.spent, each.left))
+        seen: tuple[Any, ...] = ()
+        if is_open:
+            seen = (*(_dollars if unit == "usd" else _tokens)(each.forecast), each.runs_out)
+        return Row((each.name, *figures, each.share, *seen), "budget", each.share)
 
-    return Sheet("Budgets", columns, tuple(map(row, report.budgets)))
+    return Sheet(title, columns, tuple(map(row, budgets)))
+
+
+def _forecast_columns(unit: Literal["usd", "tokens"]) -> Iterator[Column]:
+    for name in ("forecast", "forecast_low", "forecast_high"):
+        yield Column(f"{name}_{unit}", "usd" if unit == "usd" else "integer")
+
+
+def _dollars(seen: Forecast | None) -> tuple[Decimal | None, ...]:
+    """Whole cents: a forecast has no further digits."""
+    if seen is None:
+        return (None, None, None)
+    return tuple(Decimal(amount).quantize(CENT) for amount in (seen.expected, seen.low, seen.high))
+
+
+def _tokens(seen: Forecast | None) -> tuple[int | None, ...]:
+    if seen is None:
+        return (None, None, None)
+    return tuple(round(amount) for amount in (seen.expected, seen.low, seen.high))
 
 
 def _movers(report: Report) -> Sheet:

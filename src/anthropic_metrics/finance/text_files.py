@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from anthropic_metrics.finance.report import Report
-from anthropic_metrics.finance.sheets import Sheet, grouping, sheets
+from anthropic_metrics.finance.sheets import Sheet, budget_sheets, forecast_sheet, grouping, sheets
 from anthropic_metrics.finance.shown import plain
 from anthropic_metrics.kernel.ranges import iso
 
@@ -19,23 +19,27 @@ BOM = "\ufeff"
 
 
 def csv_text(report: Report, *, bom: bool = False) -> str:
-    """One table of all groupings: `grouping` and `level` tell the rows apart, a column each for every way.
+    """One table of all groupings, the forecast and the budgets: `grouping` and `level` tell the rows apart, a
+    column each for every way.
 
     RFC 4180: CRLF, quotes where needed, as many fields in each row. Amounts are exact; a text that a
     spreadsheet would take for a formula begins with an apostrophe.
     """
-    tables = [(section, grouping(report, section)) for section in report.sections]
+    tables = [(section.by.label, grouping(report, section)) for section in report.sections]
+    tables += [(sheet.title.lower(), sheet) for sheet in (*forecast_sheet(report), *budget_sheets(report))]
     names = list(dict.fromkeys(column.name for _, table in tables for column in table.columns))
-    ways = list(dict.fromkeys(way.replace(":", "_") for section, _ in tables for way in section.by.ways))
+    ways = list(
+        dict.fromkeys(way.replace(":", "_") for section in report.sections for way in section.by.ways)
+    )
     names = [*ways, *(name for name in names if name not in ways)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(["period", "kind", "grouping", "level", *names])
-    for section, table in tables:
+    for label, table in tables:
         for row in table.rows:
             cells = dict(zip((column.name for column in table.columns), row.cells, strict=True))
             own = [field_text(cells.get(name)) for name in names]
-            writer.writerow([report.period.label, report.kind, section.by.label, row.level, *own])
+            writer.writerow([report.period.label, report.kind, label, row.level, *own])
     return (BOM if bom else "") + out.getvalue()
 
 

@@ -68,7 +68,7 @@ class _Styles:
     def of(self, kind: str, level: str = "group") -> Any:
         if (kind, level) not in self._made:
             look: dict[str, Any] = {"num_format": _FORMATS[kind]}
-            if level != "group":
+            if level in {"subtotal", "total", "head"}:
                 look["bold"] = True
             if level == "total":
                 look["top"] = 1
@@ -91,6 +91,12 @@ def _summary(page: Any, report: Report, styles: _Styles) -> None:
         ("Change", "usd", report.whole.change),
         ("Of it not settled", "usd", report.whole.open_amount),
     ]
+    if report.forecast is not None:
+        rows += [
+            ("Expected at its end", "usd", Decimal(report.forecast.expected)),
+            ("80 % band from", "usd", Decimal(report.forecast.low)),
+            ("80 % band to", "usd", Decimal(report.forecast.high)),
+        ]
     if report.last is not None:
         rows += [
             ("Last report (UTC)", "time", report.last.made_at),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -84,11 +85,14 @@ def _spent(w: World, workspace: str | None = None) -> float:
     """What the month's documents of spend add up to."""
     found = [
         source["anthropic"]["spend"].get("amount_usd", 0.0)
-        for source in w.sources("spend")
-        if source["@timestamp"] >= month_of(NOW).isoformat()
-        and workspace in (None, source["anthropic"]["workspace"].get("name"))
+        for source in _month(w)
+        if workspace in (None, source["anthropic"]["workspace"].get("name"))
     ]
     return float(sum(found))
+
+
+def _month(w: World) -> list[dict[str, Any]]:
+    return [source for source in w.sources("spend") if source["@timestamp"] >= month_of(NOW).isoformat()]
 
 
 def test_the_month_to_date_stands_against_the_organization_s_budget(filled: World) -> None:
@@ -101,8 +105,15 @@ def test_the_month_to_date_stands_against_the_organization_s_budget(filled: Worl
 
 
 def test_each_budget_stands_with_what_is_spent_and_left_of_it_and_so_do_spend_limits(filled: World) -> None:
-    name = "overview: Budgets, USD"
+    name = "overview: Budgets"
     rows = asked(filled, name).records()
+    tokens = next(row for row in rows if row["name"] == "batch tokens")
+    assert (tokens["tokens"], tokens["budget"], tokens["spent"]) == (1e12, None, None)
+    used = sum(source["anthropic"]["spend"]["total_tokens"] for source in _month(filled))
+    assert tokens["used_tokens"] == used
+    assert tokens["used"] == pytest.approx(used / 1e12)
+    assert tokens["forecast_tokens"] > used
+    rows.remove(tokens)
     wanted = {
         "organization": (2000, _spent(filled)),
         "workspace Production": (100, _spent(filled, "Production")),

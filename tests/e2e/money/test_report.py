@@ -73,6 +73,7 @@ def test_the_workbook_has_numbers_dates_a_frozen_head_and_a_sheet_for_each_group
         "By team",
         "By key",
         "Budgets",
+        "Token budgets",
         "Movers",
         "Days",
     ]
@@ -94,7 +95,7 @@ def test_json_has_the_whole_report_with_exact_amounts(w: FinanceWorld, bill: Dec
 
     assert (Decimal(body["usd"]), body["settled"]) == (bill, True)
     tables = {table["title"]: table["rows"] for table in body["tables"]}
-    assert {"Budgets", "By team", "By model", "Movers", "Days"} == set(tables)
+    assert {"Budgets", "Token budgets", "By team", "By model", "Movers", "Days"} == set(tables)
     assert sum(Decimal(day["usd"]) for day in tables["Days"]) == bill
     truth = w.simulation.usage_rows(
         datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC), "1d"
@@ -117,16 +118,37 @@ def test_the_budgets_of_a_month_stand_against_what_the_groupings_say(
     )
 
     tables = {table["title"]: table["rows"] for table in body["tables"]}
-    budgets = {row["budget"].split()[0]: row for row in tables["Budgets"]}
+    budgets = {row["budget"].split()[0]: row for row in (*tables["Budgets"], *tables["Token budgets"])}
     team = next(row for row in tables["By team"] if row["team"] == "platform")
     key = next(row for row in tables["By key"] if row["key"] == "nightly-batch")
     assert Decimal(budgets["everything"]["spent_usd"]) == bill
     assert budgets["platform"]["spent_usd"] == team["usd"]
     assert Decimal(budgets["platform"]["left_usd"]) == Decimal("0.01") - Decimal(team["usd"])
     assert (budgets["night"]["used_tokens"], budgets["night"]["budget_tokens"]) == (key["tokens"], 1_000)
-    assert budgets["gone"]["spent_usd"] == "0"
+    assert (budgets["gone"]["spent_usd"], budgets["gone"]["share"]) == (None, None)
+    caps = {row["budget"]: row for row in tables["Budgets"] if row["budget"].startswith("limit: ")}
+    assert Decimal(caps["limit: organization"]["spent_usd"]) == bill
+    assert any("are the Console's spend limits of today" in note for note in body["notes"])
     assert any("there is no workspace Nowhere" in note for note in body["notes"])
     assert any("Daily and weekly budgets (1) are not in a month's report" in note for note in body["notes"])
+
+
+def test_a_month_that_runs_has_a_forecast_with_a_band_that_its_budgets_share(
+    w: FinanceWorld, tmp_path: Path
+) -> None:
+    result = w.run("report", "--month", "this-month", "-o", str(tmp_path / "november.json"))
+
+    assert result.exit_code == 0, (result.output, result.exception)
+    body = json.loads((tmp_path / "november.json").read_text())
+    tables = {table["title"]: table["rows"] for table in body["tables"]}
+    (whole,) = tables["Forecast"]
+    low, middle, high = (
+        Decimal(whole[name]) for name in ("forecast_low_usd", "forecast_usd", "forecast_high_usd")
+    )
+    assert Decimal(whole["so_far_usd"]) == Decimal(body["usd"]) < low < middle < high
+    everything = next(row for row in tables["Budgets"] if row["budget"].startswith("everything"))
+    assert everything["forecast_usd"] == whole["forecast_usd"]
+    assert tables["Token budgets"][0]["forecast_tokens"] > tables["Token budgets"][0]["used_tokens"]
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,10 +17,11 @@ import pytest
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.grouping import By, Group
 from anthropic_metrics.finance.page import html_page
-from anthropic_metrics.finance.report import Kind, Report, Section, posted, posted_groups
+from anthropic_metrics.finance.report import BudgetLine, Kind, Report, Section, posted, posted_groups
 from anthropic_metrics.finance.save import save
-from anthropic_metrics.finance.text_files import csv_text, field_text
+from anthropic_metrics.finance.text_files import csv_text, field_text, json_text
 from anthropic_metrics.finance.workbook import workbook
+from anthropic_metrics.forecast.model import Forecast
 from anthropic_metrics.spend.money import total, usd
 from tests.harness.finance_samples import NOW, OCTOBER
 
@@ -32,6 +34,56 @@ def made(label: str = EVIL) -> Report:
     return Report(
         Kind.showback, OCTOBER, label, "id", NOW, replace(each, labels=()), frozenset(), (), (section,), ()
     )
+
+
+SEEN = Forecast(812.3456, 700.5, 910.25, 60)
+FORESEEN = replace(
+    made("Acme"),
+    forecast=SEEN,
+    budgets=(
+        BudgetLine("everything", usd("800"), usd("512.5"), forecast=SEEN, runs_out=date(2026, 10, 30)),
+        BudgetLine("batch", None, None, 1_000, 250, forecast=Forecast(600.4, 500.5, 700, 60)),
+        BudgetLine("gone", usd("5"), None),
+    ),
+)
+
+
+def test_a_forecast_its_band_and_the_budgets_are_in_csv_and_json_with_their_units() -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_text(FORESEEN), newline=""), strict=True))
+    tables = {table["title"]: table["rows"] for table in json.loads(json_text(FORESEEN))["tables"]}
+
+    band = {"forecast_usd": "812.35", "forecast_low_usd": "700.50", "forecast_high_usd": "910.25"}
+    budget, gone, token = (row for row in rows if row["level"] == "budget")
+    for found in (rows[-4], tables["Forecast"][0], budget, tables["Budgets"][0]):
+        assert {name: found[name] for name in band} == band
+    assert (budget["left_usd"], budget["runs_out"]) == ("287.5", "2026-10-30")
+    assert (gone["budget_usd"], gone["spent_usd"], gone["left_usd"], gone["share"]) == ("5", "", "", "")
+    assert (token["left_tokens"], token["share"], token["forecast_high_tokens"]) == ("750", "0.25", "700")
+    assert tables["Token budgets"][0]["forecast_tokens"] == 600
+    assert not any(row["usd"] for row in rows if row["level"] in {"budget", "forecast"})
+
+
+def test_a_forecast_and_its_band_are_in_the_workbook_and_on_the_page() -> None:
+    book = openpyxl.load_workbook(io.BytesIO(workbook(FORESEEN)))
+    page = html_page(FORESEEN)
+
+    summary = {row[0]: row[1] for row in book["Summary"].iter_rows(values_only=True)}
+    assert [summary[name] for name in ("Expected at its end", "80 % band from", "80 % band to")] == [
+        pytest.approx(amount) for amount in (SEEN.expected, SEEN.low, SEEN.high)
+    ]
+    budgets = dict(zip(*book["Budgets"].iter_rows(max_row=2, values_only=True), strict=True))
+    assert budgets["Runs out"] == datetime(2026, 10, 30)  # noqa: DTZ001 # dates of a workbook have no zone
+    assert (budgets["Forecast"], budgets["80 % from"], budgets["80 % to"]) == (812.35, 700.5, 910.25)
+    assert book["Token budgets"]["F2"].value == 600
+    for shown in ("Expected by 2026-10-31", "$812.35", "$700 to $910", "2026-10-30"):
+        assert shown in page
+
+
+def test_a_month_that_is_over_has_no_column_of_a_forecast() -> None:
+    over = replace(FORESEEN, forecast=None)
+
+    assert not any("forecast" in text for text in (csv_text(over), json_text(over)))
+    assert "Expected" not in html_page(over)
 
 
 def test_a_name_that_is_a_formula_is_none_in_csv() -> None:
