@@ -214,11 +214,20 @@ def _check_what_the_validator_does_not(row: dict[str, str]) -> None:
     assert all(row[name] for name in ("SkuId", "SkuPriceId", "SkuMeter", "PricingUnit", "ConsumedUnit"))
 
 
-def test_focus_1_3_adds_the_names_of_the_providers(w: FinanceWorld, tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+def test_a_focus_1_3_file_breaks_no_further_rule_of_1_2_and_names_both_providers_in_every_row(
+    w: FinanceWorld, tmp_path: Path, machine_environ: dict[str, str]
+) -> None:
     file = written(w, tmp_path / "october.csv", "--format", "focus", "--focus-version", "1.3")
 
-    first = next(csv.DictReader(io.StringIO(file.read_bytes().decode(), newline=""), strict=True))
-    assert first["ServiceProviderName"] == first["HostProviderName"] == first["ProviderName"] == "Anthropic"
+    lines = file.read_bytes().splitlines(keepends=True)
+    rows = list(csv.DictReader(io.StringIO(b"".join(lines).decode(), newline=""), strict=True))
+    assert {row["ServiceProviderName"] for row in rows} == {"Anthropic"}
+    assert all(row["HostProviderName"] == row["ServiceProviderName"] for row in rows)
+    # Rules are the same for every row; the whole file is checked as 1.2.
+    part = tmp_path / "part.csv"
+    part.write_bytes(b"".join(lines[:200]))
+    assert violations(part, machine_environ) == (CANNOT_PASS, 242)
 
 
 @pytest.mark.parametrize(
