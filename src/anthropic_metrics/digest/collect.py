@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -15,16 +15,19 @@ from anthropic_metrics.budgets.period import period_of
 from anthropic_metrics.budgets.state import budget_state, history_of
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import BudgetSettings
-from anthropic_metrics.digest.content import Digest, drift, movers, opportunities
+from anthropic_metrics.digest.content import Digest, UnusedKey, drift, movers, opportunities
 from anthropic_metrics.forecast.model import Forecast
 from anthropic_metrics.kernel.datasets import AGENT, SPEND, stream_name
+from anthropic_metrics.kernel.frame import CONSOLE
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import DAY, Range
+from anthropic_metrics.spend.build import UNATTRIBUTED
 
 UNUSED = timedelta(days=30)
 _SETTLED_DAYS = timedelta(days=9)  # a week of settled days
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _SPEND = "anthropic.spend."
 _KEY, _WORKSPACE = "anthropic.api_key.id", "anthropic.workspace.id"
 
@@ -60,12 +63,13 @@ class Collector:
             forecast=self._month(now),
             cache_saved_usd=sum(self._sums(span, "organization.id", "cache_saved_usd").values()),
             opportunities=opportunities(
-                self._named(self._sums(span, _KEY, "uncached_input_usd")),
-                self._named(self._sums(span, _KEY, "cache_read_usd")),
-                self._named(self._sums(span, _KEY, terms=standard)),
+                self._keys(self._sums(span, _KEY, "uncached_input_usd")),
+                self._keys(self._sums(span, _KEY, "cache_read_usd")),
+                self._keys(self._sums(span, _KEY, terms=standard)),
             ),
             unused_keys=self._unused(now, keys),
             drift=self._drift(now),
+            estimated_usd=self._sums(span, f"{_SPEND}basis").get("estimated", 0.0),
         )
 
     def _sums(
@@ -85,13 +89,19 @@ class Collector:
         return sums
 
     def _named(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """The sums of workspaces or keys by what they are called today; two of one name are told apart."""
-        named: dict[str, float] = {}
-        for id_, amount in sums.items():
-            space = self.names.workspaces.get(id_)
-            name = space.name if space else self.names.api_keys.get(id_, id_)
-            named[f"{name} ({id_})" if name in named else name] = amount
-        return named
+        """The sums of workspaces or keys by what they are called today; those that share a name are told
+        apart by their ids, in every period alike."""
+        return {self._name(id_): amount for id_, amount in sums.items()}
+
+    def _name(self, id_: str) -> str:
+        spaces = {own: space.name for own, space in self.names.workspaces.items()}
+        called = spaces if id_ in spaces else self.names.api_keys
+        name = called.get(id_, id_)
+        return f"{name} ({id_})" if list(called.values()).count(name) > 1 else name
+
+    def _keys(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """By name; what no key made is left out: nobody can change it."""
+        return self._named({id_: usd for id_, usd in sums.items() if id_ not in (CONSOLE, UNATTRIBUTED)})
 
     def _month(self, now: datetime) -> Forecast | None:
         whole = BudgetSettings(name="month", usd=Decimal(1))
@@ -101,16 +111,24 @@ class Collector:
             whole, days, now, running=True, settle_after=self.config.spend.settle_after
         ).forecast
 
-    def _unused(self, now: datetime, keys: Iterable[ApiKey]) -> list[str]:
-        """Active keys, older than 30 days, that no row of spend in these days has."""
-        used = self._sums(Range(now - UNUSED, now), _KEY, "total_tokens")
-        return sorted(
-            key.name
+    def _unused(self, now: datetime, keys: Iterable[ApiKey]) -> list[UnusedKey]:
+        """Active keys, older than 30 days, that no row of spend in these days has; first those never used."""
+        start = now - UNUSED
+        used = self.ask.used(
+            stream_name(SPEND, self.config.namespace),
+            self.names.organization_id,
+            _KEY,
+            f"{_SPEND}total_tokens",
+            start,
+        )
+        found = [
+            UnusedKey(self._name(key.id) if key.id in self.names.api_keys else key.name, last)
             for key in keys
             if key.status == "active"
-            and key.id not in used
-            and (key.created_at is None or key.created_at < now - UNUSED)
-        )
+            and (key.created_at is None or key.created_at < start)
+            and ((last := used[key.id].last if key.id in used else None) is None or last < start)
+        ]
+        return sorted(found, key=lambda key: (key.last_used or _NEVER, key.name))
 
     def _drift(self, now: datetime) -> float | None:
         span = Range(now - _SETTLED_DAYS, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.forecast.model import Forecast
@@ -43,8 +44,17 @@ class Opportunity:
 
 
 @dataclass(frozen=True)
+class UnusedKey:
+    """An active key without use in 30 days; `last_used` None: our streams have never seen it used."""
+
+    name: str
+    last_used: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Digest:
-    """One period of one organization. `drift` is estimated less billed, as a share of billed, where known."""
+    """One period of one organization. `estimated_usd` is the part of `usd` that is not billed yet; `drift` is
+    estimated less billed, as a share of billed, where known."""
 
     organization: str
     span: Range
@@ -55,8 +65,9 @@ class Digest:
     forecast: Forecast | None
     cache_saved_usd: float
     opportunities: Sequence[Opportunity]
-    unused_keys: Sequence[str]
+    unused_keys: Sequence[UnusedKey]
     drift: float | None
+    estimated_usd: float = 0.0
 
 
 def movers(now: Sums, before: Sums) -> list[Mover]:

@@ -8,7 +8,7 @@ from typing import Any
 from anthropic_metrics.alerts.webhooks import escaped
 from anthropic_metrics.budgets.board import budget_body
 from anthropic_metrics.budgets.state import BudgetState
-from anthropic_metrics.digest.content import Digest, Mover
+from anthropic_metrics.digest.content import Digest, Mover, UnusedKey
 from anthropic_metrics.kernel.ranges import iso
 
 # Slack takes no longer text in a section.
@@ -27,6 +27,8 @@ def sections(digest: Digest) -> Iterator[Section]:
     """Headings with their lines; what there is nothing to say about is left out."""
     change = digest.usd - digest.before
     lines = [f"${digest.usd:,.2f}, {_signed(change)} against the period before (${digest.before:,.2f})."]
+    if digest.estimated_usd:
+        lines.append(f"${digest.estimated_usd:,.2f} of it are estimated: their days are not settled yet.")
     if digest.forecast is not None:
         seen = digest.forecast
         young = " Few days of history: the band is an assumption." if seen.is_young else ""
@@ -39,7 +41,7 @@ def sections(digest: Digest) -> Iterator[Section]:
     yield "Budgets", [_budget(state) for state in digest.budgets]
     saved = [f"The cache saved ${digest.cache_saved_usd:,.2f}."] if digest.cache_saved_usd > 0 else []
     yield "Cache and batch", [*saved, *_opportunities(digest)]
-    unused = ", ".join(digest.unused_keys)
+    unused = ", ".join(f"{key.name} ({_last_used(key)})" for key in digest.unused_keys)
     yield "Keys without use in 30 days", [unused] if unused else []
     if digest.drift is not None:
         yield "Estimates", [f"Estimates of the last settled days were off by {digest.drift:+.1%}."]
@@ -75,6 +77,7 @@ def body(digest: Digest) -> dict[str, Any]:
         "start": iso(digest.span.start),
         "end": iso(digest.span.end),
         "usd": round(digest.usd, 6),
+        "estimated_usd": round(digest.estimated_usd, 6),
         "before_usd": round(digest.before, 6),
         "movers": [
             {"name": mover.name, "usd": round(mover.usd, 6), "before_usd": round(mover.before, 6)}
@@ -86,7 +89,10 @@ def body(digest: Digest) -> dict[str, Any]:
         "opportunities": [
             {"kind": one.kind, "api_key": one.key, "usd": round(one.usd, 6)} for one in digest.opportunities
         ],
-        "unused_keys": list(digest.unused_keys),
+        "unused_keys": [
+            {"name": key.name, "last_used": key.last_used and iso(key.last_used)}
+            for key in digest.unused_keys
+        ],
         "estimate_drift": digest.drift,
         "text": text(digest),
     }
@@ -98,6 +104,10 @@ def _opportunities(digest: Digest) -> Iterator[str]:
             yield f"{one.key}: about ${one.usd:,.2f} less if half of its uncached input came from a cache."
         else:
             yield f"{one.key}: up to ${one.usd:,.2f} less if its standard tier ran as batches."
+
+
+def _last_used(key: UnusedKey) -> str:
+    return "never used" if key.last_used is None else f"last used {key.last_used:%Y-%m-%d}"
 
 
 def _moved(mover: Mover) -> str:

@@ -13,7 +13,7 @@ from anthropic_metrics.budgets.state import budget_state
 from anthropic_metrics.config import Config, load_config
 from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.digest.collect import finished
-from anthropic_metrics.digest.content import Digest, Opportunity, drift, movers, opportunities
+from anthropic_metrics.digest.content import Digest, Opportunity, UnusedKey, drift, movers, opportunities
 from anthropic_metrics.digest.message import body, slack, text
 from anthropic_metrics.kernel.ranges import Range
 
@@ -73,7 +73,8 @@ def digest(name: str = "Acme") -> Digest:
         forecast=state.forecast,
         cache_saved_usd=12.5,
         opportunities=[Opportunity("cache", "nightly", 45.0)],
-        unused_keys=["old-key"],
+        unused_keys=[UnusedKey("old-key"), UnusedKey("summer", NOW - 40 * DAY)],
+        estimated_usd=80.0,
         drift=0.012,
     )
 
@@ -87,7 +88,8 @@ def test_the_text_has_spend_movers_budgets_forecast_opportunities_keys_and_drift
         "everything (2026-11): $1,000 of $1,100, 91%; runs out on 2026-11-28.",
         "The cache saved $12.50.",
         "nightly: about $45.00 less",
-        "old-key",
+        "$80.00 of it are estimated",
+        "old-key (never used), summer (last used 2026-10-16)",
         "off by +1.2%",
     ):
         assert part in said
@@ -100,6 +102,8 @@ def test_a_name_calls_no_channel_in_slack_and_json_has_every_figure() -> None:
     plain = body(digest())
     assert plain["budgets"][0]["spent"] == 1000
     assert plain["opportunities"] == [{"kind": "cache", "api_key": "nightly", "usd": 45.0}]
+    assert [key["last_used"] for key in plain["unused_keys"]] == [None, "2026-10-16T12:00:00.000Z"]
+    assert plain["estimated_usd"] == 80
     json.dumps(plain)
 
 
