@@ -205,6 +205,8 @@ def _report(found: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key
     outlook = _outlook(found, money)
     notes = [settled_note(ledger), *remarks(found, [ledger]), *unread([ledger, money.before]), *told]
     forecast = None if outlook is None else outlook.whole(charges)
+    if not ledger.period.is_over(found.now):
+        notes.append("The month is not over: changes are against the whole month before.")
     if forecast is not None:
         notes.append(_forecast_note(forecast))
     return Report(

@@ -23,6 +23,7 @@ _STEPS = 4
 _ELSEWHERE = frozenset({"Days", "Forecast"})
 _WORD = re.compile(r"\s+|\S+")
 _PIECE = re.compile(r".{1,16}", re.DOTALL)
+_MANY = 10_000_000  # tokens: a budget's figures in millions leave room for its name
 _SHORT = 30  # rows: a table that a printed page holds whole
 
 
@@ -57,17 +58,18 @@ def _about(report: Report) -> str:
 
 def _facts(report: Report) -> Iterator[str]:
     whole = report.whole
-    before = float(whole.before)
-    change = f"{float(whole.change) / before:+.1%}".replace("%", " %") if before else "no month before"
+    before, seen = float(whole.before), report.forecast
+    # What has run of a month against a whole one would say nothing.
+    end = float(whole.amount) if seen is None else seen.expected
+    change = f"{end / before - 1:+.1%}".replace("%", " %") if before else "no month before"
     settled = sum(day not in report.open_days for day, _ in report.days)
     facts = [
         ("Total", f"${rounded(whole.amount)}"),
         ("Before", f"${rounded(whole.before)}"),
-        ("Change", change),
+        ("Change" if seen is None else "Change expected", change),
         ("Days settled", f"{settled} of {(report.period.end - report.period.start).days}"),
     ]
-    if report.forecast is not None:
-        seen = report.forecast
+    if seen is not None:
         facts.append((f"Expected by {report.period.end - DAY}", f"${seen.expected:,.2f}"))
         facts.append(("80 % band", f"${seen.low:,.0f} to ${seen.high:,.0f}"))
     if report.last is not None:
@@ -159,6 +161,8 @@ def _text(column: Column, value: object) -> str:
             return percent(value)
         case bool():
             return "yes" if value else "no"
+        case int() if column.name.endswith("_tokens") and abs(value) >= _MANY:
+            return f"{value / 1e6:,.0f} M"
         case int():
             return f"{value:,}"
         case datetime():

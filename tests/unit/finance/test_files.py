@@ -42,7 +42,7 @@ FORESEEN = replace(
     forecast=SEEN,
     budgets=(
         BudgetLine("everything", usd("800"), usd("512.5"), forecast=SEEN, runs_out=date(2026, 10, 30)),
-        BudgetLine("batch", None, None, 1_000, 250, forecast=Forecast(600.4, 500.5, 700, 60)),
+        BudgetLine("batch", None, None, 1_000, 250, forecast=Forecast(600.4, 500.5, 23_400_000, 60)),
         BudgetLine("gone", usd("5"), None),
     ),
 )
@@ -58,7 +58,11 @@ def test_a_forecast_its_band_and_the_budgets_are_in_csv_and_json_with_their_unit
         assert {name: found[name] for name in band} == band
     assert (budget["left_usd"], budget["runs_out"]) == ("287.5", "2026-10-30")
     assert (gone["budget_usd"], gone["spent_usd"], gone["left_usd"], gone["share"]) == ("5", "", "", "")
-    assert (token["left_tokens"], token["share"], token["forecast_high_tokens"]) == ("750", "0.25", "700")
+    assert (token["left_tokens"], token["share"], token["forecast_high_tokens"]) == (
+        "750",
+        "0.25",
+        "23400000",
+    )
     assert tables["Token budgets"][0]["forecast_tokens"] == 600
     assert not any(row["usd"] for row in rows if row["level"] in {"budget", "forecast"})
 
@@ -75,8 +79,17 @@ def test_a_forecast_and_its_band_are_in_the_workbook_and_on_the_page() -> None:
     assert budgets["Runs out"] == datetime(2026, 10, 30)  # noqa: DTZ001 # dates of a workbook have no zone
     assert (budgets["Forecast"], budgets["80 % from"], budgets["80 % to"]) == (812.35, 700.5, 910.25)
     assert book["Token budgets"]["F2"].value == 600
-    for shown in ("Expected by 2026-10-31", "$812.35", "$700 to $910", "2026-10-30"):
+    for shown in (
+        "Expected by 2026-10-31",
+        "$812.35",
+        "$700 to $910",
+        "2026-10-30",
+        "<dt>Change expected</dt>",
+    ):
         assert shown in page
+    assert "+81134.6 %" in page  # of the forecast against the dollar of the month before
+    assert "<dt>Change</dt>" not in page
+    assert ">23 M</td>" in page
 
 
 def test_a_month_that_is_over_has_no_column_of_a_forecast() -> None:
