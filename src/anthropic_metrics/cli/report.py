@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from anthropic_metrics.admin_api.replies import Problems
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.budgets.limits import SpendLimits, budgets_of
 from anthropic_metrics.cli.common import ConfigOption, load
@@ -34,6 +33,7 @@ from anthropic_metrics.finance.shown import rounded
 from anthropic_metrics.finance.text_files import csv_text, json_text
 from anthropic_metrics.finance.workbook import workbook
 from anthropic_metrics.forecast.model import Forecast
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.spend.table import configured_prices, list_prices
 
 

@@ -13,8 +13,8 @@ from math import floor, log10
 from anthropic_metrics.finance.report import Report
 from anthropic_metrics.finance.sheets import Column, Row, Sheet, sheets
 from anthropic_metrics.finance.shown import percent, rounded
+from anthropic_metrics.kernel.ranges import DAY
 from anthropic_metrics.spend.money import Usd
-from anthropic_metrics.spend.settle import DAY
 
 _NUMBERS = frozenset({"usd", "cents", "share", "integer"})
 _WIDTH, _HEIGHT, _LEFT, _FOOT, _HEAD = 1000, 220, 70, 22, 8
