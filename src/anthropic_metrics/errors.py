@@ -8,10 +8,11 @@ MetricsError
 ├── RetryLater        a server is away or overloaded: keep what was planned and try again at the next poll
 ├── WrongOrganization the key belongs to another organization than before: read and write nothing, ask again
 ├── BrokenContract    an answer contradicts itself: leave its window alone and say so
+│   └── AnswerTooLarge it is longer than allowed: ask for less at once, or raise the limit
 ├── SinkError         Elasticsearch did not accept a write: the window is not done
 └── Stopped           the agent is shutting down
 
-A single bad row is no exception: it is counted and named (`admin_api.replies.Problems`), its page lives on.
+A single bad row is no exception: it is counted and named (`kernel.problems.Problems`), its page lives on.
 """
 
 from __future__ import annotations
