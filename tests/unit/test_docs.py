@@ -177,3 +177,21 @@ def test_an_issue_form_has_what_it_needs(form: Path) -> None:
     if form.stem != "config":
         assert {"name", "description", "body"} <= loaded.keys()
         assert all({"type", "attributes"} <= field.keys() for field in loaded["body"])
+
+
+COMMAND = re.compile(r"`(\S+=\S+ )*(anthropic-metrics|scripts/|python -m bench\.)[^`]*`")
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MADE = re.compile(r"^<!-- \w+: begin -->|^\|[^\n]*\b(seconds|CPU|MiB)\b[^\n]*\|\n\|-", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "page", [path for path in DOCUMENTS if path.name != "ARCHITECTURE.md"], ids=lambda page: page.name
+)
+def test_a_result_stands_under_the_command_that_makes_it(page: Path) -> None:
+    """Output of commands, and tables that a test or a bench has written or measured."""
+    for section in re.split(r"^#+ ", page.read_text("utf-8"), flags=re.MULTILINE):
+        shown = [block for block in BLOCK.finditer(section) if block[1] in ("", "console")]
+        results = [block for block in shown if not block[2].startswith("$ ")]
+        for result in (*results, *MADE.finditer(section)):
+            heading = section.splitlines()[0]
+            assert COMMAND.search(section[: result.start()]), f"{heading}: {result[0]}"
