@@ -36,10 +36,10 @@ def unverified() -> ssl.SSLContext:
     return context
 
 
-def tls_cure(said: str, url_key: str, authority_key: str, *, given: bool) -> str:
+def tls_cure(said: str, url_key: str, authority_key: str, *, has_authority: bool) -> str:
     """The cure for a failure of TLS by its words; empty if they are about something else.
 
-    `given`: an authority is configured, so it is the wrong one.
+    `has_authority`: an authority is configured, so it is the wrong one.
     """
     words = said.lower().replace("_", " ")
     if "wrong version number" in words or "record layer failure" in words or "packet length" in words:
@@ -49,7 +49,7 @@ def tls_cure(said: str, url_key: str, authority_key: str, *, given: bool) -> str
     if "certificate has expired" in words:
         return "Renew the server's certificate, or correct this machine's clock."
     if "certificate verify failed" in words or "self-signed" in words or "self signed" in words:
-        if given:
+        if has_authority:
             return f"The authority in {authority_key} did not sign this certificate: name the one that did."
         return f"Name the authority that signed it in {authority_key} (PEM)."
     return ""

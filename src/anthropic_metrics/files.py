@@ -23,7 +23,7 @@ def read_text(path: Path, most: int) -> str:
             raise OSError(None, "Is a directory")
         if not stat.S_ISREG(kind):
             raise OSError(None, "it is not a regular file")
-        found = file.read(most + 1)
-    if len(found) > most:
+        content = file.read(most + 1)
+    if len(content) > most:
         raise OSError(None, f"it has more than {most:,} bytes")
-    return found.decode("utf-8-sig")
+    return content.decode("utf-8-sig")

@@ -116,11 +116,13 @@ class _Labelled(Collector):
     def collect(self) -> Iterable[Metric]:
         families: dict[str, Metric] = {}
         for organization, registry in self._registries.items():
-            for found in registry.collect():
-                empty = Metric(found.name, found.documentation, found.type)
-                family = families.setdefault(found.name, empty)
+            for metric in registry.collect():
+                empty = Metric(metric.name, metric.documentation, metric.type)
+                family = families.setdefault(metric.name, empty)
                 own = {"organization": organization} if organization else {}
-                family.samples += [each._replace(labels={**each.labels, **own}) for each in found.samples]
+                family.samples += [
+                    sample._replace(labels={**sample.labels, **own}) for sample in metric.samples
+                ]
         return families.values()
 
 

@@ -158,7 +158,7 @@ class HealthServer:
                     else:
                         self._go_on(selector, key.data)
                 now = time.monotonic()
-                for connection in [each for each in self._open if each.deadline <= now]:
+                for connection in [waiting for waiting in self._open if waiting.deadline <= now]:
                     self._close(selector, connection)
             for connection in list(self._open):
                 self._close(selector, connection)
@@ -268,9 +268,9 @@ class HealthServer:
         token = self._settings.token
         if token is None:
             return True
-        scheme, _, given = _header(lines, "authorization").strip().partition(" ")
+        scheme, _, credentials = _header(lines, "authorization").strip().partition(" ")
         wanted = token.get_secret_value().encode()
-        return scheme.lower() == "bearer" and compare_digest(given.strip().encode("latin-1"), wanted)
+        return scheme.lower() == "bearer" and compare_digest(credentials.strip().encode("latin-1"), wanted)
 
 
 def _header(lines: list[str], wanted: str) -> str:

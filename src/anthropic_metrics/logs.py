@@ -91,7 +91,7 @@ def configure(level: Level = "info", format: Format | None = None, stream: TextI
         )
     )
     root = logging.getLogger()
-    for old in [each for each in root.handlers if isinstance(each, _Handler)]:
+    for old in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
         root.removeHandler(old)
     root.addHandler(handler)
     _set_levels(root, level)
@@ -139,12 +139,12 @@ def _with_exception(logger: object, method: str, event: Event) -> Event:
     return event
 
 
-def _exception(found: object) -> BaseException | None:
-    if isinstance(found, BaseException):
-        return found
-    if isinstance(found, tuple):
-        return cast("BaseException | None", found[1])
-    return sys.exc_info()[1] if found else None
+def _exception(info: object) -> BaseException | None:
+    if isinstance(info, BaseException):
+        return info
+    if isinstance(info, tuple):
+        return cast("BaseException | None", info[1])
+    return sys.exc_info()[1] if info else None
 
 
 def _plain(_logger: object, _method: str, event: Event) -> Event:

@@ -16,10 +16,10 @@ def proxy_for(url: str, setting: str | None = None) -> str | None:
     parts = urlsplit(url)
     host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
     proxies = getproxies()
-    found = proxies.get(parts.scheme) or proxies.get("all")
-    if not found or proxy_bypass(host) or _is_excepted(str(parts.hostname), proxies.get("no", "")):
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(host) or _is_excepted(str(parts.hostname), proxies.get("no", "")):
         return None
-    return found if "://" in found else f"http://{found}"
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _is_excepted(host: str, exceptions: str) -> bool:

@@ -104,7 +104,7 @@ redact = Redaction()
 
 def printable(text: str) -> str:
     """`text` on one line, with what would steer a terminal spelled out: `\\x1b`, `\\n`."""
-    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
+    return _UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def clean(text: str) -> str:

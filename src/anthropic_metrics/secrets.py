@@ -58,17 +58,19 @@ class Secret:
             raise ConfigError(f"{self._key}: no value and no file")
         shown = quoting.path(self._file)
         try:
-            found = files.read_text(self._file, files.SECRET).strip()
+            secret = files.read_text(self._file, files.SECRET).strip()
         except OSError as error:
             raise ConfigError(f"{self._key}: cannot read {shown}: {error.strerror or error}") from None
         except UnicodeDecodeError:
             raise ConfigError(f"{self._key}: {shown} is not text in UTF-8") from None
         # A key travels in a header, a password only as part of one that is encoded.
-        fits = found.isprintable() and (self._username is not None or (found.isascii() and " " not in found))
-        if not found or not fits:
+        fits = secret.isprintable() and (
+            self._username is not None or (secret.isascii() and " " not in secret)
+        )
+        if not secret or not fits:
             raise ConfigError(f"{self._key}: {shown} must hold the secret and nothing else")
-        redact.add(found, username=self._username)
-        return found
+        redact.add(secret, username=self._username)
+        return secret
 
     def __repr__(self) -> str:
         return f"Secret({self._key!r})"

@@ -44,24 +44,24 @@ _SHORTEST_SCHEDULE = timedelta(minutes=1)
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    found = listed(value)
-    if not isinstance(found, list | tuple) or not all(isinstance(item, str) and item for item in found):
+    texts = listed(value)
+    if not isinstance(texts, list | tuple) or not all(isinstance(item, str) and item for item in texts):
         raise ValueError("must be a list of texts, such as [a, b]")
-    return tuple(found)
+    return tuple(texts)
 
 
 def _webhooks(value: object) -> tuple[SecretStr, ...]:
     """URLs that are secrets: whoever knows one can post. No message quotes them."""
     if isinstance(value, tuple) and all(isinstance(item, SecretStr) for item in value):
         return value
-    found = tuple(text.strip() for text in _texts(value))
-    for place, url in enumerate(found, 1):
+    urls = tuple(text.strip() for text in _texts(value))
+    for place, url in enumerate(urls, 1):
         if not url.lower().startswith(("http://", "https://")):
             raise ValueError("must be a list of URLs that begin with https:// or http://")
         redact.add_url(url)
         if not _can_be_posted_to(url):
             raise ValueError(f"entry {place} cannot be read as a URL: check its host and port")
-    return tuple(SecretStr(url) for url in found)
+    return tuple(SecretStr(url) for url in urls)
 
 
 def _can_be_posted_to(url: str) -> bool:
@@ -73,24 +73,24 @@ def _can_be_posted_to(url: str) -> bool:
 
 
 def _connectors(value: object) -> tuple[str, ...]:
-    found = _texts(value)
-    for place, name in enumerate(found, 1):
+    names = _texts(value)
+    for place, name in enumerate(names, 1):
         if not re.fullmatch(r"[A-Za-z0-9_.\-]{1,100}", name):
             raise ValueError(f"entry {place}: must be the id of a connector; Kibana shows it in its address")
-    return found
+    return names
 
 
 def _addresses(value: object) -> tuple[str, ...]:
-    found = _texts(value)
-    if len(found) > _MOST_ADDRESSES or any(len(each) > _LONGEST_ADDRESS for each in found):
+    addresses = _texts(value)
+    if len(addresses) > _MOST_ADDRESSES or any(len(address) > _LONGEST_ADDRESS for address in addresses):
         raise ValueError(
             f"must be at most {_MOST_ADDRESSES} addresses of at most {_LONGEST_ADDRESS} characters: "
             "Kibana sends to no more"
         )
-    for place, address in enumerate(found, 1):
+    for place, address in enumerate(addresses, 1):
         if not re.fullmatch(r"[^\s@:/]+@[^\s@:/]+", address):
             raise ValueError(f"entry {place}: must be an e-mail address")
-    return found
+    return addresses
 
 
 def _table(

@@ -58,10 +58,10 @@ def _optional_usd(value: object) -> Decimal | None:
 
 
 def _levels(value: object) -> tuple[int, ...]:
-    found = listed(value)
+    items = listed(value)
     try:
-        plain = isinstance(found, list | tuple) and all(str(item).isascii() for item in found)
-        levels = tuple(int(item) for item in found) if plain and isinstance(found, list | tuple) else ()
+        plain = isinstance(items, list | tuple) and all(str(item).isascii() for item in items)
+        levels = tuple(int(item) for item in items) if plain and isinstance(items, list | tuple) else ()
     except (TypeError, ValueError):
         levels = ()
     if not levels or not all(0 < level <= 1000 for level in levels):
@@ -143,10 +143,10 @@ class BudgetSettings(Section):
     def _is_one_budget(self) -> BudgetSettings:
         if (self.usd is None) == (self.tokens is None):
             raise ValueError(f"{quoting.name(self.name)}: give usd or tokens, one of the two")
-        given = [scope for scope in SCOPES[1:] if getattr(self, scope) is not None]
-        if len(given) > 1:
-            raise ValueError(f"{quoting.name(self.name)}: give one of {', '.join(given)}, not several")
-        if empty := [scope for scope in given if not getattr(self, scope).strip()]:
+        scopes = [scope for scope in SCOPES[1:] if getattr(self, scope) is not None]
+        if len(scopes) > 1:
+            raise ValueError(f"{quoting.name(self.name)}: give one of {', '.join(scopes)}, not several")
+        if empty := [scope for scope in scopes if not getattr(self, scope).strip()]:
             raise ValueError(f"{quoting.name(self.name)}: {empty[0]} is empty")
         if self.tag is not None:
             _check_tag(self.tag, f"{quoting.name(self.name)}: tag")
@@ -227,10 +227,12 @@ def _budgets(value: object) -> object:
         return ()
     if isinstance(value, Mapping):
         return _from_old(value)
-    found = listed(value)
-    if not isinstance(found, list | tuple) or not all(isinstance(item, Mapping | Section) for item in found):
+    sections = listed(value)
+    if not isinstance(sections, list | tuple) or not all(
+        isinstance(item, Mapping | Section) for item in sections
+    ):
         raise ValueError(_LIST)
-    return tuple(found)
+    return tuple(sections)
 
 
 def _from_old(value: Mapping[Any, Any]) -> tuple[BudgetSettings, ...]:

@@ -37,9 +37,9 @@ class Section(BaseModel):
 
 def _exclusive(value: object, key: str, others: tuple[str, ...], info: ValidationInfo) -> None:
     """Refuse `value` if one of `others`, declared before it, is given too."""
-    if value is not None and (given := [name for name in others if info.data.get(name) is not None]):
+    if value is not None and (others_set := [name for name in others if info.data.get(name) is not None]):
         raise PydanticCustomError(
-            "exclusive", "give {one} or {other}, not both", {"one": given[0], "other": key}
+            "exclusive", "give {one} or {other}, not both", {"one": others_set[0], "other": key}
         )
 
 

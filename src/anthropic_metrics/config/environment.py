@@ -55,7 +55,7 @@ def is_service_link(name: str, value: str) -> bool:
 
 def nearest(name: str, known: list[str]) -> str:
     """What to write instead of an unknown variable."""
-    near = get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], n=1)
+    near = get_close_matches(name.removeprefix(PREFIX), [other.removeprefix(PREFIX) for other in known], n=1)
     if near:
         return f"is not known; did you mean {PREFIX}{near[0]}?"
     return f"is not known; {page('configuration.md')} lists every variable"

@@ -164,8 +164,8 @@ def _filled(value: object, origin: str, environ: Mapping[str, str]) -> Leaf:
         return Leaf(value, origin, problem=str(error))
 
 
-def _leaves(found: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
-    for name, value in found.items():
+def _leaves(mapping: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:
+    for name, value in mapping.items():
         key = (*above, str(name))
         if isinstance(value, dict) and value:
             yield from _leaves(value, key)
@@ -276,7 +276,7 @@ def _nested(layer: Layer) -> dict[str, Any]:
 
 def _origin(layer: Layer, key: Key) -> str:
     origins = [
-        leaf.origin for given, leaf in layer.items() if given[: len(key)] == key or key[: len(given)] == given
+        leaf.origin for path, leaf in layer.items() if path[: len(key)] == key or key[: len(path)] == path
     ]
     return origins[0] if origins else "configuration"
 

@@ -131,8 +131,8 @@ class Config(Section):
     @classmethod
     def _minutes_outlive_backfill(cls, value: RetentionSettings, info: ValidationInfo) -> RetentionSettings:
         usage: UsageSettings | None = info.data.get("usage")
-        if usage and (found := _outlived(value, usage)):
-            raise PydanticCustomError("at_key", "{text}", {"key": found[0], "text": found[1]})
+        if usage and (fault := _outlived(value, usage)):
+            raise PydanticCustomError("at_key", "{text}", {"key": fault[0], "text": fault[1]})
         return value
 
     @field_validator("organizations")

@@ -71,10 +71,10 @@ class PriceSettings(Section):
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    found = listed(value)
-    if not isinstance(found, list | tuple) or not all(isinstance(item, str) and item for item in found):
+    texts = listed(value)
+    if not isinstance(texts, list | tuple) or not all(isinstance(item, str) and item for item in texts):
         raise ValueError("must be a list of texts, such as [a, b]")
-    return tuple(found)
+    return tuple(texts)
 
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
@@ -135,10 +135,12 @@ def teams_of(settings: Iterable[TeamSettings]) -> kernel.Teams:
 
 
 def _sections(value: object) -> object:
-    found = listed(value)
-    if not isinstance(found, list | tuple) or not all(isinstance(item, Mapping | Section) for item in found):
+    sections = listed(value)
+    if not isinstance(sections, list | tuple) or not all(
+        isinstance(item, Mapping | Section) for item in sections
+    ):
         raise ValueError("must be a list of mappings, such as [{team: research, workspaces: [Research]}]")
-    return tuple(found)
+    return tuple(sections)
 
 
 Teams = Annotated[tuple[TeamSettings, ...], BeforeValidator(_sections)]

@@ -17,8 +17,8 @@ _LEAST = {stream.key: stream.least_retention for stream in STREAMS if stream.lea
 class _RetentionSettings(Section):
     def of(self, dataset: str) -> timedelta | None:
         """How long the documents of a dataset stay, None without end."""
-        kept: timedelta | None = getattr(self, BY_DATASET[dataset].key)
-        return kept
+        retention: timedelta | None = getattr(self, BY_DATASET[dataset].key)
+        return retention
 
     @field_validator("*")
     @classmethod

@@ -37,10 +37,8 @@ def schema() -> dict[str, Any]:
 
 
 def _type(field: FieldInfo) -> dict[str, Any]:
-    found = _of(field.annotation)
-    return (
-        found if found.get("type") == "string" and "pattern" not in found else {"anyOf": [found, _REFERENCE]}
-    )
+    kind = _of(field.annotation)
+    return kind if kind.get("type") == "string" and "pattern" not in kind else {"anyOf": [kind, _REFERENCE]}
 
 
 def _of(annotation: Any) -> dict[str, Any]:

@@ -148,40 +148,40 @@ def names(*, what: str, allowed: tuple[str, ...], at_least: int = 0) -> BeforeVa
     """A list of different names out of `allowed`."""
 
     def check(value: object) -> tuple[str, ...]:
-        found = _texts(value, what)
+        texts = _texts(value, what)
         listed = ", ".join(allowed)
-        if unknown := [entry(found, name, allowed) for name in found if name not in allowed]:
+        if unknown := [entry(texts, name, allowed) for name in texts if name not in allowed]:
             raise ValueError(f"{', '.join(unknown)}: no such {what}; allowed: {listed}")
-        if repeated := sorted({name for name in found if found.count(name) > 1}):
+        if repeated := sorted({name for name in texts if texts.count(name) > 1}):
             raise ValueError(f"names {', '.join(repeated)} more than once")
-        if len(found) < at_least:
+        if len(texts) < at_least:
             raise ValueError(f"needs at least {at_least} {what}; allowed: {listed}")
-        return found
+        return texts
 
     return BeforeValidator(check)
 
 
-def entry(found: Iterable[object], name: str, near: Iterable[str]) -> str:
+def entry(texts: Iterable[object], name: str, near: Iterable[str]) -> str:
     """A wrong item of a list as a message names it: its text if that is harmless, else its number."""
-    return quoted(name, near=near).strip("'") or f"entry {list(found).index(name) + 1}"
+    return quoted(name, near=near).strip("'") or f"entry {list(texts).index(name) + 1}"
 
 
 def _texts(value: object, what: str) -> tuple[str, ...]:
-    found = listed(value)
-    if not isinstance(found, list | tuple) or not all(isinstance(item, str) for item in found):
+    texts = listed(value)
+    if not isinstance(texts, list | tuple) or not all(isinstance(item, str) for item in texts):
         raise ValueError(f"must be a list of {what}s, such as [a, b], or names with commas between")
-    return tuple(found)
+    return tuple(texts)
 
 
 def _check_workspaces(value: object) -> tuple[str, ...]:
-    found = _texts(value, "workspace id")
-    for name in found:
+    ids = _texts(value, "workspace id")
+    for name in ids:
         if name != "Default" and not re.fullmatch(r"wrkspc_[A-Za-z0-9_]+", name):
-            where = entry(found, name, ("Default",))
+            where = entry(ids, name, ("Default",))
             raise ValueError(
                 f"{where}: must be a workspace id (wrkspc_...) or Default, the default workspace"
             )
-    return found
+    return ids
 
 
 WorkspaceIds = Annotated[tuple[str, ...], BeforeValidator(_check_workspaces)]

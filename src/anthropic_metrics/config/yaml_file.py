@@ -75,7 +75,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The sections of `path`, none for an empty file; ConfigError says where it cannot be read."""
     shown = quoting.path(path)
     try:
-        found = parse(files.read_text(path, files.CONFIGURATION))
+        content = parse(files.read_text(path, files.CONFIGURATION))
     except OSError as error:
         cure = "Name another with --config or ANTHROPIC_METRICS_CONFIG."
         raise ConfigError(f"{shown}: cannot be read: {error.strerror or error}.", cure=cure) from None
@@ -85,11 +85,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{shown}: {_place(error)}is not valid YAML: {_reason(error)}") from None
     except ValueError:
         raise ConfigError(f"{shown}: holds a tag with a value that does not fit it") from None
-    if found is None:
+    if content is None:
         return {}
-    if not isinstance(found, dict):
-        raise ConfigError(f"{shown}: must hold sections such as `anthropic:`, not a {type(found).__name__}")
-    return {str(name): value for name, value in found.items()}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{shown}: must hold sections such as `anthropic:`, not a {type(content).__name__}")
+    return {str(name): value for name, value in content.items()}
 
 
 def _place(error: yaml.YAMLError) -> str:

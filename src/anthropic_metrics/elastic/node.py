@@ -56,7 +56,9 @@ class Node(Urllib3HttpNode):
 
     def _cure(self, error: TransportError) -> str:
         said = str(error.message)
-        cure = tls_cure(said, "`elasticsearch.hosts`", "`elasticsearch.ca_certs`", given=self.authority_given)
+        cure = tls_cure(
+            said, "`elasticsearch.hosts`", "`elasticsearch.ca_certs`", has_authority=self.authority_given
+        )
         if not cure and self.config.scheme == "http" and isinstance(error, ConnectionLost):
             return _PLAIN_CURE if any(words in said for words in _BROKEN_OFF) else ""
         return cure

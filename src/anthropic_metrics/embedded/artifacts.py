@@ -109,12 +109,12 @@ class Fetcher:
     ) -> None:
         require_extra()
         self._digests = read_digests(_PINNED) if digests is None else digests
-        self._kept = cache / "java"
+        self._store = cache / "java"
         self._progress = progress
         try:
             cache.mkdir(mode=0o700, parents=True, exist_ok=True)
             check_owner(cache)
-            self._kept.mkdir(exist_ok=True)
+            self._store.mkdir(exist_ok=True)
             self._unfinished = Path(tempfile.mkdtemp(prefix=".download-", dir=cache))
         except OSError as error:
             raise not_writable(cache, error) from error
@@ -130,27 +130,27 @@ class Fetcher:
         """The file of this artifact; RetryLater when it cannot be had, or is not the one that is pinned."""
         project = self.context.project(artifact.group, artifact.name).at_version(artifact.version)
         try:
-            found = Path(project.artifact(packaging=artifact.packaging).resolve())
+            resolved = Path(project.artifact(packaging=artifact.packaging).resolve())
         except (OSError, RuntimeError) as error:  # every error of jgo's HTTP library is an OSError
             raise not_to_be_had(artifact, str(error)) from error
-        return self.keep(artifact, found)
+        return self.keep(artifact, resolved)
 
     def get_all(self, artifacts: Iterable[Artifact]) -> dict[Artifact, Path]:
         return {artifact: self.get(artifact) for artifact in dict.fromkeys(artifacts)}
 
-    def keep(self, artifact: object, found: Path) -> Path:
+    def keep(self, artifact: object, resolved: Path) -> Path:
         """Checks a file; moves one that was downloaded just now into the cache."""
-        downloaded = found.is_relative_to(self._unfinished)
-        if downloaded and not _is_whole(found):
+        downloaded = resolved.is_relative_to(self._unfinished)
+        if downloaded and not _is_whole(resolved):
             raise not_to_be_had(artifact, "what arrived is not a complete zip file")
-        if _sha512(found) != self._digests.get(str(artifact)):
-            where = "what arrived" if downloaded else f"{found}, which you can delete,"
+        if _sha512(resolved) != self._digests.get(str(artifact)):
+            where = "what arrived" if downloaded else f"{resolved}, which you can delete,"
             raise not_to_be_had(artifact, f"{where} is not the published file (SHA-512)")
         if not downloaded:
-            return found
-        kept = self._kept / found.relative_to(self._unfinished)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        return found.replace(kept)
+            return resolved
+        place = self._store / resolved.relative_to(self._unfinished)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return resolved.replace(place)
 
     def _context(self) -> Any:
         from jgo.constants import default_maven_repo
@@ -159,7 +159,7 @@ class Fetcher:
         return MavenContext(
             resolver=PythonResolver(progress_callback=self._report),
             repo_cache=self._unfinished,
-            local_repos=[self._kept, Path(os.environ.get("M2_REPO") or default_maven_repo())],
+            local_repos=[self._store, Path(os.environ.get("M2_REPO") or default_maven_repo())],
             timeout=TIMEOUT_SECONDS,
         )
 
@@ -186,10 +186,10 @@ def check_owner(folder: Path) -> None:
     """Raises ConfigError if somebody else could have put code into the folder, which the server would run."""
     if sys.platform == "win32":
         return
-    found = folder.stat()
-    if found.st_uid not in (os.getuid(), 0):
-        raise _not_ours(folder, f"belongs to another user ({found.st_uid})", "name a folder of your own")
-    if found.st_mode & 0o022:
+    status = folder.stat()
+    if status.st_uid not in (os.getuid(), 0):
+        raise _not_ours(folder, f"belongs to another user ({status.st_uid})", "name a folder of your own")
+    if status.st_mode & 0o022:
         raise _not_ours(
             folder, "can be changed by other users", f"run `chmod go-w {folder}`, or name another"
         )

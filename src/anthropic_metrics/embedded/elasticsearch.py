@@ -64,7 +64,7 @@ class EmbeddedElasticsearch:
         progress: Progress | None = None,
     ) -> None:
         self._home = home
-        self._kept = data.absolute() if data else None
+        self._data = data.absolute() if data else None
         self._folder: Path | None = None
         self._port = http_port
         self._heap = heap
@@ -81,7 +81,7 @@ class EmbeddedElasticsearch:
         require_extra()
         home = self._home or download(self._progress)
         if self._folder is None:
-            self._folder = self._kept or Path(tempfile.mkdtemp(prefix="anthropic-metrics-"))
+            self._folder = self._data or Path(tempfile.mkdtemp(prefix="anthropic-metrics-"))
         self._process = ServerProcess(CHILD, self._spec(home, self._folder), self._folder / "server.log")
         self._port = self._process.start()
         return self.url
@@ -99,7 +99,7 @@ class EmbeddedElasticsearch:
         """Ends the server in order. Harmless when it is not running."""
         if self._process:
             self._process.stop()
-        if self._folder and not self._kept:
+        if self._folder and not self._data:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 

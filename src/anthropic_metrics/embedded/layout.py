@@ -111,5 +111,5 @@ def _add_module(folder: Path, jars: list[Path]) -> None:
 def _adapted(descriptor: str) -> str:
     """Without Java module names (all is loaded from the class path) and without unpublished modules."""
     lines = (line for line in descriptor.splitlines() if not line.startswith(("#", "modulename=")))
-    kept = [line.replace(",lang-painless,x-pack-ml", "") for line in lines if line]
-    return "\n".join(kept) + "\n"
+    adapted = [line.replace(",lang-painless,x-pack-ml", "") for line in lines if line]
+    return "\n".join(adapted) + "\n"

@@ -69,7 +69,7 @@ def ask(
 
     A stream that does not exist has no rows. Raises MetricsError.
     """
-    query = _asked(query, namespace)
+    query = _ask_esql(query, namespace)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Elasticsearch remarks on a query is nothing for its reader
         try:
@@ -134,7 +134,7 @@ def _floor(moment: datetime, unit: str | None) -> datetime:
     return day.replace(day=1) if unit == "M" else day
 
 
-def _asked(query: str, namespace: str | None) -> str:
+def _ask_esql(query: str, namespace: str | None) -> str:
     if namespace is not None:
         query = _STREAM.sub(rf"\1-{namespace}", query)
     return query if "LIMIT" in query else f"{query}\n| LIMIT {DEFAULT_LIMIT}"

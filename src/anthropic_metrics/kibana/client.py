@@ -135,9 +135,9 @@ class KibanaClient:
         headers = {"kbn-xsrf": "anthropic-metrics", "accept": "application/json"}
         if self._secret is not None:
             headers["authorization"] = f"ApiKey {self._secret.get()}"
-        given = {name: value for name, value in options.items() if value is not None}
+        present = {name: value for name, value in options.items() if value is not None}
         try:
-            with within(self._seconds), self._http.stream(method, url, headers=headers, **given) as answer:
+            with within(self._seconds), self._http.stream(method, url, headers=headers, **present) as answer:
                 body = read_body(answer, MOST_BYTES, lambda: None)
             plain = {name: value for name, value in answer.headers.items() if name not in _OF_THE_WIRE}
             return httpx.Response(answer.status_code, headers=plain, content=bytes(body))
@@ -149,7 +149,10 @@ class KibanaClient:
         except httpx.TimeoutException:
             raise RetryLater(f"{method} {httpx.URL(url).path}: Kibana did not answer in time.") from None
         except httpx.HTTPError as error:
-            cure = tls_cure(str(error), "kibana.url", "kibana.ca_certs", given=self._authority) or _URL_CURE
+            cure = (
+                tls_cure(str(error), "kibana.url", "kibana.ca_certs", has_authority=self._authority)
+                or _URL_CURE
+            )
             raise RetryLater(f"No connection to Kibana: {error}", cure=cure) from None
 
 

@@ -225,8 +225,10 @@ def load_bundle(folder: Path | None = None) -> Bundle:
     folder = folder or kibana_folder()
     path = folder / SHARED
     shared = _validated(_BundleFile, path, _read(path))
-    dashboards = [_dashboard(each, shared) for each in sorted(folder.glob("*.yaml")) if each != path]
-    return Bundle(tuple(sorted(dashboards, key=lambda each: each.place)), shared.controls)
+    dashboards = [
+        _dashboard(dashboard, shared) for dashboard in sorted(folder.glob("*.yaml")) if dashboard != path
+    ]
+    return Bundle(tuple(sorted(dashboards, key=lambda dashboard: dashboard.place)), shared.controls)
 
 
 def _dashboard(path: Path, shared: _BundleFile) -> Dashboard:
@@ -237,10 +239,10 @@ def _dashboard(path: Path, shared: _BundleFile) -> Dashboard:
                 panel["query"] = _own_documents(_expanded(path, panel, shared.words))
             if panel.get("kind") == "table":
                 _dates_as_text(panel)
-    found = _validated(Dashboard, path, {"name": path.stem, **source})
-    if unknown := set(found.controls) - shared.controls.keys():
+    dashboard = _validated(Dashboard, path, {"name": path.stem, **source})
+    if unknown := set(dashboard.controls) - shared.controls.keys():
         raise ConfigError(f"{path.name}: no such control in bundle.yaml: {', '.join(sorted(unknown))}")
-    return found
+    return dashboard
 
 
 def _expanded(path: Path, panel: dict[str, Any], words: dict[str, str]) -> str:
@@ -284,5 +286,5 @@ def _validated(model: type[Model], path: Path, source: dict[str, Any]) -> Model:
     try:
         return model.model_validate(source)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
         raise ConfigError(f"{path.name}: {'; '.join(problems)}") from None

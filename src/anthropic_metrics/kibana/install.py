@@ -45,7 +45,7 @@ def saved_objects_text() -> str:
 def listed(text: str) -> list[SavedObject]:
     """The objects in the file."""
     objects = [json.loads(line) for line in text.splitlines()]
-    return [SavedObject(each["type"], each["id"], each["attributes"]["title"]) for each in objects]
+    return [SavedObject(saved["type"], saved["id"], saved["attributes"]["title"]) for saved in objects]
 
 
 def plan_dashboards(settings: KibanaSettings) -> list[Step]:
@@ -54,7 +54,7 @@ def plan_dashboards(settings: KibanaSettings) -> list[Step]:
     try:
         with KibanaClient(settings) as client:
             check_version(client)
-            return [_planned(client, each) for each in objects]
+            return [_planned(client, saved) for saved in objects]
     except MetricsError as error:
         return _all_failed(objects, error)
 
@@ -81,10 +81,14 @@ def _stored(client: KibanaClient, wanted: SavedObject) -> Any:
     except BadRequest:
         return None
     try:
-        held = json.loads(exported)
+        stored = json.loads(exported)
     except ValueError:
         raise BrokenContract("POST /api/saved_objects/_export: the answer is not JSON.") from None
-    return {name: held.get(name) for name in ("attributes", "references")} if isinstance(held, dict) else held
+    return (
+        {name: stored.get(name) for name in ("attributes", "references")}
+        if isinstance(stored, dict)
+        else stored
+    )
 
 
 def check_version(client: KibanaClient) -> tuple[int, ...]:
@@ -105,17 +109,17 @@ def install_dashboards(settings: KibanaSettings) -> list[Step]:
     try:
         with KibanaClient(settings) as client:
             check_version(client)
-            before = [_stored(client, each) for each in objects]
+            before = [_stored(client, saved) for saved in objects]
             answer = client.request(
                 "POST",
                 PATH,
                 params={"overwrite": "true"},
                 files={"file": (FILE, text.encode(), "application/ndjson")},
             )
-            steps = [_outcome(each, answer if isinstance(answer, dict) else {}) for each in objects]
+            steps = [_outcome(saved, answer if isinstance(answer, dict) else {}) for saved in objects]
             return [
-                _unless_same(client, each, step, held)
-                for each, step, held in zip(objects, steps, before, strict=True)
+                _unless_same(client, saved, step, stored)
+                for saved, step, stored in zip(objects, steps, before, strict=True)
             ]
     except MetricsError as error:
         return _all_failed(objects, error)
@@ -132,7 +136,7 @@ def _all_failed(objects: list[SavedObject], error: MetricsError) -> list[Step]:
     """One message and one cure, however many objects it keeps out."""
     first, *others = objects
     failed = [_failed(first, error.message, error.cure)]
-    return [*failed, *(_failed(each, "for the same reason") for each in others)]
+    return [*failed, *(_failed(saved, "for the same reason") for saved in others)]
 
 
 def missing_streams(es: Client, namespace: str) -> list[Step]:
@@ -189,16 +193,18 @@ def _outcome(wanted: SavedObject, answer: dict[str, Any]) -> Step:
 
 
 def _named(results: Any, wanted: SavedObject) -> Iterator[dict[str, Any]]:
-    for each in results if isinstance(results, list) else []:
-        if isinstance(each, dict) and (each.get("type"), each.get("id")) == (wanted.type, wanted.id):
-            yield each
+    for result in results if isinstance(results, list) else []:
+        if isinstance(result, dict) and (result.get("type"), result.get("id")) == (wanted.type, wanted.id):
+            yield result
 
 
 def _explained(error: dict[str, Any]) -> tuple[str, str]:
     """Reason and cure of an object's `error`."""
     kind = error.get("type")
     if kind == "missing_references":
-        names = ", ".join(f"{each.get('type')} {each.get('id')}" for each in error.get("references", []))
+        names = ", ".join(
+            f"{reference.get('type')} {reference.get('id')}" for reference in error.get("references", [])
+        )
         return f"it needs what is not in this space: {names}", "Import the whole file, not a part of it."
     if kind in ("conflict", "ambiguous_conflict"):
         return "an object of its id is there and may not be replaced", _OWN_CURE

@@ -99,7 +99,7 @@ def _layer(view: str, panel: Queried) -> Body:
 
 
 def _column(name: str, column: Column, panel: Queried) -> Body:
-    found: Body = {
+    column_state: Body = {
         "columnId": name,
         "fieldName": name,
         "label": column.label,
@@ -107,10 +107,10 @@ def _column(name: str, column: Column, panel: Queried) -> Body:
         "meta": {"type": column.type},
     }
     if name in _metrics(panel):
-        found["inMetricDimension"] = True
+        column_state["inMetricDimension"] = True
     if (shown := _format(column)) is not None:
-        found["params"] = {"format": shown}
-    return found
+        column_state["params"] = {"format": shown}
+    return column_state
 
 
 def _metrics(panel: Queried) -> tuple[str, ...]:
@@ -141,14 +141,14 @@ def _visualization(panel: Queried) -> Body:
 
 
 def _metric(panel: Metric) -> Body:
-    found: Body = {"metricAccessor": panel.value, "showBar": False}
+    state: Body = {"metricAccessor": panel.value, "showBar": False}
     if panel.beside:
-        found["secondaryMetricAccessor"] = panel.beside
+        state["secondaryMetricAccessor"] = panel.beside
     if panel.note:
-        found["subtitle"] = panel.note
+        state["subtitle"] = panel.note
     if panel.steps:
-        found["palette"] = _palette(panel.steps)
-    return found
+        state["palette"] = _palette(panel.steps)
+    return state
 
 
 def _palette(steps: tuple[float, ...]) -> Body:

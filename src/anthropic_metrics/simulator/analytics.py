@@ -138,7 +138,7 @@ def _require(terms: Terms, request: Request) -> None:
         raise Refusal(404, "Not found")
     if terms.enrolled == "forbidden":
         raise Refusal(403, "This key lacks the scope read:analytics.")
-    betas = [each.strip() for each in request.headers.get("anthropic-beta", "").split(",")]
+    betas = [beta.strip() for beta in request.headers.get("anthropic-beta", "").split(",")]
     if BETA not in betas:
         raise Refusal(400, f"anthropic-beta: this endpoint requires {BETA}")
     if terms.enrolled == "not_enrolled":
@@ -161,7 +161,7 @@ def _understood(kind: Literal["usage", "cost"], request: Request) -> _Question:
     for name, allowed in _VALUES.items():
         one_of(name, request.all(name), allowed)
     width = choice(request, "time_bucket_width", WIDTHS)
-    start, end = _span(request, width)
+    start, end = _range(request, width)
     return _Question(
         kind,
         start,
@@ -175,7 +175,7 @@ def _understood(kind: Literal["usage", "cost"], request: Request) -> _Question:
     )
 
 
-def _span(request: Request, name: str | None) -> tuple[int, int]:
+def _range(request: Request, name: str | None) -> tuple[int, int]:
     starting, ending = instant(request, "starting_at"), instant(request, "ending_at")
     if starting is None:
         raise Refusal(400, "starting_at: Field required")
@@ -211,10 +211,10 @@ def _groups(question: _Question, rows: Rows) -> Iterator[Group]:
 
 
 def _items(question: _Question, group: Group) -> Iterator[dict[str, Any]]:
-    asked = {name: group.key.get(name) for name in DIMENSIONS}
+    grouped = {name: group.key.get(name) for name in DIMENSIONS}
     times = {"starting_at": iso(group.start), "ending_at": iso(group.end)}
     if question.kind == "usage":
-        yield {**times, "group": asked, "usage": group.usage()}
+        yield {**times, "group": grouped, "usage": group.usage()}
         return
     for components, cost in group.costs(question.group_by):
-        yield {**times, "group": asked | components, "cost": cost}
+        yield {**times, "group": grouped | components, "cost": cost}

@@ -80,15 +80,15 @@ class Group:
             name = (cost_type, token_type if by_token else None) if by_type or by_token else None
             before = sums.get(name, (Decimal(0), Decimal(0)))
             sums[name] = (before[0] + amount, before[1] + listed)
-        for found, (amount, listed) in sums.items():
-            kind, token = (None, None) if found is None else found
+        for cost_kind, (amount, listed) in sums.items():
+            kind, token = (None, None) if cost_kind is None else cost_kind
             yield (
                 {"cost_type": kind, "token_type": token},
                 {
                     "amount": decimal_text(amount),
                     "list_amount": decimal_text(listed),
                     "currency": "USD",
-                    "requests": self.requests if found is None else None,
+                    "requests": self.requests if cost_kind is None else None,
                 },
             )
 
@@ -108,16 +108,16 @@ class Rows:
         self, start: int, end: int, group_by: Sequence[str], filters: Mapping[str, Sequence[str]]
     ) -> Iterator[Group]:
         """The groups of one interval that have any usage."""
-        found: dict[tuple[Any, ...], Group] = {}
+        groups: dict[tuple[Any, ...], Group] = {}
         for begin, step in _steps(start, end):
-            self._usage(found, begin, step, (start, end), group_by, filters)
+            self._usage(groups, begin, step, (start, end), group_by, filters)
             if step == HOUR:
-                self._execution(found, begin, (start, end), group_by, filters)
-        yield from found.values()
+                self._execution(groups, begin, (start, end), group_by, filters)
+        yield from groups.values()
 
     def _usage(
         self,
-        found: dict[tuple[Any, ...], Group],
+        groups: dict[tuple[Any, ...], Group],
         begin: int,
         step: int,
         bucket: tuple[int, int],
@@ -134,7 +134,7 @@ class Rows:
                 continue
             # Identities that cannot be shown all read null, and each is a row of its own.
             hidden = place if "actor" in group_by and values["actor"] is None else None
-            group = _group(found, bucket, group_by, values, hidden)
+            group = _group(groups, bucket, group_by, values, hidden)
             group.cell = add(group.cell, cell)
             group.requests += 1 + sum(cell[:5]) // _TOKENS_OF_A_REQUEST
             for component, amount, listed in self._costs(series, cell, begin):
@@ -142,7 +142,7 @@ class Rows:
 
     def _execution(
         self,
-        found: dict[tuple[Any, ...], Group],
+        groups: dict[tuple[Any, ...], Group],
         begin: int,
         bucket: tuple[int, int],
         group_by: Sequence[str],
@@ -154,7 +154,7 @@ class Rows:
         for workspace, hours in self.simulation.container_hours(begin // HOUR):
             values = {"workspace_id": self._workspace(workspace)}
             if hours and _fits(values, filters):
-                group = _group(found, bucket, group_by, values, None)
+                group = _group(groups, bucket, group_by, values, None)
                 group.requests += int(hours * 4)
                 line = {"workspace_id": workspace, "cost_type": "code_execution"}
                 listed = hours * CODE_EXECUTION_CENTS
@@ -183,7 +183,7 @@ class Rows:
     def _factor(self, line: Mapping[str, str | None], begin: int) -> Decimal:
         """What edits of the day's bill make of a line: discounts, mostly."""
         at = None if self.refreshed is None else epoch(self.refreshed)
-        edits = (each for each in self.simulation.edits.costs if each.day == begin // DAY * DAY)
+        edits = (edit for edit in self.simulation.edits.costs if edit.day == begin // DAY * DAY)
         factor = Decimal(1)
         for edit in edits:
             if edit.holds(at) and _matches(edit, line):
@@ -234,7 +234,10 @@ class Rows:
         """The default workspace has its real id here."""
         if report_id is not None:
             return report_id
-        return next((each.id for each in self.simulation.organization().workspaces if each.default), None)
+        return next(
+            (workspace.id for workspace in self.simulation.organization().workspaces if workspace.default),
+            None,
+        )
 
 
 def _steps(start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -245,14 +248,14 @@ def _steps(start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _group(
-    found: dict[tuple[Any, ...], Group],
+    groups: dict[tuple[Any, ...], Group],
     bucket: tuple[int, int],
     group_by: Sequence[str],
     values: Mapping[str, Any],
     hidden: int | None,
 ) -> Group:
     key = {name: values.get(name) for name in group_by}
-    return found.setdefault((hidden, *map(str, key.values())), Group(*bucket, key))
+    return groups.setdefault((hidden, *map(str, key.values())), Group(*bucket, key))
 
 
 def _fits(values: Mapping[str, Any], filters: Mapping[str, Sequence[str]]) -> bool:

@@ -109,7 +109,7 @@ class AdminApi:
         return self._list(lists, path, request)
 
     def _list(self, lists: Lists, path: str, request: Request) -> Answer:
-        whole = {
+        lists_by_path = {
             "/me": lists.me,
             "/workspaces": lists.workspaces,
             "/api_keys": lists.api_keys,
@@ -118,14 +118,14 @@ class AdminApi:
             "/rate_limits": lists.rate_limits,
             "/spend_limits": lists.spend_limits,
         }
-        if path in whole:
-            return whole[path](request)
+        if path in lists_by_path:
+            return lists_by_path[path](request)
         if path == "/spend_limits/effective":
             raise Refusal(403, "This endpoint is for Claude Enterprise organizations only.")
-        if found := _WORKSPACE_LIMITS.fullmatch(path):
-            return lists.workspace_rate_limits(request, found[1])
-        if found := _ONE.fullmatch(path):
-            return (lists.workspace if found[1] == "workspaces" else lists.api_key)(request, found[2])
+        if match := _WORKSPACE_LIMITS.fullmatch(path):
+            return lists.workspace_rate_limits(request, match[1])
+        if match := _ONE.fullmatch(path):
+            return (lists.workspace if match[1] == "workspaces" else lists.api_key)(request, match[2])
         raise Refusal(404, "Not found")
 
 

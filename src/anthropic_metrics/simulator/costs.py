@@ -80,12 +80,14 @@ class Costs:
         self._edits = edits
         self._revisions = revisions
         self._container_hours = container_hours
-        self._kept = lru_cache(maxsize=70)(self._ledger)
+        self._ledgers = lru_cache(maxsize=70)(self._ledger)
 
     def lines(self, day: int, at: float | None) -> list[Line]:
         """The lines of the day that begins at `day` (epoch seconds)."""
         settled = at is None or at >= day + DAY + _LAST
-        lines = list(self._kept(day, None if settled and not self._edits.usage else at, self._edits.version))
+        lines = list(
+            self._ledgers(day, None if settled and not self._edits.usage else at, self._edits.version)
+        )
         for edit in self._edits.costs:
             if edit.day == day and edit.holds(at):
                 lines = [_scaled(line, edit.factor, edit.match) for line in lines]
@@ -114,7 +116,7 @@ class Costs:
 
     def _revised(self, day: int, lines: list[Line], at: float | None) -> Iterator[Line]:
         shares = self._revisions
-        held = {(line.workspace_id, line.description) for line in lines}
+        billed = {(line.workspace_id, line.description) for line in lines}
         workspaces = sorted({line.workspace_id or "" for line in lines})
         bounds = (shares.grown, shares.shrunk, shares.late, shares.misplaced)
         for line in lines:
@@ -128,7 +130,7 @@ class Costs:
             elif kind == 3:
                 yield line
                 other = workspaces[day // DAY % len(workspaces)] or None
-                if (other, line.description) not in held:
+                if (other, line.description) not in billed:
                     yield replace(line, workspace_id=other, amount=line.amount / 4)
 
 

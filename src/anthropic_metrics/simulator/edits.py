@@ -44,11 +44,11 @@ class UsageEdit(Edit):
     def apply(self, minutes: list[Minutes | None], dimensions: Sequence[Dimensions], hour_start: int) -> None:
         first = max(0, (self.start - hour_start) // MINUTE)
         last = min(60, (self.end - hour_start) // MINUTE)
-        for index, each in enumerate(minutes):
-            if each is not None and self.matches(dimensions[index]):
-                changed = (None if cell is None else self.transform(cell) for cell in each[first:last])
-                kept = tuple(cell if cell is not None and any(cell) else None for cell in changed)
-                minutes[index] = each[:first] + kept + each[last:]
+        for index, cells in enumerate(minutes):
+            if cells is not None and self.matches(dimensions[index]):
+                changed = (None if cell is None else self.transform(cell) for cell in cells[first:last])
+                visible = tuple(cell if cell is not None and any(cell) else None for cell in changed)
+                minutes[index] = cells[:first] + visible + cells[last:]
 
 
 @dataclass(eq=False)
@@ -63,10 +63,10 @@ class Addition(Edit):
     def apply(self, minutes: list[Minutes | None], dimensions: Sequence[Dimensions], hour_start: int) -> None:
         index = (self.start - hour_start) // MINUTE
         minutes.extend([None] * (self.series + 1 - len(minutes)))
-        each = list(minutes[self.series] or (None,) * 60)
-        held = each[index]
-        each[index] = self.cell if held is None else add(held, self.cell)
-        minutes[self.series] = tuple(each)
+        cells = list(minutes[self.series] or (None,) * 60)
+        before = cells[index]
+        cells[index] = self.cell if before is None else add(before, self.cell)
+        minutes[self.series] = tuple(cells)
 
 
 @dataclass(eq=False)
@@ -241,7 +241,7 @@ class Edits:
 
     def usage_between(self, start: int, end: int, at: float | None) -> list[UsageEdit | Addition]:
         """The usage edits that hold at `at` and touch [start, end)."""
-        return [each for each in self.usage if each.start < end and start < each.end and each.holds(at)]
+        return [edit for edit in self.usage if edit.start < end and start < edit.end and edit.holds(at)]
 
     def _at(self, at: datetime | None) -> float:
         return epoch(self._now() if at is None else at)

@@ -106,7 +106,7 @@ def default_overrides(workspace_ids: Mapping[str, str]) -> tuple[Override, ...]:
 
 def with_limit(limits: Limits, limit_type: str, value: int | None) -> Limits:
     """`limits` with one type set, or taken out by None."""
-    rest = tuple(each for each in limits if each[0] != limit_type)
+    rest = tuple(limit for limit in limits if limit[0] != limit_type)
     return rest if value is None else (*rest, (limit_type, value))
 
 
@@ -115,10 +115,10 @@ def changed(
 ) -> tuple[RateLimit, ...]:
     """The same groups with one limit of one group set, or taken out by None."""
     return tuple(
-        replace(each, limits=with_limit(each.limits, limit_type, value))
-        if each.group_id == group_id
-        else each
-        for each in rate_limits
+        replace(group, limits=with_limit(group.limits, limit_type, value))
+        if group.group_id == group_id
+        else group
+        for group in rate_limits
     )
 
 
@@ -126,9 +126,13 @@ def overridden(
     overrides: tuple[Override, ...], workspace_id: str, group_id: str, limit_type: str, value: int | None
 ) -> tuple[Override, ...]:
     """The same overrides with one limit of one workspace and group set, or taken out by None."""
-    rest = tuple(each for each in overrides if (each.workspace_id, each.group_id) != (workspace_id, group_id))
-    held = next((each.limits for each in overrides if each not in rest), ())
-    return (*rest, Override(workspace_id, group_id, with_limit(held, limit_type, value)))
+    rest = tuple(
+        override
+        for override in overrides
+        if (override.workspace_id, override.group_id) != (workspace_id, group_id)
+    )
+    limits = next((override.limits for override in overrides if override not in rest), ())
+    return (*rest, Override(workspace_id, group_id, with_limit(limits, limit_type, value)))
 
 
 def organization_row(entry: RateLimit, shape: str) -> dict[str, Any]:
@@ -155,11 +159,11 @@ def workspace_row(
         _workspace_value(kind, value, of_organization.get(kind), "workspace", shape) for kind, value in own
     ]
     if inherited:
-        held = {kind for kind, _ in own}
+        own_kinds = {kind for kind, _ in own}
         values += [
             _workspace_value(kind, value, value, "organization", shape)
             for kind, value in entry.limits
-            if kind not in held
+            if kind not in own_kinds
         ]
     if not values:
         return None

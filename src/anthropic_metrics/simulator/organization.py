@@ -94,20 +94,20 @@ class Organization:
     service_accounts: tuple[ServiceAccount, ...] = ()
 
     def workspace(self, workspace_id: str) -> Workspace | None:
-        return next((each for each in self.workspaces if each.id == workspace_id), None)
+        return next((workspace for workspace in self.workspaces if workspace.id == workspace_id), None)
 
     def named(self, name: str) -> Workspace:
         """The workspace of that name; KeyError if there is none."""
-        for each in self.workspaces:
-            if each.name == name:
-                return each
+        for workspace in self.workspaces:
+            if workspace.name == name:
+                return workspace
         raise KeyError(name)
 
     def key(self, name: str) -> ApiKey:
         """The API key of that name; KeyError if there is none."""
-        for each in self.api_keys:
-            if each.name == name:
-                return each
+        for key in self.api_keys:
+            if key.name == name:
+                return key
         raise KeyError(name)
 
     def with_workspace(self, workspace_id: str, **changes: Any) -> Organization:
@@ -210,7 +210,7 @@ def build_organization(seed: int, first_day: datetime, history: timedelta) -> Or
         )
         for name, colour, age, tags, archived in _WORKSPACES
     )
-    ids = {each.name: each.id for each in workspaces}
+    ids = {workspace.name: workspace.id for workspace in workspaces}
     return Organization(
         id=organization_uuid(seed),
         name="Lumenfield Labs",

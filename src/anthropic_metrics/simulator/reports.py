@@ -42,7 +42,7 @@ _VALUES = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Range:
+class _Buckets:
     """Bucket starts from `start` up to `end` (epoch seconds), `limit` of them a page."""
 
     start: int
@@ -64,13 +64,13 @@ def usage_report(
         raise Refusal(400, f"group_by[]: speed requires the anthropic-beta header {FAST_MODE}")
     grouping = simulation.grouping(group_by, _filters(simulation, request))
     name = choice(request, "bucket_width", WIDTHS) or "1d"
-    span = _range(request, name, floor, open_bucket)
+    buckets = _range(request, name, floor, open_bucket)
 
     def bucket(begin: int) -> str:
-        ((_, cells),) = simulation.usage_cells(begin, begin + span.width, span.width, request.at)
+        ((_, cells),) = simulation.usage_cells(begin, begin + buckets.width, buckets.width, request.at)
         return grouping.text(grouping.fold(cells))
 
-    return _page(tokens, request, span, bucket)
+    return _page(tokens, request, buckets, bucket)
 
 
 def cost_report(
@@ -81,17 +81,17 @@ def cost_report(
     group_by = request.all("group_by[]")
     one_of("group_by[]", group_by, ("workspace_id", "description"))
     choice(request, "bucket_width", ("1d",))
-    span = _range(request, "1d", ceil, open_bucket)
+    buckets = _range(request, "1d", ceil, open_bucket)
 
     def bucket(begin: int) -> str:
         return dump(cost_rows(simulation.cost_lines(begin, request.at), group_by)).decode()[1:-1]
 
-    return _page(tokens, request, span, bucket)
+    return _page(tokens, request, buckets, bucket)
 
 
 def _range(
     request: Request, name: str, snap: Callable[[datetime, int], int], open_bucket: OpenBucket
-) -> _Range:
+) -> _Buckets:
     width, (default, largest) = WIDTHS[name], LIMITS[name]
     limit = whole(request, "limit", default, largest)
     starting = instant(request, "starting_at")
@@ -113,16 +113,16 @@ def _range(
         end = min(closed, floor(until, width))
     if open_bucket == "error" and end <= start:
         raise Refusal(400, NO_WHOLE_BUCKET)
-    return _Range(start, max(start, end), width, limit)
+    return _Buckets(start, max(start, end), width, limit)
 
 
-def _page(tokens: PageTokens, request: Request, span: _Range, bucket: Callable[[int], str]) -> Answer:
+def _page(tokens: PageTokens, request: Request, buckets: _Buckets, bucket: Callable[[int], str]) -> Answer:
     position = tokens.read(request)
-    begin, end = (span.start, span.end) if position is None else position
-    last = min(end, begin + span.limit * span.width)
+    begin, end = (buckets.start, buckets.end) if position is None else position
+    last = min(end, begin + buckets.limit * buckets.width)
     entries = [
-        f'{{"starting_at":"{iso(each)}","ending_at":"{iso(each + span.width)}","results":[{bucket(each)}]}}'
-        for each in range(begin, last, span.width)
+        f'{{"starting_at":"{iso(at)}","ending_at":"{iso(at + buckets.width)}","results":[{bucket(at)}]}}'
+        for at in range(begin, last, buckets.width)
     ]
     more = last < end
     following = f'"{tokens.make(request, [last, end])}"' if more else "null"
@@ -134,18 +134,20 @@ def _page(tokens: PageTokens, request: Request, span: _Range, bucket: Callable[[
 
 def _filters(simulation: Simulation, request: Request) -> dict[str, list[str | None]]:
     """Filter values by dimension; the default workspace is asked for by its real id, and reported as null."""
-    default = {each.id for each in simulation.organization(request.at).workspaces if each.default}
-    found: dict[str, list[str | None]] = {}
+    default = {
+        workspace.id for workspace in simulation.organization(request.at).workspaces if workspace.default
+    }
+    filters: dict[str, list[str | None]] = {}
     for parameter, dimension in _FILTERS.items():
         values = request.all(parameter)
         if parameter in _VALUES:
             one_of(parameter, values, _VALUES[parameter])
-        found[dimension] = [None if value in default else value for value in values]
-    return found
+        filters[dimension] = [None if value in default else value for value in values]
+    return filters
 
 
 def _has_beta(request: Request, name: str) -> bool:
-    return name in [each.strip() for each in request.headers.get("anthropic-beta", "").split(",")]
+    return name in [beta.strip() for beta in request.headers.get("anthropic-beta", "").split(",")]
 
 
 def page_before(request: Request, tokens: PageTokens, answer: Answer) -> str | None:

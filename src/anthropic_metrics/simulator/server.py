@@ -42,7 +42,7 @@ class SimulatorServer:
         self.simulation = simulation
         self.api = AdminApi(simulation, behaviour)
         self.faults = Faults(simulation.seed)
-        self._asked: deque[Request] = deque(maxlen=_REQUESTS_KEPT)
+        self._requests: deque[Request] = deque(maxlen=_REQUESTS_KEPT)
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._http = _Http((host, port), self)
@@ -66,10 +66,10 @@ class SimulatorServer:
     @property
     def requests(self) -> list[Request]:
         """What was asked, oldest first, without keys; the last 20,000."""
-        return list(self._asked)
+        return list(self._requests)
 
     def forget_requests(self) -> None:
-        self._asked.clear()
+        self._requests.clear()
 
     def start(self) -> str:
         """Serve in a thread of its own; returns the URL."""
@@ -99,7 +99,7 @@ class SimulatorServer:
 
     def respond(self, request: Request, key: str | None) -> Answer:
         """What goes out for a request, faults included."""
-        self._asked.append(request)
+        self._requests.append(request)
         exchange = Exchange(request, key, self.api, self._closing)
         effect = self.faults.choose(request)
         return exchange.proceed() if effect is None else effect(exchange)
@@ -140,9 +140,9 @@ class _Http(ThreadingHTTPServer):
         """Wake the threads that wait for a next request on a kept connection."""
         with self._open_lock:
             waiting = list(self._open)
-        for each in waiting:
+        for connection in waiting:
             try:
-                each.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 continue
 
@@ -166,16 +166,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         self.rfile.read(int(self.headers.get("content-length") or 0))
         parts = urlsplit(self.path)
-        held = {name.lower(): value for name, value in self.headers.items()}
+        lowered = {name.lower(): value for name, value in self.headers.items()}
         request = Request(
             method=self.command,
             path=parts.path,
             params=tuple(parse_qsl(parts.query, keep_blank_values=True)),
-            headers={name: value for name, value in held.items() if name not in _SECRET_HEADERS},
+            headers={name: value for name, value in lowered.items() if name not in _SECRET_HEADERS},
             at=self.server.simulator.simulation.clock.now(),
         )
-        bearer = held.get("authorization", "").removeprefix("Bearer ")
-        self._send(self.server.simulator.respond(request, held.get("x-api-key") or bearer or None))
+        bearer = lowered.get("authorization", "").removeprefix("Bearer ")
+        self._send(self.server.simulator.respond(request, lowered.get("x-api-key") or bearer or None))
 
     def _send(self, answer: Answer) -> None:
         if answer.delivery == "reset":

@@ -56,7 +56,7 @@ class Simulation:
         every = build_series(seed, self._organization)
         # Spread over the organization, so that few of them still show every workspace and kind of use.
         self.series = every if series is None else every[:: max(1, len(every) // series)][:series]
-        self.edits = Edits([each.dimensions for each in self.series], clock.now)
+        self.edits = Edits([series.dimensions for series in self.series], clock.now)
         profile = PROFILES[arrivals] if isinstance(arrivals, str) else arrivals
         traffic = Traffic(seed, self.series, self.first_day, history)
         self._usage = Usage(traffic, Arrivals(seed, profile, self.series), self.edits)
@@ -114,19 +114,20 @@ class Simulation:
         shown = self.organization(at).workspaces
         now = None if at is None else at
         return [
-            workspace_row(self.seed, each, now, shape)
-            for each in shown
-            if (default or not each.default) and (archived or not is_archived(each.archived_at, now))
+            workspace_row(self.seed, workspace, now, shape)
+            for workspace in shown
+            if (default or not workspace.default)
+            and (archived or not is_archived(workspace.archived_at, now))
         ]
 
     def api_keys(self, at: datetime | None = None, *, shape: str = "new") -> list[dict[str, Any]]:
         """The key inventory; deleted keys are not in it."""
         organization = self.organization(at)
-        return [api_key_row(each, organization, shape) for each in organization.api_keys]
+        return [api_key_row(key, organization, shape) for key in organization.api_keys]
 
     def users(self, at: datetime | None = None) -> list[dict[str, Any]]:
         """The organization's members."""
-        return [user_row(each) for each in self.organization(at).users]
+        return [user_row(user) for user in self.organization(at).users]
 
     def service_accounts(self, at: datetime | None = None, *, archived: bool = True) -> list[dict[str, Any]]:
         """The service accounts."""
@@ -135,7 +136,7 @@ class Simulation:
 
     def rate_limits(self, at: datetime | None = None, *, shape: str = "new") -> list[dict[str, Any]]:
         """The organization's limit groups."""
-        return [organization_row(each, shape) for each in self.organization(at).rate_limits]
+        return [organization_row(group, shape) for group in self.organization(at).rate_limits]
 
     def workspace_rate_limits(
         self, workspace_id: str, at: datetime | None = None, *, inherited: bool = False, shape: str = "new"
@@ -147,18 +148,20 @@ class Simulation:
         if workspace is None or is_archived(workspace.archived_at, at):
             raise KeyError(workspace_id)
         own = {
-            each.group_id: each.limits for each in organization.overrides if each.workspace_id == workspace_id
+            group.group_id: group.limits
+            for group in organization.overrides
+            if group.workspace_id == workspace_id
         }
         rows = (
             workspace_limit_row(
-                each, own.get(each.group_id, ()), workspace_id, inherited=inherited, shape=shape
+                group, own.get(group.group_id, ()), workspace_id, inherited=inherited, shape=shape
             )
-            for each in organization.rate_limits
+            for group in organization.rate_limits
         )
         return [row for row in rows if row is not None]
 
     def spend_limits(self, at: datetime | None = None) -> list[dict[str, Any]]:
-        return [spend_limit_row(each) for each in self.organization(at).spend_limits]
+        return [spend_limit_row(limit) for limit in self.organization(at).spend_limits]
 
     def usage_cells(
         self, start: int, end: int, width: int, at: datetime | None

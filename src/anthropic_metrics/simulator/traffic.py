@@ -57,15 +57,15 @@ def subtract(left: Cell, right: Cell) -> Cell:
     )
 
 
-def portion(cell: Cell, part: int, whole: int) -> Cell:
+def portion(cell: Cell, part: int, of: int) -> Cell:
     """`part / whole` of each number, rounded down."""
     return (
-        cell[0] * part // whole,
-        cell[1] * part // whole,
-        cell[2] * part // whole,
-        cell[3] * part // whole,
-        cell[4] * part // whole,
-        cell[5] * part // whole,
+        cell[0] * part // of,
+        cell[1] * part // of,
+        cell[2] * part // of,
+        cell[3] * part // of,
+        cell[4] * part // of,
+        cell[5] * part // of,
     )
 
 
@@ -77,8 +77,8 @@ class Traffic:
         self._series = tuple(series)
         self._first_hour = floor(first_day, HOUR) // HOUR
         self._last_hours = tuple(
-            None if each.lives is None else floor(first_day + history * each.lives, HOUR) // HOUR
-            for each in self._series
+            None if series.lives is None else floor(first_day + history * series.lives, HOUR) // HOUR
+            for series in self._series
         )
         self._day_factor = lru_cache(maxsize=4096)(self._factor)
         self.hour = lru_cache(maxsize=_HOURS_KEPT)(self._hour)
@@ -88,7 +88,7 @@ class Traffic:
         """The usage of each series in hour number `hour` since 1970."""
         if hour < self._first_hour:
             return (None,) * len(self._series)
-        return tuple(self._cell(index, each, hour) for index, each in enumerate(self._series))
+        return tuple(self._cell(index, series, hour) for index, series in enumerate(self._series))
 
     def _minutes(self, hour: int) -> tuple[Minutes | None, ...]:
         """For each series the 60 minutes of an hour, None where the whole hour is idle."""
@@ -127,9 +127,9 @@ class Traffic:
         """Minutes with more traffic get more of each number; cumulative rounding keeps the sum exact."""
         idle = int((1 - self._series[index].density) * 65536)
         weights = [max(0, number - idle) for number in self._numbers("minutes", index, hour, 60)]
-        whole = sum(weights)
-        if not whole:
-            weights[hour % 60] = whole = 1
+        total = sum(weights)
+        if not total:
+            weights[hour % 60] = total = 1
         minutes: list[Cell | None] = []
         reached, before = 0, ZERO
         for weight in weights:
@@ -137,7 +137,7 @@ class Traffic:
                 minutes.append(None)
                 continue
             reached += weight
-            now = portion(cell, reached, whole)
+            now = portion(cell, reached, total)
             part = subtract(now, before)
             minutes.append(part if any(part) else None)
             before = now

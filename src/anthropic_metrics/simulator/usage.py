@@ -41,13 +41,13 @@ class Usage:
 
     def _minute(self, begin: int, at: float | None) -> Cells:
         number = begin % HOUR // MINUTE
-        return [None if each is None else each[number] for each in self._minutes(begin // HOUR, at)]
+        return [None if minutes is None else minutes[number] for minutes in self._minutes(begin // HOUR, at)]
 
     def _hour(self, begin: int, at: float | None) -> Cells:
         hour = begin // HOUR
         if self._plain(hour, at):
             return self._traffic.hour(hour)
-        return [None if each is None else _total(each) for each in self._minutes(hour, at)]
+        return [None if minutes is None else _total(minutes) for minutes in self._minutes(hour, at)]
 
     def _day(self, begin: int, at: float | None) -> Cells:
         hours = range(begin // HOUR, begin // HOUR + 24)
@@ -70,8 +70,8 @@ class Usage:
 
     def _build_minutes(self, hour: int, at: float | None, _version: int) -> Sequence[Minutes | None]:
         minutes: list[Minutes | None] = [
-            None if each is None else self._arrivals.visible(index, each, hour, at)
-            for index, each in enumerate(self._traffic.minutes(hour))
+            None if series_minutes is None else self._arrivals.visible(index, series_minutes, hour, at)
+            for index, series_minutes in enumerate(self._traffic.minutes(hour))
         ]
         begin, end = hour * HOUR, (hour + 1) * HOUR
         for edit in self._edits.usage_between(begin, end, at):
@@ -87,9 +87,11 @@ class Grouping:
         wanted = [(DIMENSIONS.index(name), values) for name, values in filters]
         groups: dict[Dimensions, int] = {}
         self._places: list[int] = []
-        for each in dimensions:
-            if all(each[place] in values for place, values in wanted):
-                key = tuple(value if kept else None for value, kept in zip(each, grouped, strict=True))
+        for series_values in dimensions:
+            if all(series_values[place] in values for place, values in wanted):
+                key = tuple(
+                    value if keep else None for value, keep in zip(series_values, grouped, strict=True)
+                )
                 self._places.append(groups.setdefault(key, len(groups)))
             else:
                 self._places.append(-1)
@@ -101,8 +103,8 @@ class Grouping:
         totals: list[Cell | None] = [None] * len(self._keys)
         for place, cell in zip(self._places, cells, strict=False):
             if cell is not None and place >= 0:
-                held = totals[place]
-                totals[place] = cell if held is None else add(held, cell)
+                before = totals[place]
+                totals[place] = cell if before is None else add(before, cell)
         return [(place, total) for place, total in enumerate(totals) if total is not None]
 
     def text(self, folded: Folded) -> str:
@@ -116,7 +118,7 @@ class Grouping:
 
 
 def make_filters(values: Mapping[str, Sequence[str | None]]) -> Filters:
-    return tuple((name, frozenset(each)) for name, each in sorted(values.items()) if each)
+    return tuple((name, frozenset(chosen)) for name, chosen in sorted(values.items()) if chosen)
 
 
 def _row(key: Dimensions, cell: Cell) -> dict[str, Any]:
@@ -136,10 +138,10 @@ def _template(key: Dimensions) -> str:
 
 
 def _total(minutes: Minutes) -> Cell | None:
-    held = [each for each in minutes if each is not None]
-    if not held:
+    cells = [cell for cell in minutes if cell is not None]
+    if not cells:
         return None
-    a, b, c, d, e, f = map(sum, zip(*held, strict=True))
+    a, b, c, d, e, f = map(sum, zip(*cells, strict=True))
     return (a, b, c, d, e, f)
 
 
@@ -148,6 +150,6 @@ def _sum_of(hours: Sequence[Cells]) -> Cells:
     for cells in hours:
         for index, cell in enumerate(cells):
             if cell is not None:
-                held = totals[index]
-                totals[index] = cell if held is None else add(held, cell)
+                before = totals[index]
+                totals[index] = cell if before is None else add(before, cell)
     return totals

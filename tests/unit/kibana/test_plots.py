@@ -60,9 +60,9 @@ def test_one_bucket_is_a_bar_as_wide_as_a_bucket_at_its_place() -> None:
     match = re.search(r"M([\d.]+) [\d.]+h([\d.]+)v", html)
     assert match
     left, width = float(match[1]), float(match[2])
-    whole = (NOW - START) / DAY
-    assert width == pytest.approx(0.86 * 1000 / whole, abs=0.1)
-    assert left + width / 2 == pytest.approx(9.5 * 1000 / whole, abs=0.1)
+    days = (NOW - START) / DAY
+    assert width == pytest.approx(0.86 * 1000 / days, abs=0.1)
+    assert left + width / 2 == pytest.approx(9.5 * 1000 / days, abs=0.1)
     assert reading(html)["names"] == ["2026-11-10"]
 
 
@@ -80,8 +80,8 @@ def test_a_bucket_that_is_not_complete_is_marked() -> None:
     assert html.count('class="bar partial"') == html.count('class="bar"') == 1
     assert "not complete</li>" in html
     assert reading(html)["names"] == ["2026-11-19", "2026-11-20, not complete"]
-    whole = TimeRange(START, datetime(2026, 11, 20, 23, 59, 59, 999_000, tzinfo=UTC))
-    assert "partial" not in drawn(chart(), ("2026-11-20T00:00:00Z", "a", 1.0), time_range=whole)
+    day = TimeRange(START, datetime(2026, 11, 20, 23, 59, 59, 999_000, tzinfo=UTC))
+    assert "partial" not in drawn(chart(), ("2026-11-20T00:00:00Z", "a", 1.0), time_range=day)
 
 
 def test_bars_that_are_all_zero_say_so() -> None:
@@ -125,7 +125,7 @@ def test_ticks_of_time_are_round(
 
 
 @pytest.mark.parametrize(
-    ("top", "whole", "ticks"),
+    ("top", "integers", "ticks"),
     [
         (4321.5, False, [0, 2000, 4000, 6000]),
         (0.83, False, [0, 0.25, 0.5, 0.75, 1]),
@@ -134,8 +134,8 @@ def test_ticks_of_time_are_round(
         (0, False, [0, 1]),
     ],
 )
-def test_ticks_of_numbers_are_round_and_reach_the_top(top: float, whole: bool, ticks: list[float]) -> None:
-    assert number_ticks(top, whole=whole) == pytest.approx(ticks)
+def test_ticks_of_numbers_are_round_and_reach_the_top(top: float, integers: bool, ticks: list[float]) -> None:
+    assert number_ticks(top, integers=integers) == pytest.approx(ticks)
 
 
 @pytest.mark.parametrize(

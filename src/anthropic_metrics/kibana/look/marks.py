@@ -51,7 +51,7 @@ def heatmap(panel: Heatmap, answer: Answer) -> str:
     records = answer.records()
     across = sorted({str(record[panel.x]) for record in records})
     down = sorted({str(record[panel.y]) for record in records})
-    values = {(str(each[panel.y]), str(each[panel.x])): each[panel.value] or 0 for each in records}
+    values = {(str(record[panel.y]), str(record[panel.x])): record[panel.value] or 0 for record in records}
     largest = max(values.values()) or 1
     form = panel.columns[panel.value].format
     head = "".join(f'<th scope="col">{escape(x)}</th>' for x in across)

@@ -60,7 +60,9 @@ def render(
         return _content(panel, answer, time_range, palette, f"{dashboard.name}-{panel.slug}")
 
     sections = "\n".join(_section(dashboard, card, ranges(dashboard)) for dashboard in bundle.dashboards)
-    links = " ".join(f'<a href="#{each.name}">{escape(each.title)}</a>' for each in bundle.dashboards)
+    links = " ".join(
+        f'<a href="#{dashboard.name}">{escape(dashboard.title)}</a>' for dashboard in bundle.dashboards
+    )
     html = _file("page.html").format(
         style=_file("page.css"),
         links=links,
@@ -81,7 +83,7 @@ def _cleaned(answer: Answer) -> Answer:
 
     def cleaned(value: Any) -> Any:
         if isinstance(value, list):
-            return [cleaned(each) for each in value]
+            return [cleaned(item) for item in value]
         return clean(value) if isinstance(value, str) else value
 
     return replace(answer, rows=tuple(tuple(map(cleaned, row)) for row in answer.rows))

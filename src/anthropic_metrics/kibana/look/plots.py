@@ -51,7 +51,7 @@ def plot(panel: Chart, answer: Answer, time_range: TimeRange, palette: Palette) 
         for x, y in points.items():
             totals[x] = totals[x] + y if bars else max(totals[x], y)
     counts = panel.columns[panel.y[0]].format == "count"
-    ticks = number_ticks(max(totals.values(), default=0), whole=counts)
+    ticks = number_ticks(max(totals.values(), default=0), integers=counts)
     draw = _bars if bars else _lines
     marks = draw(series, across, colors, ticks[-1])
     legend = list(colors.items()) if panel.by or len(panel.y) > 1 else []
@@ -94,7 +94,7 @@ def _across(panel: Chart, answer: Answer, time_range: TimeRange) -> Across:
     if panel.columns[panel.x].type != "date":
         low, high = values[0] - 0.5, values[-1] + 0.5
         places = whole_ticks(low, high)
-        ticks = tuple(Tick((each - low) / (high - low), f"{each:.0f}") for each in places)
+        ticks = tuple(Tick((place - low) / (high - low), f"{place:.0f}") for place in places)
         return Across(low, high, 1.0, ticks, {x: f"{panel.columns[panel.x].label} {x:g}" for x in values})
     bucket = bucket_width(panel.query, time_range.start, time_range.end)
     width, start, end = bucket.total_seconds(), time_range.start.timestamp(), time_range.end.timestamp()
@@ -122,15 +122,15 @@ def _bars(series: Mapping[str, Points], across: Across, colors: Mapping[str, str
     drawn = []
     width = BAR * across.width / (across.high - across.low) * SIZE
     for name, points in series.items():
-        whole, partial = list[str](), list[str]()
+        complete, partial = list[str](), list[str]()
         for x, y in sorted(points.items()):
             left = (across.at(x) + across.at(x + across.width)) / 2 * SIZE - width / 2
             bottom, height = SIZE * (1 - heights[x] / top), SIZE * y / top
             heights[x] += y
             if height > 0:
                 shape = f"M{left:.1f} {bottom:.1f}h{width:.1f}v{-height:.1f}h{-width:.1f}z"
-                (partial if x in across.partial else whole).append(shape)
-        for kind, shapes in (("bar", whole), ("bar partial", partial)):
+                (partial if x in across.partial else complete).append(shape)
+        for kind, shapes in (("bar", complete), ("bar partial", partial)):
             if shapes:
                 drawn.append(f'<path class="{kind}" fill="{colors[name]}" d="{"".join(shapes)}"/>')
     return _svg(drawn)
@@ -175,12 +175,12 @@ def _legend(names: Sequence[tuple[str, str]], partial: bool) -> str:
 
 
 def _axes(column: Column, ticks: Sequence[float], across: Across, marks: str) -> str:
-    labels = [on_axis(each, column.format) for each in ticks]
+    labels = [on_axis(tick, column.format) for tick in ticks]
     up = "".join(
-        f'<span style="bottom:{100 * each / ticks[-1]:.2f}%">{escape(label)}</span>'
-        for each, label in zip(ticks, labels, strict=True)
+        f'<span style="bottom:{100 * tick / ticks[-1]:.2f}%">{escape(label)}</span>'
+        for tick, label in zip(ticks, labels, strict=True)
     )
-    grid = "".join(f'<i style="bottom:{100 * each / ticks[-1]:.2f}%"></i>' for each in ticks)
+    grid = "".join(f'<i style="bottom:{100 * tick / ticks[-1]:.2f}%"></i>' for tick in ticks)
     along = "".join(
         f'<span style="left:{100 * tick.at:.2f}%">{escape(tick.text)}</span>' for tick in across.ticks
     )

@@ -36,28 +36,28 @@ class Tick:
     text: str
 
 
-def number_ticks(top: float, count: int = 4, *, whole: bool = False) -> list[float]:
-    """Round figures from 0 to at least `top`, about `count` steps; only whole ones where `whole`."""
+def number_ticks(top: float, count: int = 4, *, integers: bool = False) -> list[float]:
+    """Round figures from 0 to at least `top`, about `count` steps; only whole ones where `integers`."""
     if top <= 0 or not math.isfinite(top):
         return [0.0, 1.0]
     rough = top / count
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough * 0.999)
-    if whole:
+    if integers:
         step = max(1.0, math.ceil(step))
     return [number * step for number in range(math.ceil(top / step * 0.999) + 1)]
 
 
 def whole_ticks(low: float, high: float) -> list[float]:
     """Whole numbers inside [low, high], at most MOST_TICKS."""
-    step = next(each for each in (1, 2, 5, 10, 20, 50, 100, 1000) if (high - low) / each <= MOST_TICKS)
-    return [float(each) for each in range(math.ceil(low / step) * step, math.floor(high) + 1, step)]
+    step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 1000) if (high - low) / size <= MOST_TICKS)
+    return [float(size) for size in range(math.ceil(low / step) * step, math.floor(high) + 1, step)]
 
 
 def time_ticks(start: datetime, end: datetime, bucket: timedelta) -> list[Tick]:
     """Round UTC times inside [start, end], at most MOST_TICKS. Days are labelled under their middle."""
     length = end - start
-    step = next((each for each in _STEPS if each >= bucket and length / each <= MOST_TICKS), _STEPS[-1])
+    step = next((size for size in _STEPS if size >= bucket and length / size <= MOST_TICKS), _STEPS[-1])
     shift = DAY / 2 if step >= DAY and bucket == DAY else timedelta()
     seconds = step < MINUTE
     return [

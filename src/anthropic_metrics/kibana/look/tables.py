@@ -91,7 +91,7 @@ def _foot(panel: Table, records: list[Record]) -> str:
 
 def _count(panel: Table, records: list[Record]) -> str:
     """How many rows there are; whether the query's limit cut some off, and so the totals."""
-    limits = [int(each) for each in _LIMIT.findall(panel.query)]
+    limits = [int(limit) for limit in _LIMIT.findall(panel.query)]
     if len(records) >= (min(limits) if limits else DEFAULT_LIMIT):
         lacking = "; there may be more, which the totals lack" if panel.total else ""
         return f"{len(records):,} rows, the most that this table lists{lacking}"
