@@ -177,8 +177,8 @@ def drift(root: Path) -> list[str]:
     """Paths of asset files that are missing, out of date or of no dataset any more."""
     expected = dict(files())
     wrong = [path for path, text in expected.items() if _text(root / path) != text]
-    found = {path.relative_to(root).as_posix() for path in _json_files(root)}
-    return sorted([*wrong, *(found - expected.keys())])
+    present = {path.relative_to(root).as_posix() for path in _json_files(root)}
+    return sorted([*wrong, *(present - expected.keys())])
 
 
 def write(root: Path) -> None:

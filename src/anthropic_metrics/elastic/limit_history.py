@@ -34,8 +34,8 @@ class ElasticLimitHistory:
 
     def scopes(self) -> frozenset[Scope]:
         """Whose limits have ever been seen."""
-        found = query.aggregate(self.es, self.stream, self._all(), {"scopes": {"terms": _SCOPE}})
-        return frozenset(_scope(bucket) for bucket in found.get("scopes", {}).get("buckets", ()))
+        aggregations = query.aggregate(self.es, self.stream, self._all(), {"scopes": {"terms": _SCOPE}})
+        return frozenset(_scope(bucket) for bucket in aggregations.get("scopes", {}).get("buckets", ()))
 
     def holding(
         self, start: datetime, end: datetime, scopes: Collection[Scope] | None = None
@@ -55,8 +55,8 @@ class ElasticLimitHistory:
     def before(self, moment: datetime, scopes: Collection[Scope]) -> dict[Scope, tuple[int, list[Body]]]:
         """Time and rows of the latest snapshot before `moment` of each of `scopes` that has one."""
         edges = self._edges(moment, lambda _, latest: latest, inclusive=False)
-        found = self._rows(list(_clauses({s: at for s, at in edges.items() if s in scopes})))
-        return {scope: next(iter(by_time.items())) for scope, by_time in found.items()}
+        rows_by_scope = self._rows(list(_clauses({s: at for s, at in edges.items() if s in scopes})))
+        return {scope: next(iter(by_time.items())) for scope, by_time in rows_by_scope.items()}
 
     def _edges(
         self,
@@ -68,14 +68,14 @@ class ElasticLimitHistory:
         """Per scope the time in milliseconds that is chosen from its first and its latest up to `moment`."""
         before: Body = {"range": {"@timestamp": {"lte" if inclusive else "lt": iso(moment)}}}
         latest = {"latest": {"max": {"field": "@timestamp"}}}
-        each: Body = {
+        of_each_scope: Body = {
             "first": {"min": {"field": "@timestamp"}},
             "before": {"filter": before, "aggregations": latest},
         }
-        aggregations = {"scopes": {"terms": _SCOPE, "aggregations": each}}
-        found = query.aggregate(self.es, self.stream, self._all(), aggregations)
+        aggregations = {"scopes": {"terms": _SCOPE, "aggregations": of_each_scope}}
+        answer = query.aggregate(self.es, self.stream, self._all(), aggregations)
         edges: dict[Scope, int] = {}
-        for bucket in found.get("scopes", {}).get("buckets", ()):
+        for bucket in answer.get("scopes", {}).get("buckets", ()):
             value = bucket["before"]["latest"]["value"]
             chosen = choose(int(bucket["first"]["value"]), None if value is None else int(value))
             if chosen is not None:

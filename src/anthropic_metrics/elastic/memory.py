@@ -71,8 +71,8 @@ class StreamMemory:
             }
         }
         ids = {"ids": {"terms": {"field": "organization.id", "size": 100}}}
-        found = query.aggregate(self.es, self.agent, other, ids)
-        return {bucket["key"] for bucket in found.get("ids", {}).get("buckets", ())}
+        aggregations = query.aggregate(self.es, self.agent, other, ids)
+        return {bucket["key"] for bucket in aggregations.get("ids", {}).get("buckets", ())}
 
     def names(self, organization_id: str) -> Names | None:
         """What the usage of the last 31 days calls its workspaces and keys; None where there is none."""
@@ -97,8 +97,8 @@ class StreamMemory:
         )
         ids = [{"id": {"terms": {"field": f"anthropic.{what}.id"}}}]
         newest = {"size": 1, "sort": [{"@timestamp": "desc"}], "_source": [f"anthropic.{what}"]}
-        found = query.composite(self.es, stream, wanted, ids, {"newest": {"top_hits": newest}}, page=1000)
-        return [bucket["newest"]["hits"]["hits"][0]["_source"]["anthropic"][what] for bucket in found]
+        buckets = query.composite(self.es, stream, wanted, ids, {"newest": {"top_hits": newest}}, page=1000)
+        return [bucket["newest"]["hits"]["hits"][0]["_source"]["anthropic"][what] for bucket in buckets]
 
 
 def _all(*filters: Body) -> Body:

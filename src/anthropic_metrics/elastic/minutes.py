@@ -77,8 +77,8 @@ class ElasticMinutes:
     def first(self) -> datetime | None:
         """The earliest minute held."""
         own: Body = {"term": {"organization.id": self.organization_id}}
-        found = query.aggregate(self.es, self.stream, own, {"first": {"min": {"field": "@timestamp"}}})
-        value = found.get("first", {}).get("value")
+        aggregations = query.aggregate(self.es, self.stream, own, {"first": {"min": {"field": "@timestamp"}}})
+        value = aggregations.get("first", {}).get("value")
         return None if value is None else from_milliseconds(value)
 
     def largest(self, start: datetime, end: datetime, models: Sequence[str], count: int) -> dict[str, str]:
@@ -99,18 +99,18 @@ class ElasticMinutes:
             "names": {"terms": {"field": "anthropic.workspace.name", "size": 1}},
         }
         terms: Body = {"terms": {"field": "anthropic.workspace.id", **options}, "aggregations": aggregations}
-        found = query.aggregate(self.es, self.stream, wanted, {"workspaces": terms})
+        answer = query.aggregate(self.es, self.stream, wanted, {"workspaces": terms})
         return {
             bucket["key"]: next((name["key"] for name in bucket["names"]["buckets"]), bucket["key"])
-            for bucket in found.get("workspaces", {}).get("buckets", ())
+            for bucket in answer.get("workspaces", {}).get("buckets", ())
         }
 
     def _between(
         self, start: datetime, end: datetime, filters: Sequence[Body], excluded: Sequence[Body]
     ) -> Body:
-        span: Body = {"range": {"@timestamp": {"gte": iso(start), "lt": iso(end)}}}
+        bounds: Body = {"range": {"@timestamp": {"gte": iso(start), "lt": iso(end)}}}
         own: Body = {"term": {"organization.id": self.organization_id}}
-        return {"bool": {"filter": [span, own, *filters], "must_not": list(excluded)}}
+        return {"bool": {"filter": [bounds, own, *filters], "must_not": list(excluded)}}
 
 
 def _terms(field: str) -> Body:

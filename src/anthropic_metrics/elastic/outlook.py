@@ -77,28 +77,30 @@ class Unmapped:
     peak_tokens: int
 
 
-def lines(es: Elasticsearch, stream: str, span: Range, workspace: str | None = None) -> list[Line]:
-    """A line per limit in use within `span`, the closest to its ceiling first; of one workspace if named.
+def lines(es: Elasticsearch, stream: str, time_range: Range, workspace: str | None = None) -> list[Line]:
+    """A line per limit in use within `time_range`, the highest share first; of one workspace if named.
 
     A workspace is named by its id or its name.
     """
-    earlier = Range(span.start - WEEK, span.end - WEEK)
+    earlier = Range(time_range.start - WEEK, time_range.end - WEEK)
     before = {key: (value, _days(bucket)) for key, value, bucket in _peaks(es, stream, earlier, workspace)}
-    found = []
-    for key, _, bucket in _peaks(es, stream, span, workspace, details=True):
+    result = []
+    for key, _, bucket in _peaks(es, stream, time_range, workspace, details=True):
         most, days = before.get(key, (None, ()))
         above = tuple(sorted({*days, *_days(bucket)}))
-        found.append(replace(_line(bucket), most_tokens_before=most, above_on=above))
-    return sorted(found, key=lambda line: (-line.peak_share, -line.peak_tokens, line.group, line.limit_type))
+        result.append(replace(_line(bucket), most_tokens_before=most, above_on=above))
+    return sorted(result, key=lambda line: (-line.peak_share, -line.peak_tokens, line.group, line.limit_type))
 
 
-def unmapped(es: Elasticsearch, stream: str, span: Range, workspace: str | None = None) -> list[Unmapped]:
+def unmapped(
+    es: Elasticsearch, stream: str, time_range: Range, workspace: str | None = None
+) -> list[Unmapped]:
     """Models in use that no limit group lists, with their peak minute."""
     sources = [
         {"model": {"terms": {"field": "anthropic.headroom.group_name"}}},
         {"limit_type": {"terms": {"field": "anthropic.headroom.limit_type"}}},
     ]
-    wanted = _wanted(span, workspace, unmapped=True)
+    wanted = _wanted(time_range, workspace, unmapped=True)
     with reading(f"Asking {stream}"):
         return [
             Unmapped(bucket["key"]["model"], bucket["key"]["limit_type"], int(bucket["most"]["value"]))
@@ -129,12 +131,12 @@ def _days(bucket: Mapping[str, Any]) -> tuple[date, ...]:
 
 
 def _peaks(
-    es: Elasticsearch, stream: str, span: Range, workspace: str | None, *, details: bool = False
+    es: Elasticsearch, stream: str, time_range: Range, workspace: str | None, *, details: bool = False
 ) -> Iterator[tuple[tuple[str, ...], int, Body]]:
     """Key, tokens of the peak minute and the bucket of every limit in use."""
     sources = [{field: {"terms": {"field": field, "missing_bucket": True}}} for field in (*_KEY, *_GROUP)]
     aggregations = {"most": _of("max", "peak_tokens"), "above": _ABOVE, **(_DETAILS if details else {})}
-    wanted = _wanted(span, workspace, unmapped=False)
+    wanted = _wanted(time_range, workspace, unmapped=False)
     with reading(f"Asking {stream}"):
         for bucket in query.composite(es, stream, wanted, sources, aggregations, page=_PAGE):
             yield tuple(map(str, bucket["key"].values())), int(bucket["most"]["value"]), bucket
@@ -163,9 +165,9 @@ _DETAILS: Body = {
 }
 
 
-def _wanted(span: Range, workspace: str | None, *, unmapped: bool) -> Body:
+def _wanted(time_range: Range, workspace: str | None, *, unmapped: bool) -> Body:
     filters: list[Body] = [
-        {"range": {"@timestamp": {"gte": iso(span.start), "lt": iso(span.end)}}},
+        {"range": {"@timestamp": {"gte": iso(time_range.start), "lt": iso(time_range.end)}}},
         {"term": {"anthropic.headroom.unmapped": unmapped}},
     ]
     if workspace is not None:
@@ -178,19 +180,19 @@ def _wanted(span: Range, workspace: str | None, *, unmapped: bool) -> Body:
 
 def _line(bucket: Mapping[str, Any]) -> Line:
     source = bucket["peak"]["hits"]["hits"][0]["_source"]["anthropic"]
-    held, space = source["headroom"], source.get("workspace", {})
+    figures, space = source["headroom"], source.get("workspace", {})
     return Line(
         workspace=space.get("name") or space.get("id"),
-        group=held["group_name"],
-        limit_type=held["limit_type"],
-        limit=held["limit"],
-        peak_tokens=held["peak_tokens"],
-        peak_share=held["peak_share"],
-        peak_minute=datetime.fromisoformat(held["peak_minute"]),
+        group=figures["group_name"],
+        limit_type=figures["limit_type"],
+        limit=figures["limit"],
+        peak_tokens=figures["peak_tokens"],
+        peak_share=figures["peak_share"],
+        peak_minute=datetime.fromisoformat(figures["peak_minute"]),
         usual_share=bucket["usual"]["values"][0]["value"],
         least_left=bucket["left"]["value"],
         above_80=int(bucket["above_80"]["value"]),
         above_100=int(bucket["above_100"]["value"]),
         most_tokens=int(bucket["most"]["value"]),
-        caveats=tuple(held.get("caveats", ())),
+        caveats=tuple(figures.get("caveats", ())),
     )

@@ -80,14 +80,16 @@ class Applying:
 
 def index_templates(es: Elasticsearch) -> Templates:
     """The index templates: patterns, priority, components and owner. Raises what `get` raises."""
-    found = get(es, f"/_index_template?filter_path={_READ}").get("index_templates", [])
+    templates = get(es, f"/_index_template?filter_path={_READ}").get("index_templates", [])
     path = f"/_component_template/{quoted(template_name('anthropic_metrics'))}.*?filter_path={_OWNERS}"
     with reading("Looking at index templates"):
         components = get(es, path).get("component_templates", [])
         return Templates(
-            {each["name"]: each["index_template"] for each in found},
+            {template["name"]: template["index_template"] for template in templates},
             frozenset(
-                each["name"] for each in components if owner(each.get("component_template", {})) == OURS
+                component["name"]
+                for component in components
+                if owner(component.get("component_template", {})) == OURS
             ),
         )
 
@@ -116,26 +118,26 @@ def applying(es: Elasticsearch, namespace: str, templates: Templates) -> Iterato
     answered from the list of templates.
     """
     for dataset in BY_DATASET:
-        found = winner(stream_name(dataset, namespace), templates)
-        made = _simulated(es, found.stream)
+        applied = winner(stream_name(dataset, namespace), templates)
+        made = _simulated(es, applied.stream)
         if made is None:
-            yield found
+            yield applied
         else:
             with reading("Simulating an index"):
                 ours = owner(made.get("template", {}).get("mappings", {})) == OURS
-            yield Applying(found.stream, found.template, found.priority, found.owner, ours)
+            yield Applying(applied.stream, applied.template, applied.priority, applied.owner, ours)
 
 
 def blocking(namespace: str, templates: Templates) -> list[Applying]:
     """Templates of others that would keep ours from applying once ours are installed."""
     streams = (stream_name(dataset, namespace) for dataset in BY_DATASET)
-    found = (winner(stream, templates, others_only=True) for stream in streams)
-    return [each for each in found if each.template and not each.ours and each.outranks_ours]
+    winners = (winner(stream, templates, others_only=True) for stream in streams)
+    return [applied for applied in winners if applied.template and not applied.ours and applied.outranks_ours]
 
 
 def require_ours(es: Elasticsearch, namespace: str, templates: Templates) -> None:
     """SinkError naming the template and its owner where a stream would not be made of ours."""
-    foreign = [each for each in applying(es, namespace, templates) if not each.ours]
+    foreign = [applied for applied in applying(es, namespace, templates) if not applied.ours]
     if foreign:
         raise foreign_template(foreign)
 
@@ -162,8 +164,8 @@ def _simulated(es: Elasticsearch, stream: str) -> Body | None:
         if lacks_api(error):
             return None
         raise
-    found: Body = answer
-    return found
+    template: Body = answer
+    return template
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -43,8 +43,8 @@ def aggregate(es: Elasticsearch, stream: str, query: Body, aggregations: Body) -
             )
         except NotFoundError:
             return {}
-    found: Body = answer.get("aggregations", {})
-    return found
+    result: Body = answer.get("aggregations", {})
+    return result
 
 
 def composite(
@@ -60,12 +60,12 @@ def composite(
     after: Body = {}
     while True:
         body = {"composite": {"sources": list(sources), "size": page, **after}, "aggregations": aggregations}
-        found = aggregate(es, stream, query, {"all": body}).get("all", {})
+        pages = aggregate(es, stream, query, {"all": body}).get("all", {})
         with reading(f"Asking {stream}"):
-            yield from found.get("buckets", ())
-            if "after_key" not in found or len(found["buckets"]) < page:
+            yield from pages.get("buckets", ())
+            if "after_key" not in pages or len(pages["buckets"]) < page:
                 return
-            after = {"after": found["after_key"]}
+            after = {"after": pages["after_key"]}
 
 
 def sources(es: Elasticsearch, stream: str, query: Body, fields: Sequence[str]) -> Iterator[Body]:

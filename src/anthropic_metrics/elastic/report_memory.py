@@ -44,9 +44,12 @@ class ReportMemory:
             {"term": {"anthropic.report.period": report.period.label}},
         ]
         fields = ("@timestamp", "anthropic.report")
-        found = list(query.sources(self.es, self.stream, {"bool": {"filter": wanted}}, fields))
-        made = [(datetime.fromisoformat(each["@timestamp"]), each["anthropic"]["report"]) for each in found]
-        newest = max(made, key=lambda each: each[0], default=None)
+        sources = list(query.sources(self.es, self.stream, {"bool": {"filter": wanted}}, fields))
+        made = [
+            (datetime.fromisoformat(source["@timestamp"]), source["anthropic"]["report"])
+            for source in sources
+        ]
+        newest = max(made, key=lambda report: report[0], default=None)
         return None if newest is None else LastReport(newest[0], usd(newest[1]["amount_exact"]))
 
     def corrections(self, report: Report, since: datetime) -> tuple[Correction, ...]:
@@ -66,9 +69,11 @@ class ReportMemory:
             },
         ]
         fields = ("@timestamp", "anthropic.correction", "anthropic.workspace")
-        found = query.sources(self.es, self.stream, {"bool": {"filter": wanted}}, fields)
-        corrections = (_correction(source) for source in found)
-        return tuple(sorted(corrections, key=lambda each: (each.noticed, each.day, each.what)))
+        sources = query.sources(self.es, self.stream, {"bool": {"filter": wanted}}, fields)
+        corrections = (_correction(source) for source in sources)
+        return tuple(
+            sorted(corrections, key=lambda correction: (correction.noticed, correction.day, correction.what))
+        )
 
     def remember(self, report: Report) -> None:
         """Note that the report was made, so that the next one can say what changed since."""
@@ -94,7 +99,7 @@ class ReportMemory:
 
 def _correction(source: dict[str, Any]) -> Correction:
     entry = source["anthropic"]["correction"]
-    dimensions = dict(each.split("=", 1) for each in entry.get("dimensions") or ())
+    dimensions = dict(dimension.split("=", 1) for dimension in entry.get("dimensions") or ())
     space = source["anthropic"].get("workspace", {})
     what = ", ".join(
         _texts(space.get("name") or dimensions.get("workspace_id"), dimensions.get("description"))

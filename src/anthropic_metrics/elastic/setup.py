@@ -144,8 +144,8 @@ def _check_streams(es: Elasticsearch, namespace: str) -> bool:
 def _blocked_steps(namespace: str, stored: Templates) -> Iterator[Step]:
     """A refusal for each template of others that applies instead of ours."""
     by_template: dict[str, list[Applying]] = {}
-    for each in blocking(namespace, stored):
-        by_template.setdefault(str(each.template), []).append(each)
+    for applied in blocking(namespace, stored):
+        by_template.setdefault(str(applied.template), []).append(applied)
     for name, blocked in by_template.items():
         first, more = blocked[0], len(blocked) - 1
         detail = (
@@ -160,8 +160,8 @@ def _component_bodies(assets: Assets, config: Config, *, failure_store: bool) ->
     bodies = {}
     for dataset in BY_DATASET:
         body = deepcopy(assets.component_templates[f"{template_name(dataset)}@package"])
-        kept = config.retention.of(dataset)
-        body["template"]["lifecycle"]["data_retention"] = format_duration(kept) if kept else None
+        retention = config.retention.of(dataset)
+        body["template"]["lifecycle"]["data_retention"] = format_duration(retention) if retention else None
         if failure_store:
             body["template"]["data_stream_options"] = {"failure_store": {"enabled": True}}
         bodies[dataset] = body
@@ -180,8 +180,8 @@ def _pipeline_steps(es: Elasticsearch, assets: Assets, *, take_over: bool) -> It
 
 
 def _component_steps(es: Elasticsearch, bodies: dict[str, Body], *, take_over: bool) -> Iterator[Step]:
-    found = get(es, f"/_component_template/{quoted(ALL)}").get("component_templates", [])
-    stored = {each["name"]: each["component_template"] for each in found}
+    components = get(es, f"/_component_template/{quoted(ALL)}").get("component_templates", [])
+    stored = {component["name"]: component["component_template"] for component in components}
     for dataset, body in bodies.items():
         name = f"{template_name(dataset)}@package"
         path = f"/_component_template/{quoted(name)}"
@@ -189,8 +189,8 @@ def _component_steps(es: Elasticsearch, bodies: dict[str, Body], *, take_over: b
 
 
 def _index_template_steps(es: Elasticsearch, assets: Assets, *, take_over: bool) -> Iterator[Step]:
-    found = get(es, f"/_index_template/{quoted(ALL)}").get("index_templates", [])
-    stored = {each["name"]: each["index_template"] for each in found}
+    templates = get(es, f"/_index_template/{quoted(ALL)}").get("index_templates", [])
+    stored = {template["name"]: template["index_template"] for template in templates}
     for name, body in assets.index_templates.items():
         path = f"/_index_template/{quoted(name)}"
         yield compared("index template", name, path, stored.get(name), body, take_over=take_over)

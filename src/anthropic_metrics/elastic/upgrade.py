@@ -31,8 +31,8 @@ def existing_streams(es: Elasticsearch, namespace: str) -> Iterator[tuple[str, s
     """Dataset and name of each data stream of a namespace."""
     wanted = {stream_name(dataset, namespace): dataset for dataset in BY_DATASET}
     with reading("Looking for data streams"):
-        found = es.indices.resolve_index(name=f"{ALL}-{namespace}").get("data_streams", [])
-        names = sorted(stream["name"] for stream in found)
+        streams = es.indices.resolve_index(name=f"{ALL}-{namespace}").get("data_streams", [])
+        names = sorted(stream["name"] for stream in streams)
     for name in names:
         if name in wanted:
             yield wanted[name], name
@@ -88,11 +88,11 @@ def missing(wanted: Body, stored: Body) -> Body:
     """The part of the properties `wanted` that `stored` does not have."""
     lacking: Body = {}
     for name, field in wanted.items():
-        held = stored.get(name)
-        if held is None:
+        mapped = stored.get(name)
+        if mapped is None:
             lacking[name] = field
-        elif "properties" in field and "properties" in held:
-            below = missing(field["properties"], held["properties"])
+        elif "properties" in field and "properties" in mapped:
+            below = missing(field["properties"], mapped["properties"])
             if below:
                 lacking[name] = {"properties": below}
     return lacking
@@ -101,13 +101,13 @@ def missing(wanted: Body, stored: Body) -> Body:
 def clashes(wanted: Body, stored: Body, prefix: str = "") -> Iterator[str]:
     """Names of fields that `stored` has with another type, with both types."""
     for name, field in wanted.items():
-        held = stored.get(name)
-        if held is None:
+        mapped = stored.get(name)
+        if mapped is None:
             continue
-        types = field.get("type", "object"), held.get("type", "object")
+        types = field.get("type", "object"), mapped.get("type", "object")
         if types[0] != types[1]:
             yield f"{prefix}{name} ({types[1]}, not {types[0]})"
-        yield from clashes(field.get("properties", {}), held.get("properties", {}), f"{prefix}{name}.")
+        yield from clashes(field.get("properties", {}), mapped.get("properties", {}), f"{prefix}{name}.")
 
 
 def _mapping_steps(stream: str, path: str, stored: list[Body], wanted: Body) -> Iterator[Step]:
@@ -161,7 +161,7 @@ def _option_steps(
         for _, stream in streams:
             yield Step(kind, stream, "skip", "this server has no such API; new streams get it by template")
         return
-    stored = {found["name"]: found.get(option) or {} for found in answer.get("data_streams", [])}
+    stored = {described["name"]: described.get(option) or {} for described in answer.get("data_streams", [])}
     for dataset, stream in streams:
         path = f"/_data_stream/{quoted(stream)}/_{option}"
         yield compared(kind, stream, path, stored.get(stream, {}), wanted[dataset])

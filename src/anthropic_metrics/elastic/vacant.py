@@ -42,7 +42,7 @@ class Vacant:
             seen = self._seen.get(key)
             if seen is None or self._monotonic() >= seen.until:
                 return False
-            return any(each.start <= window.start and window.end <= each.end for each in seen.ranges)
+            return any(vacant.start <= window.start and window.end <= vacant.end for vacant in seen.ranges)
 
     def note(self, key: Hashable, vacant: Range) -> None:
         """All of `vacant` is empty now."""
@@ -53,7 +53,7 @@ class Vacant:
         """`window` is about to be written."""
         with self._lock:
             if seen := self._seen.get(key):
-                rest = tuple(part for each in seen.ranges for part in _without(each, window))
+                rest = tuple(part for vacant in seen.ranges for part in _without(vacant, window))
                 self._seen[key] = _Seen(rest, seen.until)
 
     def forget(self, key: Hashable) -> None:
