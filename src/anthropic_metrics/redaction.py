@@ -40,6 +40,8 @@ class Redaction:
         self._forms: tuple[str, ...] = ()
         self._signs: tuple[str, ...] = _PREFIXES
         self._pattern = re.compile(_ISSUED)
+        # Changes with what is hidden: a text that was scrubbed before is then to be scrubbed again.
+        self.version = 0
 
     def add(self, value: str, *, username: str | None = None) -> None:
         """Hide `value` from now on, also as written in URLs, JSON, HTML, `repr` and `Basic` headers."""
@@ -97,6 +99,7 @@ class Redaction:
             self._pattern = re.compile("|".join([*map(re.escape, longest_first), _ISSUED]))
             self._forms = tuple(longest_first)
             self._signs = (*longest_first, *_PREFIXES)
+            self.version += 1
 
 
 redact = Redaction()

@@ -12,16 +12,19 @@ from hypothesis import strategies as st
 from anthropic_metrics.admin_api.replies import ApiKey, CostRow, RateLimitGroup, UsageRow, Workspace
 from anthropic_metrics.config.money import TeamSettings, teams_of
 from anthropic_metrics.documents.base import Document
-from anthropic_metrics.documents.identity import Prepared, prepare
+from anthropic_metrics.documents.forms import Form
+from anthropic_metrics.documents.identity import Prepared, named, prepare
 from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS
-from anthropic_metrics.documents.writing import Values, Writer
+from anthropic_metrics.documents.usage import UsageDocument
+from anthropic_metrics.documents.writing import Values
 from anthropic_metrics.headroom.build import headroom_documents
 from anthropic_metrics.headroom.limits import MEASURED, Group, Limits, Snapshot, Timeline
 from anthropic_metrics.headroom.windows import windows
+from anthropic_metrics.kernel.frame import Frame, told_apart
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.questions import Splits, Use
 from anthropic_metrics.limits.build import rate_limit_documents
-from anthropic_metrics.reports.build import cost_documents, usage_documents
+from anthropic_metrics.reports.build import cost_documents, usage_content, usage_documents
 from tests.harness.report_samples import COST_DAY, HOUR, LATER, frame, limits_frame
 
 NAMES = Names.of(
@@ -86,26 +89,32 @@ USES = st.builds(
     st.booleans(),
     *[COUNTS] * 4,
 )
+WRITER = Frame.writer
 MANY = settings(max_examples=300, deadline=None)
 
 
-class BothWays(Writer):
+class BothWays:
     """Writes each document through its model too, and compares."""
 
-    def __init__(self, model: type[Document], envelope: Values) -> None:
-        super().__init__(model, envelope)
-        self.model, self.envelope = model, envelope
+    def __init__(self, frame: Frame, model: type[Document], category: str) -> None:
+        self.writer = WRITER(frame, model, category)
+        self.model, self.envelope = model, frame.envelope(category)
 
     def write(self, id_: str, **parts: Values) -> Prepared:
-        written = super().write(id_, **parts)
+        written = self.writer.write(id_, **parts)
         assert written == prepare(id_, self.model.model_validate({**self.envelope, **parts}))
         return written
+
+    def fill(self, id_: str, form: Form, values: tuple[bytes | int, ...]) -> Prepared:
+        return self.writer.fill(id_, form, values)
 
 
 @pytest.fixture(autouse=True)
 def _both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anthropic_metrics.kernel.frame.Writer", BothWays)
-    monkeypatch.setattr("anthropic_metrics.headroom.build.Writer", BothWays)
+    def writer(frame: Frame, model: type[Document], category: str = "api") -> BothWays:
+        return BothWays(frame, model, category)
+
+    monkeypatch.setattr(Frame, "writer", writer)
 
 
 @MANY
@@ -114,7 +123,33 @@ def test_usage_is_written_as_its_model_writes_it(
     rows: list[dict[str, Any]], asked: list[str], names: Names
 ) -> None:
     place = frame(names=names, now=HOUR, group_by=tuple(asked))
-    assert len(usage_documents(place, [UsageRow.model_validate(row) for row in rows])) == len(rows)
+    bucket = {
+        "bucket_start_time": place.bucket.start,
+        "bucket_end_time": place.bucket.end,
+        "bucket_width": place.width,
+        "bucket_complete": place.complete,
+    }
+    by_model = []
+    for row in rows:
+        dimensions = {name: row[name] for name in asked}
+        document = UsageDocument.model_validate(
+            {**place.envelope(), **usage_content(dimensions, names, bucket, figures(row))}
+        )
+        by_model.append((named(dimensions), prepare(place.identity(dimensions), document)))
+    again = [*rows, *rows]  # the second time from forms that are there
+    replies = [UsageRow.model_validate(row) for row in again]
+    assert usage_documents(place, replies) == told_apart(place.identities, [*by_model, *by_model])
+
+
+def figures(row: dict[str, Any]) -> list[int]:
+    """A row's figures in the order of its document."""
+    lifetimes, output = row["cache_creation"], row["output_tokens"]
+    created = sum(lifetimes.values())
+    cached, uncached = row["cache_read_input_tokens"], row["uncached_input_tokens"]
+    given = uncached + cached + created
+    short, long = lifetimes["ephemeral_5m_input_tokens"], lifetimes["ephemeral_1h_input_tokens"]
+    searches = row["server_tool_use"]["web_search_requests"]
+    return [uncached, cached, created, short, long, output, searches, given, given + output, given, output]
 
 
 @MANY

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
 from anthropic_metrics.documents.base import Document
-from anthropic_metrics.kernel.digests import hex_digest
+from anthropic_metrics.kernel.digests import Digest, hex_digest
 from anthropic_metrics.redaction import redact
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A document ready to be compared and written: its `_id`, its `event.hash` and its source as JSON.
 
     JSON, because thousands of them wait in memory to be written: as objects each takes six times as much.
@@ -32,6 +30,25 @@ class Prepared:
         return source
 
 
+class Identities:
+    """The ids of one bucket's documents, all of a stream and an organization."""
+
+    __slots__ = ("_digest",)
+
+    def __init__(self, organization: str, dataset: str, start: datetime) -> None:
+        shared = to_json([organization, dataset, start.isoformat()])[:-1]
+        self._digest = Digest(shared)
+
+    def of(self, named: bytes, ordinal: int = 0) -> str:
+        """The id for dimensions as `named` writes them."""
+        return self._digest.with_more(b"%b,%d]" % (named, ordinal))
+
+
+def named(dimensions: Mapping[str, str | None]) -> bytes:
+    """Dimensions as a part of what is digested to an id."""
+    return b"," + to_json(sorted(dimensions.items()))
+
+
 def document_id(
     organization: str, dataset: str, start: datetime, dimensions: Mapping[str, str | None], ordinal: int = 0
 ) -> str:
@@ -40,8 +57,7 @@ def document_id(
     Numbers and money are no part of it, so a revision finds the document it revises. `ordinal` tells rows
     apart that one bucket gives twice for the same dimensions.
     """
-    key = [organization, dataset, start.isoformat(), sorted(dimensions.items()), ordinal]
-    return hex_digest(to_json(key))
+    return Identities(organization, dataset, start).of(named(dimensions), ordinal)
 
 
 def prepare(document_id: str, document: Document) -> Prepared:

@@ -8,7 +8,8 @@ from has done so. `tests/property/test_writing_properties.py` holds both ways ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from functools import cache, partial
 from types import UnionType
@@ -19,12 +20,15 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
 from anthropic_metrics.documents.base import Document
+from anthropic_metrics.documents.forms import Form, marks, texts
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.digests import Digest
+from anthropic_metrics.kernel.ranges import EPOCH
 from anthropic_metrics.redaction import redact
 
 Values = Mapping[str, Any]
-Form = Callable[[Any], Any]
+Way = Callable[[Any], Any]
+Parts = tuple[tuple[str, Way], ...]
 
 
 class Layout:
@@ -56,7 +60,7 @@ def layout(model: type[BaseModel]) -> Layout:
     return Layout(model)
 
 
-def _form(info: FieldInfo) -> Form | None:
+def _form(info: FieldInfo) -> Way | None:
     """How a value of the field is written; None: as it is."""
     for kind in _kinds(info.annotation):
         inner = _form_of(get_args(kind)[0]) if get_origin(kind) is list else None
@@ -67,11 +71,11 @@ def _form(info: FieldInfo) -> Form | None:
     return None
 
 
-def _each_item(form: Form, items: Iterable[Any]) -> list[Any]:
+def _each_item(form: Way, items: Iterable[Any]) -> list[Any]:
     return [form(item) for item in items]
 
 
-def _form_of(kind: Any) -> Form | None:
+def _form_of(kind: Any) -> Way | None:
     if kind is Decimal:
         return float
     return layout(kind).object if isinstance(kind, type) and issubclass(kind, BaseModel) else None
@@ -94,37 +98,75 @@ def _default(info: FieldInfo) -> Any:
     return default.model_dump(mode="json", exclude_none=True) if isinstance(default, BaseModel) else default
 
 
-class Writer:
-    """Writes the documents of one model that have their envelope in common: one bucket's.
+class Envelope:
+    """What the documents of one stream and organization share, written once; only when differs by bucket."""
 
-    The envelope is written and digested once, through the model's own fields.
-    """
+    __slots__ = ("_before", "_said", "after")
+
+    def __init__(self, values: Values) -> None:
+        fields = {name: value for name, value in values.items() if value is not None}
+        shell = Document.model_validate({**fields, "timestamp": EPOCH})
+        source = redact.scrub_all(shell.model_dump(mode="json", by_alias=True, exclude_none=True))
+        stamp, created = marks(2)
+        source["@timestamp"], source["event"]["created"] = stamp, created
+        said = {name: value for name, value in source.items() if name != "agent"}
+        said["event"] = {name: value for name, value in source["event"].items() if name != "created"}
+        self._said = Form(to_json(said)[:-1], texts=(stamp,))
+        names = list(source)
+        place = names.index("event") + 1
+        before = to_json({name: source[name] for name in names[:place]})[:-2] + b',"hash":"'
+        self._before = Form(before, texts=(stamp, created))
+        self.after = b'"},' + to_json({name: source[name] for name in names[place:]})[1:-1]
+
+    def at(self, start: datetime, created: datetime) -> tuple[bytes, bytes]:
+        """What is digested of it and what stands before the digest, for a bucket read at `created`."""
+        stamp, read = texts(start, created)
+        return self._said.fill((stamp,)), self._before.fill((stamp, read))
+
+
+class Writer:
+    """Writes the documents of one model that have their envelope in common: one bucket's."""
 
     __slots__ = ("_after", "_before", "_digest", "_parts")
 
-    def __init__(self, model: type[Document], envelope: Values) -> None:
-        fields = {name: value for name, value in envelope.items() if value is not None}
-        shell = Document.model_validate(fields)
-        source = redact.scrub_all(shell.model_dump(mode="json", by_alias=True, exclude_none=True))
-        said = {name: value for name, value in source.items() if name != "agent"}
-        said["event"] = {name: value for name, value in source["event"].items() if name != "created"}
-        self._digest = Digest(to_json(said)[:-1])
-        names = list(source)
-        place = names.index("event") + 1
-        self._before = to_json({name: source[name] for name in names[:place]})[:-2] + b',"hash":"'
-        self._after = b'"},' + to_json({name: source[name] for name in names[place:]})[1:-1]
-        self._parts = tuple(
-            (name, form)
-            for name, info in model.model_fields.items()
-            if name not in Document.model_fields and (form := _form(info))
-        )
+    def __init__(self, model: type[Document], envelope: Envelope, start: datetime, created: datetime) -> None:
+        said, self._before = envelope.at(start, created)
+        self._after = envelope.after
+        self._digest = Digest(said)
+        self._parts = _parts(model)
 
     def write(self, id_: str, **parts: Values) -> Prepared:
         """The document with these parts of its own; they replace nothing of the envelope."""
-        own = {name: form(parts[name]) for name, form in self._parts}
-        tail = to_json(own)
-        if redact.holds(tail.decode()):
-            tail = to_json(redact.scrub_all(own))
-        tail = b"," + tail[1:]
+        return self._document(id_, _tail(self._parts, parts))
+
+    def fill(self, id_: str, form: Form, values: tuple[bytes | int, ...]) -> Prepared:
+        """The document with a form of `form_of`, filled in, as its own parts."""
+        return self._document(id_, form.fill(values))
+
+    def _document(self, id_: str, tail: bytes) -> Prepared:
         said = self._digest.with_more(tail)
-        return Prepared(id_, said, self._before + said.encode() + self._after + tail)
+        return Prepared(id_, said, b"".join((self._before, said.encode(), self._after, tail)))
+
+
+def form_of(model: type[Document], texts: Sequence[int], numbers: Sequence[int], **parts: Values) -> Form:
+    """The parts of a document of its own as a form, in which the marks `texts` and `numbers` leave room."""
+    return Form(_tail(_parts(model), parts), texts, numbers)
+
+
+def _tail(forms: Parts, parts: Mapping[str, Values]) -> bytes:
+    """The parts as the end of a document's JSON, without a secret that a server has put into a text."""
+    own = {name: form(parts[name]) for name, form in forms}
+    tail = to_json(own)
+    if redact.holds(tail.decode()):
+        tail = to_json(redact.scrub_all(own))
+    return b"," + tail[1:]
+
+
+@cache
+def _parts(model: type[Document]) -> Parts:
+    """How the parts that the envelope does not have are written."""
+    return tuple(
+        (name, form)
+        for name, info in model.model_fields.items()
+        if name not in Document.model_fields and (form := _form(info))
+    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+from pydantic_core import to_json
 
 from anthropic_metrics.elastic.diff import Held
 
@@ -15,8 +15,7 @@ CHUNK_BYTES = 5_000_000
 Kind = Literal["create", "replace", "mark", "delete", "extra"]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One operation with its lines of the bulk body, each ended by a newline."""
 
     kind: Kind
@@ -26,8 +25,9 @@ class Operation:
 
 def create(id_: str, body: bytes) -> Operation:
     """Create a document (its source as JSON) through the stream, which must be or become a data stream."""
-    action = b'{"create":{"_id":%b,"require_data_stream":true}}\n' % _quoted(id_)
-    return Operation("create", id_, action + body + b"\n")
+    return Operation(
+        "create", id_, b'{"create":{"_id":%b,"require_data_stream":true}}\n%b\n' % (to_json(id_), body)
+    )
 
 
 def overwrite(kind: Literal["replace", "mark"], copy: Held, body: bytes) -> Operation:
@@ -57,14 +57,10 @@ def chunks(
         yield chunk
 
 
-def _quoted(text: str) -> bytes:
-    return json.dumps(text).encode()
-
-
 def _versioned(copy: Held) -> bytes:
     return b'{"_index":%b,"_id":%b,"if_seq_no":%d,"if_primary_term":%d}' % (
-        _quoted(copy.index),
-        _quoted(copy.id),
+        to_json(copy.index),
+        to_json(copy.id),
         copy.seq_no,
         copy.primary_term,
     )

@@ -10,8 +10,7 @@ from typing import Any
 
 from anthropic_metrics.documents.base import LARGEST_LONG
 from anthropic_metrics.documents.headroom import HeadroomDocument
-from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.documents.writing import Writer
+from anthropic_metrics.documents.identity import Prepared, named
 from anthropic_metrics.headroom.limits import ORGANIZATION, WORKSPACE
 from anthropic_metrics.headroom.windows import WINDOW, Window, percentile_95
 from anthropic_metrics.kernel.datasets import HEADROOM
@@ -43,11 +42,11 @@ def headroom_documents(
         end = start + timedelta(seconds=WINDOW)
         complete = usage_read_at is not None and usage_read_at >= end + DOCUMENTED_LAG
         frame = Frame(HEADROOM, namespace, Range(start, end), names, now)
-        writer = Writer(HeadroomDocument, frame.envelope())
+        writer, identities = frame.writer(HeadroomDocument), frame.identities
         for window in together:
             dimensions, anthropic = _content(window, names)
             anthropic["headroom"] |= {"window_start": start, "window_end": end, "complete": complete}
-            yield writer.write(frame.identity(dimensions), anthropic=anthropic, gen_ai={})
+            yield writer.write(identities.of(named(dimensions)), anthropic=anthropic, gen_ai={})
 
 
 def _content(window: Window, names: Names) -> tuple[dict[str, str | None], dict[str, Any]]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, Literal
 
 from anthropic_metrics.documents.base import DataStream, Document, Event, Organization
-from anthropic_metrics.documents.identity import Prepared, document_id
-from anthropic_metrics.documents.writing import Values, Writer
+from anthropic_metrics.documents.identity import Identities, Prepared, named
+from anthropic_metrics.documents.writing import Envelope, Values, Writer
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ranges import Range, Width
+from anthropic_metrics.redaction import redact
 
 # What a null in a grouped field stands for (Admin API reference).
 DEFAULT_WORKSPACE = "Default"
@@ -44,6 +46,14 @@ class Frame:
         """Whether the bucket ended at least the documented lag before it was read."""
         return self.now >= self.bucket.end + DOCUMENTED_LAG
 
+    def writer(self, model: type[Document], category: str = "api") -> Writer:
+        """What writes the bucket's documents; the part that they share is kept with the names."""
+        key = "envelope", self.dataset, self.namespace, category, redact.version
+        envelope: Envelope | None = self.names.written.get(key)
+        if envelope is None:
+            envelope = self.names.written[key] = Envelope(self.envelope(category))
+        return Writer(model, envelope, self.bucket.start, self.now)
+
     def envelope(self, category: str = "api") -> dict[str, Any]:
         """The part that every document of the bucket shares, validated once."""
         return {
@@ -53,10 +63,14 @@ class Frame:
             "organization": Organization(id=self.names.organization_id, name=self.names.organization_name),
         }
 
-    def identity(self, dimensions: Dimensions, ordinal: int = 0) -> str:
+    def identity(self, dimensions: Dimensions) -> str:
         """The `_id` of a document of this bucket."""
-        organization = self.names.organization_id
-        return document_id(organization, self.dataset, self.bucket.start, dimensions, ordinal)
+        return self.identities.of(named(dimensions))
+
+    @property
+    def identities(self) -> Identities:
+        """The ids of the bucket's documents."""
+        return Identities(self.names.organization_id, self.dataset, self.bucket.start)
 
     def prepared(
         self,
@@ -65,25 +79,38 @@ class Frame:
         *,
         category: str = "api",
     ) -> list[Prepared]:
-        """The bucket's documents of `model`, each from its dimensions, its `anthropic` and its `gen_ai`.
+        """The bucket's documents of `model`, each from its dimensions, its `anthropic` and its `gen_ai`."""
+        writer, identities = self.writer(model, category), self.identities
 
-        Dimensions that come twice are told apart by an ordinal. Twins are ordered by what they say, so that
-        the order of rows in an answer does not matter.
-        """
-        writer = Writer(model, self.envelope(category))
-        alike: dict[str, list[tuple[Dimensions, Prepared]]] = {}
-        for dimensions, anthropic, gen_ai in built:
-            identity = self.identity(dimensions)
-            document = writer.write(identity, anthropic=anthropic, gen_ai=gen_ai)
-            alike.setdefault(identity, []).append((dimensions, document))
-        prepared = []
-        for twins in alike.values():
-            if len(twins) > 1:
-                twins.sort(key=lambda twin: twin[1].hash)
-            prepared.append(twins[0][1])
-            for ordinal, (dimensions, twin) in enumerate(twins[1:], start=1):
-                prepared.append(replace(twin, id=self.identity(dimensions, ordinal)))
-        return prepared
+        def written() -> Iterator[tuple[bytes, Prepared]]:
+            for dimensions, anthropic, gen_ai in built:
+                name = named(dimensions)
+                yield name, writer.write(identities.of(name), anthropic=anthropic, gen_ai=gen_ai)
+
+        return told_apart(identities, written())
+
+
+def told_apart(identities: Identities, documents: Iterable[tuple[bytes, Prepared]]) -> list[Prepared]:
+    """The documents, each given with its dimensions as `named` writes them, without two of one id.
+
+    Dimensions that come twice are told apart by an ordinal. Twins are ordered by what they say, so that the
+    order of rows in an answer does not matter.
+    """
+    first: dict[str, Prepared] = {}
+    twins: dict[str, tuple[bytes, list[Prepared]]] = {}
+    for name, document in documents:
+        if document.id in first:
+            twins.setdefault(document.id, (name, [first[document.id]]))[1].append(document)
+        else:
+            first[document.id] = document
+    if not twins:
+        return list(first.values())
+    prepared = []
+    for id_, document in first.items():
+        name, alike = twins.get(id_, (b"", [document]))
+        for ordinal, twin in enumerate(sorted(alike, key=attrgetter("hash"))):
+            prepared.append(twin._replace(id=identities.of(name, ordinal)) if ordinal else twin)
+    return prepared
 
 
 def shared_fields(dimensions: Dimensions, names: Names) -> dict[str, Any]:

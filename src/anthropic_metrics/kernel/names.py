@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -65,6 +65,10 @@ class Names:
     digest: bytes = b""
     dropped_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     teams: Teams = NO_TEAMS
+    # What builders have written of these names already; it goes with them.
+    written: dict[tuple[Hashable, ...], Any] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @classmethod
     def of(
