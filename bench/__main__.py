@@ -1,4 +1,7 @@
-"""Print the measurements as a table: `scripts/bench [throughput] [unchanged] [memory] [requests]`."""
+"""Print the measurements as a table: `scripts/bench [throughput] [unchanged] [changed] [memory] [requests]`.
+
+`scripts/bench rivals [--write]` measures the agent beside others: `bench.rivals`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ import platform
 from collections.abc import Callable
 
 from anthropic_metrics.cli import COLLECT_AFTER
-from bench import memory, requests, throughput, unchanged
+from bench import changed, memory, requests, rivals, throughput, unchanged
 from bench.setting import Figure
 
 MEASUREMENTS: dict[str, Callable[[], list[Figure]]] = {
     "unchanged": unchanged.measure,
+    "changed": changed.measure,
     "requests": requests.measure,
     "memory": memory.measure,
     "throughput": throughput.measure,
@@ -22,9 +26,17 @@ MEASUREMENTS: dict[str, Callable[[], list[Figure]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Agent and yardstick, side by side.")
-    parser.add_argument("only", nargs="*", choices=[[], *MEASUREMENTS], help="Only these; none is all.")
-    only = parser.parse_args().only or list(MEASUREMENTS)
+    choices = [[], *MEASUREMENTS, "rivals"]
+    parser.add_argument("only", nargs="*", choices=choices, help="Only these; none is all but rivals.")
+    parser.add_argument(
+        "--write", action="store_true", help="rivals: put the table into docs/performance.md."
+    )
+    wanted = parser.parse_args()
+    only = wanted.only or list(MEASUREMENTS)
     gc.set_threshold(COLLECT_AFTER)  # as every command does
+    if "rivals" in only:
+        rivals.show(write=wanted.write)
+        return
     print(f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {platform.machine()}.", flush=True)
     print("+ reaches its aim, - does not; ratios hold beyond this machine, absolute figures do not.")
     for name, measure in MEASUREMENTS.items():

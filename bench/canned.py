@@ -57,12 +57,22 @@ class Api(Handler):
     """The Admin API; `rows` in each bucket."""
 
     rows = 0
+    changed = 0  # per cent of the rows, after a request for /change?percent=
 
     def answer(self, path: str, body: bytes) -> list[bytes]:
         parts = urlsplit(path)
+        if parts.path == "/change":
+            Api.changed = int(parse_qs(parts.query)["percent"][0])
+            return [b"{}"]
         if parts.path.endswith("usage_report/messages"):
             asked = parse_qs(parts.query)
-            return page(asked["starting_at"][0], asked["ending_at"][0], asked["bucket_width"][0], self.rows)
+            return page(
+                asked["starting_at"][0],
+                asked["ending_at"][0],
+                asked["bucket_width"][0],
+                self.rows,
+                self.changed,
+            )
         return [json.dumps(INVENTORY[parts.path.rpartition("/")[2]]).encode()]
 
 
@@ -101,7 +111,7 @@ INVENTORY: dict[str, Any] = {
 STEPS = {str(width): step for width, step in WIDTHS.items()}
 
 
-def page(start: str, end: str, width: str, rows: int) -> list[bytes]:
+def page(start: str, end: str, width: str, rows: int, changed: int = 0) -> list[bytes]:
     """All buckets of the range as one page, in pieces."""
     step = STEPS[width]
     moment, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
@@ -110,18 +120,19 @@ def page(start: str, end: str, width: str, rows: int) -> list[bytes]:
     while moment < last:
         frame = f'{{"starting_at":"{_text(moment)}","ending_at":"{_text(moment + step)}","results":'
         comma = b"," if moment + step < last else b""
-        pieces += [frame.encode(), results(rows, number % VARIANTS), b"}" + comma]
+        pieces += [frame.encode(), results(rows, number % VARIANTS, changed), b"}" + comma]
         moment, number = moment + step, number + 1
     return [*pieces, b'],"has_more":false,"next_page":null}']
 
 
-@lru_cache(maxsize=VARIANTS)
-def results(rows: int, variant: int) -> bytes:
-    """The rows of a bucket as JSON; each row has its own dimensions."""
-    return json.dumps([_row(number, variant) for number in range(rows)], separators=(",", ":")).encode()
+@lru_cache(maxsize=2 * VARIANTS)
+def results(rows: int, variant: int, changed: int = 0) -> bytes:
+    """The rows of a bucket as JSON; dimensions differ in each. `changed` per cent have another figure."""
+    found = [_row(number, variant, later=number * changed % 100 < changed) for number in range(rows)]
+    return json.dumps(found, separators=(",", ":")).encode()
 
 
-def _row(number: int, variant: int) -> dict[str, Any]:
+def _row(number: int, variant: int, *, later: bool) -> dict[str, Any]:
     rest, model = divmod(number, len(MODELS))
     rest, workspace = divmod(rest, len(WORKSPACES))
     tier, key = divmod(rest, len(KEYS))
@@ -129,7 +140,7 @@ def _row(number: int, variant: int) -> dict[str, Any]:
         "uncached_input_tokens": 12_345 + 17 * number + variant,
         "cache_read_input_tokens": 98_765 + number,
         "cache_creation": {"ephemeral_5m_input_tokens": 400 + number, "ephemeral_1h_input_tokens": 20},
-        "output_tokens": 5_432 + variant,
+        "output_tokens": 5_432 + variant + later,
         "server_tool_use": {"web_search_requests": number % 3},
         "account_id": None,
         "api_key_id": KEYS[key],

@@ -48,22 +48,26 @@ def canned(kind: str, rows: int = 0) -> Iterator[str]:
 
 
 def configuration(
-    api: str, elasticsearch: str, namespace: str = "bench", key: str = "sk-ant-admin-bench"
+    api: str,
+    elasticsearch: str,
+    namespace: str = "bench",
+    key: str = "sk-ant-admin-bench",
+    days: int = DAYS,
 ) -> Config:
     """The defaults, against these two servers."""
     return Config(
         anthropic=AnthropicSettings(base_url=api, admin_key=SecretStr(key), requests_per_minute=UNPACED),
         elasticsearch=ElasticsearchSettings(hosts=(elasticsearch,)),
         namespace=namespace,
-        backfill=Backfill(timedelta(days=DAYS)),
+        backfill=Backfill(timedelta(days=days)),
     )
 
 
 @contextmanager
-def agent_at(api: str, elasticsearch: str, namespace: str = "bench") -> Iterator[Agent]:
+def agent_at(api: str, elasticsearch: str, namespace: str = "bench", days: int = DAYS) -> Iterator[Agent]:
     """An agent of the daemon's own making whose clock stands still."""
     logs.configure("warning")
-    with Agent(configuration(api, elasticsearch, namespace), clock=lambda: NOW) as agent:
+    with Agent(configuration(api, elasticsearch, namespace, days=days), clock=lambda: NOW) as agent:
         yield agent
 
 
