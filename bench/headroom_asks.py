@@ -15,6 +15,7 @@ from anthropic_metrics.alerts.catalog import rules
 from anthropic_metrics.alerts.execute import run
 from anthropic_metrics.cli.what_if import what_if_answer
 from anthropic_metrics.config import Config
+from anthropic_metrics.derived.changes import Changes
 from anthropic_metrics.derived.due import OVERLAP, Due
 from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.elastic.outlook import lines, unmapped
@@ -51,7 +52,7 @@ def poller(es: Elasticsearch, config: Config, sample: Sample) -> None:
     _usage_was_read(es, config, sample.names.organization_id)
     headroom = Headroom.of(config)
     assert headroom is not None
-    keeper = DerivedPoller(headroom, Known(sample.names), clock=lambda: NOW)
+    keeper = DerivedPoller(Changes(headroom), Known(sample.names), clock=lambda: NOW)
     ask = ElasticQuestions(es)
     sink, tally = Sink(Streams(es), lambda _: None, ask), Tally("headroom", keeper.stream)
     block, day = Range(END - BLOCK, END), Range(NOW - DAY, NOW)

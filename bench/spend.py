@@ -24,6 +24,7 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics import logs
 from anthropic_metrics.admin_api.replies import CostRow, UsageRow
 from anthropic_metrics.config import Backfill, Config, ElasticsearchSettings, UsageSettings
+from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
@@ -34,7 +35,7 @@ from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.build import cost_documents, usage_documents
 from anthropic_metrics.reports.views import View, cost_view, usage_view
-from anthropic_metrics.spend.poller import SpendPoller
+from anthropic_metrics.spend.keeper import SpendKeeper
 from anthropic_metrics.spend.rows import TOKEN_TYPES
 from bench.headroom import cluster
 from bench.headroom_sample import Known, Sample, Sizes
@@ -78,7 +79,8 @@ class Bench:
         self.store = Streams(es)
         self.sink = Sink(self.store, lambda documents: None, ElasticQuestions(es))
         self.now = NOW
-        self.poller = SpendPoller(config, hours, Known(sample.names), clock=lambda: self.now)
+        self.keeper = SpendKeeper(config, hours)
+        self.poller = DerivedPoller(self.keeper, Known(sample.names), clock=lambda: self.now)
 
     def run(self) -> None:
         """Fill, then measure each kind of pass."""
@@ -100,7 +102,7 @@ class Bench:
         last = FIRST + (DAYS * DAY - HOUR)
         self.write_usage(last, [*self.rows(last)][:-1])
         self.measure("one open hour changed", lambda tally: self.poller.keep(whole, self.sink, tally))
-        self.poller._forget(Range(FIRST + DAY, FIRST + 2 * DAY))
+        self.keeper._forget(Range(FIRST + DAY, FIRST + 2 * DAY))
         took = self.measure("one settled day", lambda tally: self.poller.keep(whole, self.sink, tally))
         print(f"peak memory {before:,.0f} MB before, {peak_so_far():,.0f} MB after")
         print(f"{'+' if took < LEAST_SECONDS else '-'} a settled day in under {LEAST_SECONDS} s")

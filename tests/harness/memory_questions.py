@@ -83,6 +83,7 @@ class MemoryQuestions:
         by: Sequence[str],
         fields: Sequence[str],
         *,
+        width: timedelta | None = None,
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> Iterator[tuple[Row, Row]]:
         raise NotImplementedError

@@ -116,11 +116,15 @@ def _inside(source: dict[str, Any], window: Range) -> bool:
 
 @dataclass
 class Wire:
-    """The simulated API as a transport; `change` turns the body of each report's answer into another one."""
+    """The simulated API as a transport; `change` turns the body of each report's answer into another one.
+
+    Of each answer whose path holds `changed`.
+    """
 
     api: AdminApi
     clock: SettableClock
     change: Callable[[bytes], bytes] | None = None
+    changed: str = "report"
 
     def transport(self) -> httpx.MockTransport:
         return httpx.MockTransport(self.answer)
@@ -135,7 +139,7 @@ class Wire:
         )
         answer = self.api.answer(asked, ADMIN_KEY)
         body = answer.body
-        if self.change and "report" in request.url.path:
+        if self.change and self.changed in request.url.path:
             body = self.change(body)
         return httpx.Response(answer.status, headers=answer.headers, content=body)
 

@@ -115,7 +115,7 @@ def _previewed(settings: Config, only: list[PollerName]) -> list[Tally]:
         tallies: list[Tally] = []
         for document in organization.documents(tallies):
             sys.stdout.write(json_text(document.source) + "\n")
-        for document in _derived(settings, organization) if only else ():
+        for document in _derived(settings, organization, tallies) if only else ():
             sys.stdout.write(json_text(document.source) + "\n")
     return tallies
 
@@ -141,11 +141,13 @@ def attempt_all(agent: Agent, jobs: list[Job]) -> list[Tally]:
     return [agent.attempt(job) for job in jobs]
 
 
-def _derived(config: Config, organization: Organization) -> Iterator[Prepared]:
+def _derived(config: Config, organization: Organization, tallies: list[Tally]) -> Iterator[Prepared]:
     """The documents of the derived streams that were named, computed from the streams there are."""
     for poller in organization.pollers:
         if isinstance(poller, DerivedPoller):
             config.require_elasticsearch()
             with closing(connect(config.elasticsearch)) as es:
-                whole = poller.derivation.history(utc_now())
-                yield from poller.computed(whole, ElasticQuestions(es, must_refresh=False))
+                whole = poller.keeper.history(utc_now())
+                tally = Tally(poller.only, poller.stream)
+                tallies.append(tally)
+                yield from poller.computed(whole, ElasticQuestions(es, must_refresh=False), tally)

@@ -1,12 +1,13 @@
 """What makes a derived stream: its inputs, the width of its windows, and a computation.
 
-`derived.poller.DerivedPoller` does the rest: it finds the windows whose inputs changed, computes them anew,
+`derived.changes.Changes` does the rest: it finds the windows whose inputs changed, computes them anew,
 and lets the store compare. All it reads lies in Elasticsearch, so late and revised inputs, a killed agent and
 two agents all end in the same documents.
 
 To add one: a class with `Derivation`'s members (`headroom.derivation.Headroom` is the example), a file in
-`streams/` whose factory yields `DerivedPoller(derivation, ...)`, and a line in the registry. `compute` is the
-only part with logic of its own; what it reads it asks through `Moment.ask`, so that the core stays pure.
+`streams/` whose factory yields `DerivedPoller(Changes(derivation), ...)`, and a line in the registry.
+`compute` is the only part with logic of its own; what it reads it asks through `Moment.ask`, so that the core
+stays pure.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ Body = dict[str, Any]
 _AT_ONCE = 8_640
 # Sources returned in one answer.
 _NEWEST = 500
+_TIME = "@timestamp"
 
 
 @dataclass(frozen=True)
@@ -138,17 +139,23 @@ class ElasticQuestions:
         by: Sequence[str],
         fields: Sequence[str],
         *,
+        width: timedelta | None = None,
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> Iterator[tuple[Row, Row]]:
         """By a composite aggregation, page by page."""
         sources: list[dict[str, Body]] = [
             {name: {"terms": {"field": name, "missing_bucket": True}}} for name in by
-        ] or [{"all": {"terms": {"field": "organization.id"}}}]
+        ]
+        if width is not None:
+            seconds = f"{round(width.total_seconds())}s"
+            sources.insert(0, {_TIME: {"date_histogram": {"field": _TIME, "fixed_interval": seconds}}})
+        sources = sources or [{"all": {"terms": {"field": "organization.id"}}}]
         sums: Body = {str(place): {"sum": {"field": name}} for place, name in enumerate(fields)}
         wanted = _reported(organization_id, span, terms)
         for bucket in query.composite(self.es, stream, wanted, sources, sums):
             added = {name: int(bucket[str(place)]["value"]) for place, name in enumerate(fields)}
-            yield bucket["key"], added
+            key = bucket["key"]
+            yield key if width is None else {**key, _TIME: from_milliseconds(key[_TIME])}, added
 
     def amounts(
         self,

@@ -174,10 +174,14 @@ class Questions(Protocol):
         by: Sequence[str],
         fields: Sequence[str],
         *,
+        width: timedelta | None = None,
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> Iterator[tuple[Row, Row]]:
         """For each combination of the keyword fields `by` (None: absent) the sums of whole-number fields;
-        documents that the API no longer reports are left out."""
+        documents that the API no longer reports are left out.
+
+        With `width` also for each window of it, whose start is the combination's `@timestamp`.
+        """
 
     def amounts(
         self,

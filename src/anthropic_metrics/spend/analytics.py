@@ -29,7 +29,7 @@ from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import DAY, Range, Width, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
-from anthropic_metrics.spend.billed import joined
+from anthropic_metrics.spend.billed import asked, joined
 from anthropic_metrics.spend.money import Usd, usd_from_cents
 from anthropic_metrics.spend.settle import day_of
 
@@ -62,7 +62,8 @@ class Analytics:
     """One organization's analytics reports. A cache of what was asked; losing it costs reading again."""
 
     def __init__(self, client: AdminClient, group_by: tuple[str, ...], filters: Params = ()) -> None:
-        self.group_by = joined(group_by)
+        # The dimensions of usage that both have, and what the reports are grouped by for them.
+        self.group_by, self._asked = joined(group_by), asked(group_by)
         self._client = client
         self._filters = filters
         self._absent_until: datetime | None = None
@@ -111,8 +112,8 @@ class Analytics:
 
     def rows(self, span: Range, tally: Tally) -> Iterator[tuple[datetime, list[CostItem], list[UsageItem]]]:
         """Every hour of `span`, at most 31 days, with its rows of both reports."""
-        costs = self._read(COST_PATH, CostItem, span, "1h", (*self.group_by, *_COMPONENTS), tally)
-        uses = self._read(USAGE_PATH, UsageItem, span, "1h", self.group_by, tally)
+        costs = self._read(COST_PATH, CostItem, span, "1h", (*self._asked, *_COMPONENTS), tally)
+        uses = self._read(USAGE_PATH, UsageItem, span, "1h", self._asked, tally)
         for cost, use in zip(costs, uses, strict=True):
             yield cost.start, cost.rows, use.rows
 

@@ -27,17 +27,23 @@ from anthropic_metrics.spend.rows import (
     Used,
 )
 
-# The dimensions that both reports have.
-JOINED = (
-    "workspace_id",
-    "api_key_id",
-    "model",
-    "service_tier",
-    "context_window",
-    "inference_geo",
-    "speed",
-)
-MOST_GROUPED = 5
+# The dimensions of usage that both reports have, by what the analytics reports are asked for. An actor is the
+# person if one is known, else the service account, else neither.
+JOINED = {
+    "workspace_id": "workspace_id",
+    "api_key_id": "api_key_id",
+    "account_id": "actor",
+    "service_account_id": "actor",
+    "model": "model",
+    "service_tier": "service_tier",
+    "context_window": "context_window",
+    "inference_geo": "inference_geo",
+    "speed": "speed",
+}
+_OF_ACTOR = {
+    "account_id": ("user_actor", "user_id"),
+    "service_account_id": ("service_account_actor", "service_account_id"),
+}
 _SNAPSHOT = re.compile(r"-\d{8}$")
 
 # The values of the joined dimensions; None fits any.
@@ -83,8 +89,16 @@ class BilledHour:
 
 
 def joined(group_by: Collection[str]) -> tuple[str, ...]:
-    """What to group the analytics reports by, for usage that is grouped by `group_by`."""
-    return tuple(name for name in JOINED if name in group_by)[:MOST_GROUPED]
+    """The dimensions of usage that both reports have, of those that usage is grouped by."""
+    return tuple(name for name in JOINED if name in group_by)
+
+
+def asked(group_by: Collection[str]) -> tuple[str, ...]:
+    """What to group the analytics reports by to join them with usage that is grouped by `group_by`.
+
+    No more than they allow, since usage has no more.
+    """
+    return tuple(dict.fromkeys(JOINED[name] for name in joined(group_by)))
 
 
 class Spelling:
@@ -101,6 +115,11 @@ class Spelling:
         return DEFAULT_WORKSPACE if DEFAULT_WORKSPACE in self._shown or not self._shown else id_
 
     def value(self, name: str, group: Group) -> str | None:
+        """A row's value of a dimension of usage."""
+        if name in _OF_ACTOR:
+            type_, id_ = _OF_ACTOR[name]
+            actor = group.actor or {}
+            return actor.get(id_) if actor.get("type") == type_ else None
         value: str | None = getattr(group, name)
         match name:
             case "workspace_id":
@@ -110,6 +129,28 @@ class Spelling:
             case "inference_geo":
                 return value or UNKNOWN_GEO
         return value
+
+
+def people_of_rows(rows: Iterable[Used]) -> set[str]:
+    """The ids of people and service accounts in usage."""
+    return {id_ for row in rows for name in _OF_ACTOR if (id_ := row.dimensions.get(name))}
+
+
+def people_of_items(items: Iterable[CostItem]) -> set[str]:
+    """The same in a report's rows."""
+    actors = [item.group.actor or {} for item in items]
+    return {
+        str(actor[id_])
+        for actor in actors
+        for type_, id_ in _OF_ACTOR.values()
+        if actor.get("type") == type_ and actor.get(id_)
+    }
+
+
+def other_ids(usage: Collection[str], report: Collection[str]) -> bool:
+    """Whether the report names people in another way than usage does, so that nothing can join them."""
+    kinds, others = ({id_.partition("_")[0] for id_ in ids} for ids in (usage, report))
+    return bool(kinds and others) and kinds.isdisjoint(others)
 
 
 def bill_hour(
@@ -179,16 +220,19 @@ class _Index:
         self._names = group_by
 
     def fitting(self, wanted: _Key) -> list[Used]:
-        """The rows with these values."""
+        """The rows with these values; None fits any, but for a person: there it is nobody that is known."""
         key = tuple(_canonical(name, value) for name, value in zip(self._names, wanted, strict=True))
         if (exact := self._exact.get(key)) is not None:
             return exact
-        if None not in wanted:
+        open_ = [
+            place for place, name in enumerate(self._names) if wanted[place] is None and name not in _OF_ACTOR
+        ]
+        if not open_:
             return []
         return [
             row
             for known, rows in self._exact.items()
-            if all(value is None or value == other for value, other in zip(wanted, known, strict=True))
+            if all(place in open_ or key[place] == other for place, other in enumerate(known))
             for row in rows
         ]
 
@@ -204,7 +248,7 @@ def _canonical(name: str, value: str | None) -> str | None:
 def _wanted(values: Mapping[str, str | None], group: Group, part: int) -> _Key:
     """Web searches may lack any dimension, and then fit all of its values."""
     return tuple(
-        None if part == SEARCHES and getattr(group, name) is None and name != "api_key_id" else value
+        None if part == SEARCHES and getattr(group, JOINED[name]) is None and name != "api_key_id" else value
         for name, value in values.items()
     )
 
@@ -227,7 +271,7 @@ def _rest(
     """Rows that are alike but for their token type become one."""
     if group.cost_type not in (TOKENS, WEB_SEARCH):
         # Code execution and sessions have no key and no place, rather than none that is known.
-        values = {name: value if getattr(group, name) else None for name, value in values.items()} | {
+        values = {name: value if getattr(group, JOINED[name]) else None for name, value in values.items()} | {
             "workspace_id": values.get("workspace_id")
         }
     key = (group.cost_type, *values.values())

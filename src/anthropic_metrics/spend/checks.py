@@ -19,6 +19,7 @@ log = get_logger(__name__)
 
 ACTION = "estimate_check"
 BILL_ACTION = "bill_check"
+CHECKS = {"event.action": [ACTION, BILL_ACTION]}
 # A difference between early figures and the bill that is worth a line in the log.
 DRIFT_SHARE = 0.03
 DRIFT_USD = 1

@@ -1,70 +1,41 @@
-"""From the rows of a range to its spend documents, with the prices that hold on its day."""
+"""From the rows of a run to its spend documents, with the prices that hold on each of its days."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
 
 from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.errors import BrokenContract
+from anthropic_metrics.kernel.datasets import SPEND
 from anthropic_metrics.kernel.frame import Frame
-from anthropic_metrics.kernel.questions import State
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ranges import DAY, Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.spend.allocate import Allocation, allocate
 from anthropic_metrics.spend.analytics import Analytics
-from anthropic_metrics.spend.billed import Spelling, bill_hour
+from anthropic_metrics.spend.billed import (
+    Spelling,
+    bill_hour,
+    other_ids,
+    people_of_items,
+    people_of_rows,
+)
+from anthropic_metrics.spend.book import PriceBook
 from anthropic_metrics.spend.build import allocated_documents, billed_documents, estimated_documents
 from anthropic_metrics.spend.estimate import Prices, estimate
 from anthropic_metrics.spend.inputs import Inputs, Row, Shared
-from anthropic_metrics.spend.learn import LOOK_BACK, Key, Learned, newest
 from anthropic_metrics.spend.money import ZERO, Usd, total
-from anthropic_metrics.spend.plan import Known, Look
-from anthropic_metrics.spend.rows import TOKENS, WEB_SEARCH
-from anthropic_metrics.spend.settle import day_start
-from anthropic_metrics.spend.table import PriceTable, list_prices
+from anthropic_metrics.spend.plan import Known, Look, Part, Run, days_of, parts_of, runs
+from anthropic_metrics.spend.rows import TOKENS, WEB_SEARCH, Billed
+from anthropic_metrics.spend.settle import day_of, day_start
 
-
-@dataclass(frozen=True)
-class _Settled:
-    """What a settled day says about prices, and the states of the inputs that it was read from."""
-
-    states: tuple[State | None, ...]
-    learned: Mapping[Key, Learned]
-
-
-class PriceBook:
-    """The prices of every day, those of the bill read once for each settled day. A cache."""
-
-    def __init__(self, group_by: tuple[str, ...], configured: PriceTable) -> None:
-        self._group_by = group_by
-        self._configured = configured
-        self._days: dict[date, _Settled] = {}
-
-    def read(self, inputs: Inputs, look: Look, span: Range) -> None:
-        """Read the settled days of the look whose usage or bill is new; forget what is no longer settled.
-
-        `look` reaches `LOOK_BACK` before `span`, so that each day of it has all that it can learn from.
-        """
-        for day in look.settled:
-            states = look.states(day)
-            before = self._days.get(day)
-            if before is None or before.states != states:
-                start = day_start(day)
-                prices = inputs.day_prices(day, Range(start, start + timedelta(days=1)))
-                self._days[day] = _Settled(states, prices.learned())
-        looked = Range(span.start - LOOK_BACK, span.end)
-        for day in [day for day in self._days if looked.start <= day_start(day) < looked.end]:
-            if day not in look.settled:
-                del self._days[day]
-
-    def known(self, before: date) -> Known:
-        """Of each cell the price on the newest settled day before `before`."""
-        return newest(((day, found.learned) for day, found in self._days.items()), before)
-
-    def prices(self, day: date, known: Known) -> Prices:
-        """The prices for `day`, with `known` as those of the bill."""
-        return Prices(day, self._group_by, known, self._configured, list_prices())
+Line = tuple[Billed, Shared]
+OTHER_IDS = (
+    "they name people by other ids than usage does. Take account_id and service_account_id out of "
+    "usage.group_by, or set spend.source to allocation."
+)
 
 
 @dataclass(frozen=True)
@@ -77,14 +48,12 @@ class SettledDay:
     bill: Mapping[str | None, Usd]
 
     @classmethod
-    def read(cls, inputs: Inputs, day: date, span: Range) -> SettledDay:
-        """From the streams; `span` is the day."""
-        rows = _by_id(inputs, span)
-        billed = list(inputs.bill(span))
-        workspaces = {line.workspace_id: shared for line, shared in billed}
-        allocation = allocate((line for line, _ in billed), (row.used for row in rows.values()), day)
+    def of(cls, day: date, rows: Mapping[str, Row], lines: Sequence[Line]) -> SettledDay:
+        """From all rows of its usage by id, and all lines of its bill."""
+        workspaces = {line.workspace_id: shared for line, shared in lines}
+        allocation = allocate((line for line, _ in lines), (row.used for row in rows.values()), day)
         bill: dict[str | None, Usd] = {}
-        for line, _ in billed:
+        for line, _ in lines:
             bill[line.workspace_id] = total((bill.get(line.workspace_id, ZERO), line.amount))
         return cls(allocation, rows, workspaces, bill)
 
@@ -111,29 +80,102 @@ class SettledDay:
         return allocated_documents(self.allocation, self.rows, self.workspaces, prices, frame)
 
 
-def estimates(inputs: Inputs, span: Range, prices: Prices, frame: Frame) -> Iterator[Prepared]:
-    """One document per row of usage of a range whose day is not settled."""
-    rows = _by_id(inputs, span).values()
-    return estimated_documents(((row, estimate(row.used, prices)) for row in rows), prices, frame)
+@dataclass(frozen=True)
+class Computation:
+    """Everything that documents are computed from at one moment; reads, and writes nothing."""
 
+    inputs: Inputs
+    look: Look
+    book: PriceBook
+    names: Names
+    now: datetime
+    namespace: str
+    tally: Tally
+    analytics: Analytics | None = None
+    _known: dict[date, Known] = field(default_factory=dict)
 
-def reported(
-    inputs: Inputs, span: Range, prices: Prices, frame: Frame, analytics: Analytics, tally: Tally
-) -> list[Prepared]:
-    """The documents of a range that the analytics reports have, from their rows and those of usage."""
-    by_hour: dict[datetime, list[Row]] = {}
-    for row in _by_id(inputs, span).values():
-        by_hour.setdefault(row.used.start, []).append(row)
-    documents: list[Prepared] = []
-    for hour, costs, uses in analytics.rows(span, tally):
-        rows = by_hour.get(hour, [])
-        used = [row.used for row in rows]
-        billed = bill_hour(used, costs, uses, analytics.group_by, frame.names.workspaces)
-        tally.unmatched += sum(line.cost_type in (TOKENS, WEB_SEARCH) for line in billed.unmatched)
-        documents += billed_documents(hour, billed, rows, prices, frame)
-    return documents
+    def parts(self, span: Range) -> Iterator[tuple[date, list[Part]]]:
+        """Each day of `span` that holds anything with its parts, the newest first."""
+        for day in days_of(self.look, span):
+            yield day, parts_of(day, self.look, self.known(day))
 
+    def known(self, day: date) -> Known:
+        """The prices that the bill taught for `day`: its own where it is settled."""
+        if day not in self._known:
+            self._known[day] = self.book.known(day + DAY if day in self.look.settled else day)
+        return self._known[day]
 
-def _by_id(inputs: Inputs, span: Range) -> dict[str, Row]:
-    """The rows of a range. Around a rollover two backing indices can hold the same row for a moment."""
-    return {row.used.id: row for row in inputs.rows(span)}
+    def prices(self, day: date) -> Prices:
+        return self.book.prices(day, self.known(day))
+
+    def frame(self, day: date) -> Frame:
+        bucket = Range(day_start(day), day_start(day) + DAY)
+        return Frame(SPEND, self.namespace, bucket, self.names, self.now)
+
+    def run(self, run: Run) -> tuple[Iterable[Prepared], list[SettledDay]]:
+        """The documents of a run, and the settled days among it.
+
+        Raises what reading the analytics reports raises, one of `UNREADABLE`, where its figures are theirs.
+        """
+        rows = self._rows(run.span)
+        if run.is_billed:
+            return self._reported(run.span, rows), []
+        settled = self.settled_days(run.settled, run.span, rows)
+        return self._documents(rows, {day.allocation.day: day for day in settled}), settled
+
+    def settled_days(
+        self, days: Collection[date], span: Range, rows: Mapping[date, Mapping[str, Row]] | None = None
+    ) -> list[SettledDay]:
+        """These days with their bills shared out; all of them lie in `span`, `rows` being its rows."""
+        if not days:
+            return []
+        rows = self._rows(span) if rows is None else rows
+        lines: dict[date, list[Line]] = {day: [] for day in days}
+        for line, shared in self.inputs.bill(span):
+            if line.day in lines:
+                lines[line.day].append((line, shared))
+        return [SettledDay.of(day, rows.get(day, {}), of_day) for day, of_day in lines.items()]
+
+    def everything(self, span: Range) -> Iterator[Prepared]:
+        """The documents of all of `span`, run by run. Raises what `run` raises."""
+        parts = [part for _, parts in self.parts(span) for part in parts]
+        for run in runs(parts, {part.span for part in parts if part.kind != "untouched"}):
+            documents, _ = self.run(run)
+            yield from documents
+
+    def _documents(
+        self, rows: Mapping[date, Mapping[str, Row]], settled: Mapping[date, SettledDay]
+    ) -> Iterator[Prepared]:
+        for day in sorted({*rows, *settled}):
+            prices, frame = self.prices(day), self.frame(day)
+            if day in settled:
+                yield from settled[day].documents(prices, frame)
+            else:
+                found = ((row, estimate(row.used, prices)) for row in rows[day].values())
+                yield from estimated_documents(found, prices, frame)
+
+    def _reported(self, span: Range, rows: Mapping[date, Mapping[str, Row]]) -> list[Prepared]:
+        """From the rows of the analytics reports, and those of usage."""
+        assert self.analytics is not None, "only where they were looked at is anything billed by them"
+        by_hour: dict[datetime, list[Row]] = {}
+        for row in (row for of_day in rows.values() for row in of_day.values()):
+            by_hour.setdefault(row.used.start, []).append(row)
+        documents: list[Prepared] = []
+        people: set[str] = set()
+        for hour, costs, uses in self.analytics.rows(span, self.tally):
+            people |= people_of_items(costs)
+            of_hour, day = by_hour.get(hour, []), day_of(hour)
+            used = [row.used for row in of_hour]
+            billed = bill_hour(used, costs, uses, self.analytics.group_by, self.names.workspaces)
+            self.tally.unmatched += sum(line.cost_type in (TOKENS, WEB_SEARCH) for line in billed.unmatched)
+            documents += billed_documents(hour, billed, of_hour, self.prices(day), self.frame(day))
+        if other_ids(people_of_rows(row.used for of_day in rows.values() for row in of_day.values()), people):
+            raise BrokenContract(OTHER_IDS)
+        return documents
+
+    def _rows(self, span: Range) -> dict[date, dict[str, Row]]:
+        """The rows of a range by day and id: around a rollover two backing indices can hold the same one."""
+        found: dict[date, dict[str, Row]] = {}
+        for row in self.inputs.rows(span):
+            found.setdefault(day_of(row.used.start), {})[row.used.id] = row
+        return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from anthropic_metrics.kernel.ranges import DAY, Range
 from anthropic_metrics.spend.learn import PRICED_DIMENSIONS, DayPrices, cell_of
 from anthropic_metrics.spend.money import usd_from_cents
 from anthropic_metrics.spend.rows import Billed, Counts, Used
-from anthropic_metrics.spend.settle import day_of
+from anthropic_metrics.spend.settle import day_of, day_start
 
 HOUR = timedelta(hours=1)
 _USAGE, _COST = "anthropic.usage", "anthropic.cost"
@@ -91,15 +91,20 @@ class Inputs:
             yield Row(Used(start, dimensions, counts, id_), bucket, _shared(anthropic))
 
     def bill(self, span: Range) -> Iterator[tuple[Billed, Shared]]:
-        """The lines of the bill in the range with their shared fields; those in US dollars."""
+        """The lines of the bill in the range with their shared fields; those in US dollars.
+
+        Around a rollover two backing indices can hold the same line for a moment: it counts once.
+        """
+        seen: set[str] = set()
         fields = [*(f"anthropic.{name}" for name in _SHARED), *(f"{_COST}.{name}" for name in _BILL)]
-        for _, source in self.ask.documents(
+        for id_, source in self.ask.documents(
             self.cost, self.organization_id, span, [*fields, "@timestamp"], terms=self.terms
         ):
             anthropic = source["anthropic"]
             cost = anthropic["cost"]
-            if cost["currency"] != "USD":
+            if cost["currency"] != "USD" or id_ in seen:
                 continue
+            seen.add(id_)
             line = Billed(
                 day_of(datetime.fromisoformat(source["@timestamp"])),
                 cost.get("workspace_id") or DEFAULT_WORKSPACE,
@@ -114,20 +119,25 @@ class Inputs:
             )
             yield line, _shared(anthropic)
 
-    def day_prices(self, day: date, span: Range) -> DayPrices:
-        """What the bill and the usage of a UTC day say about prices, over all workspaces."""
-        found = DayPrices(day)
+    def day_prices(self, days: Sequence[date]) -> dict[date, DayPrices]:
+        """What bills and usage of these UTC days, given in order, say about prices, over all workspaces."""
+        span = Range(day_start(days[0]), day_start(days[-1]) + DAY)
+        found = {day: DayPrices(day) for day in days}
         for line, _ in self.bill(span):
-            found.bill(line, self.group_by)
+            if line.day in found:
+                found[line.day].bill(line, self.group_by)
         names = [name for name in ("workspace_id", *PRICED_DIMENSIONS) if name in self.group_by]
         by, fields = [f"{_USAGE}.{name}" for name in names], [f"{_USAGE}.{name}" for name in _COUNTS]
         for group, sums in self.ask.groups(
-            self.usage, self.organization_id, span, by, fields, terms=self.terms
+            self.usage, self.organization_id, span, by, fields, width=DAY, terms=self.terms
         ):
+            day = day_of(group["@timestamp"])
+            if day not in found:
+                continue
             dimensions = {name: group[field] for name, field in zip(names, by, strict=True)}
             cell = cell_of(dimensions, self.group_by)
             for part, field in enumerate(fields):
-                found.use(dimensions.get("workspace_id"), cell, part, sums[field])
+                found[day].use(dimensions.get("workspace_id"), cell, part, sums[field])
         return found
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.spend.analytics import UNREADABLE, Analytics
+from anthropic_metrics.spend.checks import CHECKS
 from anthropic_metrics.spend.inputs import HOUR, Inputs
 from anthropic_metrics.spend.learn import LOOK_BACK
 from anthropic_metrics.spend.plan import Look
@@ -18,9 +19,13 @@ _BILLED = {"anthropic.spend.basis": ["billed"]}
 
 @dataclass(frozen=True)
 class Looking:
-    """How to look. `required`: the configuration says that the organization has the analytics reports."""
+    """How to look; `agent` is the stream with the checks of `stream`.
+
+    `required`: the configuration says that the organization has the analytics reports.
+    """
 
     stream: str
+    agent: str
     settle_after: timedelta
     analytics: Analytics | None
     required: bool = False
@@ -30,11 +35,15 @@ class Looking:
         reach = Range(span.start - LOOK_BACK, span.end)
         usage, cost = inputs.usage_states(reach), inputs.cost_states(reach)
         own = (self.stream, inputs.organization_id, span, HOUR)
+        checks = (self.agent, inputs.organization_id, span, HOUR)
+        waiting = inputs.ask.windows(*own, missing=True) | inputs.ask.windows(
+            *checks, missing=True, terms=CHECKS
+        )
         look = Look(
             usage,
             cost,
             inputs.ask.windows(*own),
-            inputs.ask.windows(*own, missing=True),
+            waiting,
             {day for day in cost if settled(day, now, cost, self.settle_after)},
         )
         if self.analytics is None:

@@ -1,15 +1,17 @@
 """Which ranges of the spend stream to compute now. Pure: what was seen, what there is now, what differs.
 
 A settled UTC day is computed whole, because its bill is shared out over all of it; any other, and one that
-the analytics reports have, by the hour.
+the analytics reports have, by the hour. What is due is computed in runs that follow the number of rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Literal
 
+from anthropic_metrics.derived.runs import GAP_DOCUMENTS, RUN_DOCUMENTS
 from anthropic_metrics.kernel.questions import State
 from anthropic_metrics.kernel.ranges import DAY, Range
 from anthropic_metrics.spend.analytics import Total
@@ -19,12 +21,15 @@ from anthropic_metrics.spend.settle import day_of, day_start
 
 Known = Mapping[Key, Learned]
 Seen = dict[Range, object]
+Kind = Literal["settled", "open", "billed", "untouched"]
+# Parts of these kinds may be computed in one run.
+_FROM_OUR_STREAMS: tuple[Kind, ...] = ("settled", "open")
 
 
 @dataclass(frozen=True)
 class Look:
     """What the streams hold: the states of usage by the hour and of the bill by the day, the hours that hold
-    spend, and of them those where a document waits for its deletion.
+    spend, and of them those where a document waits for its deletion, or a check that begins then.
 
     `billed` are the hours that the analytics reports have, with their totals, complete until `loaded`. Days
     that are `untouched` stay as they are: what these reports have for them is not known now.
@@ -49,38 +54,121 @@ class Look:
         """All that a settled day's documents are made of: its bill, and each hour of its usage."""
         return (self.cost.get(day), *(self.usage.get(hour) for hour in hours_of(day)))
 
-
-@dataclass
-class Due:
-    """Ranges of one day to compute, and the inputs of each part of them."""
-
-    ranges: list[Range] = field(default_factory=list)
-    inputs: Seen = field(default_factory=dict)
+    def rows(self, hours: Iterable[datetime]) -> int:
+        """How many rows of usage these hours have."""
+        return sum(state.documents for hour in hours if (state := self.usage.get(hour)) is not None)
 
 
-def due(day: date, look: Look, known: Known, seen: Mapping[Range, object]) -> Due:
-    """The ranges of `day` whose inputs are not those of `seen`; `known` are the prices that hold on it."""
-    hours, found = hours_of(day), Due()
+@dataclass(frozen=True)
+class Part:
+    """The least that is computed at once: a settled day, or an hour; `inputs` is all that it depends on."""
+
+    span: Range
+    kind: Kind
+    inputs: object
+    rows: int
+
+    def joins(self, other: Part) -> bool:
+        """Whether both may be computed in one run."""
+        if self.kind in _FROM_OUR_STREAMS:
+            return other.kind in _FROM_OUR_STREAMS
+        return self.kind == other.kind
+
+
+@dataclass(frozen=True)
+class Run:
+    """Parts that are computed and compared in one go, the newest first; between them is nothing."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def span(self) -> Range:
+        return Range(self.parts[-1].span.start, self.parts[0].span.end)
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether its figures come from the analytics reports."""
+        return self.parts[0].kind == "billed"
+
+    @property
+    def settled(self) -> list[date]:
+        """The days that are computed from their bill."""
+        return [day_of(part.span.start) for part in self.parts if part.kind == "settled"]
+
+
+def parts_of(day: date, look: Look, known: Known) -> list[Part]:
+    """What `day` holds, the newest first; `known` are the prices that hold on it."""
+    hours = hours_of(day)
+    whole = Range(hours[0], hours[0] + DAY)
     if day in look.untouched:
-        return found
+        return [Part(whole, "untouched", None, look.rows(hours))]
     if day in look.settled and not look.is_billed(day):
-        whole = Range(hours[0], hours[0] + DAY)
-        inputs: object = ("settled", look.states(day), known)
-        if seen.get(whole) != inputs or any(hour in look.waiting for hour in hours):
-            found.ranges.append(whole)
-            found.inputs[whole] = inputs
-        return found
-    for hour in hours:
-        one = Range(hour, hour + HOUR)
-        state, billed = look.usage.get(hour), look.billed.get(hour)
-        if state is None and billed is None and hour not in look.held:
-            continue
-        inputs = ("open", state, known) if billed is None else ("billed", state, billed)
-        if seen.get(one) != inputs or hour in look.waiting:
-            found.inputs[one] = inputs
-    for kind in (True, False):
-        found.ranges += _runs([one for one in found.inputs if (one.start in look.billed) is kind])
-    return found
+        rows = max(look.rows(hours), look.cost[day].documents)
+        return [Part(whole, "settled", (look.states(day), known), rows)]
+    return [
+        _hour(hour, look, known)
+        for hour in reversed(hours)
+        if hour in look.usage or hour in look.billed or hour in look.held
+    ]
+
+
+def _hour(hour: datetime, look: Look, known: Known) -> Part:
+    span, state, billed = Range(hour, hour + HOUR), look.usage.get(hour), look.billed.get(hour)
+    rows = look.rows((hour,))
+    if billed is None:
+        return Part(span, "open", (state, known), rows)
+    return Part(span, "billed", (state, known, billed), rows)
+
+
+def due(parts: Iterable[Part], look: Look, seen: Mapping[Range, object]) -> list[Part]:
+    """Those whose inputs are not those of `seen`, or that hold a document which waits for its deletion."""
+    return [
+        part
+        for part in parts
+        if part.kind != "untouched"
+        and (seen.get(part.span) != seen_as(part) or any(_within(hour, part.span) for hour in look.waiting))
+    ]
+
+
+def seen_as(part: Part) -> object:
+    """What is remembered of a part that was computed."""
+    return part.kind, part.inputs
+
+
+def runs(parts: Sequence[Part], wanted: Collection[Range]) -> Iterator[Run]:
+    """Runs that hold every part whose span is `wanted`, of `parts`, which are all there are, newest first.
+
+    A run has as many rows as fit into memory, and at least one part. Parts between those that are wanted are
+    computed along where they have few rows and cost no request of the Admin API.
+    """
+    run: list[Part] = []
+    along: list[Part] = []
+    for part in parts:
+        if part.span in wanted:
+            if run and not _fits([*run, *along], part):
+                yield Run(tuple(run))
+                run, along = [], []
+            run += [*along, part]
+            along = []
+        elif run:
+            along.append(part)
+            if part.kind not in _FROM_OUR_STREAMS or _rows(along) > GAP_DOCUMENTS:
+                yield Run(tuple(run))
+                run, along = [], []
+    if run:
+        yield Run(tuple(run))
+
+
+def _fits(run: Sequence[Part], part: Part) -> bool:
+    return all(each.joins(part) for each in run) and _rows(run) + part.rows <= RUN_DOCUMENTS
+
+
+def _rows(parts: Iterable[Part]) -> int:
+    return sum(part.rows for part in parts)
+
+
+def _within(hour: datetime, span: Range) -> bool:
+    return span.start <= hour < span.end
 
 
 def hours_of(day: date) -> list[datetime]:
@@ -92,17 +180,3 @@ def days_of(look: Look, span: Range) -> list[date]:
     """The days in `span` that hold anything, the newest first."""
     days = {day_of(hour) for hour in (*look.usage, *look.held, *look.billed)} | set(look.cost)
     return sorted((day for day in days if span.start <= day_start(day) < span.end), reverse=True)
-
-
-def _runs(hours: Collection[Range]) -> Iterator[Range]:
-    """Adjacent hours as one range, in order."""
-    run: Range | None = None
-    for one in sorted(hours, key=lambda each: each.start):
-        if run is not None and run.end == one.start:
-            run = Range(run.start, one.end)
-        else:
-            if run is not None:
-                yield run
-            run = one
-    if run is not None:
-        yield run

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 def _pollers(organization: Organization) -> Iterator[Poller]:
     # Imported when it is called: the configuration reads the registry, and pollers read the configuration.
+    from anthropic_metrics.derived.changes import Changes
     from anthropic_metrics.derived.poller import DerivedPoller
     from anthropic_metrics.headroom.derivation import Headroom
 
     if (derivation := Headroom.of(organization.config)) is not None:
         # A live poll never waits for fifteen days of minutes.
         lately = timedelta(days=1)
-        yield DerivedPoller(derivation, organization.inventory, clock=organization.clock, live_for=lately)
+        yield DerivedPoller(
+            Changes(derivation), organization.inventory, clock=organization.clock, live_for=lately
+        )
 
 
 STREAM = Stream(

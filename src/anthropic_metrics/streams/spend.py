@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 def _pollers(organization: Organization) -> Iterator[Poller]:
     # Imported when it is called: the configuration reads the registry, and pollers read the configuration.
     from anthropic_metrics.budgets.poller import BudgetPoller
+    from anthropic_metrics.derived.poller import DerivedPoller
     from anthropic_metrics.reports.views import usage_view
     from anthropic_metrics.spend.analytics import Analytics
-    from anthropic_metrics.spend.poller import SpendPoller
+    from anthropic_metrics.spend.keeper import SpendKeeper
 
     config, inventory, clock = organization.config, organization.inventory, organization.clock
     hours = usage_view(config, "1h")
@@ -26,7 +27,7 @@ def _pollers(organization: Organization) -> Iterator[Poller]:
         analytics = None
         if config.spend.source != "allocation":
             analytics = Analytics(organization.client, hours.group_by, hours.filters)
-        yield SpendPoller(config, hours, inventory, analytics, clock=clock)
+        yield DerivedPoller(SpendKeeper(config, hours, analytics), inventory, clock=clock)
         yield BudgetPoller(config, organization.client, inventory, organization.budgets, clock=clock)
 
 

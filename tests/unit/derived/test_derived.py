@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.config import AnthropicSettings
+from anthropic_metrics.derived.changes import Changes
 from anthropic_metrics.derived.derivation import Computed, Input, Moment
 from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.documents.identity import Prepared
@@ -86,7 +87,8 @@ class World:
         self.streams = MemoryStreams()
         settings = AnthropicSettings.model_validate({"admin_key": "sk-ant-admin-unused"})
         with AdminClient(settings) as client:
-            self.poller = DerivedPoller(self.derivation, Known(AdminDirectory(client)), clock=self.clock.now)
+            inventory = Known(AdminDirectory(client))
+            self.poller = DerivedPoller(Changes(self.derivation), inventory, clock=self.clock.now)
 
     def poll(self) -> list[int]:
         """The hours that a live job computes, counted from midnight, those without input among them."""

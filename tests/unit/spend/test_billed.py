@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anthropic_metrics.admin_api.rows import CostItem, UsageItem
-from anthropic_metrics.spend.billed import BilledHour, bill_hour, joined
+from anthropic_metrics.spend.billed import (
+    BilledHour,
+    asked,
+    bill_hour,
+    joined,
+    other_ids,
+    people_of_items,
+    people_of_rows,
+)
 from anthropic_metrics.spend.money import usd
 from anthropic_metrics.spend.rows import Counts, Used
 
@@ -31,17 +39,17 @@ def used(id_: str, counts: Counts, **dimensions: str | None) -> Used:
     return Used(HOUR, usual | dimensions, counts, id_)
 
 
-def group(**values: str | None) -> dict[str, Any]:
+def group(**values: Any) -> dict[str, Any]:
     return dict(used("", Counts()).dimensions) | values
 
 
-def cost(amount: str, **values: str | None) -> CostItem:
+def cost(amount: str, **values: Any) -> CostItem:
     of = group(**({"cost_type": "tokens", "token_type": "output_tokens"} | values))
     money = {"amount": amount, "list_amount": amount, "currency": "USD", "requests": None}
     return CostItem.model_validate({**TIMES, "group": of, "cost": money})
 
 
-def use(requests: int | None, **values: str | None) -> UsageItem:
+def use(requests: int | None, **values: Any) -> UsageItem:
     counts = {
         "uncached_input_tokens": 0,
         "cache_read_input_tokens": 0,
@@ -130,8 +138,57 @@ def test_a_row_without_a_cost_has_none_of_the_report() -> None:
     assert (found.shares["r"].has_cost, found.shares["r"].requests) == (False, 3)
 
 
-def test_the_reports_are_grouped_by_what_both_know() -> None:
-    assert joined(("model", "account_id", "workspace_id")) == ("workspace_id", "model")
+def test_the_reports_are_grouped_by_what_both_know_and_people_by_their_actor() -> None:
+    assert asked(("model", "workspace_id")) == ("workspace_id", "model")
+    people = ("model", "account_id", "service_account_id", "workspace_id", "speed")
+    assert joined(people) == ("workspace_id", "account_id", "service_account_id", "model", "speed")
+    assert asked(people) == ("workspace_id", "actor", "model", "speed")
+
+
+PERSON = {"type": "user_actor", "user_id": "user_a", "name": "Ann", "email_address": None, "deleted": False}
+SERVICE = {"type": "service_account_actor", "service_account_id": "svac_a"}
+KEY = {"type": "api_actor", "api_key_id": "apikey_a"}
+BY_PERSON = ("model", "account_id", "service_account_id")
+
+
+def by_person(account: str | None, service: str | None, output: int) -> Used:
+    dimensions = {"model": "claude-opus-5-5", "account_id": account, "service_account_id": service}
+    return Used(HOUR, dimensions, Counts(output=output), f"{account} {service}")
+
+
+def test_people_and_service_accounts_are_joined_by_their_actor() -> None:
+    rows = [by_person("user_a", None, 5), by_person(None, "svac_a", 5), by_person(None, None, 5)]
+    costs = [
+        cost("100", actor=PERSON),
+        cost("200", actor=SERVICE),
+        cost("400", actor=KEY),
+        cost("800", actor=None),
+    ]
+    found = bill_hour(rows, costs, [use(3, actor=PERSON)], BY_PERSON, KNOWN)
+    assert found.unmatched == ()
+    amounts = {id_: share.amount for id_, share in found.shares.items()}
+    assert amounts == {"user_a None": usd("1"), "None svac_a": usd("2"), "None None": usd("12")}
+    assert found.shares["user_a None"].requests == 3
+
+
+def test_use_of_nobody_known_is_not_spread_over_people() -> None:
+    rows = [by_person("user_a", None, 5), by_person("user_b", None, 5)]
+    found = bill_hour(rows, [cost("100", actor=KEY)], [], BY_PERSON, KNOWN)
+    assert found.shares == {}
+    assert found.unmatched[0].dimensions["account_id"] is None
+
+
+def test_other_ids_of_people_are_noticed_and_other_people_are_not() -> None:
+    costs = [cost("100", actor=PERSON), cost("100", actor=SERVICE), cost("1", actor=KEY)]
+    assert people_of_items(costs) == {"user_a", "svac_a"}
+    assert people_of_rows([by_person("user_b", None, 5), by_person(None, "svac_b", 5)]) == {
+        "user_b",
+        "svac_b",
+    }
+    assert not other_ids({"user_b"}, {"user_a"})
+    assert not other_ids({"acct_b"}, set())
+    assert not other_ids(set(), {"user_a"})
+    assert other_ids({"acct_b"}, {"user_a", "svac_a"})
 
 
 DIMENSIONS = st.fixed_dictionaries(

@@ -1,0 +1,75 @@
+"""The prices of every day, as the bills of settled days taught them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from anthropic_metrics.derived.runs import RUN_DOCUMENTS
+from anthropic_metrics.kernel.questions import State
+from anthropic_metrics.kernel.ranges import DAY, Range
+from anthropic_metrics.spend.estimate import Prices
+from anthropic_metrics.spend.inputs import Inputs
+from anthropic_metrics.spend.learn import LOOK_BACK, Key, Learned, newest
+from anthropic_metrics.spend.plan import Known, Look
+from anthropic_metrics.spend.settle import day_start
+from anthropic_metrics.spend.table import PriceTable, list_prices
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """What a settled day says about prices, and the states of the inputs that it was read from."""
+
+    states: tuple[State | None, ...]
+    learned: Mapping[Key, Learned]
+
+
+class PriceBook:
+    """The prices of every day, those of the bill read once for each settled day. A cache."""
+
+    def __init__(self, group_by: tuple[str, ...], configured: PriceTable) -> None:
+        self._group_by = group_by
+        self._configured = configured
+        self._days: dict[date, _Settled] = {}
+
+    def read(self, inputs: Inputs, look: Look, span: Range) -> None:
+        """Read the settled days of the look whose usage or bill is new; forget what is no longer settled.
+
+        `look` reaches `LOOK_BACK` before `span`, so that each day of it has all that it can learn from.
+        """
+        new = [day for day in look.settled if self._states(day) != look.states(day)]
+        for days in _batches(new, look):
+            for day, prices in inputs.day_prices(days).items():
+                self._days[day] = _Settled(look.states(day), prices.learned())
+        looked = Range(span.start - LOOK_BACK, span.end)
+        for day in [day for day in self._days if looked.start <= day_start(day) < looked.end]:
+            if day not in look.settled:
+                del self._days[day]
+
+    def known(self, before: date) -> Known:
+        """Of each cell the price on the newest settled day before `before`."""
+        return newest(((day, found.learned) for day, found in self._days.items()), before)
+
+    def prices(self, day: date, known: Known) -> Prices:
+        """The prices for `day`, with `known` as those of the bill."""
+        return Prices(day, self._group_by, known, self._configured, list_prices())
+
+    def _states(self, day: date) -> tuple[State | None, ...] | None:
+        found = self._days.get(day)
+        return None if found is None else found.states
+
+
+def _batches(days: Collection[date], look: Look) -> Iterator[list[date]]:
+    """Days in a row, of whose bills the lines fit into memory together."""
+    batch: list[date] = []
+    lines = 0
+    for day in sorted(days):
+        more = look.cost[day].documents
+        if batch and (day != batch[-1] + DAY or lines + more > RUN_DOCUMENTS):
+            yield batch
+            batch, lines = [], 0
+        batch.append(day)
+        lines += more
+    if batch:
+        yield batch

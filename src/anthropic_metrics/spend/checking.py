@@ -1,0 +1,149 @@
+"""Holds settled days against what was known of them before, and writes that to the agent stream.
+
+The bill against the early figures (`estimate_check`), and the two bills against each other (`bill_check`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+
+from anthropic_metrics.config import Config
+from anthropic_metrics.derived.passes import Pass
+from anthropic_metrics.derived.runs import RUN_DOCUMENTS
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.kernel.ranges import DAY, Range
+from anthropic_metrics.spend.analytics import UNREADABLE
+from anthropic_metrics.spend.check import estimate_checks, known_before
+from anthropic_metrics.spend.checks import (
+    ACTION,
+    BILL_ACTION,
+    bill_check_documents,
+    check_document,
+    day_error,
+    warn_of_drift,
+)
+from anthropic_metrics.spend.compute import Computation, SettledDay
+from anthropic_metrics.spend.money import Usd
+from anthropic_metrics.spend.plan import Look, days_of, hours_of
+from anthropic_metrics.spend.settle import day_of, day_start
+
+Bills = Mapping[date, Mapping[str | None, Usd]]
+
+
+class Checking:
+    """Checks of one organization. What it remembers is a cache, and which drifts were told."""
+
+    def __init__(self, config: Config) -> None:
+        self._agent = stream_name(AGENT, config.namespace)
+        self._kept = config.retention.of(AGENT)
+        self._settle_after = config.spend.settle_after
+        self._checked: dict[date, object] = {}
+        self._errors: dict[date, float | None] = {}
+        self._drifted: set[tuple[date, str | None, str]] = set()
+
+    def forget(self, span: Range) -> None:
+        """The two bills of the days in `span` are to be compared anew."""
+        for day in [day for day in self._checked if span.start <= day_start(day) < span.end]:
+            del self._checked[day]
+
+    def newest_error(self) -> float | None:
+        """By what share of its bill the newest settled day was estimated too high; None: not known."""
+        return self._errors[max(self._errors)] if self._errors else None
+
+    def estimates(self, days: Sequence[SettledDay], computation: Computation, this: Pass) -> None:
+        """Hold bills against the figures that stood while the days ran; write that down, and warn."""
+        documents: list[Prepared] = []
+        kept: list[date] = []
+        for settled in days:
+            day = settled.allocation.day
+            early = computation.book.known(known_before(day, self._settle_after))
+            checks = estimate_checks(settled.allocation, computation.book.prices(day, early))
+            self._errors[day] = day_error(checks)
+            for check in checks:
+                warn_of_drift(check, self._drifted)
+            if self._kept is None or day_start(day) >= this.now - self._kept:
+                frame = computation.frame(day)
+                kept.append(day)
+                documents += [
+                    check_document(check, settled.shared(check.workspace), frame) for check in checks
+                ]
+        self._write(ACTION, kept, documents, this)
+
+    def bills(self, computation: Computation, span: Range, this: Pass, *, most: int | None) -> None:
+        """Compare both bills of the settled days that the analytics reports have, where they changed.
+
+        At most `most` days, the newest.
+        """
+        look = computation.look
+        days = [day for day in days_of(look, span) if day in look.settled and look.is_billed(day)]
+        new = [
+            day
+            for day in days
+            if self._checked.get(day) != _bills_of(computation, day) or day_start(day) in look.waiting
+        ][:most]
+        if not new or computation.analytics is None:
+            return
+        try:
+            reported = {day: computation.analytics.by_workspace(day, this.tally) for day in new}
+        except UNREADABLE as error:
+            this.tally.failures.append(f"The analytics reports could not be read: {error.message}")
+            return
+        for batch in _batches(new, look):
+            self._compare_bills(batch, reported, computation, this)
+
+    def remove_others(self, computation: Computation, span: Range, this: Pass) -> None:
+        """Take away the checks of days that are no longer settled, or no longer in both reports."""
+        look = computation.look
+        compared = {day for day in look.settled if look.is_billed(day)}
+        for action, days in ((ACTION, look.settled), (BILL_ACTION, compared)):
+            found = this.sink.ask.windows(
+                self._agent, this.names.organization_id, span, DAY, terms={"event.action": [action]}
+            )
+            for day in {day_of(start) for start in found} - days - look.untouched:
+                self._write(action, [day], (), this)
+
+    def _compare_bills(
+        self, days: Sequence[date], reported: Bills, computation: Computation, this: Pass
+    ) -> None:
+        span = _span(days)
+        settled = computation.settled_days(days, span)
+        self.estimates(settled, computation, this)
+        documents: list[Prepared] = []
+        for each in settled:
+            day = each.allocation.day
+            analytics = each.in_own_spelling(reported[day], this.names.workspaces)
+            documents += bill_check_documents(each.bill, analytics, each.shared, computation.frame(day))
+        self._write(BILL_ACTION, days, documents, this)
+        self._checked.update({day: _bills_of(computation, day) for day in days})
+
+    def _write(self, action: str, days: Sequence[date], documents: Iterable[Prepared], this: Pass) -> None:
+        """Make the checks of `days`, between which there are none, exactly `documents`."""
+        if days:
+            this.compare_in(self._agent, _span(days), documents, {"event.action": [action]})
+
+
+def _bills_of(computation: Computation, day: date) -> object:
+    """All that a comparison of the two bills depends on."""
+    look = computation.look
+    return look.states(day), computation.known(day), [look.billed.get(hour) for hour in hours_of(day)]
+
+
+def _batches(days: Sequence[date], look: Look) -> Iterator[list[date]]:
+    """Days in a row, given newest first, of which the rows fit into memory together."""
+    batch: list[date] = []
+    rows = 0
+    for day in days:
+        more = look.rows(hours_of(day))
+        if batch and (day != batch[-1] - DAY or rows + more > RUN_DOCUMENTS):
+            yield batch
+            batch, rows = [], 0
+        batch.append(day)
+        rows += more
+    if batch:
+        yield batch
+
+
+def _span(days: Sequence[date]) -> Range:
+    return Range(day_start(min(days)), day_start(max(days)) + DAY)

@@ -1,0 +1,194 @@
+"""Keeps the spend stream true: ranges whose usage, bill or prices changed are computed anew and compared.
+
+All it reads lies in Elasticsearch or is read from the Admin API anew, and the `_id` of a row is that of its
+row of usage: so late usage, revised bills, a killed agent and two agents all end in the same documents, one
+for each row, in every stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from anthropic_metrics.config import Config
+from anthropic_metrics.derived.keeper import EVERYTHING_EVERY
+from anthropic_metrics.derived.passes import Pass
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.kernel.datasets import AGENT, COST, SPEND, USAGE, stream_name
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ports import Terms
+from anthropic_metrics.kernel.questions import Questions
+from anthropic_metrics.kernel.ranges import DAY, Range, ceil, floor
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.reports.views import View
+from anthropic_metrics.spend.analytics import UNREADABLE, Analytics
+from anthropic_metrics.spend.book import PriceBook
+from anthropic_metrics.spend.checking import Checking
+from anthropic_metrics.spend.compute import Computation
+from anthropic_metrics.spend.inputs import HOUR, Inputs
+from anthropic_metrics.spend.look import Looking
+from anthropic_metrics.spend.plan import Part, Run, Seen, due, runs, seen_as
+from anthropic_metrics.spend.table import configured_prices
+
+# Days whose inputs are read again are computed once a day, whether or not they seem to have changed.
+REREAD = timedelta(days=31)
+# The next poll of usage waits for a live pass, which computes so many days, the newest, and leaves the rest.
+LIVE_DAYS = 10
+# A day of the analytics reports is pages of the Admin API: it counts as so many.
+DAYS_OF_A_READ = 2
+
+
+class SpendKeeper:
+    """A `derived.keeper.Keeper` of the spend stream; `hours` is how usage by the hour is read.
+
+    Not a `derived.Derivation`: a day also changes by settling, and by prices that other days taught.
+    """
+
+    dataset = SPEND
+    only = "spend"
+    follows: str | None = USAGE
+    completed_by: str | None = USAGE
+    settles_by = DAY
+
+    def __init__(self, config: Config, hours: View, analytics: Analytics | None = None) -> None:
+        self.namespace = config.namespace
+        self.interval = hours.interval
+        self._config = config
+        self._hours = hours
+        self._analytics = analytics
+        self._looking = Looking(
+            stream_name(SPEND, config.namespace),
+            stream_name(AGENT, config.namespace),
+            config.spend.settle_after,
+            analytics,
+            config.spend.source == "analytics",
+        )
+        # Caches: losing them costs one pass over everything.
+        self._book = self._new_book()
+        self._seen: Seen = {}
+        self._checking = Checking(config)
+        self._everything_at: datetime | None = None
+
+    @property
+    def terms(self) -> Terms:
+        """Only the workspaces that are collected."""
+        return self._hours.terms
+
+    def history(self, now: datetime) -> Range:
+        """As far back as usage by the hour is kept true."""
+        return self._hours.whole(now)
+
+    def older(self, wanted: Range, now: datetime) -> Range | None:
+        """As far as usage by the hour is kept."""
+        return self._hours.older(wanted, now)
+
+    def keep(self, whole: Range, this: Pass) -> None:
+        """Make the stream right for what changed within `whole` since the last call.
+
+        At most `LIVE_DAYS` of them, the newest; the others are due at the next call. Whole UTC days only: one
+        that `whole` begins within is left alone. Raises what the store and the
+        questions raise; runs finished by then stay finished, and the others are due again.
+        """
+        now, before = this.now, self._everything_at
+        if before is None or not before <= now < before + EVERYTHING_EVERY:
+            self._forget(Range(now - REREAD, now))
+            self._everything_at = now
+        self._keep(whole, this, most=LIVE_DAYS)
+
+    def keep_all(self, whole: Range, this: Pass) -> None:
+        self._forget(whole)
+        self._keep(whole, this)
+
+    def computed(
+        self, whole: Range, ask: Questions, names: Names, now: datetime, tally: Tally
+    ) -> Iterator[Prepared]:
+        """Raises what reading the analytics reports raises where they have the figures."""
+        span = whole_days(whole)
+        yield from self.computation(span, ask, names, now, tally).everything(span)
+
+    def computation(
+        self, span: Range, ask: Questions, names: Names, now: datetime, tally: Tally
+    ) -> Computation:
+        """What the whole days of `span` are computed from now, read afresh."""
+        return self._computation(span, self._new_book(), ask, names, now, tally, anew=True)
+
+    def _computation(
+        self,
+        span: Range,
+        book: PriceBook,
+        ask: Questions,
+        names: Names,
+        now: datetime,
+        tally: Tally,
+        *,
+        anew: bool,
+    ) -> Computation:
+        inputs = self._inputs(ask, names)
+        look = self._looking.look(inputs, span, now, tally, anew=anew)
+        book.read(inputs, look, span)
+        return Computation(inputs, look, book, names, now, self.namespace, tally, self._analytics)
+
+    def _inputs(self, ask: Questions, names: Names) -> Inputs:
+        """All that was acknowledged is visible to them."""
+        usage, cost, own, agent = (self._stream(name) for name in (USAGE, COST, SPEND, AGENT))
+        ask.refresh(usage, cost, own, agent)
+        group_by = tuple(self._config.usage.group_by)
+        return Inputs(ask, usage, cost, names.organization_id, group_by, self.terms)
+
+    def _new_book(self) -> PriceBook:
+        return PriceBook(tuple(self._config.usage.group_by), configured_prices(self._config.prices))
+
+    def _stream(self, dataset: str) -> str:
+        return stream_name(dataset, self.namespace)
+
+    def _keep(self, whole: Range, this: Pass, *, most: int | None = None) -> None:
+        span = whole_days(whole)
+        computation = self._computation(
+            span, self._book, this.sink.ask, this.names, this.now, this.tally, anew=most is None
+        )
+        parts, wanted = self._wanted(computation, span, most)
+        for run in runs(parts, {part.span for part in wanted}):
+            self._compute(run, computation, this)
+        self._checking.bills(computation, span, this, most=most)
+        self._checking.remove_others(computation, span, this)
+        if computation.look.usage:
+            this.tally.saw(max(computation.look.usage) + HOUR)
+        this.tally.estimate_error = self._checking.newest_error()
+
+    def _wanted(
+        self, computation: Computation, span: Range, most: int | None
+    ) -> tuple[list[Part], list[Part]]:
+        """All parts there are, and those to compute now: what is due on the newest days."""
+        all_parts: list[Part] = []
+        wanted: list[Part] = []
+        days = 0
+        for _, parts in computation.parts(span):
+            all_parts += parts
+            found = due(parts, computation.look, self._seen)
+            if found and (most is None or days < most):
+                wanted += found
+                days += DAYS_OF_A_READ if any(part.kind == "billed" for part in found) else 1
+        return all_parts, wanted
+
+    def _compute(self, run: Run, computation: Computation, this: Pass) -> None:
+        self._forget(run.span)
+        try:
+            documents, settled = computation.run(run)
+        except UNREADABLE as error:
+            this.tally.failures.append(f"The analytics reports could not be read: {error.message}")
+            return
+        self._checking.estimates(settled, computation, this)
+        if this.compare(run.span, documents).done:
+            self._seen.update({part.span: seen_as(part) for part in run.parts})
+
+    def _forget(self, span: Range) -> None:
+        """Nothing is known of what touches `span`."""
+        for one in [each for each in self._seen if each.start < span.end and span.start < each.end]:
+            del self._seen[one]
+        self._checking.forget(span)
+
+
+def whole_days(whole: Range) -> Range:
+    """The UTC days that begin in `whole`."""
+    start = floor(whole.start, DAY)
+    return Range(start if start == whole.start else start + DAY, ceil(whole.end, DAY))
