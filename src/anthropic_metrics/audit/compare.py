@@ -26,7 +26,8 @@ _CENTS = 100
 @dataclass(frozen=True)
 class Difference:
     """One document that differs. `kind` is `missing`, `extra`, `double` or `changed`; for the last one
-    `fields` has the value in the stream and the value in the API by dotted name."""
+    `fields` has the value in the stream and the value in the API by dotted name. `unequal` is no document but
+    a sum, in the stream and on the bill."""
 
     kind: str
     stream: str

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit.compare import Audited, audit, compare
 from anthropic_metrics.audit.limits import audit_limits
+from anthropic_metrics.audit.spend import audit_spend
 from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.connect import Client
@@ -21,8 +22,10 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ports import Poller
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, Width, floor
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.poller import RateLimitPoller
 from anthropic_metrics.reports.poller import ViewPoller
+from anthropic_metrics.spend.keeper import SpendKeeper
 from anthropic_metrics.streams.registry import BY_DATASET, STREAMS
 from anthropic_metrics.streams.stream import Total
 
@@ -133,9 +136,9 @@ def _audit_derived(
     report: Report,
 ) -> None:
     """Computed afresh from its inputs, as of the last poll of them."""
-    derivation, step = poller.derivation, poller.derivation.window
-    history, source = derivation.history(now), derivation.completed_by
-    streams = [poller.stream, *([stream_name(source, derivation.namespace)] if source else [])]
+    keeper, step = poller.keeper, poller.keeper.settles_by
+    history, source = keeper.history(now), keeper.completed_by
+    streams = [poller.stream, *([stream_name(source, keeper.namespace)] if source else [])]
     window = Range(
         floor(max(history.start, bounds.since or history.start), step),
         min(
@@ -148,14 +151,20 @@ def _audit_derived(
     if window.start >= window.end:
         report.not_compared[poller.stream] = "no window is settled in this range"
         return
-    result = Audited(poller.stream, window)
-    terms = {"organization.id": [inventory.names(now).organization_id], **poller.terms}
-    wanted = (document for document in poller.computed(window, ask) if _within(document, window))
-    compare(es, result, wanted, terms)
-    if result.documents_here or result.documents_there:
-        report.compared.append(result)
+    names = inventory.names(now)
+    if isinstance(keeper, SpendKeeper):
+        poll = polls.get(poller.stream)
+        at = poll.read_at if poll is not None and poll.read_at is not None else now
+        found = audit_spend(es, ask, keeper, window, names, at)
     else:
-        report.not_compared[poller.stream] = "there is no usage by the minute in this range"
+        result, tally = Audited(poller.stream, window), Tally(poller.only, poller.stream)
+        terms = {"organization.id": [names.organization_id], **poller.terms}
+        wanted = (each for each in poller.computed(window, ask, tally) if _within(each, window))
+        compare(es, result, wanted, terms)
+        found = [result] if result.documents_here or result.documents_there else []
+    report.compared += found
+    if not found:
+        report.not_compared[poller.stream] = "there is no usage in this range"
 
 
 def _within(document: Prepared, window: Range) -> bool:

@@ -16,6 +16,7 @@ KINDS = {
     "extra": "is not in the API",
     "double": "is in the stream twice",
     "changed": "differs",
+    "unequal": "does not add up to the bill",
 }
 AUDIT = Layout(
     "audit",

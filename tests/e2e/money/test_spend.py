@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from elasticsearch import Elasticsearch
 from typer.testing import CliRunner
 
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.audit import Asked, audit_all
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.finance.ledger import read_ledger
@@ -34,6 +36,8 @@ DAY = timedelta(days=1)
 # The days from the 19th to the 21st ended two days ago and more.
 FIRST, LAST_SETTLED, FIRST_OPEN = "2026-11-19", "2026-11-21", "2026-11-22"
 CENT = Decimal("0.01")
+# What one pass asks of Elasticsearch, whatever it holds: refreshes, states, one run of days.
+FEW_REQUESTS = 25
 
 
 @pytest.fixture
@@ -47,8 +51,15 @@ def w(es: Elasticsearch, elasticsearch_url: str, namespace: str) -> Iterator[Wor
 
 def test_spend_goes_from_estimate_to_bill_and_back_with_one_document_per_row(w: World) -> None:
     with w.agent() as agent:
-        attempt(agent, agent.organization.whole(agent.sink))
+        jobs = agent.organization.whole(agent.sink)
+        place = [job.name for job in jobs].index("anthropic_metrics.spend")
+        attempt(agent, jobs[:place])
+        with requests_of(agent) as requests:
+            attempt(agent, [jobs[place]])
+        attempt(agent, jobs[place + 1 :])
         first = assert_adds_up(w, LAST_SETTLED)
+        assert len(requests) <= FEW_REQUESTS + len(first) / 500
+        assert_audit_adds_up(w)
         assert_keys_cost_what_they_did(w, NOW.replace(day=20, hour=0, minute=0))
         assert_costs_has_the_same_shares(w, agent)
         assert attempt(agent, agent.jobs)["spend"].changed == 0
@@ -113,6 +124,42 @@ def test_late_usage_moves_into_the_stream_and_the_command_adds_it_up(
     assert (unpriced["price_source"], unpriced["unpriced_tokens"]) == ("none", 7)
     assert "amount_usd" not in unpriced
     assert_command_adds_up(w, monkeypatch)
+
+
+@contextmanager
+def requests_of(agent: Agent) -> Iterator[list[str]]:
+    """The requests that the agent sends to Elasticsearch meanwhile."""
+    transport, sent = agent.runtime.elasticsearch.transport, list[str]()
+    send = transport.perform_request
+
+    def counting(method: str, target: str, **options: Any) -> Any:
+        sent.append(f"{method} {target}")
+        return send(method, target, **options)
+
+    transport.perform_request = counting  # type: ignore[method-assign]  # counted on the way
+    try:
+        yield sent
+    finally:
+        transport.perform_request = send  # type: ignore[method-assign]  # as it was
+
+
+def assert_audit_adds_up(w: World) -> None:
+    """Every document is what a fresh computation says, and settled days are their bill."""
+    with w.agent() as agent:
+        agent.organization.only(["spend"])
+        report = audit_all(w.es, agent.organization, Asked(None, None), w.clock.now())
+    documents, sums = report.compared
+    assert report.equal
+    assert documents.documents_here == documents.documents_there > 0
+    assert (sums.total_here, sums.total_there) == (
+        sum(bill_of(w, LAST_SETTLED)),
+        sum(bill_of(w, LAST_SETTLED)),
+    )
+    assert sums.documents_there == len(bill_of(w, LAST_SETTLED))
+
+
+def bill_of(w: World, last: str) -> list[Decimal]:
+    return [amount for (day, _), amount in bill_by_day_and_workspace(w).items() if day <= last]
 
 
 def assert_costs_has_the_same_shares(w: World, agent: Agent) -> None:
