@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.config import AnthropicSettings, Backfill, Config
 from anthropic_metrics.kernel.datasets import AGENT, COST, SPEND, USAGE, stream_name
@@ -41,7 +42,7 @@ class Agent:
             clock=world.clock.now,
         )
         self.organization = Organization(
-            world.config, self.client, Inventory(self.client), clock=world.clock.now
+            world.config, self.client, Inventory(AdminDirectory(self.client)), clock=world.clock.now
         )
 
     def poll(self, *names: str, everything: bool = False) -> dict[str, Tally]:

@@ -118,13 +118,14 @@ def _inside(source: dict[str, Any], window: Range) -> bool:
 class Wire:
     """The simulated API as a transport; `change` turns the body of each report's answer into another one.
 
-    Of each answer whose path holds `changed`.
+    Of each answer whose path holds `changed`. `asked` are the paths of all requests.
     """
 
     api: AdminApi
     clock: SettableClock
     change: Callable[[bytes], bytes] | None = None
     changed: str = "report"
+    asked: list[str] = field(default_factory=list)
 
     def transport(self) -> httpx.MockTransport:
         return httpx.MockTransport(self.answer)
@@ -137,6 +138,7 @@ class Wire:
             headers=dict(request.headers),
             at=self.clock.now(),
         )
+        self.asked.append(asked.path)
         answer = self.api.answer(asked, ADMIN_KEY)
         body = answer.body
         if self.change and self.changed in request.url.path:

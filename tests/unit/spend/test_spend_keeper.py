@@ -207,6 +207,19 @@ def test_a_line_of_the_bill_that_a_rollover_shows_twice_counts_once() -> None:
     assert_adds_up(w, *SETTLED)
 
 
+def test_spend_from_the_bill_alone_asks_the_admin_api_for_nothing() -> None:
+    w = MemorySpend(series=2, settings={"spend": {"source": "allocation"}})
+    w.analytics(Terms(enrolled="on"))
+    agent = w.agent()
+    agent.poll("anthropic_metrics.usage", "anthropic_metrics.cost", everything=True)
+    w.wire.asked.clear()
+    agent.spend(everything=True)
+    agent.spend()
+
+    assert w.wire.asked == []
+    assert basis(w.documents().values()) == {"allocated", "estimated"}
+
+
 # --- with the analytics reports
 
 
