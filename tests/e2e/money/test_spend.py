@@ -15,7 +15,7 @@ from elasticsearch import Elasticsearch
 from typer.testing import CliRunner
 
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.audit import Asked, audit_all
+from anthropic_metrics.audit import Bounds, audit_all
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.finance.ledger import read_ledger
@@ -147,7 +147,7 @@ def assert_audit_adds_up(w: World) -> None:
     """Every document is what a fresh computation says, and settled days are their bill."""
     with w.agent() as agent:
         agent.organization.only(["spend"])
-        report = audit_all(w.es, agent.organization, Asked(None, None), w.clock.now())
+        report = audit_all(w.es, agent.organization, Bounds(None, None), w.clock.now())
     documents, sums = report.compared
     assert report.equal
     assert documents.documents_here == documents.documents_there > 0
