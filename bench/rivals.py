@@ -12,6 +12,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -63,9 +64,9 @@ def backfills() -> Iterator[Row]:
             with canned("api", an_hour) as api:
                 ready = documents(api, server.url, days)
                 ways: list[Callable[[str], Spent]] = [
-                    lambda name: by_agent(api, server.url, name, len(ready), days),  # noqa: B023
-                    lambda name: by_helper(server.url, name, ready),  # noqa: B023
-                    lambda name: by_socket(server.url, name, ready),  # noqa: B023
+                    partial(by_agent, api, server.url, expected=len(ready), days=days),
+                    partial(by_helper, server.url, ready=ready),
+                    partial(by_socket, server.url, ready=ready),
                 ]
                 rounds = [[way(f"n{next(numbers)}") for way in ways] for _ in range(1 + ROUNDS)][1:]
             ours, helper, least = zip(*rounds, strict=True)

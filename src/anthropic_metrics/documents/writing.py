@@ -8,7 +8,7 @@ from has done so. `tests/property/test_writing_properties.py` holds both ways ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, partial
@@ -122,6 +122,19 @@ class Envelope:
         """What is digested of it and what stands before the digest, for a bucket read at `created`."""
         stamp, read = texts(start, created)
         return self._said.fill((stamp,)), self._before.fill((stamp, read))
+
+
+def kept_envelope(
+    written: MutableMapping[tuple[Hashable, ...], Any],
+    key: tuple[Hashable, ...],
+    values: Callable[[], Values],
+) -> Envelope:
+    """The envelope under `key` of what was written before, else made of `values` and kept there."""
+    key = *key, redact.version
+    envelope: Envelope | None = written.get(key)
+    if envelope is None:
+        envelope = written[key] = Envelope(values())
+    return envelope
 
 
 class Writer:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from operator import attrgetter
 from typing import Any, Literal
 
 from anthropic_metrics.documents.base import DataStream, Document, Event, Organization
 from anthropic_metrics.documents.identity import Identities, Prepared, named
-from anthropic_metrics.documents.writing import Envelope, Values, Writer
+from anthropic_metrics.documents.writing import Values, Writer, kept_envelope
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ranges import Range, Width
-from anthropic_metrics.redaction import redact
 
 # What a null in a grouped field stands for (Admin API reference).
 DEFAULT_WORKSPACE = "Default"
@@ -48,10 +48,8 @@ class Frame:
 
     def writer(self, model: type[Document], category: str = "api") -> Writer:
         """What writes the bucket's documents; the part that they share is kept with the names."""
-        key = "envelope", self.dataset, self.namespace, category, redact.version
-        envelope: Envelope | None = self.names.written.get(key)
-        if envelope is None:
-            envelope = self.names.written[key] = Envelope(self.envelope(category))
+        key = "envelope", self.dataset, self.namespace, category
+        envelope = kept_envelope(self.names.written, key, partial(self.envelope, category))
         return Writer(model, envelope, self.bucket.start, self.now)
 
     def envelope(self, category: str = "api") -> dict[str, Any]:
