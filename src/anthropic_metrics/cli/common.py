@@ -47,9 +47,11 @@ EmbeddedOption = Annotated[
 ]
 
 
-def load(path: Path | None, *, embedded: bool = False) -> Config:
+def load(path: Path | None, *, embedded: bool = False, polls: bool = False) -> Config:
     """The configuration, with logging set up as it says and its cautions logged.
 
+    A command that does not poll answers with a table: it logs no event that only informs, unless
+    `log.level` asks for all of them.
     `embedded`: its cluster is that of the `run --embedded` on this machine; ConfigError if there is none.
     """
     config, origins = load_with_origins(path)
@@ -57,7 +59,8 @@ def load(path: Path | None, *, embedded: bool = False) -> Config:
         from anthropic_metrics.cli.cluster import running
 
         config = running(config)
-    logs.configure(config.log.level, config.log.format)
+    informs = polls or config.log.level != "info"
+    logs.configure(config.log.level if informs else "warning", config.log.format)
     log = logs.get_logger(__name__)
     for caution in config.cautions():
         log.warning("unsafe_configuration", reason=caution)

@@ -46,7 +46,7 @@ def run(
     ] = False,
 ) -> None:
     """Poll until stopped. SIGTERM or Ctrl-C ends it cleanly."""
-    settings = load(config)
+    settings = load(config, polls=True)
     with ExitStack() as stack:
         if embedded:
             settings = stack.enter_context(embedded_cluster(settings, data=own_data()))
@@ -60,7 +60,7 @@ def once(
     config: ConfigOption = None, only: OnlyOption = None, organization: OrganizationOption = None
 ) -> Answer:
     """One pass of every poller over its whole window, backfill included."""
-    settings = load(config)
+    settings = load(config, polls=True)
     with until_asked() as stop, Agent(settings, stop=stop) as agent:
         wanted = _wanted(agent, only, organization)
         with progress([each for one in wanted for each in one.ranges()]) as advance:
@@ -84,7 +84,7 @@ def backfill(
         raise ConfigError(
             f"--since: {since} is not before the end of the range, {wanted.end:%Y-%m-%dT%H:%MZ}"
         )
-    settings = load(config)
+    settings = load(config, polls=True)
     with until_asked() as stop, Agent(settings, stop=stop) as agent:
         each = _wanted(agent, only, organization)
         with progress([found for one in each for found in one.ranges(wanted)]) as advance:

@@ -28,8 +28,8 @@ BLOCKED_CURE = (
     "nothing is lost, the next poll writes what is missing."
 )
 _LOGIN_CURE = (
-    "Check `elasticsearch.api_key` (or `username` and `password`): it may have expired. Give an "
-    "API key in its encoded form, `encoded` in the answer that created it, not as id:api_key."
+    "Check `elasticsearch.api_key` (or `username` and `password`): it may be missing, or have expired. Give "
+    "an API key in its encoded form, `encoded` in the answer that created it, not as id:api_key."
 )
 _RIGHTS_CURE = "Give the agent's role one of the privileges named, or use a key that has it."
 _HOST_CURE = "Check `elasticsearch.hosts` and that the cluster can be reached from this machine."

@@ -74,8 +74,9 @@ def _way(text: str, names: Names) -> str:
     way = text if text.lower().startswith(TAG) else text.lower()
     if way == "team" and not names.teams:
         raise ConfigError(
-            "--by team: the configuration has no teams; write them under `teams`, or group by a tag of the "
-            "workspaces (--by tag:NAME)"
+            "--by team: the configuration has no teams; write them under `teams`, such as "
+            "[{team: research, workspaces: [Data Science]}], or group by a tag of the workspaces "
+            "(--by tag:NAME)"
         )
     if way in WAYS:
         return way

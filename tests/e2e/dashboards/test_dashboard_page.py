@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from anthropic_metrics.cli import app
 from anthropic_metrics.cli.dashboards import draw
 from anthropic_metrics.kibana.definitions import Chart
 from tests.browser.chromium import find
 from tests.browser.devtools import Window
 from tests.browser.look import WIDTHS, look
+from tests.harness import readme
 from tests.harness.dashboard_world import BUNDLE, NOW
 from tests.harness.world import World
 
@@ -75,3 +79,16 @@ def test_a_chart_shows_the_values_under_the_pointer(window: Window, page: Path) 
     text = window.ask("document.getElementById('reading').innerText")
     assert "2026-10-0" in text
     assert "claude-opus-5-5" in text
+
+
+@pytest.mark.parametrize("command", ["spend --since 24h --by key", "headroom --since 24h"])
+def test_the_readme_shows_what_the_command_prints(
+    filled: World, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.yaml"
+    settings = {"elasticsearch": {"hosts": list(filled.config.elasticsearch.hosts)}}
+    path.write_text(json.dumps({**settings, "namespace": filled.config.namespace}), "utf-8")
+    monkeypatch.setattr(f"anthropic_metrics.cli.{command.split()[0]}.utc_now", lambda: NOW)
+    done = CliRunner().invoke(app, [*command.split(), "--config", str(path)])
+    assert done.exit_code == 0
+    readme.hold(command, done.stdout)

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from anthropic_metrics.errors import ConfigError
+from tests.harness import readme
 from tests.harness.finance_world import NOW, FinanceWorld, finance_world
 
 MONTHS = {"2026-08": (8, 9), "2026-09": (9, 10), "2026-10": (10, 11), "2026-11": (11, 12)}
@@ -53,6 +54,16 @@ def test_every_grouping_has_the_same_total(w: FinanceWorld) -> None:
         assert sum(Decimal(row["usd"]) for row in rows if row["level"] == "group") == bill
         if any(row["level"] == "subtotal" for row in rows):
             assert sum(Decimal(row["usd"]) for row in rows if row["level"] == "subtotal") == bill
+
+
+@pytest.mark.parametrize(
+    "command", ["costs --month 2026-10 --by team", "costs --month 2026-10 --by team --invoice 34356.79"]
+)
+def test_the_readme_shows_what_finance_gets(w: FinanceWorld, command: str) -> None:
+    done = w.run(*command.split())
+    assert done.exit_code == 0
+    table = done.stdout.partition("\n\n")[2] if "--invoice" in command else done.stdout
+    readme.hold(command, table)
 
 
 def test_the_month_before_stands_beside_each_group(w: FinanceWorld) -> None:
