@@ -4,7 +4,7 @@ WORKDIR /source
 COPY requirements/build.txt requirements/runtime.txt requirements/
 RUN python -m venv /build && /build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt
 RUN python -m venv /app && /app/bin/pip install --no-cache-dir --require-hashes -r requirements/runtime.txt
-COPY pyproject.toml README.md LICENSE config.example.yaml ./
+COPY pyproject.toml hatch_build.py README.md LICENSE config.example.yaml ./
 COPY src src
 COPY index_templates index_templates
 COPY ingest_pipelines ingest_pipelines

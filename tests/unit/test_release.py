@@ -12,6 +12,7 @@ import pytest
 from anthropic_metrics import __version__
 from deploy.bill_of_materials import LOCK, components, sbom, table
 from deploy.release import PLACES, released
+from hatch_build import absolute
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 12, 1)
@@ -73,3 +74,15 @@ def test_the_bill_of_materials_has_every_locked_distribution_with_a_licence() ->
     assert len(bill["components"]) == len(bill["dependencies"][0]["dependsOn"]) == len(pinned)
     assert all(each["purl"].startswith("pkg:pypi/") for each in bill["components"])
     assert f"| pydantic | {dict(pinned)['pydantic']} | MIT |" in table(found)
+
+
+def test_every_link_of_the_packages_description_is_an_address_of_a_file_that_exists() -> None:
+    text = absolute((ROOT / "README.md").read_text("utf-8"))
+    targets = re.findall(r"\]\(([^)\s#]+)", text)
+    assert len(targets) > 20
+    for target in targets:
+        found = re.fullmatch(r"https://(?:raw\.githubusercontent|github)\.com/[\w-]+/[\w-]+/(.+)", target)
+        assert found, target
+        path = found[1].removeprefix("blob/main/").removeprefix("main/")
+        assert (ROOT / path).is_file(), target
+    assert "](https://raw.githubusercontent.com/" in text

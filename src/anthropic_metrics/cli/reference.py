@@ -50,7 +50,7 @@ def reference() -> str:
         lines += [f"## {name}", "", _words(command.help or ""), ""]
         rows = [_option(parameter) for parameter in command.params if parameter.name != "help"]
         if rows:
-            lines += ["| option | value | default | meaning |", "|---|---|---|---|", *rows, ""]
+            lines += ["| option | meaning | value | default |", "|---|---|---|---|", *rows, ""]
         layouts: tuple[Layout, ...] = getattr(command.callback, TABLES_ATTRIBUTE, ())
         for layout in layouts:
             columns = ", ".join(f"`{column.name}` ({column.kind})" for column in layout.columns)
@@ -70,7 +70,7 @@ def _option(parameter: Any) -> str:
     """A row of the table of options; an argument stands there under its name."""
     names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
     flag = getattr(parameter, "is_flag", False)
-    return f"| {names} | {'' if flag else _value(parameter)} | {_default(parameter)} | {_help(parameter)} |"
+    return f"| {names} | {_help(parameter)} | {'' if flag else _value(parameter)} | {_default(parameter)} |"
 
 
 def _value(parameter: Any) -> str:

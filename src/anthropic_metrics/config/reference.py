@@ -88,12 +88,12 @@ def reference() -> str:
 
 
 def _table(fields: Iterable[tuple[Key, FieldInfo]]) -> Iterator[str]:
-    yield "| key | value | default | meaning | environment variable |"
+    yield "| key | meaning | value | default | environment variable |"
     yield "|---|---|---|---|---|"
     for key, field in fields:
         shown = _shown(field)
         default = f"`{shown}`" if shown else ""
-        what = f"`{key[-1]}` | {_kind(field.annotation)} | {default} | {field.description}"
+        what = f"`{key[-1]}` | {field.description} | {_kind(field.annotation)} | {default}"
         yield f"| {what} | `{variable_name(key)}` |"
     yield ""
 
