@@ -277,3 +277,15 @@ def test_a_key_file_that_is_not_there_is_named_with_its_key() -> None:
         ConfigError, match=r"anthropic\.admin_key_file: cannot read /nowhere/key: No such file"
     ):
         config.require_admin_key()
+
+
+def test_default_thresholds_are_named_where_the_agent_evaluates_its_rules() -> None:
+    def hints(**alerts: object) -> list[str]:
+        return list(Config.model_validate({"alerts": alerts}).hints())
+
+    assert hints() == []
+    (said,) = hints(evaluate=True)
+    assert "alerts suggest" in said
+    assert "daily_cost_usd, workspace_daily_cost_usd, hourly_tokens, unattributed_tokens" in said
+    assert hints(evaluate=True, rules=["no_fresh_data"]) == []
+    assert "hourly_tokens" not in hints(evaluate=True, hourly_tokens=9_000_000)[0]

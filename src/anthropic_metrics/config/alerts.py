@@ -160,6 +160,15 @@ Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Webhooks = Annotated[tuple[SecretStr, ...], BeforeValidator(_webhooks)]
 
 
+# Thresholds of Elastic's announcement, by the rule that has them: far below what a busy organization uses.
+_LOW_DEFAULTS = {
+    "daily_cost_usd": "daily_cost",
+    "workspace_daily_cost_usd": "workspace_daily_cost",
+    "hourly_tokens": "token_spike",
+    "unattributed_tokens": "unattributed_usage",
+}
+
+
 class AlertSettings(Section):
     evaluate: bool = Field(
         False, description="Whether `run` evaluates the rules itself and posts to the webhooks below."
@@ -222,3 +231,11 @@ class AlertSettings(Section):
     key_unused_days: int = Field(
         90, ge=1, description="`key_unused`: days without use that an active key may have."
     )
+
+    def low_defaults(self) -> list[str]:
+        """The settings of active rules that are still the default, where most organizations exceed it."""
+        return [
+            name
+            for name, rule in _LOW_DEFAULTS.items()
+            if rule in self.rules and name not in self.model_fields_set
+        ]

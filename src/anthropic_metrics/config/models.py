@@ -197,10 +197,15 @@ class Config(Section):
         return next((budget for budget in self.budgets if budget.is_months_whole), None)
 
     def hints(self) -> Iterator[str]:
-        """What still loads in an older form, and what has no effect, one sentence each."""
+        """What still loads in an older form, has no effect, or fires on anybody, one sentence each."""
         yield from dict.fromkeys(hint for each in self.each() for hint in budget_hints(each.budgets))
         if self.digest != "off" and not (self.alerts.webhooks or self.alerts.slack_webhooks):
             yield "digest: alerts.webhooks and alerts.slack_webhooks are empty: nobody gets it."
+        if self.alerts.evaluate and (low := self.alerts.low_defaults()):
+            yield (
+                f"alerts.evaluate: {', '.join(low)} are the defaults, which most organizations exceed at "
+                "once; `anthropic-metrics alerts suggest` prints thresholds that fit."
+            )
 
     def cautions(self) -> Iterator[str]:
         """What is allowed but unsafe, one sentence each, for a warning at the start."""
