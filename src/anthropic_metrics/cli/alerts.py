@@ -98,9 +98,10 @@ def evaluate(
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
-    """Which rules would fire now or then, and on which rows; nothing is sent or stored.
+    """Which rules would fire, now or at a past time, and on which rows; nothing is sent or stored.
 
-    Then: over the documents as they stand today. Exit code 1 when a rule could not be run, or had no data.
+    A past time is judged by the documents as they stand today. Exit code 1 when a rule could not be run or
+    had no data.
     """
     when = moment(at, "--at", utc_now()) if at else utc_now()
     settings = load(config, embedded=embedded)

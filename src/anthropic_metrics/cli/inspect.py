@@ -33,7 +33,7 @@ def check(
     embedded: EmbeddedOption = False,
 ) -> Answer:
     """Key, network, each Admin API endpoint, cluster, rights, templates, streams, Kibana: what works, how to
-    mend the rest. Exit code 1 if anything failed; a warning or what is skipped fails nothing."""
+    fix the rest. Exit code 1 if anything failed; a warning or what is skipped fails nothing."""
     found = list(findings(load(config, embedded=embedded), utc_now()))
     cures = [f"{each.what}: {each.cure} See {_see(each)}" for each in found if each.cure]
     rows = [(each.what, each.status.value, each.details, each.cure, _see(each)) for each in found]
