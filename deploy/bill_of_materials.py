@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,13 @@ from anthropic_metrics import __version__
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements/runtime.txt"
+# Classifiers that mean one SPDX licence; BSD License, for one, does not.
+_SPDX = {
+    "Apache Software License": "Apache-2.0",
+    "ISC License (ISCL)": "ISC",
+    "MIT License": "MIT",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+}
 
 
 @dataclass(frozen=True)
@@ -56,24 +64,34 @@ def _licence(name: str) -> str:
     classified = [
         line.rsplit(" :: ", 1)[1] for line in said.get_all("Classifier") or () if line.startswith("License")
     ]
+    classified = [_SPDX.get(name, name) for name in classified]
     named = "".join(said.get_all("License") or ()).strip()
     return " AND ".join(classified) or (named.splitlines()[0] if named else "unknown")
 
 
-def sbom(found: list[Component]) -> dict[str, Any]:
+def _licences(said: str) -> list[dict[str, Any]]:
+    """An SPDX expression as such, other words as a name."""
+    spdx = re.fullmatch(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*", said)
+    return [{"expression": said} if spdx else {"license": {"name": said}}]
+
+
+def sbom(found: list[Component], made: datetime) -> dict[str, Any]:
     """A CycloneDX document."""
+    name = "anthropic-metrics"
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
         "metadata": {
+            "timestamp": made.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "component": {
                 "type": "application",
-                "bom-ref": "anthropic-metrics",
-                "name": "anthropic-metrics",
+                "bom-ref": name,
+                "name": name,
                 "version": __version__,
+                "purl": f"pkg:pypi/{name}@{__version__}",
                 "licenses": [{"license": {"id": "Apache-2.0"}}],
-            }
+            },
         },
         "components": [
             {
@@ -82,11 +100,11 @@ def sbom(found: list[Component]) -> dict[str, Any]:
                 "name": each.name,
                 "version": each.version,
                 "purl": each.purl,
-                "licenses": [{"license": {"name": each.licence}}],
+                "licenses": _licences(each.licence),
             }
             for each in found
         ],
-        "dependencies": [{"ref": "anthropic-metrics", "dependsOn": [each.purl for each in found]}],
+        "dependencies": [{"ref": name, "dependsOn": [each.purl for each in found]}],
     }
 
 
@@ -99,5 +117,7 @@ def table(found: list[Component]) -> str:
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     everything = list(components())
-    (folder / "sbom.json").write_text(json.dumps(sbom(everything), indent=1) + "\n", encoding="utf-8")
+    (folder / "sbom.json").write_text(
+        json.dumps(sbom(everything, datetime.now(UTC)), indent=1) + "\n", encoding="utf-8"
+    )
     (folder / "licences.md").write_text(table(everything), encoding="utf-8")

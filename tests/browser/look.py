@@ -29,8 +29,9 @@ REPORT = """new Promise(done=>requestAnimationFrame(()=>requestAnimationFrame(()
  const drawn=a=>[...a.querySelectorAll(".plot,ol,table")];
  const low=cards.filter(a=>drawn(a).some(e=>bottom(e)>bottom(a)+1));
  const bare=cards.filter(a=>a.querySelector(".plot")&&!marks(a)).map(a=>a.dataset.panel);
+ const cut=[...document.querySelectorAll(".big")].filter(e=>e.scrollWidth>e.clientWidth+1);
  const page=document.documentElement;
- done({wide,bare,low:low.map(a=>a.dataset.panel),scroll:page.scrollWidth,width:innerWidth,height:page.scrollHeight,
+ done({wide,bare,cut:cut.map(e=>e.closest("article").dataset.panel),low:low.map(a=>a.dataset.panel),scroll:page.scrollWidth,width:innerWidth,height:page.scrollHeight,
   charts:document.querySelectorAll(".plot").length});})))"""
 
 
@@ -68,6 +69,7 @@ def look(window: Window, page: Path, width: int, scheme: str = "light") -> dict[
     faults += [f"{each} is wider than its place" for each in report["wide"]]
     faults += [f"{each} is taller than its place" for each in report["low"]]
     faults += [f"{each} has no marks" for each in report["bare"]]
+    faults += [f"the number of {each} does not fit its tile" for each in report["cut"]]
     if not report["charts"]:
         faults.append("no chart")
     return {**report, "faults": faults}

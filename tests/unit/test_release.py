@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -70,7 +70,11 @@ def test_the_bill_of_materials_has_every_locked_distribution_with_a_licence() ->
     pinned = re.findall(r"^([\w.-]+)==(\S+)", LOCK.read_text("utf-8"), re.MULTILINE)
     assert [(each.name, each.version) for each in found] == pinned
     assert [each.name for each in found if each.licence == "unknown"] == []
-    bill = sbom(found)
+    bill = sbom(found, datetime(2026, 12, 1, tzinfo=UTC))
+    assert bill["metadata"]["timestamp"] == "2026-12-01T00:00:00Z"
+    licences = [licence for each in bill["components"] for licence in each["licenses"]]
+    assert all(licence.keys() in ({"expression"}, {"license"}) for licence in licences)
+    assert {"expression": "MIT"} in licences
     assert len(bill["components"]) == len(bill["dependencies"][0]["dependsOn"]) == len(pinned)
     assert all(each["purl"].startswith("pkg:pypi/") for each in bill["components"])
     assert f"| pydantic | {dict(pinned)['pydantic']} | MIT |" in table(found)

@@ -81,6 +81,16 @@ def test_a_chart_shows_the_values_under_the_pointer(window: Window, page: Path) 
     assert "claude-opus-5-5" in text
 
 
+def test_on_a_phone_a_number_in_the_first_three_columns_needs_no_scrolling(
+    window: Window, page: Path
+) -> None:
+    look(window, page, WIDTHS["phone"])
+    numbers = "[...document.querySelectorAll('.rows')].map(table => table.querySelector('td.number'))"
+    hidden = "cell => cell?.cellIndex < 3 && cell.getBoundingClientRect().right > innerWidth"
+    panels = "map(cell => cell.closest('article').dataset.panel)"
+    assert window.ask(f"{numbers}.filter({hidden}).{panels}") == []
+
+
 @pytest.mark.parametrize("command", ["spend --since 24h --by key", "headroom --since 24h"])
 def test_the_readme_shows_what_the_command_prints(
     filled: World, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
