@@ -32,12 +32,14 @@ class PriceBook:
         self._group_by = group_by
         self._configured = configured
         self._days: dict[date, _Settled] = {}
+        self._left_out: date | None = None
 
     def read(self, inputs: Inputs, look: Look, span: Range) -> None:
         """Read the settled days of the look whose usage or bill is new; forget what is no longer settled.
 
         `look` reaches `LOOK_BACK` before `span`, so that each day of it has all that it can learn from.
         """
+        self._left_out = look.begins_within
         new = [day for day in look.settled if self._states(day) != look.states(day)]
         for days in _batches(new, look):
             for day, prices in inputs.day_prices(days).items():
@@ -48,8 +50,9 @@ class PriceBook:
                 del self._days[day]
 
     def known(self, before: date) -> Known:
-        """Of each cell the price on the newest settled day before `before`."""
-        return newest(((day, found.learned) for day, found in self._days.items()), before)
+        """Of each cell the price on the newest settled day before `before` that has its usage whole."""
+        days = ((day, found.learned) for day, found in self._days.items() if day != self._left_out)
+        return newest(days, before)
 
     def prices(self, day: date, known: Known) -> Prices:
         """The prices for `day`, with `known` as those of the bill."""

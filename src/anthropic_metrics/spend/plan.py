@@ -44,6 +44,15 @@ class Look:
     loaded: datetime | None = None
     untouched: Set[date] = frozenset()
 
+    @property
+    def begins_within(self) -> date | None:
+        """The day whose first hours lack usage because the stream begins after them.
+
+        Before a backfill is done they were not read yet: a day's bill over a part of its tokens is no price.
+        """
+        first = min(self.usage, default=None)
+        return None if first is None or first == day_start(day_of(first)) else day_of(first)
+
     def is_billed(self, day: date) -> bool:
         """Whether the analytics reports have the whole of the day."""
         if self.loaded is None or self.loaded < day_start(day) + DAY:

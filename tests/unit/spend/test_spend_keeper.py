@@ -384,3 +384,24 @@ def test_what_a_preview_shows_is_what_would_be_written() -> None:
     assert not w.documents()
     w.agent().spend(everything=True)
     assert shown == w.streams.stores[SPENT].says()
+
+
+def test_no_price_is_learned_from_the_day_in_which_usage_begins() -> None:
+    """The first live pass reads the bill of a month and usage of a week, which begins within a day."""
+    w = MemorySpend(days=9, series=8)
+    agent = w.agent()
+
+    def shares() -> list[tuple[str, float]]:
+        return [
+            (each["@timestamp"][:10], each["anthropic"]["estimate_check"].get("difference_share", 0.0))
+            for each in w.checks("estimate_check")
+        ]
+
+    agent.poll()
+    usage = sorted(each["@timestamp"] for each in w.documents(USED).values())
+    assert usage[0][:13] == "2026-11-17T08"
+    assert "2026-11-17" not in dict(shares())
+    assert max(abs(share) for _, share in shares()) < 0.5
+    agent.poll(everything=True)
+    assert "2026-11-17" in dict(shares())
+    assert_fresh(w)
