@@ -282,3 +282,66 @@ def test_analytics_refusals_become_the_sdks_own_errors(server: SimulatorServer, 
     server.behaviour.analytics = Terms()
     with pytest.raises(anthropic.NotFoundError):
         analytics.cost.list(**asked)
+
+
+# The SDK has no class of the Claude Code report: its own words are the documentation's example.
+CLAUDE_CODE = {
+    "date": str,
+    "actor": {"type": str, "email_address": str},
+    "organization_id": str,
+    "customer_type": str,
+    "terminal_type": str,
+    "core_metrics": {
+        "num_sessions": int,
+        "lines_of_code": {"added": int, "removed": int},
+        "commits_by_claude_code": int,
+        "pull_requests_by_claude_code": int,
+    },
+    "tool_actions": {
+        tool: {"accepted": int, "rejected": int}
+        for tool in ("edit_tool", "multi_edit_tool", "write_tool", "notebook_edit_tool")
+    },
+    "model_breakdown": [
+        {
+            "model": str,
+            "tokens": {"input": int, "output": int, "cache_read": int, "cache_creation": int},
+            "estimated_cost": {"currency": str, "amount": float},
+        }
+    ],
+}
+
+
+def shape(value: Any) -> Any:
+    """The types of a JSON value; all entries of a list have one shape."""
+    if isinstance(value, dict):
+        return {name: shape(each) for name, each in value.items()}
+    if isinstance(value, list):
+        shapes = [shape(each) for each in value]
+        assert all(each == shapes[0] for each in shapes)
+        return shapes[:1]
+    return type(value)
+
+
+def test_the_claude_code_report_has_the_documented_fields_and_pages(sdk: anthropic.Anthropic) -> None:
+    path = "/v1/organizations/usage_report/claude_code"
+    found: list[Any] = []
+    options: dict[str, Any] = {"starting_at": "2026-11-19", "limit": 1}
+    while True:
+        page: Any = sdk.get(path, cast_to=object, options={"params": options})
+        found += page["data"]
+        assert set(page) == {"data", "has_more", "next_page"}
+        if not page["has_more"]:
+            break
+        options["page"] = page["next_page"]
+    assert len(found) == len({each["actor"]["email_address"] for each in found}) == 2
+    assert all(shape(each) == CLAUDE_CODE for each in found)
+    emails = {user.email for user in sdk.organization.users.list()}
+    assert {each["actor"]["email_address"] for each in found} <= emails
+
+
+@pytest.mark.parametrize("params", [{}, {"starting_at": "yesterday"}, {"starting_at": "2026-11-19", "x": 1}])
+def test_a_claude_code_question_that_is_no_day_is_refused(
+    sdk: anthropic.Anthropic, params: dict[str, Any]
+) -> None:
+    with pytest.raises(anthropic.BadRequestError):
+        sdk.get("/v1/organizations/usage_report/claude_code", cast_to=object, options={"params": params})

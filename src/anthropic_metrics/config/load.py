@@ -50,6 +50,8 @@ _PUTS_ASIDE = {
     "username": {"api_key", "api_key_file"},
     "password": {"password_file", "api_key", "api_key_file"},
     "password_file": {"password", "api_key", "api_key_file"},
+    "salt": {"salt_file"},
+    "salt_file": {"salt"},
 }
 _ORGANIZATIONS: Key = ("organizations",)
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")

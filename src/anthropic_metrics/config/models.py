@@ -31,6 +31,7 @@ from anthropic_metrics.config.connections import (
 from anthropic_metrics.config.money import Prices, SpendSettings, Teams
 from anthropic_metrics.config.organizations import Organizations
 from anthropic_metrics.config.organizations import faults as organization_faults
+from anthropic_metrics.config.people import PeopleSettings
 from anthropic_metrics.config.retention import RetentionSettings
 from anthropic_metrics.config.values import (
     DEFAULT_HOST,
@@ -95,6 +96,7 @@ class Config(Section):
     cost: CostSettings = CostSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
     inventory: InventorySettings = InventorySettings()
+    people: PeopleSettings = PeopleSettings()
     retention: RetentionSettings = RetentionSettings()
     alerts: AlertSettings = AlertSettings()
     budgets: Budgets = Field(

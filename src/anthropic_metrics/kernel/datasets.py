@@ -11,6 +11,7 @@ RATE_LIMIT = f"{PREFIX}.rate_limit"
 HEADROOM = f"{PREFIX}.headroom"
 SPEND = f"{PREFIX}.spend"
 INVENTORY = f"{PREFIX}.inventory"
+PEOPLE = f"{PREFIX}.people"
 AGENT = f"{PREFIX}.agent"
 ALERT = f"{PREFIX}.alert"
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from .claude_code import is_claude_code
 from .clock import DAY, HOUR, MINUTE, epoch
 from .costs import decimal_text
 from .edits import CostEdit
@@ -200,8 +201,10 @@ class Rows:
         """The dimensions in these reports' own spelling."""
         geo, model, tier = series["inference_geo"], series["model"] or "", series["service_tier"]
         short, _, date = model.rpartition("-")
-        console = series["account_id"] is not None
-        kind = "claude_console" if console else "messages_api"
+        account = series["account_id"]
+        kind = "claude_console" if account is not None else "messages_api"
+        if is_claude_code(series):
+            kind = "claude_code"
         actor = self._actor(series)
         return {
             **series,
@@ -216,12 +219,14 @@ class Rows:
 
     def _actor(self, series: Mapping[str, str | None]) -> dict[str, Any] | None:
         if (person := series["account_id"]) is not None:
+            users = self.simulation.organization().users
+            user = next((each for each in users if each.id == person), None)
             return {
                 "type": "user_actor",
                 "user_id": person,
-                "name": "A Person",
-                "email_address": f"{person[-6:].lower()}@example.com",
-                "deleted": False,
+                "name": user.name if user else "Deleted User",
+                "email_address": user.email if user else None,
+                "deleted": user is None,
             }
         if (account := series["service_account_id"]) is not None:
             return {"type": "service_account_actor", "service_account_id": account}

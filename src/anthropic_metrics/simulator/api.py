@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from .analytics import Terms, analytics_report
+from .claude_code import claude_code_report
 from .clock import epoch
 from .identity import tagged
 from .lists import Lists, Paging, Shape
@@ -34,8 +35,8 @@ class Behaviour:
     (`partial`), or a range without a closed bucket is answered with 400 (`error`). `page_tokens_live`: how
     long a page token is taken, None without limit. `requests_per_minute`: more than these are answered with
     429, None for no limit. `analytics`: whether the organization has the analytics reports, and how late
-    they are.
-    `org_admin`: whether the credential may read service accounts.
+    they are. `claude_code`: whether it has the Claude Code report. `org_admin`: whether the credential may
+    read service accounts.
     """
 
     open_bucket: OpenBucket = "omit"
@@ -46,6 +47,7 @@ class Behaviour:
     requests_per_minute: int | None = None
     org_admin: bool = False
     analytics: Terms = field(default_factory=Terms)
+    claude_code: bool = True
 
 
 class AdminApi:
@@ -99,6 +101,10 @@ class AdminApi:
             return usage_report(simulation, self.tokens, how.open_bucket, request)
         if path == "/cost_report":
             return cost_report(simulation, self.tokens, how.open_bucket, request)
+        if path == "/usage_report/claude_code":
+            if not how.claude_code:
+                raise Refusal(404, "Not found")
+            return claude_code_report(simulation, self.tokens, request)
         if path == "/analytics/usage":
             return analytics_report(simulation, self.tokens, how.analytics, "usage", request)
         if path == "/analytics/cost":

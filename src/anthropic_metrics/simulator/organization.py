@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from .identity import organization_uuid, tagged
@@ -223,7 +224,7 @@ def build_organization(seed: int, first_day: datetime, history: timedelta) -> Or
             User(
                 user_id(seed, name),
                 f"{name.title()} Example",
-                f"{name}@lumenfield.example",
+                user_email(name),
                 role,
                 first_day - timedelta(days=age),
             )
@@ -247,6 +248,17 @@ def api_key_id(seed: int, name: str) -> str:
 
 def user_id(seed: int, name: str) -> str:
     return tagged("user", seed, name)
+
+
+def user_email(name: str) -> str:
+    """The address of a person."""
+    return f"{name}@lumenfield.example"
+
+
+@lru_cache
+def user_emails(seed: int) -> Mapping[str, str]:
+    """The addresses by user id, of users who have been deleted too."""
+    return {user_id(seed, name): user_email(name) for name, _, _ in _USERS}
 
 
 def service_account_id(seed: int, name: str) -> str:

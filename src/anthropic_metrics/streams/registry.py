@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from anthropic_metrics.streams import agent, alert, cost, headroom, inventory, rate_limit, spend, usage
+from anthropic_metrics.streams import (
+    agent,
+    alert,
+    cost,
+    headroom,
+    inventory,
+    people,
+    rate_limit,
+    spend,
+    usage,
+)
 from anthropic_metrics.streams.stream import Stream
 
 STREAMS: tuple[Stream, ...] = (
@@ -14,6 +24,7 @@ STREAMS: tuple[Stream, ...] = (
     headroom.STREAM,
     spend.STREAM,
     inventory.STREAM,
+    people.STREAM,
     agent.STREAM,
     alert.STREAM,
 )

@@ -1,0 +1,172 @@
+"""Keeps the people stream true: whole UTC days that have ended, the last three every few hours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.kernel.datasets import PEOPLE, stream_name
+from anthropic_metrics.kernel.frame import Frame
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
+from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
+from anthropic_metrics.kernel.ranges import DAY, Range, floor
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.people.build import Day, people_documents
+from anthropic_metrics.people.persons import Persons
+from anthropic_metrics.people.read import ANALYTICS, CLAUDE_CODE, Reader
+from anthropic_metrics.spend.analytics import FIRST, MOST_DAYS, REACHES
+from anthropic_metrics.spend.settle import day_start
+
+_RECENT, _REVISED = 3 * DAY, 31 * DAY  # the analytics reports may revise a date for 30 days
+_BY = ("anthropic.people.person.alias", "anthropic.people.person.id")
+
+
+class PeoplePoller:
+    """A `kernel.ports.Poller` of the people stream."""
+
+    def __init__(
+        self, config: Config, client: AdminClient, inventory: Inventory, *, clock: Callable[[], datetime]
+    ) -> None:
+        self.stream = stream_name(PEOPLE, config.namespace)
+        self.only, self.dataset, self.terms = "people", PEOPLE, NO_TERMS
+        self._config = config
+        self._settings = config.people
+        self._salt = config.people.secret()
+        self._inventory = inventory
+        self._clock = clock
+        self._reader = Reader(client)
+
+    def live(self, sink: Sink) -> list[Job]:
+        """The last three days."""
+        return [self._job(PEOPLE, sink, lambda: self._last(_RECENT), self._settings.interval)]
+
+    def sweep(self, sink: Sink) -> list[Job]:
+        """The last 31 days, in which the reports may still be revised."""
+        name = f"{PEOPLE} sweep"
+        return [self._job(name, sink, lambda: self._last(_REVISED), SWEEP_EVERY, Kind.sweep)]
+
+    def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
+        """The whole history."""
+        return [self._job(PEOPLE, sink, self.range, self._settings.interval, progress=progress)]
+
+    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
+        """An older range, as far as the reports reach and the stream keeps it."""
+        if self.range(wanted) is None:
+            return []
+        return [
+            self._job(PEOPLE, sink, lambda: self.range(wanted), self._settings.interval, progress=progress)
+        ]
+
+    def range(self, wanted: Range | None = None) -> Range | None:
+        """The days that are read for `wanted`, else for the whole history; None if there are none."""
+        now = self._clock()
+        today = floor(now, DAY)
+        if wanted is None:
+            start = min(self._config.backfill.since(now), today - _REVISED)
+            wanted = Range(start, today)
+        kept = self._config.retention.of(PEOPLE)
+        oldest = max(
+            FIRST, floor(now - REACHES, DAY) + DAY, FIRST if kept is None else floor(now - kept, DAY)
+        )
+        start, end = max(floor(wanted.start, DAY), oldest), min(floor(wanted.end, DAY), today)
+        return Range(start, end) if start < end else None
+
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
+        """The documents of `wanted`, newest days first; aliases that our stream remembers are not joined."""
+        persons = self._persons()
+        for part in _parts(wanted):
+            yield from self._read(part, persons, tally)
+
+    def keep(self, span: Range, sink: Sink, tally: Tally, progress: Progress | None = None) -> None:
+        """Make the stream equal to the reports over `span`, newest days first.
+
+        Raises what reading and writing raise, and RetryLater where the analytics reports are refused that
+        the stream has figures of: an estimate must not replace a bill.
+        """
+        organization = self._inventory.names(self._clock()).organization_id
+        sink.ask.refresh(self.stream)
+        persons = self._persons()
+        persons.remember(
+            (str(key[_BY[0]]), str(key[_BY[1]]))
+            for key, _ in sink.ask.latest(self.stream, organization, _BY)
+            if key[_BY[0]] and key[_BY[1]]
+        )
+        for part in _parts(span):
+            now = self._clock()
+            documents = list(self._read(part, persons, tally))
+            absent = self._reader.absent
+            if ANALYTICS in absent and self._has_billed(part, organization, sink):
+                raise RetryLater(
+                    f"The analytics reports are refused, and {self.stream} has figures of them: nothing is "
+                    f"written. {absent[ANALYTICS]}"
+                )
+            tally.add(
+                sink.store.reconcile(
+                    self.stream,
+                    part,
+                    documents,
+                    organization_id=organization,
+                    now=now,
+                    confirm_after=self._settings.interval,
+                    # What a refused report had has not vanished, nor has a row that could not be read.
+                    deletes=not (absent.keys() & {ANALYTICS, CLAUDE_CODE}) and not tally.bad_rows,
+                )
+            )
+            tally.windows += 1
+            if progress:
+                progress(part)
+        tally.problems(self._inventory.problems)
+
+    def _read(self, part: Range, persons: Persons, tally: Tally) -> Iterator[Prepared]:
+        now = self._clock()
+        names = self._inventory.names(now)
+        for day, found in self._reader.days(part, now, persons, tally).items():
+            start = day_start(day)
+            if found != Day(loaded=found.loaded):
+                tally.saw(start + DAY)
+            frame = Frame(PEOPLE, self._config.namespace, Range(start, start + DAY), names, now, "1d")
+            yield from people_documents(frame, found, persons)
+
+    def _has_billed(self, part: Range, organization: str, sink: Sink) -> bool:
+        terms = {"anthropic.people.basis": ["billed"]}
+        held = sink.ask.documents(self.stream, organization, part, ["@timestamp"], terms=terms)
+        return next(iter(held), None) is not None
+
+    def _persons(self) -> Persons:
+        names = self._inventory.names(self._clock())
+        return Persons(self._settings.identify, self._salt, names.api_keys)
+
+    def _last(self, age: timedelta) -> Range | None:
+        today = floor(self._clock(), DAY)
+        return self.range(Range(today - age, today))
+
+    def _job(
+        self,
+        name: str,
+        sink: Sink,
+        wanted: Callable[[], Range | None],
+        interval: timedelta,
+        kind: Kind = Kind.live,
+        progress: Progress | None = None,
+    ) -> Job:
+        def run(tally: Tally) -> Range | None:
+            span = wanted()
+            if span is not None:
+                self.keep(span, sink, tally, progress)
+            return span
+
+        return Job(name, self.only, self.stream, interval, run, kind)
+
+
+def _parts(span: Range) -> Iterator[Range]:
+    """In parts that one answer can span, the newest first."""
+    end = span.end
+    while span.start < end:
+        start = max(span.start, end - MOST_DAYS)
+        yield Range(start, end)
+        end = start

@@ -1,0 +1,130 @@
+"""Reads what people did: both analytics reports by the day, and the Claude Code report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import partial
+from typing import TypeVar
+
+from anthropic_metrics.admin_api import endpoints
+from anthropic_metrics.admin_api.claude_code import Record, claude_code_records
+from anthropic_metrics.admin_api.client import AdminClient, Priority
+from anthropic_metrics.admin_api.rows import (
+    COST_PATH,
+    USAGE_PATH,
+    AnItem,
+    CostItem,
+    RowBucket,
+    RowQuery,
+    UsageItem,
+    read_rows,
+)
+from anthropic_metrics.errors import AuthError, BadRequest
+from anthropic_metrics.kernel.problems import Problems
+from anthropic_metrics.kernel.ranges import DAY, Range
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.logs import get_logger
+from anthropic_metrics.people.build import Day
+from anthropic_metrics.people.persons import Persons
+from anthropic_metrics.spend.settle import day_of
+
+log = get_logger(__name__)
+
+GROUP_BY = ("actor", "product", "model")
+ANALYTICS, CLAUDE_CODE, USERS = "analytics", "claude_code", "users"
+_ADDRESS = re.compile(r"[^\s'\"<>,;:=]+@[^\s'\"<>,;]+")
+_NOT_HERE = (400, 403, 404)
+T = TypeVar("T")
+
+
+@dataclass
+class Reader:
+    """One organization's reports about people. A report that is refused is asked for again a day later.
+
+    `absent` has by report why it is not here.
+    """
+
+    client: AdminClient
+    absent: dict[str, str] = field(default_factory=dict)
+    _until: dict[str, datetime] = field(default_factory=dict)
+
+    def days(self, span: Range, now: datetime, persons: Persons, tally: Tally) -> dict[date, Day]:
+        """Every UTC day of `span`, at most 31, with what the reports that are here have of it.
+
+        `persons` learns the users that the API lists. Raises what the client and paging raise, but a refusal.
+        """
+        costs = self._asked(ANALYTICS, now, lambda: self._rows(COST_PATH, CostItem, span, tally))
+        uses = self._asked(ANALYTICS, now, lambda: self._rows(USAGE_PATH, UsageItem, span, tally))
+        persons.learn(_users(costs))
+        persons.learn(self._asked(USERS, now, lambda: self._members(tally)) or ())
+        found: dict[date, Day] = {}
+        for place in range((span.end - span.start) // DAY):
+            start = span.start + place * DAY
+            records = self._asked(CLAUDE_CODE, now, partial(self._records, day_of(start), tally))
+            cost, use = costs and costs[place], uses and uses[place]
+            loaded = [each.refreshed_at for each in (cost, use) if each]
+            found[day_of(start)] = Day(
+                tuple(cost.rows if cost else ()),
+                tuple(use.rows if use else ()),
+                tuple(records or ()),
+                loaded=bool(loaded) and all(at is not None and at >= start + DAY for at in loaded),
+            )
+        return found
+
+    def _asked(self, report: str, now: datetime, ask: Callable[[], T]) -> T | None:
+        """The answer; None where the organization, or the key, does not have the report."""
+        if report in self._until and now < self._until[report]:
+            return None
+        try:
+            answer = ask()
+        except (AuthError, BadRequest) as refusal:
+            if refusal.status not in _NOT_HERE:
+                raise
+            if report not in self.absent:
+                log.info("people_report_not_here", report=report, reason=without_addresses(refusal.message))
+            self.absent[report], self._until[report] = without_addresses(refusal.message), now + DAY
+            return None
+        self.absent.pop(report, None)
+        self._until.pop(report, None)
+        return answer
+
+    def _rows(self, path: str, item: type[AnItem], span: Range, tally: Tally) -> list[RowBucket[AnItem]]:
+        query = RowQuery(path, item, span.start, span.end, "1d", GROUP_BY)
+        problems = Problems()
+        found = list(read_rows(self.client, query, problems, priority=Priority.BACKFILL, on_page=tally.page))
+        tally.rows += sum(len(bucket.rows) for bucket in found)
+        tally.problems(_plain(problems))
+        return found
+
+    def _records(self, day: date, tally: Tally) -> list[Record]:
+        problems = Problems()
+        found = claude_code_records(self.client, day, problems, on_page=tally.page)
+        tally.rows += len(found)
+        tally.problems(_plain(problems))
+        return found
+
+    def _members(self, tally: Tally) -> list[tuple[str, str | None]]:
+        problems = Problems()
+        found = [(user.id, user.email) for user in endpoints.users(self.client, problems=problems)]
+        tally.problems(_plain(problems))
+        return found
+
+
+def without_addresses(text: str) -> str:
+    """The text with every e-mail address cut out."""
+    return _ADDRESS.sub("(address)", text)
+
+
+def _plain(problems: Problems) -> Problems:
+    """What was wrong, without the addresses that a refused row may show."""
+    problems.bad_rows = [(where, without_addresses(reason)) for where, reason in problems.bad_rows]
+    return problems
+
+
+def _users(costs: list[RowBucket[CostItem]] | None) -> list[tuple[str, str | None]]:
+    actors = [row.group.actor or {} for bucket in costs or () for row in bucket.rows]
+    pairs = [(actor.get("user_id"), actor.get("email_address")) for actor in actors]
+    return [(user, email) for user, email in pairs if isinstance(user, str) and isinstance(email, str)]
