@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from anthropic_metrics.cli import app
 from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
+from anthropic_metrics.simulator.analytics import Terms
 
 NOW = datetime(2026, 11, 25, 16, 30, tzinfo=UTC)
 FIRST_DAY = datetime(2026, 8, 20, tzinfo=UTC)
@@ -33,6 +34,8 @@ BUDGETS = [
     {"name": "gone", "workspace": "Nowhere", "usd": 5},
     {"name": "daily", "usd": 5, "period": "daily"},
 ]
+
+PEOPLE = {"enabled": True, "salt": "a salt for tests only, long enough"}
 
 
 @dataclass
@@ -73,10 +76,12 @@ def finance_world(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fin
     clock = SettableClock(NOW)
     simulation = Simulation(clock, start=FIRST_DAY, series=16, revisions="usual")
     with SimulatorServer(simulation) as server:
+        server.behaviour.analytics = Terms("on")
         config = folder / "config.yaml"
         anthropic = {"base_url": server.url, "admin_key": ADMIN_KEY, "requests_per_minute": 60_000}
         config.write_text(
-            yaml.safe_dump({"anthropic": anthropic, "teams": TEAMS, "budgets": BUDGETS}), "utf-8"
+            yaml.safe_dump({"anthropic": anthropic, "teams": TEAMS, "budgets": BUDGETS, "people": PEOPLE}),
+            "utf-8",
         )
         for module in ("costs", "report"):
             monkeypatch.setattr(f"anthropic_metrics.cli.{module}.utc_now", clock.now)

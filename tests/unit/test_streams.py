@@ -132,7 +132,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     registry = streams / "registry.py"
     line = "    alert.STREAM,\n"
     added = (
-        registry.read_text().replace(line, f"{line}    toy.STREAM,\n").replace("usage\n", "toy, usage\n", 1)
+        registry.read_text()
+        .replace(line, f"{line}    toy.STREAM,\n")
+        .replace("    usage,\n", "    toy,\n    usage,\n", 1)
     )
     registry.write_text(added)
     environment = {"PYTHONPATH": str(root / "src"), "PATH": "/usr/bin:/bin"}

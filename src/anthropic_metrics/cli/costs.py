@@ -73,7 +73,7 @@ def costs(
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="team, workspace, key, model, line, day or tag:NAME; commas nest them, "
+            help="team, workspace, key, person, model, line, day or tag:NAME; commas nest them, "
             "repeated for a further table. Else workspace.",
             show_default=False,
         ),
@@ -100,8 +100,11 @@ def costs(
         found.check_team(team)
         bys = parse_by(by or (["line"] if asked is not None else ["workspace"]), found.names)
         with_usage = asked is not None or found.needs_keys(bys, team)
-        ledger = found.wanted(period, with_usage=with_usage)
-        before = found.ledger(period.before, with_usage=with_usage) if compare else None
+        people = any(each.needs_people for each in bys)
+        ledger = found.wanted(period, with_usage=with_usage, with_people=people)
+        before = None
+        if compare:
+            before = found.ledger(period.before, with_usage=with_usage, with_people=people)
         return _answer(found, ledger, before, bys, team, asked)
 
 
@@ -139,8 +142,9 @@ def _answer(
 
 def _table(found: Books, ledger: Ledger, before: Ledger | None, by: By, team: str | None, name: str) -> Table:
     by_key, labels = found.needs_keys([by], team), found.labels
-    charges = of_team(ledger.charges(by_key=by_key), team, labels)
-    earlier = of_team(before.charges(by_key=by_key), team, labels) if before else ()
+    shared = {"by_key": by_key, "by_person": by.needs_people}
+    charges = of_team(ledger.charges(**shared), team, labels)
+    earlier = of_team(before.charges(**shared), team, labels) if before else ()
     groups = group(charges, by, labels, open_days=ledger.open_days, before=earlier)
     layout = _layout(
         name or "costs_by_" + "_".join(by.ways).replace(":", "_"), by.ways, compared=before is not None

@@ -16,10 +16,12 @@ from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By, Labels
 from anthropic_metrics.finance.ledger import Ledger, group_by, read_ledger
+from anthropic_metrics.finance.people import People
 from anthropic_metrics.finance.period import Period
 from anthropic_metrics.finance.shown import exact
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.teams import UNASSIGNED
+from anthropic_metrics.people.persons import Persons
 
 LEFT_OUT = "Not in the Admin API's costs, so not here: tax, credits, and the commitment of Priority Tier."
 TEAM_HELP = "Only what this team pays."
@@ -38,16 +40,28 @@ class Books:
     def labels(self) -> Labels:
         return Labels(self.names)
 
-    def ledger(self, period: Period, *, with_usage: bool) -> Ledger:
+    def ledger(self, period: Period, *, with_usage: bool, with_people: bool = False) -> Ledger:
         """The period's bill, with a bar on a terminal. Raises what `read_ledger` raises."""
         with progress([period.until(self.now)]) as advance:
             return read_ledger(
-                self.client, self.config, period, self.now, with_usage=with_usage, on_day=advance
+                self.client,
+                self.config,
+                period,
+                self.now,
+                with_usage=with_usage,
+                people=self._people() if with_people else None,
+                on_day=advance,
             )
 
-    def wanted(self, period: Period, *, with_usage: bool) -> Ledger:
+    def _people(self) -> People:
+        settings = self.config.people
+        if not settings.enabled:
+            raise ConfigError("--by person: people are off; people.enabled and people.salt turn them on")
+        return People(Persons(settings.identify, settings.secret(), self.names.api_keys), self.names)
+
+    def wanted(self, period: Period, *, with_usage: bool, with_people: bool = False) -> Ledger:
         """The same; ConfigError for a period that is over and has no bill."""
-        ledger = self.ledger(period, with_usage=with_usage)
+        ledger = self.ledger(period, with_usage=with_usage, with_people=with_people)
         nothing = not (ledger.lines or ledger.foreign or ledger.problems.total)
         if nothing and period.is_over(self.now):
             raise ConfigError(

@@ -106,7 +106,8 @@ def report(
         by_key = kind is Kind.quota or chosen is FileFormat.focus
         own = of_month(found.config.budgets)
         with_usage = by_key or found.needs_keys(bys, None) or need_usage(own, found.names)
-        ledger = found.wanted(period, with_usage=with_usage)
+        people = any(each.needs_people for each in bys)
+        ledger = found.wanted(period, with_usage=with_usage, with_people=people)
         if chosen is FileFormat.focus:
             if not ledger.lines:
                 raise ConfigError(f"There is no bill for {period.label} yet, and a FOCUS file needs rows")
@@ -121,7 +122,7 @@ def report(
             save(output, content.encode(), overwrite=overwrite)
             ledgers = [ledger]
         else:
-            money = Money(ledger, found.ledger(period.before, with_usage=with_usage))
+            money = Money(ledger, found.ledger(period.before, with_usage=with_usage, with_people=people))
             made = _report(found, money, kind, bys, by_key=by_key)
             _with_memory(
                 found.config,

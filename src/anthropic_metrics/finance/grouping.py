@@ -14,7 +14,7 @@ from anthropic_metrics.kernel.teams import UNASSIGNED
 from anthropic_metrics.spend.money import ZERO, Usd, total
 from anthropic_metrics.spend.rows import CONSOLE, DEFAULT_WORKSPACE
 
-WAYS = ("team", "workspace", "key", "model", "line", "day")
+WAYS = ("team", "workspace", "key", "person", "model", "line", "day")
 TAG = "tag:"
 UNTAGGED = "Untagged"
 NO_MODEL = "(no model)"
@@ -32,8 +32,15 @@ class By:
         """Such as `team, model`."""
         return ", ".join(self.ways)
 
+    @property
+    def needs_people(self) -> bool:
+        """Whether the bill has to be shared out over people first."""
+        return "person" in self.ways
+
     def needs_keys(self, names: Names) -> bool:
         """Whether the bill has to be shared out over keys first: it knows none itself."""
+        if self.needs_people:
+            return False
         people_or_keys = any(team.api_keys or team.people for team in names.teams.teams)
         return "key" in self.ways or ("team" in self.ways and people_or_keys)
 
@@ -60,6 +67,10 @@ def parse_by(texts: Iterable[str], names: Names) -> tuple[By, ...]:
     for by in found:
         if len(set(by.ways)) < len(by.ways):
             raise ConfigError(f"--by: {by.label} names something twice")
+        if "line" in by.ways and by.needs_people:
+            raise ConfigError(
+                f"--by: {by.label}: a line of the bill names no person; ask for both as two groupings"
+            )
         if "line" in by.ways and by.needs_keys(names):
             raise ConfigError(
                 f"--by: {by.label}: a line of the bill names neither keys nor teams that have keys; "
@@ -135,6 +146,9 @@ class Labels:
         name = self._names.api_keys.get(id_, id_)
         return f"{name} ({id_})" if name in self._keys_twice else name
 
+    def person(self, charge: Charge) -> str:
+        return charge.dimensions.get("person") or UNATTRIBUTED
+
     def model(self, charge: Charge) -> str:
         return charge.model or NO_MODEL
 
@@ -149,6 +163,7 @@ _LABELS: dict[str, Callable[[Labels, Charge], str]] = {
     "team": Labels.team,
     "workspace": Labels.workspace,
     "key": Labels.key,
+    "person": Labels.person,
     "model": Labels.model,
     "line": Labels.line,
     "day": Labels.day,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from anthropic_metrics.admin_api.client import AdminClient
@@ -13,6 +13,7 @@ from anthropic_metrics.admin_api.replies import CostRow, UsageRow
 from anthropic_metrics.admin_api.reply import parse_rows
 from anthropic_metrics.config import Config
 from anthropic_metrics.finance.charges import Charge, amount_of, of_allocation, of_bill
+from anthropic_metrics.finance.people import People
 from anthropic_metrics.finance.period import Period
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import Range
@@ -31,7 +32,8 @@ OnDay = Callable[[Range], object]
 
 @dataclass(frozen=True)
 class Ledger:
-    """What one period cost. `lines` are the bill's; `shares` the same money by key, None where not asked for.
+    """What one period cost. `lines` are the bill's; `shares` and `people` the same money by key and by
+    person, None where not asked for.
 
     `foreign` counts lines in other currencies, which no figure has; `priority_tokens` are those that a
     commitment pays for; `problems` what could not be read.
@@ -42,6 +44,7 @@ class Ledger:
     lines: tuple[Billed, ...]
     open_days: frozenset[date]
     shares: tuple[Charge, ...] | None = None
+    people: tuple[Charge, ...] | None = None
     foreign: Counter[str] = field(default_factory=Counter)
     priority_tokens: int = 0
     problems: Problems = field(default_factory=Problems)
@@ -60,8 +63,12 @@ class Ledger:
         """The part of the sum whose days are not settled yet."""
         return total(line.amount for line in self.lines if line.day in self.open_days)
 
-    def charges(self, *, by_key: bool) -> Sequence[Charge]:
-        """The period's charges, as lines of the bill or shared out over keys; both add up to the bill."""
+    def charges(self, *, by_key: bool, by_person: bool = False) -> Sequence[Charge]:
+        """The period's charges, as lines of the bill, shared out over keys, or by person; all add up to the
+        bill."""
+        if by_person:
+            assert self.people is not None, "people were not read"
+            return self.people
         if not by_key:
             return tuple(of_bill(self.lines))
         assert self.shares is not None, "usage was not read"
@@ -75,9 +82,11 @@ def read_ledger(
     now: datetime,
     *,
     with_usage: bool,
+    people: People | None = None,
     on_day: OnDay | None = None,
 ) -> Ledger:
-    """Read the bill of a period as it stands, and with `with_usage` share it out over the keys.
+    """Read the bill of a period as it stands; with `with_usage` share it out over the keys, with `people`
+    over the people.
 
     The shares are those of the spend stream where that is grouped by key. Raises what `AdminClient.get` and
     paging raise; a row that cannot be read is counted in `problems`.
@@ -92,7 +101,8 @@ def read_ledger(
                 foreign[row.currency] += 1
     settle = config.spend.settle_after
     open_days = frozenset(day for day in period.days() if not ended_long_enough(day, now, settle))
-    ledger = Ledger(period, now, tuple(lines), open_days, None, foreign, 0, problems)
+    by_person = None if people is None else people.charges(client, span, lines, problems)
+    ledger = Ledger(period, now, tuple(lines), open_days, None, by_person, foreign, 0, problems)
     if not with_usage or span.start >= span.end:
         return ledger
     rows = _usage(client, config, span, problems, on_day)
@@ -114,16 +124,7 @@ def _with_shares(ledger: Ledger, rows: dict[date, list[Used]]) -> Ledger:
         shares += of_allocation(allocate(by_day.get(day, ()), rows.get(day, ()), day))
     assert amount_of(shares) == ledger.amount, "the shares add up to the bill"
     priority = sum(row.counts.tokens for day in rows.values() for row in day if row.tier in PRIORITY_TIERS)
-    return Ledger(
-        ledger.period,
-        ledger.read_at,
-        ledger.lines,
-        ledger.open_days,
-        tuple(shares),
-        ledger.foreign,
-        priority,
-        ledger.problems,
-    )
+    return replace(ledger, shares=tuple(shares), priority_tokens=priority)
 
 
 def _usage(

@@ -127,13 +127,16 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """The two periods' charges, as lines of the bill and, where they are needed, by key."""
+    """The two periods' charges, as lines of the bill and, where they are needed, by key and by person."""
 
     ledger: Ledger
     before: Ledger
 
-    def of(self, *, by_key: bool) -> tuple[Sequence[Charge], Sequence[Charge]]:
-        return self.ledger.charges(by_key=by_key), self.before.charges(by_key=by_key)
+    def of(self, *, by_key: bool, by_person: bool = False) -> tuple[Sequence[Charge], Sequence[Charge]]:
+        return (
+            self.ledger.charges(by_key=by_key, by_person=by_person),
+            self.before.charges(by_key=by_key, by_person=by_person),
+        )
 
 
 def sections(money: Money, bys: Iterable[By], names: Names, *, by_key: bool) -> tuple[Section, ...]:
@@ -141,7 +144,8 @@ def sections(money: Money, bys: Iterable[By], names: Names, *, by_key: bool) -> 
     do; lines of the bill are always the bill's own."""
     labels, found = Labels(names), []
     for by in bys:
-        charges, before = money.of(by_key="line" not in by.ways and (by_key or by.needs_keys(names)))
+        shared = "line" not in by.ways and (by_key or by.needs_keys(names))
+        charges, before = money.of(by_key=shared, by_person=by.needs_people)
         groups = group(charges, by, labels, open_days=money.ledger.open_days, before=before)
         found.append(Section(by, tuple(groups), posted_groups(groups)))
     return tuple(found)

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.simulator.analytics import analytics_rows
 from tests.harness import readme
 from tests.harness.finance_world import NOW, FinanceWorld, finance_world
 
@@ -113,6 +114,38 @@ def test_one_team_has_its_own_costs_beside_the_whole(w: FinanceWorld) -> None:
     assert {row["team"]: row["usd"] for row in whole}["nightly"] == one["costs"][-1]["usd"]
 
 
+def test_by_person_adds_up_to_the_bill_and_shows_nobody_s_name(w: FinanceWorld) -> None:
+    day = ("--since", "2026-10-10", "--until", "2026-10-12")
+
+    found = w.json("costs", *day, "--by", "person", "--by", "person,workspace", "--by", "team,person")
+
+    bill = w.bill(datetime(2026, 10, 10, tzinfo=UTC), datetime(2026, 10, 12, tzinfo=UTC))
+    tables = [rows for name, rows in found.items() if name.startswith("costs_by_")]
+    assert len(tables) == 3
+    for rows in tables:
+        assert Decimal(rows[-1]["usd"]) == bill
+        assert sum(Decimal(row["usd"]) for row in rows if row["level"] == "group") == bill
+    people = {row["person"]: Decimal(row["usd"]) for row in tables[0][:-1]}
+    key = next(key.id for key in w.simulation.organization().api_keys if key.name == "nightly-batch")
+    truth = analytics_rows(
+        w.simulation,
+        "cost",
+        datetime(2026, 10, 10, tzinfo=UTC),
+        datetime(2026, 10, 12, tzinfo=UTC),
+        "1d",
+        ("actor",),
+    )
+    cents = (
+        Decimal(row["cost"]["amount"])
+        for row in truth
+        if (row["group"]["actor"] or {}).get("api_key_id") == key
+    )
+    assert people[key] == sum(cents) / 100 > 0
+    assert any(person.startswith("person_") for person in people)
+    assert "user_" not in repr(found)
+    assert ".example" not in repr(found)
+
+
 def test_csv_is_one_table_that_a_strict_parser_takes(w: FinanceWorld) -> None:
     result = w.run("costs", "--month", "2026-10", "--by", "workspace,model", "--format", "csv")
 
@@ -129,6 +162,7 @@ def test_csv_is_one_table_that_a_strict_parser_takes(w: FinanceWorld) -> None:
         (("--team", "reserch"), "--team: the configuration has no such team; did you mean research?"),
         (("--invoice", "0"), "--invoice: must be above zero"),
         (("--invoice", "5", "--team", "research"), "--invoice and --team exclude each other"),
+        (("--by", "person,line"), "a line of the bill names no person; ask for both as two groupings"),
         (("--until", "2026-10-03"), "--until: needs --since, the first day"),
         (("--month", "2026-10", "--since", "7d"), "--month and --since or --until exclude each other"),
     ],

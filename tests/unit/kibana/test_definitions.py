@@ -60,7 +60,7 @@ def test_a_new_dashboard_is_one_file(folder: Path) -> None:
     text = (folder / "tokens.yaml").read_text("utf-8").replace("title: Token usage", "title: Requests", 1)
     (folder / "requests.yaml").write_text(text.replace("place: 30", "place: 35", 1), "utf-8")
     names = [dashboard.name for dashboard in load_bundle(folder).dashboards]
-    assert names == ["overview", "spend", "tokens", "requests", "cost", "headroom", "keys", "agent"]
+    assert names == ["overview", "spend", "tokens", "requests", "cost", "headroom", "keys", "people", "agent"]
     assert '"id":"anthropic-metrics-requests"' in bundle.ndjson(load_bundle(folder))
 
 

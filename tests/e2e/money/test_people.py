@@ -1,0 +1,95 @@
+"""People against a real cluster: nothing while they are off, and no address but where it is asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from elasticsearch import Elasticsearch
+from elasticsearch.helpers import scan
+from prometheus_client import generate_latest
+from pydantic import SecretStr
+
+from anthropic_metrics import logs
+from anthropic_metrics.config import UsageSettings
+from anthropic_metrics.config.people import PeopleSettings
+from anthropic_metrics.kibana.ask import ask
+from anthropic_metrics.simulator import effects
+from anthropic_metrics.simulator.analytics import Terms, analytics_rows
+from tests.harness.dashboard_world import PANELS
+from tests.harness.world import World, attempt, world
+
+NOW = datetime(2026, 11, 24, 7, 2, tzinfo=UTC)
+TODAY = datetime(2026, 11, 24, tzinfo=UTC)
+FIRST = TODAY - timedelta(days=3)
+SALT = SecretStr("a salt for tests only, long enough")
+ADDRESS = "lumenfield.example"  # every user's
+
+
+@pytest.fixture
+def w(es: Elasticsearch, elasticsearch_url: str, namespace: str) -> Iterator[World]:
+    usage = UsageSettings(granularities=("1h",))
+    with world(es, elasticsearch_url, namespace, now=NOW, days=3, usage=usage, revisions="none") as made:
+        made.server.behaviour.analytics = Terms("on")
+        yield made
+
+
+def test_people_who_are_off_cost_no_request_and_those_shown_by_address_are_so_in_one_stream_alone(
+    w: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("debug", "json")
+    w.once()
+    asked = [request.path for request in w.server.requests if "claude_code" in request.path]
+    by_actor = [request for request in w.server.requests if "actor" in request.all("group_by[]")]
+    assert (asked, by_actor) == ([], [])
+    assert w.es.count(index=w.stream("people"), ignore_unavailable=True)["count"] == 0
+
+    w.config = w.config.model_copy(
+        update={"people": PeopleSettings(enabled=True, salt=SALT, identify="email")}
+    )
+    # A row that cannot be read must not be quoted with its address.
+    w.server.faults.add(effects.bad_row("customer_type", ["somebody@" + ADDRESS]), "*/claude_code")
+    with w.agent() as agent:
+        for job in agent.organization.whole(agent.sink):
+            agent.attempt(job)
+        attempt(agent, agent.organization.whole(agent.sink))
+        metrics = generate_latest(agent.runtime.registry).decode()
+
+    assert_panels(w)
+    printed = capsys.readouterr()
+    assert ADDRESS not in metrics
+    assert ADDRESS not in printed.out + printed.err
+    assert "people" in printed.err
+    w.es.indices.refresh(index=w.stream("*"))
+    shown = {
+        hit["_index"].partition(".people-")[1]
+        for hit in scan(w.es, index=w.stream("*"))
+        if ADDRESS in json.dumps(hit["_source"])
+    }
+    assert shown == {".people-"}
+    assert SALT.get_secret_value() not in json.dumps(w.sources("people")) + printed.err
+
+
+def assert_panels(w: World) -> None:
+    """The dashboard's figures are the report's."""
+    truth = analytics_rows(w.simulation, "cost", FIRST, TODAY, "1d", ("actor", "product"))
+    cents: dict[str, Decimal] = {}
+    for row in truth:
+        actor = row["group"]["actor"] or {}
+        person = next(
+            (str(v) for k, v in sorted(actor.items()) if k in ("email_address", "api_key_id")), None
+        )
+        person = person or actor.get("service_account_id") or "Unattributed"
+        cents[person] = cents.get(person, Decimal(0)) + Decimal(row["cost"]["amount"])
+    _, panel = PANELS["people: Who used what, USD"]
+    rows = ask(w.es, panel.query, FIRST, NOW, namespace=w.config.namespace).records()
+    assert {row["person"]: row["billed"] for row in rows if row["billed"]} == {
+        person: pytest.approx(float(amount) / 100) for person, amount in cents.items() if amount
+    }
+    _, panel = PANELS["people: Claude Code by person"]
+    coders = ask(w.es, panel.query, FIRST, NOW, namespace=w.config.namespace).records()
+    assert coders
+    assert all(ADDRESS in row["person"] and row["sessions"] > 0 and row["estimated"] > 0 for row in coders)
