@@ -88,7 +88,7 @@ class People:
     def _charge(self, start: datetime, group: Group, amount: Usd, meter: str, quantity: int = 0) -> Charge:
         person = self.persons.of_actor(group.actor)
         dimensions = {
-            "person": person.email or person.id,
+            "person": person.email or self.names.api_keys.get(person.id, person.id),
             "account_id": person.account,
             "workspace_id": self._workspace(group.workspace_id),
             "api_key_id": group.api_key_id or CONSOLE,

@@ -198,9 +198,12 @@ def _dollars(part: ModelUse) -> Usd:
 
 def _anthropic(frame: Frame, person: Person, model: str | None, fields: dict[str, Any]) -> dict[str, Any]:
     """With the person's team: the first that names the user, the service account or the key."""
-    kind = "api_key_id" if person.type == "api_key" else "account_id"
-    team = frame.names.team_of({kind: person.account or person.id})
-    return {"model": model, "people": fields} | ({"team": team} if team else {})
+    is_key = person.type == "api_key"
+    team = frame.names.team_of({"api_key_id" if is_key else "account_id": person.account or person.id})
+    shared: dict[str, Any] = {"model": model, "people": fields}
+    if is_key:
+        shared["api_key"] = {"id": person.id, "name": frame.names.api_keys.get(person.id)}
+    return shared | ({"team": team} if team else {})
 
 
 def _gen_ai(model: str | None) -> dict[str, Any]:

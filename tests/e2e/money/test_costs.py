@@ -126,7 +126,7 @@ def test_by_person_adds_up_to_the_bill_and_shows_nobody_s_name(w: FinanceWorld) 
         assert Decimal(rows[-1]["usd"]) == bill
         assert sum(Decimal(row["usd"]) for row in rows if row["level"] == "group") == bill
     people = {row["person"]: Decimal(row["usd"]) for row in tables[0][:-1]}
-    key = next(key.id for key in w.simulation.organization().api_keys if key.name == "nightly-batch")
+    key = w.simulation.organization().key("nightly-batch").id
     truth = analytics_rows(
         w.simulation,
         "cost",
@@ -140,7 +140,7 @@ def test_by_person_adds_up_to_the_bill_and_shows_nobody_s_name(w: FinanceWorld) 
         for row in truth
         if (row["group"]["actor"] or {}).get("api_key_id") == key
     )
-    assert people[key] == sum(cents) / 100 > 0
+    assert people["nightly-batch"] == sum(cents) / 100 > 0
     assert any(person.startswith("person_") for person in people)
     assert "user_" not in repr(found)
     assert ".example" not in repr(found)

@@ -76,6 +76,7 @@ def test_people_who_are_off_cost_no_request_and_those_shown_by_address_are_so_in
 def assert_panels(w: World) -> None:
     """The dashboard's figures are the report's."""
     truth = analytics_rows(w.simulation, "cost", FIRST, TODAY, "1d", ("actor", "product"))
+    names = {key.id: key.name for key in w.simulation.organization().api_keys}
     cents: dict[str, Decimal] = {}
     for row in truth:
         actor = row["group"]["actor"] or {}
@@ -83,6 +84,7 @@ def assert_panels(w: World) -> None:
             (str(v) for k, v in sorted(actor.items()) if k in ("email_address", "api_key_id")), None
         )
         person = person or actor.get("service_account_id") or "Unattributed"
+        person = names.get(person, person)
         cents[person] = cents.get(person, Decimal(0)) + Decimal(row["cost"]["amount"])
     _, panel = PANELS["people: Who used what, USD"]
     rows = ask(w.es, panel.query, FIRST, NOW, namespace=w.config.namespace).records()

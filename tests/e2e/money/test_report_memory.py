@@ -17,26 +17,42 @@ from anthropic_metrics.cli import app
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.simulator import ADMIN_KEY
 from tests.harness.finance_world import finance_world
-from tests.harness.world import attempt, world
+from tests.harness.world import World, attempt, world
 
 NOW = datetime(2026, 11, 4, 7, 2, tzinfo=UTC)
+_POLLED = ("cost", "usage", "spend")
 REVISED = datetime(2026, 10, 30, tzinfo=UTC)
 
 
-def reported(folder: Path, number: int) -> dict[str, Any]:
-    output = folder / f"{number}.json"
-    arguments = ("report", "--month", "2026-10", "-o", str(output), "--config", str(folder / "config.yaml"))
-    result = CliRunner().invoke(app, arguments)
+def written(folder: Path, output: Path, *arguments: str) -> None:
+    config = ("--config", str(folder / "config.yaml"))
+    result = CliRunner().invoke(app, ["report", "--month", "2026-10", "-o", str(output), *config, *arguments])
     assert result.exit_code == 0, (result.output, result.exception)
+
+
+def reported(folder: Path, number: int, *arguments: str) -> dict[str, Any]:
+    output = folder / f"{number}.json"
+    written(folder, output, *arguments)
     found: dict[str, Any] = json.loads(output.read_text("utf-8"))
     return found
+
+
+def spent_by_key(w: World) -> dict[str, Decimal]:
+    """What the spend stream has of October, by the name of the key."""
+    sums: dict[str, Decimal] = {}
+    for source in w.sources("spend"):
+        spend, key = source["anthropic"]["spend"], source["anthropic"]["api_key"]
+        if source["@timestamp"] < "2026-11" and "amount_exact" in spend:
+            name = key.get("name") or key["id"]
+            sums[name] = sums.get(name, Decimal(0)) + Decimal(spend["amount_exact"])
+    return sums
 
 
 def corrections(body: dict[str, Any]) -> list[dict[str, Any]]:
     return next(table["rows"] for table in body["tables"] if table["title"] == "Corrections")
 
 
-def test_a_second_report_names_the_lines_that_changed_since_the_first(
+def test_report_stream_and_page_have_the_same_figures_and_a_second_report_names_what_changed(
     es: Elasticsearch,
     elasticsearch_url: str,
     namespace: str,
@@ -55,9 +71,13 @@ def test_a_second_report_names_the_lines_that_changed_since_the_first(
         }
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
         monkeypatch.setattr("anthropic_metrics.cli.report.utc_now", w.clock.now)
-        costs = [job for job in agent.organization.whole(agent.sink) if job.poller == "cost"]
-        attempt(agent, costs)
-        first = reported(tmp_path, 1)
+        jobs = [job for job in agent.organization.whole(agent.sink) if job.poller in _POLLED]
+        costs = [job for job in jobs if job.poller == "cost"]
+        attempt(agent, jobs)
+        first = reported(tmp_path, 1, "--by", "key")
+        by_key = spent_by_key(w)
+        page = tmp_path / "october.html"
+        written(tmp_path, page)
         line = {"model": "claude-opus-5-5", "token_type": "output_tokens", "service_tier": "standard"}
         w.simulation.edits.revise_cost(REVISED, factor=2, match=line)
         w.clock.advance(timedelta(hours=1))
@@ -65,6 +85,9 @@ def test_a_second_report_names_the_lines_that_changed_since_the_first(
         second = reported(tmp_path, 2)
         third = reported(tmp_path, 3)
 
+    keys = next(table["rows"] for table in first["tables"] if table["title"] == "By key")
+    assert {row["key"]: Decimal(row["usd"]) for row in keys[:-1]} == by_key
+    assert f"<dd>${Decimal(first['usd']):,.2f}</dd>" in page.read_text("utf-8")
     assert (first["last_report"], corrections(first)) == (None, [])
     assert Decimal(second["last_report"]["usd"]) == Decimal(first["usd"])
     rows = corrections(second)
@@ -87,5 +110,5 @@ def test_a_cluster_that_is_away_costs_the_corrections_and_not_the_report(
 
     assert Decimal(body["usd"]) > 0
     titles = [table["title"] for table in body["tables"]]
-    assert titles == ["By team", "By model", "Budgets", "Movers", "Days"]
+    assert titles == ["By team", "By model", "Budgets", "Token budgets", "Movers", "Days"]
     assert any("Corrections are not known" in note for note in body["notes"])
