@@ -68,7 +68,7 @@ def test_the_part_that_is_not_settled_is_counted_apart() -> None:
     ("texts", "said"),
     [
         (["taem"], "--by: cannot group by this; did you mean team?"),
-        (["colour"], "known are team, workspace, key, model, line, day and tag:NAME"),
+        (["colour"], "known are team, workspace, key, person, model, line, day and tag:NAME"),
         ([f"{TAG}tem"], "--by tag: no workspace has this tag; did you mean team?"),
         (["key,line"], "a line of the bill names neither keys"),
         (["team,line"], "a line of the bill names neither keys"),
