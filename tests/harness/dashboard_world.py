@@ -13,12 +13,17 @@ from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
+from pydantic import SecretStr
 
+from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.config import Backfill, UsageSettings
 from anthropic_metrics.config.budgets import BudgetSettings, old_budgets
+from anthropic_metrics.config.people import PeopleSettings
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kibana.ask import Answer, ask, since
 from anthropic_metrics.kibana.definitions import load_bundle
-from tests.harness.dashboard_truth import BILL_KINDS, USAGE_KINDS, Row, Truth, by, day_of, truth
+from anthropic_metrics.simulator.analytics import Enrolled, Terms
+from tests.harness.dashboard_truth import BILL_KINDS, DAY, USAGE_KINDS, Row, Truth, by, day_of, truth
 from tests.harness.world import World, attempt, world
 
 NOW = datetime(2026, 10, 6, 15, 42, 10, tzinfo=UTC)
@@ -93,8 +98,21 @@ def filled_world(es: Elasticsearch, url: str) -> Iterator[World]:
             w.config = w.config.model_copy(update={"backfill": Backfill(USAGE_DAYS), "budgets": BUDGETS})
             w.clock.advance(LOOKED_BEFORE)
             w.once()
+            _add_people(w)
         es.indices.refresh(index=f"metrics-anthropic_metrics.*-{w.config.namespace}")
         yield w
+
+
+def _add_people(w: World) -> None:
+    """Three days of people that are billed, and three before of which only the Claude Code report knows."""
+    people = PeopleSettings(enabled=True, salt=SecretStr("a salt for tests only, long enough"))
+    config, today = w.config.model_copy(update={"people": people}), day_of(NOW)
+    parts: tuple[tuple[Enrolled, datetime], ...] = (("on", today), ("off", today - 3 * DAY))
+    for enrolled, end in parts:
+        w.server.behaviour.analytics = Terms(enrolled)
+        with Agent(config, clock=w.clock.now) as agent:
+            jobs = agent.organization.older(agent.sink, Range(end - 3 * DAY, end))
+            attempt(agent, [job for job in jobs if job.poller == "people"])
 
 
 def asked(
