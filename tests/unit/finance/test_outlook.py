@@ -64,6 +64,7 @@ def test_each_budget_is_forecast_from_its_own_charges_and_names_the_day_on_which
 
     assert found["lab"].forecast is not None
     assert found["lab"].forecast.expected == pytest.approx(300)
+    assert found["lab"].forecast.days == 80  # from September on, less the partial ones
     assert found["lab"].runs_out == date(2026, 11, 28)
     assert found["all"].forecast is not None
     assert found["all"].forecast.expected == pytest.approx(600)
@@ -88,6 +89,7 @@ def test_tokens_are_forecast_from_usage_which_knows_the_day_that_runs() -> None:
     assert found.used_tokens == 20_500
     assert found.forecast is not None
     assert found.forecast.expected == pytest.approx(30_000)
+    assert found.forecast.days == 51
     assert found.runs_out == date(2026, 11, 25)
 
 
