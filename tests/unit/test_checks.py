@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import json
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 import anthropic_metrics.checks.kibana as kibana_checks
+from anthropic_metrics import checks
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.replies import ApiKey, Workspace
 from anthropic_metrics.checks.admin import AdminFacts, analytics_reports, names
@@ -176,3 +181,27 @@ def test_a_foreign_template_is_one_finding_that_names_every_stream_it_takes() ->
     assert finding.status is Status.failed
     assert all(each.stream in finding.details for each in taken)
     assert "Exclude metrics-anthropic_metrics.*" in finding.cure
+
+
+def test_every_failure_of_the_check_has_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ways(_: Config) -> Iterator[Finding]:
+        yield Finding("one", Status.failed, "the server's words")
+        yield Finding("two", Status.failed, "details", "Do this.")
+        yield Finding("three", Status.warning, "details")
+
+    monkeypatch.setattr(checks, "ways", ways)
+    found = {each.what: each for each in checks.findings(Config(), NOW)}
+    assert all(each.cure for each in found.values() if each.status is Status.failed)
+    assert (found["two"].cure, found["three"].cure) == ("Do this.", "")
+
+
+def test_every_line_of_the_check_stands_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs/troubleshooting.md").read_text("utf-8")
+    listed = page.split("## What `check` says")[1].split("\n## ")[0]
+    for path in Path(checks.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Finding", "attempt", "_way"}:
+                what = node.args[0] if node.args else None
+                if isinstance(what, ast.Constant):
+                    name = re.sub(r"^Way to .*", "Way to …", str(what.value))
+                    assert f"`{name}`" in listed, f"{path.name}: {name}"

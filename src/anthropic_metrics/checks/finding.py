@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from anthropic_metrics.errors import MetricsError
@@ -34,3 +34,10 @@ def attempt(what: str, look: Callable[[], str]) -> Finding:
         return Finding(what, Status.ok, look())
     except MetricsError as error:
         return Finding(what, Status.failed, error.message, error.cure)
+
+
+def cured(finding: Finding) -> Finding:
+    """The finding; a failure that came without a cure gets the one that always holds."""
+    if finding.status is not Status.failed or finding.cure:
+        return finding
+    return replace(finding, cure="The details are the server's own words: act on what they name.")
