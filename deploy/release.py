@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from datetime import UTC, date, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:(a|b|rc)(\d+))?")
+_REPOSITORY = "https://github.com/anthropic-metrics/anthropic-metrics"
 # Each file with the place of its version.
 PLACES = {
     "src/anthropic_metrics/__init__.py": r'(?<=__version__ = ")[^"]+',
@@ -34,9 +36,23 @@ def released(root: Path, version: str, today: date) -> None:
     head, rest = changelog.split("## [Unreleased]\n", 1)
     if not rest.split("\n## [", 1)[0].strip():
         raise ValueError("CHANGELOG.md has nothing under Unreleased")
-    _write(root, "CHANGELOG.md", f"{head}## [Unreleased]\n\n## [{version}] - {today.isoformat()}\n{rest}")
+    dated = f"{head}## [Unreleased]\n\n## [{version}] - {today.isoformat()}\n{rest}"
+    _write(root, "CHANGELOG.md", _linked(dated))
     for path, place in PLACES.items():
         _write(root, path, re.sub(place, version, _read(root, path), flags=re.MULTILINE))
+
+
+def _linked(changelog: str) -> str:
+    """The changelog with a link for each version at its end: what changed since the one before."""
+    text = re.sub(r"^\[[^\]]+\]: \S+\n", "", changelog, flags=re.MULTILINE).rstrip()
+    versions = re.findall(r"^## \[(\d[^\]]*)\]", text, re.MULTILINE)
+    links = [f"[Unreleased]: {_REPOSITORY}/compare/v{versions[0]}...HEAD"]
+    links += [
+        f"[{newer}]: {_REPOSITORY}/compare/v{older}...v{newer}"
+        for newer, older in itertools.pairwise(versions)
+    ]
+    links.append(f"[{versions[-1]}]: {_REPOSITORY}/releases/tag/v{versions[-1]}")
+    return "\n".join([text, "", *links, ""])
 
 
 def _order(version: str) -> tuple[int, int, int, str, int]:

@@ -15,6 +15,7 @@ from deploy.release import PLACES, released
 from hatch_build import absolute
 
 ROOT = Path(__file__).parents[2]
+REPOSITORY = "https://github.com/anthropic-metrics/anthropic-metrics"
 TODAY = date(2026, 12, 1)
 
 
@@ -32,7 +33,23 @@ def test_a_release_sets_its_version_everywhere_and_dates_the_changelog(copy: Pat
     for path, place in PLACES.items():
         assert set(re.findall(place, (copy / path).read_text(), re.MULTILINE)) == {"9.8.7"}, path
     assert (copy / "CHANGELOG.md").read_text() == (
-        "# Changelog\n\n## [Unreleased]\n\n## [9.8.7] - 2026-12-01\n\n### Added\n- A thing.\n"
+        "# Changelog\n\n## [Unreleased]\n\n## [9.8.7] - 2026-12-01\n\n### Added\n- A thing.\n\n"
+        f"[Unreleased]: {REPOSITORY}/compare/v9.8.7...HEAD\n[9.8.7]: {REPOSITORY}/releases/tag/v9.8.7\n"
+    )
+
+
+def test_each_version_of_the_changelog_links_what_changed_since_the_one_before(copy: Path) -> None:
+    released(copy, "9.0.0", TODAY)
+    text = (copy / "CHANGELOG.md").read_text().replace("[Unreleased]\n", "[Unreleased]\n\n- More.\n", 1)
+    (copy / "CHANGELOG.md").write_text(text)
+    released(copy, "9.1.0", TODAY)
+    assert (
+        (copy / "CHANGELOG.md")
+        .read_text()
+        .endswith(
+            f"- A thing.\n\n[Unreleased]: {REPOSITORY}/compare/v9.1.0...HEAD\n"
+            f"[9.1.0]: {REPOSITORY}/compare/v9.0.0...v9.1.0\n[9.0.0]: {REPOSITORY}/releases/tag/v9.0.0\n"
+        )
     )
 
 
