@@ -114,6 +114,14 @@ def test_a_width_is_one_type() -> None:
     assert says(r'Literal\[.*"1m".*\]') == {"kernel.ranges"}
 
 
+def test_an_interval_is_one_type() -> None:
+    assert says(r"class \w*(Range|Span|Interval)\b(?!\()") == {"kernel.ranges"}
+
+
+def test_the_key_of_a_limit_group_is_made_in_one_place() -> None:
+    assert says(r"join\(sorted\(models\)\)") == {"limits.groups"}
+
+
 def test_names_of_data_streams_are_made_in_one_place() -> None:
     assert says(r'f"metrics-\{') <= {"kernel.datasets"}
 
