@@ -38,9 +38,9 @@ class Runtime:
         self.elasticsearch = connect(config.elasticsearch)
         self.store = Streams(self.elasticsearch, stop=stop)
         self.ask = ElasticQuestions(self.elasticsearch)
-        labels = ["", *(each.label for each in config.each() if each.label)]
+        labels = ["", *(settings.label for settings in config.each() if settings.label)]
         self.metrics = {label: Metrics.create(process=not label) for label in labels}
-        self.registry = combined({label: each.registry for label, each in self.metrics.items()})
+        self.registry = combined({label: settings.registry for label, settings in self.metrics.items()})
         self._clock = clock
         self._monotonic = monotonic
         self._owners: dict[str, str] = {}
@@ -92,7 +92,7 @@ class AllHealth:
     """The health of several organizations in one view; of one it is that organization's own."""
 
     def __init__(self, health: Mapping[str, Health]) -> None:
-        self._health = {label: each for label, each in health.items() if each.pollers or len(health) == 1}
+        self._health = {label: own for label, own in health.items() if own.pollers or len(health) == 1}
 
     @property
     def _is_one(self) -> bool:

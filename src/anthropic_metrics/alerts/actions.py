@@ -41,12 +41,12 @@ def connector_types(kibana: KibanaClient, connectors: Iterable[str]) -> dict[str
 
 def rule_actions(rule: Rule, types: dict[str, str], settings: AlertSettings) -> list[Body]:
     """The actions of all connectors. Raises ConfigError for a type that needs more than a message."""
-    found: list[Body] = []
+    bodies: list[Body] = []
     for connector, kind in types.items():
         fired = _params(kind, connector, rule, settings, over=False)
         recovered = _params(kind, connector, rule, settings, over=True)
-        found += actions(rule, connector, fired, recovered)
-    return found
+        bodies += actions(rule, connector, fired, recovered)
+    return bodies
 
 
 def _params(kind: str, connector: str, rule: Rule, settings: AlertSettings, *, over: bool) -> Body:

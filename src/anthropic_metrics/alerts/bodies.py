@@ -78,7 +78,7 @@ def update_body(created: Body) -> Body:
 def digest(body: Body) -> str:
     """Of all that a user could change and the agent would overwrite; also of what Kibana answers."""
     params = body.get("params") or {}
-    kept = {
+    said = {
         "name": body.get("name"),
         "tags": sorted(tag for tag in body.get("tags", ()) if not tag.startswith(_DIGEST_TAG)),
         "schedule": (body.get("schedule") or {}).get("interval"),
@@ -86,15 +86,16 @@ def digest(body: Body) -> str:
         "params": {name: params.get(name) for name in ("timeWindowSize", "timeWindowUnit", "groupBy")},
         "delay": (body.get("alert_delay") or {}).get("active"),
         "actions": [
-            [each.get("id"), each.get("group"), each.get("params")] for each in body.get("actions", ())
+            [action.get("id"), action.get("group"), action.get("params")]
+            for action in body.get("actions", ())
         ],
     }
-    return digests.hex_digest(json.dumps(kept, sort_keys=True), size=6)
+    return digests.hex_digest(json.dumps(said, sort_keys=True), size=6)
 
 
-def is_untouched(found: Body) -> bool:
+def is_untouched(stored: Body) -> bool:
     """Whether a rule that Kibana holds is as the agent wrote it."""
-    return _DIGEST_TAG + digest(found) in found.get("tags", ())
+    return _DIGEST_TAG + digest(stored) in stored.get("tags", ())
 
 
 def template(rule: Rule, namespace: str) -> Body:

@@ -73,12 +73,12 @@ def alerts(rule: Rule, answer: Iterable[Row]) -> list[Alert]:
     return list(made.values())
 
 
-def turn(active: Iterable[str], found: Sequence[Alert]) -> Turn:
+def turn(active: Iterable[str], alerts: Sequence[Alert]) -> Turn:
     """Compare a run with the ids that were active before it."""
     before = set(active)
-    now = {alert.id for alert in found}
+    now = {alert.id for alert in alerts}
     return Turn(
-        new=[alert for alert in found if alert.id not in before],
-        ongoing=[alert for alert in found if alert.id in before],
+        new=[alert for alert in alerts if alert.id not in before],
+        ongoing=[alert for alert in alerts if alert.id in before],
         recovered=sorted(before - now),
     )

@@ -25,11 +25,11 @@ OLDER: Version = OLDEST_ELASTIC
 def documented() -> dict[str, str]:
     """Path and text of each file, for the default configuration."""
     config = Config()
-    found = {}
+    bodies = {}
     for rule in every_rule(config):
         for folder, version in ((FOLDER, NEWEST), (f"{FOLDER}/older", OLDER)):
-            found[f"{folder}/{rule.key}.json"] = pretty(create_body(rule, config.namespace, version))
-    return found
+            bodies[f"{folder}/{rule.key}.json"] = pretty(create_body(rule, config.namespace, version))
+    return bodies
 
 
 def exported(config: Config, version: Version) -> dict[str, str]:

@@ -80,18 +80,18 @@ def plan_install(
             "This Kibana is too old for the rules.", cure=f"Use Kibana {OLDEST_TEXT} or newer."
         )
     types = connector_types(kibana, config.alerts.connectors)
-    held = {found["id"]: found for found in _ours(kibana, config.namespace)}
+    stored_rules = {stored["id"]: stored for stored in _ours(kibana, config.namespace)}
     changes = []
     for rule in rules(config):
         identity = rule_id(rule, config.namespace)
         body = create_body(rule, config.namespace, version, rule_actions(rule, types, config.alerts))
-        found = held.pop(identity, None) or _get(kibana, identity)
-        if found is None:
+        stored = stored_rules.pop(identity, None) or _get(kibana, identity)
+        if stored is None:
             changes.append(_creation(identity, body, *judge(rule)))
         else:
-            changes.append(_change(body, found, default=has_default(rule, config), overwrite=overwrite))
+            changes.append(_change(body, stored, default=has_default(rule, config), overwrite=overwrite))
     off = [Change("off", rule.name, why) for rule, why in left_out(config)]
-    return [*changes, *off, *(_removal(found, overwrite=overwrite) for found in held.values())]
+    return [*changes, *off, *(_removal(stored, overwrite=overwrite) for stored in stored_rules.values())]
 
 
 def install_rules(config: Config, es: Client, now: datetime, *, dry_run: bool) -> list[Step]:
@@ -116,7 +116,7 @@ def _step(change: Change, *, dry_run: bool) -> Step:
 
 def plan_uninstall(kibana: KibanaClient, config: Config) -> list[Change]:
     """Delete every rule of ours of this namespace, changed or not."""
-    return [_delete(found["id"], found["name"], "") for found in _ours(kibana, config.namespace)]
+    return [_delete(stored["id"], stored["name"], "") for stored in _ours(kibana, config.namespace)]
 
 
 def apply(kibana: KibanaClient, changes: list[Change]) -> None:
@@ -142,15 +142,15 @@ def _creation(identity: str, body: Body, count: int, said: str) -> Change:
     return Change("create", str(body["name"]), said, (Request("POST", _path(identity), body),))
 
 
-def _change(body: Body, found: Body, *, default: bool, overwrite: bool) -> Change:
-    path, name = _path(found["id"]), str(body["name"])
-    if not is_untouched(found) and not overwrite:
+def _change(body: Body, stored: Body, *, default: bool, overwrite: bool) -> Change:
+    path, name = _path(stored["id"]), str(body["name"])
+    if not is_untouched(stored) and not overwrite:
         return Change("keep", name, "changed in Kibana; --overwrite puts it back")
-    waits = DISABLED_TAG in found.get("tags", ()) and not found.get("enabled")
+    waits = DISABLED_TAG in stored.get("tags", ()) and not stored.get("enabled")
     if waits and default:
         body = {**body, "tags": [*body["tags"], DISABLED_TAG]}
     said = "disabled: its threshold is still the default; see `alerts suggest`" if waits and default else ""
-    if found.get("tags") == body["tags"] and is_untouched(found):
+    if stored.get("tags") == body["tags"] and is_untouched(stored):
         return Change("unchanged", name, said)
     requests = [Request("PUT", path, update_body(body))]
     if waits and not default:
@@ -159,10 +159,10 @@ def _change(body: Body, found: Body, *, default: bool, overwrite: bool) -> Chang
     return Change("update", name, said, tuple(requests))
 
 
-def _removal(found: Body, *, overwrite: bool) -> Change:
-    if is_untouched(found) or overwrite:
-        return _delete(found["id"], found["name"], "not in the configuration any more")
-    return Change("keep", found["name"], "not in the configuration any more, but changed in Kibana")
+def _removal(stored: Body, *, overwrite: bool) -> Change:
+    if is_untouched(stored) or overwrite:
+        return _delete(stored["id"], stored["name"], "not in the configuration any more")
+    return Change("keep", stored["name"], "not in the configuration any more, but changed in Kibana")
 
 
 def _delete(identity: str, name: str, detail: str) -> Change:
@@ -176,12 +176,12 @@ def _path(identity: str) -> str:
 def _get(kibana: KibanaClient, identity: str) -> Body | None:
     """A rule whose tags a user took away is found by its id."""
     try:
-        found: Body = kibana.request("GET", _path(identity))
+        stored: Body = kibana.request("GET", _path(identity))
     except BadRequest as error:
         if error.status != 404:
             raise
         return None
-    return found
+    return stored
 
 
 def _ours(kibana: KibanaClient, namespace: str) -> Iterator[Body]:

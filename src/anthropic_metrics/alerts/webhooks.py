@@ -38,8 +38,8 @@ def webhooks(settings: AlertSettings) -> list[Webhook]:
         *(("json", secret.get_secret_value()) for secret in settings.webhooks),
         *(("slack", secret.get_secret_value()) for secret in settings.slack_webhooks),
     ]
-    found = (Webhook(hex_digest(f"{kind} {url}", size=6), url, kind) for kind, url in pairs)
-    return list({webhook.name: webhook for webhook in found}.values())
+    named = (Webhook(hex_digest(f"{kind} {url}", size=6), url, kind) for kind, url in pairs)
+    return list({webhook.name: webhook for webhook in named}.values())
 
 
 class Poster:

@@ -37,17 +37,23 @@ def audit_spend(
     if not (documents.documents_here or documents.documents_there):
         return []
     sums = Audited(f"{stream} adds up to the bill", window, _UNIT)
-    for each in additions(computation, stream, window):
+    for addition in additions(computation, stream, window):
         sums.documents_here += 1
         sums.documents_there += 1
-        sums.total_here += each.spent
-        sums.total_there += each.billed
-        if not each.equal:
-            sums.differences.append(_unequal(stream, each))
+        sums.total_here += addition.spent
+        sums.total_there += addition.billed
+        if not addition.equal:
+            sums.differences.append(_unequal(stream, addition))
     return [documents, sums] if sums.documents_there else [documents]
 
 
-def _unequal(stream: str, each: Addition) -> Difference:
-    whose = "analytics report" if each.report else f"workspace_id={each.workspace}" if each.workspace else ""
-    fields = {"amount_exact": (each.spent, each.billed)}
-    return Difference("unequal", stream, "", each.day.isoformat(), whose, fields)
+def _unequal(stream: str, addition: Addition) -> Difference:
+    whose = (
+        "analytics report"
+        if addition.report
+        else f"workspace_id={addition.workspace}"
+        if addition.workspace
+        else ""
+    )
+    fields = {"amount_exact": (addition.spent, addition.billed)}
+    return Difference("unequal", stream, "", addition.day.isoformat(), whose, fields)

@@ -81,10 +81,12 @@ class Boards:
 
     def all(self, organization: str | None = None) -> Body | None:
         """Every budget with the age of the figures; None before the first pass of any organization."""
-        found = [(label, board.all()) for label, board in self._chosen(organization)]
-        if all(body is None for _, body in found):
+        bodies = [(label, board.all()) for label, board in self._chosen(organization)]
+        if all(body is None for _, body in bodies):
             return None
-        return {"budgets": [_of(label) | each for label, body in found if body for each in body["budgets"]]}
+        return {
+            "budgets": [_of(label) | budget for label, body in bodies if body for budget in body["budgets"]]
+        }
 
     def owners(self, name: str, organization: str | None = None) -> list[str]:
         """The labels of the organizations that have this budget."""
@@ -119,8 +121,8 @@ def budget_body(state: BudgetState) -> Body:
         "for": state.whose,
         "unit": state.unit,
         "period": state.budget.period,
-        "period_start": iso(state.span.start.astimezone(UTC)),
-        "period_end": iso(state.span.end.astimezone(UTC)),
+        "period_start": iso(state.time_range.start.astimezone(UTC)),
+        "period_end": iso(state.time_range.end.astimezone(UTC)),
         "limit": _number(state.limit),
         "spent": _number(state.spent) if known else None,
         "left": _number(state.left) if known else None,

@@ -26,7 +26,7 @@ def budget_documents(
     for state in states:
         document = agent_document(
             ACTION,
-            at=state.span.start,
+            at=state.time_range.start,
             now=now,
             namespace=namespace,
             organization=names.organization,
@@ -38,7 +38,7 @@ def budget_documents(
             "period": state.budget.period,
             "name": state.name,
         }
-        yield prepare(document_id(names.organization_id, AGENT, state.span.start, dimensions), document)
+        yield prepare(document_id(names.organization_id, AGENT, state.time_range.start, dimensions), document)
 
 
 def _shared(state: BudgetState, names: Names) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _fields(state: BudgetState) -> dict[str, Any]:
         "name": state.name,
         "whose": state.whose,
         "period": budget.period,
-        "period_end": state.span.end,
+        "period_end": state.time_range.end,
         f"limit_{unit}": _double(state.limit),
         "state": state.state,
         "read_only": state.read_only,

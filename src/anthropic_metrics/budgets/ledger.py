@@ -32,7 +32,7 @@ class DaySum:
     estimated: Decimal = Decimal(0)
 
     @property
-    def whole(self) -> Decimal:
+    def total(self) -> Decimal:
         """Both together."""
         return self.settled + self.estimated
 
@@ -74,19 +74,21 @@ class Ledger:
         """Make all that was acknowledged visible to `days`."""
         self.ask.refresh(self.stream)
 
-    def days(self, terms: Terms, span: Range, *, tokens: bool = False) -> Days:
-        """Per UTC day of `span` that has documents what those with `terms` add up to."""
+    def days(self, terms: Terms, time_range: Range, *, tokens: bool = False) -> Days:
+        """Per UTC day of `time_range` that has documents what those with `terms` add up to."""
         if self.from_spend:
             field = f"anthropic.spend.{'total_tokens' if tokens else 'amount_usd'}"
             by = "anthropic.spend.basis"
         else:
             # One value in every document: all of them count as settled or not by their day.
             field, by = "anthropic.cost.amount_usd", "organization.id"
-        found = self.ask.amounts(self.stream, self.organization_id, span, DAY, by, field, terms=terms)
-        return {day_of(start): _sum(parts) for start, parts in found.items()}
+        amounts = self.ask.amounts(self.stream, self.organization_id, time_range, DAY, by, field, terms=terms)
+        return {day_of(start): _sum(parts) for start, parts in amounts.items()}
 
 
 def _sum(parts: Mapping[str, float]) -> DaySum:
     estimated = Decimal(repr(parts.get(_ESTIMATED, 0.0)))
-    settled = sum((Decimal(repr(each)) for basis, each in parts.items() if basis != _ESTIMATED), Decimal(0))
+    settled = sum(
+        (Decimal(repr(amount)) for basis, amount in parts.items() if basis != _ESTIMATED), Decimal(0)
+    )
     return DaySum(settled.quantize(_DIGITS), estimated.quantize(_DIGITS))

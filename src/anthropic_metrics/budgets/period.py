@@ -23,6 +23,6 @@ def period_of(moment: datetime, period: BudgetPeriod) -> Range:
             return Range(start, following)
 
 
-def label(span: Range, period: BudgetPeriod) -> str:
+def label(time_range: Range, period: BudgetPeriod) -> str:
     """The period as alerts and tables name it: `2026-11`, or its first day."""
-    return f"{span.start:%Y-%m}" if period == "monthly" else f"{span.start:%Y-%m-%d}"
+    return f"{time_range.start:%Y-%m}" if period == "monthly" else f"{time_range.start:%Y-%m-%d}"

@@ -33,7 +33,7 @@ class BudgetState:
     """
 
     budget: BudgetSettings
-    span: Range
+    time_range: Range
     at: datetime
     settled: Decimal = Decimal(0)
     estimated: Decimal = Decimal(0)
@@ -58,7 +58,7 @@ class BudgetState:
     @property
     def label(self) -> str:
         """The period's name."""
-        return label(self.span, self.budget.period)
+        return label(self.time_range, self.budget.period)
 
     @property
     def limit(self) -> Decimal:
@@ -100,9 +100,9 @@ class BudgetState:
 
 def history_of(budget: BudgetSettings, now: datetime) -> Range:
     """The whole UTC days that `budget_state` needs."""
-    span = period_of(now, budget.period)
+    time_range = period_of(now, budget.period)
     today = day_start(day_of(now))
-    return Range(min(span.start, today - HISTORY), today + DAY)
+    return Range(min(time_range.start, today - HISTORY), today + DAY)
 
 
 def budget_state(
@@ -119,14 +119,14 @@ def budget_state(
     `running`: the days come from the spend stream, which has today's hours. Else they are the bill's, whose
     last two days are partial: those count as not settled, and the forecast begins with them.
     """
-    span, today = period_of(now, budget.period), day_of(now)
+    time_range, today = period_of(now, budget.period), day_of(now)
     if not running:
-        days = {day: _unsettled(day, found, now, settle_after) for day, found in days.items()}
-    inside = [found for day, found in days.items() if span.start <= day_start(day) < span.end]
-    settled = sum((found.settled for found in inside), Decimal(0))
-    estimated = sum((found.estimated for found in inside), Decimal(0))
-    end = day_of(span.end)
-    amounts = {day: float(found.whole) for day, found in days.items()}
+        days = {day: _unsettled(day, sums, now, settle_after) for day, sums in days.items()}
+    inside = [sums for day, sums in days.items() if time_range.start <= day_start(day) < time_range.end]
+    settled = sum((sums.settled for sums in inside), Decimal(0))
+    estimated = sum((sums.estimated for sums in inside), Decimal(0))
+    end = day_of(time_range.end)
+    amounts = {day: float(sums.total) for day, sums in days.items()}
     seen: Forecast | None = None
     if running:
         passed = (now - day_start(today)) / DAY
@@ -134,12 +134,14 @@ def budget_state(
             amounts, Today(today, amounts.get(today, 0.0), passed), float(settled + estimated), today, end
         )
     else:
-        first = max(today - DAY, day_of(span.start))
-        whole = sum(amount for day, amount in amounts.items() if day_of(span.start) <= day < first)
-        seen = forecast(amounts, None, whole, first, end)
+        first = max(today - DAY, day_of(time_range.start))
+        before_today = sum(
+            amount for day, amount in amounts.items() if day_of(time_range.start) <= day < first
+        )
+        seen = forecast(amounts, None, before_today, first, end)
     return BudgetState(
         budget,
-        span,
+        time_range,
         now,
         settled,
         estimated,
@@ -155,10 +157,10 @@ def unknown_state(budget: BudgetSettings, now: datetime, problem: str) -> Budget
     return BudgetState(budget, period_of(now, budget.period), now, problem=problem)
 
 
-def _unsettled(day: date, found: DaySum, now: datetime, settle_after: timedelta) -> DaySum:
+def _unsettled(day: date, day_sum: DaySum, now: datetime, settle_after: timedelta) -> DaySum:
     """A day of the bill, as an estimate while it may still be revised."""
-    whole = found.whole
-    return DaySum(whole) if ended_long_enough(day, now, settle_after) else DaySum(Decimal(0), whole)
+    amount = day_sum.total
+    return DaySum(amount) if ended_long_enough(day, now, settle_after) else DaySum(Decimal(0), amount)
 
 
 def _burn(days: Days, before: date) -> Decimal | None:
@@ -167,5 +169,5 @@ def _burn(days: Days, before: date) -> Decimal | None:
     if not earlier:
         return None
     count = min(_BURN_DAYS, (before - min(earlier)).days)
-    total = sum((days.get(before - n * DAY, _NOTHING).whole for n in range(1, count + 1)), Decimal(0))
+    total = sum((days.get(before - n * DAY, _NOTHING).total for n in range(1, count + 1)), Decimal(0))
     return (total / count).quantize(Decimal("0.000001"))

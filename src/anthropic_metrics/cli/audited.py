@@ -54,12 +54,16 @@ LISTED = 50  # the first say what is wrong; the rest are counted
 
 def audit_answer(report: Report) -> Answer:
     """Tables of what was compared, by month, what differs and who else writes; exit code 1 unless equal."""
-    found = [each for result in report.compared for each in result.differences]
+    differences = [difference for result in report.compared for difference in result.differences]
     tables = [AUDIT.table(list(_streams(report)))]
     if months := list(_months(report)):
         tables.append(MONTHS.table(months, title="Costs by month"))
-    if found:
-        tables.append(DIFFERENCES.table([_row(each) for each in found], title="Differences", most=LISTED))
+    if differences:
+        tables.append(
+            DIFFERENCES.table(
+                [_row(difference) for difference in differences], title="Differences", most=LISTED
+            )
+        )
     if others := list(_others(report)):
         tables.append(OTHERS.table(others, title="Written by others"))
     notes = [f"{stream} was not compared: {why}." for stream, why in report.not_compared.items()]
@@ -84,8 +88,8 @@ def _streams(report: Report) -> Iterator[tuple[object, ...]]:
 def _months(report: Report) -> Iterator[tuple[object, ...]]:
     for result in report.compared:
         for month, (here, there) in sorted(result.months.items()):
-            whole = _is_whole(month, result.window)
-            yield month, result.stream, here, there, here - there or Decimal(0), whole
+            is_complete = _is_whole(month, result.window)
+            yield month, result.stream, here, there, here - there or Decimal(0), is_complete
 
 
 def _is_whole(month: str, window: Range) -> bool:
@@ -95,16 +99,23 @@ def _is_whole(month: str, window: Range) -> bool:
     return window.start <= first and following <= window.end
 
 
-def _row(each: Difference) -> tuple[object, ...]:
-    fields = "; ".join(f"{name} {here} (API: {there})" for name, (here, there) in each.fields.items())
-    return each.stream, each.bucket, each.kind, each.dimensions, fields, each.document_id
+def _row(difference: Difference) -> tuple[object, ...]:
+    fields = "; ".join(f"{name} {here} (API: {there})" for name, (here, there) in difference.fields.items())
+    return (
+        difference.stream,
+        difference.bucket,
+        difference.kind,
+        difference.dimensions,
+        fields,
+        difference.document_id,
+    )
 
 
 def _others(report: Report) -> Iterator[tuple[object, ...]]:
-    for stream, held in report.others.items():
-        for share in held.foreign:
+    for stream, contents in report.others.items():
+        for share in contents.foreign:
             yield stream, "another shipper", share.name, share.documents
-        for share in held.organizations:
+        for share in contents.organizations:
             yield stream, "another organization", share.name, share.documents
 
 
@@ -112,11 +123,11 @@ def _problems(report: Report) -> Iterator[str]:
     for result in report.compared:
         if result.refused:
             yield f"{result.stream}: {result.refused}"
-    for stream, held in report.others.items():
-        if held.foreign:
-            owners = ", ".join(share.name for share in held.foreign)
+    for stream, contents in report.others.items():
+        if contents.foreign:
+            owners = ", ".join(share.name for share in contents.foreign)
             yield (
-                f"{stream} holds {held.foreign_documents:,} documents of {owners}: stop that shipper "
+                f"{stream} holds {contents.foreign_documents:,} documents of {owners}: stop that shipper "
                 f"({page('migration.md')} says how, and how to delete them)."
             )
     for stream, strays in report.strays.items():

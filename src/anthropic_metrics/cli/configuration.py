@@ -53,10 +53,10 @@ def validate(config: ConfigOption = None) -> Answer:
     Exit code 2 names everything that is wrong.
     """
     settings, origins = load_with_origins(config)
-    given = [settings.elasticsearch.secret(), settings.kibana.secret()]
+    secrets = [settings.elasticsearch.secret(), settings.kibana.secret()]
     if settings.anthropic.admin_key or settings.anthropic.admin_key_file:
-        given.append(settings.anthropic.secret())
-    for secret in given:
+        secrets.append(settings.anthropic.secret())
+    for secret in secrets:
         if secret is not None:
             secret.get()
     rows = [(origin, "valid") for origin in sorted(set(origins.values()))] or [("defaults", "valid")]
@@ -97,4 +97,4 @@ def _shown(key: Key, value: Any) -> str | None:
 
 
 def _origin(key: Key, origins: dict[Key, str]) -> str:
-    return next((origin for given, origin in origins.items() if given[: len(key)] == key), "default")
+    return next((origin for path, origin in origins.items() if path[: len(key)] == key), "default")

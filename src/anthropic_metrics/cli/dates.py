@@ -20,14 +20,14 @@ def moment(text: str, option: str, now: datetime) -> datetime:
 
     Raises ConfigError that names the option and what is allowed.
     """
-    given = text.strip()
-    found = _word(given, now) or _length(given, now, option) or _instant(given)
-    if found is None:
+    words = text.strip()
+    parsed = _word(words, now) or _length(words, now, option) or _instant(words)
+    if parsed is None:
         shown = quoted(text, near=WORDS) or "the value"
         raise ConfigError(f"{option}: {shown} is not a date; write {DATES.format(words=', '.join(WORDS))}")
-    if not EARLIEST <= found <= LATEST:
+    if not EARLIEST <= parsed <= LATEST:
         raise ConfigError(f"{option}: must lie between {EARLIEST:%Y-%m-%d} and {LATEST:%Y-%m-%d}")
-    return found
+    return parsed
 
 
 def _length(text: str, now: datetime, option: str) -> datetime | None:

@@ -103,16 +103,16 @@ def wrap(text: str, width: int) -> list[str]:
     """`text` broken between words into lines of at most `width` cells; a longer word is left whole."""
     if cell_len(text) <= width:
         return [text]
-    found: list[str] = []
+    lines: list[str] = []
     line = ""
     for word in text.split():
         longer = f"{line} {word}" if line else word
         if line and cell_len(longer) > width:
-            found.append(line)
+            lines.append(line)
             line = word
         else:
             line = longer
-    return [*found, line]
+    return [*lines, line]
 
 
 def _blocks(table: Table, cells: Sequence[Sequence[str]], width: int) -> Iterator[Line]:

@@ -40,7 +40,7 @@ def commands() -> Iterator[tuple[str, Any]]:
         if inner is None:
             yield name, command
         else:
-            yield from ((f"{name} {below}", each) for below, each in inner.items())
+            yield from ((f"{name} {below}", command) for below, command in inner.items())
 
 
 def reference() -> str:
@@ -74,8 +74,8 @@ def _option(parameter: Any) -> str:
 
 
 def _value(parameter: Any) -> str:
-    given = parameter.type_descriptor.annotation
-    kind = next(iter(get_args(given)), given)
+    annotation = parameter.type_descriptor.annotation
+    kind = next(iter(get_args(annotation)), annotation)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return ", ".join(f"`{member.value}`" for member in kind)
     return {int: "number", Path: "path"}.get(kind, "text")

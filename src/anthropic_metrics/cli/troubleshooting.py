@@ -38,7 +38,7 @@ def messages() -> dict[str, dict[str, str]]:
     """By area, each message that is raised with a cure, `…` for what depends on the case, and its cure."""
     modules = {path: ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
     everywhere = {name: text for module in modules.values() for name, text in _constants(module)}
-    found: dict[str, dict[str, str]] = {}
+    by_area: dict[str, dict[str, str]] = {}
     for path, module in modules.items():
         area = _AREAS.get(path.relative_to(PACKAGE).parts[0], _OTHER)
         constants = everywhere | dict(_constants(module))
@@ -48,8 +48,8 @@ def messages() -> dict[str, dict[str, str]]:
                 continue
             message = _text(node.args[0], constants)
             if re.search(r"\w{3}", message.replace(LEFT_OUT, "")):
-                found.setdefault(area, {})[message] = _text(cure, constants)
-    return found
+                by_area.setdefault(area, {})[message] = _text(cure, constants)
+    return by_area
 
 
 def _raised(node: ast.AST) -> ast.expr | None:
@@ -104,11 +104,11 @@ def anchor(message: str) -> str:
 
 def forms() -> str:
     """`messages.json`: each anchor with its message. Raises ValueError for two messages with one anchor."""
-    found: dict[str, str] = {}
+    by_anchor: dict[str, str] = {}
     for message in sorted(message for by_message in messages().values() for message in by_message):
-        if found.setdefault(anchor(message), message) != message:
-            raise ValueError(f"two messages begin alike: {found[anchor(message)]} {message}")
-    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+        if by_anchor.setdefault(anchor(message), message) != message:
+            raise ValueError(f"two messages begin alike: {by_anchor[anchor(message)]} {message}")
+    return json.dumps(by_anchor, indent=1, ensure_ascii=False) + "\n"
 
 
 def _plain(text: str) -> str:

@@ -37,11 +37,11 @@ Sums = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The coarse buckets of `span` that differ, and by how much in each number."""
+    """The coarse buckets of `time_range` that differ, and by how much in each number."""
 
     fine: str
     coarse: str
-    span: Range
+    time_range: Range
     buckets: int
     differing: Mapping[datetime, Sums]
 
@@ -77,7 +77,7 @@ def comparable(fine: View, coarse: View, now: datetime) -> Range | None:
     return Range(start, end) if start < end else None
 
 
-def compare(ask: Questions, fine: View, coarse: View, organization_id: str, span: Range) -> Comparison:
+def compare(ask: Questions, fine: View, coarse: View, organization_id: str, time_range: Range) -> Comparison:
     """Add both streams up by the buckets of the coarse one.
 
     A bucket with a document marked as missing is left out: the other grain may have deleted its own already.
@@ -85,30 +85,31 @@ def compare(ask: Questions, fine: View, coarse: View, organization_id: str, span
     step, views = WIDTHS[coarse.width], (fine, coarse)
     ask.refresh(fine.stream, coarse.stream)
     sums = [
-        ask.sums(view.stream, organization_id, span, step, USAGE_NUMBERS, terms=view.terms) for view in views
+        ask.sums(view.stream, organization_id, time_range, step, USAGE_NUMBERS, terms=view.terms)
+        for view in views
     ]
     differing = compared(*sums)
     if differing:
         for view in views:
-            for waiting in ask.windows(view.stream, organization_id, span, step, missing=True):
+            for waiting in ask.windows(view.stream, organization_id, time_range, step, missing=True):
                 differing.pop(waiting, None)
-    buckets = (span.end - span.start) // step
-    return Comparison(fine.stream, coarse.stream, span, buckets, differing)
+    buckets = (time_range.end - time_range.start) // step
+    return Comparison(fine.stream, coarse.stream, time_range, buckets, differing)
 
 
-def check_document(found: Comparison, names: Names, namespace: str, now: datetime) -> Prepared:
+def check_document(comparison: Comparison, names: Names, namespace: str, now: datetime) -> Prepared:
     """What a check found, for the agent stream; a failure if anything differs."""
-    first = min(found.differing, default=None)
+    first = min(comparison.differing, default=None)
     grain_check = {
-        "fine": found.fine,
-        "coarse": found.coarse,
-        "window_start": found.span.start,
-        "window_end": found.span.end,
-        "buckets": found.buckets,
-        "differing_buckets": len(found.differing),
-        "difference": min(found.difference, LARGEST_LONG),
+        "fine": comparison.fine,
+        "coarse": comparison.coarse,
+        "window_start": comparison.time_range.start,
+        "window_end": comparison.time_range.end,
+        "buckets": comparison.buckets,
+        "differing_buckets": len(comparison.differing),
+        "difference": min(comparison.difference, LARGEST_LONG),
         "first_differing": first,
-        "differing_fields": found.fields or None,
+        "differing_fields": comparison.fields or None,
     }
     document = agent_document(
         "grain_check",
@@ -117,9 +118,9 @@ def check_document(found: Comparison, names: Names, namespace: str, now: datetim
         namespace=namespace,
         organization=names.organization,
         anthropic={"grain_check": grain_check},
-        event={"outcome": "failure" if found.differing else "success"},
+        event={"outcome": "failure" if comparison.differing else "success"},
     )
-    key = f"grain_check {names.organization_id} {found.fine} {found.coarse} {now.isoformat()}"
+    key = f"grain_check {names.organization_id} {comparison.fine} {comparison.coarse} {now.isoformat()}"
     return prepare(hex_digest(key), document)
 
 
@@ -162,37 +163,39 @@ class GrainCheck:
 
         def run(tally: Tally) -> Range | None:
             now = self._clock()
-            span = comparable(fine, coarse, now)
-            if span is not None:
-                self._check(sink, span, now, tally)
-            return span
+            time_range = comparable(fine, coarse, now)
+            if time_range is not None:
+                self._check(sink, time_range, now, tally)
+            return time_range
 
         name = f"{fine.dataset} adds up to {coarse.dataset}"
         after = f"{fine.dataset} sweep"
         return Job(name, self.only, self.stream, SWEEP_EVERY, run, Kind.sweep, after)
 
-    def _check(self, sink: Sink, span: Range, now: datetime, tally: Tally) -> None:
+    def _check(self, sink: Sink, time_range: Range, now: datetime, tally: Tally) -> None:
         (fine, coarse), names = self._views, self._inventory.names(now)
-        found = compare(sink.ask, fine, coarse, names.organization_id, span)
-        if found.differing:
-            last = max(found.differing)
-            self._read_again(Range(min(found.differing), last + WIDTHS[coarse.width]), sink, tally)
-            found = compare(sink.ask, fine, coarse, names.organization_id, span)
-        if found.differing:
+        comparison = compare(sink.ask, fine, coarse, names.organization_id, time_range)
+        if comparison.differing:
+            last = max(comparison.differing)
+            self._read_again(Range(min(comparison.differing), last + WIDTHS[coarse.width]), sink, tally)
+            comparison = compare(sink.ask, fine, coarse, names.organization_id, time_range)
+        if comparison.differing:
             log.warning(
                 "grains_differ",
-                fine=found.fine,
-                coarse=found.coarse,
-                buckets=len(found.differing),
-                first=min(found.differing),
-                difference=found.difference,
-                fields=found.fields,
+                fine=comparison.fine,
+                coarse=comparison.coarse,
+                buckets=len(comparison.differing),
+                first=min(comparison.differing),
+                difference=comparison.difference,
+                fields=comparison.fields,
             )
-        sink.record([check_document(found, names, fine.namespace, now)])
+        sink.record([check_document(comparison, names, fine.namespace, now)])
         tally.windows += 1
-        tally.buckets += found.buckets
-        tally.differing = len(found.differing)
+        tally.buckets += comparison.buckets
+        tally.differing = len(comparison.differing)
 
-    def _read_again(self, span: Range, sink: Sink, tally: Tally) -> None:
+    def _read_again(self, time_range: Range, sink: Sink, tally: Tally) -> None:
         for poller in self._pollers:
-            poller.keep(span, sink.store, tally, record=sink.record, priority=Priority.LIVE, verify=True)
+            poller.keep(
+                time_range, sink.store, tally, record=sink.record, priority=Priority.LIVE, verify=True
+            )

@@ -38,7 +38,7 @@ class Changes:
         self.namespace = derivation.namespace
         self.interval, self.follows = derivation.interval, derivation.follows
         self.completed_by, self.settles_by = derivation.completed_by, derivation.window
-        self._runs = Runs(derivation.window, max(1, derivation.span // derivation.window))
+        self._runs = Runs(derivation.window, max(1, derivation.run_length // derivation.window))
         self._seen: _Seen | None = None
 
     @property
@@ -51,7 +51,7 @@ class Changes:
     def older(self, wanted: Range, now: datetime) -> Range | None:
         return self._derivation.older(wanted, now)
 
-    def keep(self, whole: Range, this: Pass) -> None:
+    def keep(self, time_range: Range, this: Pass) -> None:
         due, now = self._due(this.sink.ask, this.names), this.now
         read_at, state = due.read_at(), self._derivation.state(this.sink.ask, this.names)
         seen = self._seen
@@ -59,26 +59,26 @@ class Changes:
         # back, nobody knows what has been written since the last look.
         if seen and seen.at <= now < seen.everything_at + EVERYTHING_EVERY and state == seen.state:
             everything_at = seen.everything_at
-            starts = due.changed(whole, seen.at - OVERLAP, seen.read_at, read_at)
+            starts = due.changed(time_range, seen.at - OVERLAP, seen.read_at, read_at)
             runs = self._runs.over(starts, gaps_are_empty=False)
         else:
             everything_at = now
-            runs = self._runs.over(due.filled(whole), gaps_are_empty=True)
+            runs = self._runs.over(due.filled(time_range), gaps_are_empty=True)
         self._compute(runs, this, read_at)
         if not this.tally.failures:
             self._seen = _Seen(now, read_at, state, everything_at)
 
-    def keep_all(self, whole: Range, this: Pass) -> None:
+    def keep_all(self, time_range: Range, this: Pass) -> None:
         due = self._due(this.sink.ask, this.names)
-        runs = self._runs.over(due.filled(whole), gaps_are_empty=True)
+        runs = self._runs.over(due.filled(time_range), gaps_are_empty=True)
         self._compute(runs, this, due.read_at())
 
     def computed(
-        self, whole: Range, ask: Questions, names: Names, now: datetime, tally: Tally
+        self, time_range: Range, ask: Questions, names: Names, now: datetime, tally: Tally
     ) -> Iterator[Prepared]:
         due = self._due(ask, names)
         moment = Moment(ask, names, now, due.read_at())
-        for run, windows in self._runs.over(due.filled(whole), gaps_are_empty=True):
+        for run, windows in self._runs.over(due.filled(time_range), gaps_are_empty=True):
             documents = self._derivation.compute(run, moment).documents
             self._runs.saw(len(documents), windows)
             yield from documents

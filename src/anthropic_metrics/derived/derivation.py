@@ -82,7 +82,7 @@ class Derivation(Protocol):
         """The width of one window: what is computed anew when an input changes."""
 
     @property
-    def span(self) -> timedelta:
+    def run_length(self) -> timedelta:
         """How much is computed in the first go; later ones follow the density of documents."""
 
     @property
@@ -113,5 +113,5 @@ class Derivation(Protocol):
     def state(self, ask: Questions, names: Names) -> Hashable:
         """What concerns every window at once: when it differs from the last pass, all are computed anew."""
 
-    def compute(self, span: Range, at: Moment) -> Computed:
-        """The documents of all windows in `span`. Raises RetryLater while an input is still empty."""
+    def compute(self, time_range: Range, at: Moment) -> Computed:
+        """The documents of all windows in `time_range`. Raises RetryLater while an input is still empty."""

@@ -31,37 +31,37 @@ class Due:
     def refresh(self) -> None:
         """Make visible what was written to the inputs, to the stream itself and to the agent's."""
         derivation = self.derivation
-        datasets = (*(each.dataset for each in derivation.inputs), derivation.dataset, AGENT)
+        datasets = (*(source.dataset for source in derivation.inputs), derivation.dataset, AGENT)
         self.ask.refresh(*map(self.stream, datasets))
 
-    def filled(self, whole: Range) -> set[datetime]:
-        """Every window of `whole` that holds input or output."""
+    def filled(self, time_range: Range) -> set[datetime]:
+        """Every window of `time_range` that holds input or output."""
         derivation = self.derivation
-        starts = self._windows(derivation.dataset, whole, derivation.window)
-        for each in derivation.inputs:
-            if each.fills:
-                for start in self._windows(each.dataset, whole, each.width):
-                    starts |= self._touched(Range(start, start + each.width), whole)
+        starts = self._windows(derivation.dataset, time_range, derivation.window)
+        for source in derivation.inputs:
+            if source.fills:
+                for start in self._windows(source.dataset, time_range, source.width):
+                    starts |= self._touched(Range(start, start + source.width), time_range)
         return starts
 
     def changed(
-        self, whole: Range, since: datetime, read_before: datetime | None, read_at: datetime | None
+        self, time_range: Range, since: datetime, read_before: datetime | None, read_at: datetime | None
     ) -> set[datetime]:
-        """Windows of `whole` that may say something else than what was written before `since`.
+        """Windows of `time_range` that may say something else than what was written before `since`.
 
         `read_before` and `read_at` are when the completing input had been read at the last look and has
         been now.
         """
         derivation = self.derivation
         starts = self.ask.windows(
-            self.stream(derivation.dataset), self.organization_id, whole, derivation.window, missing=True
+            self.stream(derivation.dataset), self.organization_id, time_range, derivation.window, missing=True
         )
-        for each in derivation.inputs:
-            starts |= self._changed_by(each, whole, since)
+        for source in derivation.inputs:
+            starts |= self._changed_by(source, time_range, since)
         # A window without input in its last part becomes complete although nothing in it changes.
         if read_at is not None:
-            settled = (read_before or whole.start) - DOCUMENTED_LAG - derivation.window
-            starts |= self._touched(Range(settled, read_at), whole)
+            settled = (read_before or time_range.start) - DOCUMENTED_LAG - derivation.window
+            starts |= self._touched(Range(settled, read_at), time_range)
         return starts
 
     def read_at(self) -> datetime | None:
@@ -71,27 +71,31 @@ class Due:
             return None
         return self.ask.read_at(self.stream(AGENT), self.organization_id, self.stream(dataset))
 
-    def _changed_by(self, each: Input, whole: Range, since: datetime) -> set[datetime]:
-        asked = Range(EPOCH, whole.end) if each.onwards else whole
-        found = self.ask.windows(
-            self.stream(each.dataset), self.organization_id, asked, each.width, since=since
+    def _changed_by(self, source: Input, time_range: Range, since: datetime) -> set[datetime]:
+        asked_for = Range(EPOCH, time_range.end) if source.onwards else time_range
+        starts = self.ask.windows(
+            self.stream(source.dataset), self.organization_id, asked_for, source.width, since=since
         )
-        if each.onwards:
-            return self._touched(Range(min(found), whole.end), whole) if found else set()
-        return {start for begin in found for start in self._touched(Range(begin, begin + each.width), whole)}
+        if source.onwards:
+            return self._touched(Range(min(starts), time_range.end), time_range) if starts else set()
+        return {
+            start
+            for begin in starts
+            for start in self._touched(Range(begin, begin + source.width), time_range)
+        }
 
-    def _windows(self, dataset: str, whole: Range, width: timedelta) -> set[datetime]:
-        return self.ask.windows(self.stream(dataset), self.organization_id, whole, width)
+    def _windows(self, dataset: str, time_range: Range, width: timedelta) -> set[datetime]:
+        return self.ask.windows(self.stream(dataset), self.organization_id, time_range, width)
 
-    def _touched(self, part: Range, whole: Range) -> set[datetime]:
+    def _touched(self, part: Range, time_range: Range) -> set[datetime]:
         """Starts of the windows that touch both ranges."""
-        both = Range(max(part.start, whole.start), min(part.end, whole.end))
+        both = Range(max(part.start, time_range.start), min(part.end, time_range.end))
         return set(window_starts(both, self.derivation.window))
 
 
-def window_starts(span: Range, window: timedelta) -> Iterator[datetime]:
-    """Starts of the windows that touch `span`."""
-    start = floor(span.start, window)
-    while start < span.end:
+def window_starts(part: Range, window: timedelta) -> Iterator[datetime]:
+    """Starts of the windows that touch `part`."""
+    start = floor(part.start, window)
+    while start < part.end:
         yield start
         start += window

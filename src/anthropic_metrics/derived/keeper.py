@@ -61,16 +61,17 @@ class Keeper(Protocol):
     def older(self, wanted: Range, now: datetime) -> Range | None:
         """What of an older range can be computed; None if nothing can."""
 
-    def keep(self, whole: Range, this: Pass) -> None:
-        """Make the stream right for what changed within `whole` since the last call; at times for all of it.
+    def keep(self, time_range: Range, this: Pass) -> None:
+        """Make the stream right for what changed within `time_range` since the last call, at times for all
+        of it.
 
         Raises what the store and the questions raise; runs finished by then stay finished, and are due again.
         """
 
-    def keep_all(self, whole: Range, this: Pass) -> None:
-        """Make the stream right for all of `whole`."""
+    def keep_all(self, time_range: Range, this: Pass) -> None:
+        """Make the stream right for all of `time_range`."""
 
     def computed(
-        self, whole: Range, ask: Questions, names: Names, now: datetime, tally: Tally
+        self, time_range: Range, ask: Questions, names: Names, now: datetime, tally: Tally
     ) -> Iterator[Prepared]:
-        """The documents that should exist for `whole`, computed afresh; nothing is written or remembered."""
+        """The documents of `time_range`, computed afresh; nothing is written or remembered."""

@@ -29,17 +29,19 @@ class Pass:
     names: Names
     now: datetime
 
-    def compare(self, span: Range, documents: Iterable[Prepared]) -> Outcome:
-        """Make the stream hold exactly `documents` in `span`. Raises what the store raises."""
-        outcome = self.compare_in(self.stream, span, documents, self.terms)
+    def compare(self, time_range: Range, documents: Iterable[Prepared]) -> Outcome:
+        """Make the stream hold exactly `documents` in `time_range`. Raises what the store raises."""
+        outcome = self.compare_in(self.stream, time_range, documents, self.terms)
         self.tally.windows += 1
         return outcome
 
-    def compare_in(self, stream: str, span: Range, documents: Iterable[Prepared], terms: Terms) -> Outcome:
+    def compare_in(
+        self, stream: str, time_range: Range, documents: Iterable[Prepared], terms: Terms
+    ) -> Outcome:
         """The same of another stream's documents with these `terms`."""
         outcome = self.sink.store.reconcile(
             stream,
-            span,
+            time_range,
             documents,
             organization_id=self.names.organization_id,
             terms=terms,

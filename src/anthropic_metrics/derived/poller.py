@@ -43,11 +43,11 @@ class DerivedPoller:
 
     def live(self, sink: Sink) -> list[Job]:
         def run(tally: Tally) -> Range:
-            whole = self.keeper.history(self._clock())
+            time_range = self.keeper.history(self._clock())
             if self._live_for is not None:
-                whole = Range(max(whole.start, whole.end - self._live_for), whole.end)
-            self.keep(whole, sink, tally)
-            return whole
+                time_range = Range(max(time_range.start, time_range.end - self._live_for), time_range.end)
+            self.keep(time_range, sink, tally)
+            return time_range
 
         return [self._job(run, after=self.keeper.follows)]
 
@@ -57,9 +57,9 @@ class DerivedPoller:
             return []
 
         def run(tally: Tally) -> Range:
-            whole = self.keeper.history(self._clock())
-            self.keep_all(whole, sink, tally)
-            return whole
+            time_range = self.keeper.history(self._clock())
+            self.keep_all(time_range, sink, tally)
+            return time_range
 
         name, after = f"{self.dataset} sweep", f"{self.keeper.follows} sweep"
         return [Job(name, self.only, self.stream, SWEEP_EVERY, run, Kind.sweep, after=after)]
@@ -68,8 +68,8 @@ class DerivedPoller:
         return [self._over(self.keeper.history(self._clock()), sink)]
 
     def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
-        kept = self.keeper.older(wanted, self._clock())
-        return [] if kept is None else [self._over(kept, sink)]
+        readable = self.keeper.older(wanted, self._clock())
+        return [] if readable is None else [self._over(readable, sink)]
 
     def range(self, wanted: Range | None = None) -> Range | None:
         """None: what it reads of the Admin API, if anything, follows from what is in the streams."""
@@ -78,28 +78,28 @@ class DerivedPoller:
     def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
         return iter(())
 
-    def keep(self, whole: Range, sink: Sink, tally: Tally) -> None:
-        """Make the stream right for what changed within `whole` since the last call; see `Keeper.keep`."""
-        self.keeper.keep(whole, self._pass(sink, tally))
+    def keep(self, time_range: Range, sink: Sink, tally: Tally) -> None:
+        """Make the stream right for what changed within `time_range` since the last call (`Keeper.keep`)."""
+        self.keeper.keep(time_range, self._pass(sink, tally))
 
-    def keep_all(self, whole: Range, sink: Sink, tally: Tally) -> None:
-        """Make the stream right for all of `whole`."""
-        self.keeper.keep_all(whole, self._pass(sink, tally))
+    def keep_all(self, time_range: Range, sink: Sink, tally: Tally) -> None:
+        """Make the stream right for all of `time_range`."""
+        self.keeper.keep_all(time_range, self._pass(sink, tally))
 
-    def computed(self, whole: Range, ask: Questions, tally: Tally) -> Iterator[Prepared]:
-        """The documents that should exist for `whole`, computed afresh; nothing is written."""
+    def computed(self, time_range: Range, ask: Questions, tally: Tally) -> Iterator[Prepared]:
+        """The documents that should exist for `time_range`, computed afresh; nothing is written."""
         now = self._clock()
-        return self.keeper.computed(whole, ask, self._inventory.names(now), now, tally)
+        return self.keeper.computed(time_range, ask, self._inventory.names(now), now, tally)
 
     def _pass(self, sink: Sink, tally: Tally) -> Pass:
         now = self._clock()
         keeper = self.keeper
         return Pass(self.stream, keeper.terms, keeper.interval, sink, tally, self._inventory.names(now), now)
 
-    def _over(self, whole: Range, sink: Sink) -> Job:
+    def _over(self, time_range: Range, sink: Sink) -> Job:
         def run(tally: Tally) -> Range:
-            self.keep_all(whole, sink, tally)
-            return whole
+            self.keep_all(time_range, sink, tally)
+            return time_range
 
         return self._job(run)
 

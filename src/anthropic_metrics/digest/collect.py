@@ -47,43 +47,45 @@ class Collector:
     names: Names
 
     def digest(
-        self, span: Range, now: datetime, keys: Iterable[ApiKey], limits: Iterable[SpendLimit] = ()
+        self, time_range: Range, now: datetime, keys: Iterable[ApiKey], limits: Iterable[SpendLimit] = ()
     ) -> Digest:
         """Raises what the questions raise."""
-        before = Range(span.start - (span.end - span.start), span.start)
-        amounts, earlier = (self._named(self._sums(one, _WORKSPACE)) for one in (span, before))
+        before = Range(time_range.start - (time_range.end - time_range.start), time_range.start)
+        amounts, earlier = (self._named(self._sums(one, _WORKSPACE)) for one in (time_range, before))
         standard: Terms = {f"{_SPEND}service_tier": ["standard"]}
         return Digest(
             organization=self.names.organization_name or self.names.organization_id,
-            span=span,
+            time_range=time_range,
             usd=sum(amounts.values()),
             before=sum(earlier.values()),
             movers=movers(amounts, earlier),
             budgets=Counter(self.config, self.ask, self.names).states(now, limits),
             forecast=self._month(now),
-            cache_saved_usd=sum(self._sums(span, "organization.id", "cache_saved_usd").values()),
+            cache_saved_usd=sum(self._sums(time_range, "organization.id", "cache_saved_usd").values()),
             opportunities=opportunities(
-                self._keys(self._sums(span, _KEY, "uncached_input_usd")),
-                self._keys(self._sums(span, _KEY, "cache_read_usd")),
-                self._keys(self._sums(span, _KEY, terms=standard)),
+                self._keys(self._sums(time_range, _KEY, "uncached_input_usd")),
+                self._keys(self._sums(time_range, _KEY, "cache_read_usd")),
+                self._keys(self._sums(time_range, _KEY, terms=standard)),
             ),
             unused_keys=self._unused(now, keys),
             drift=self._drift(now),
-            estimated_usd=self._sums(span, f"{_SPEND}basis").get("estimated", 0.0),
+            estimated_usd=self._sums(time_range, f"{_SPEND}basis").get("estimated", 0.0),
         )
 
     def _sums(
-        self, span: Range, by: str, field: str = "amount_usd", terms: Terms | None = None
+        self, time_range: Range, by: str, field: str = "amount_usd", terms: Terms | None = None
     ) -> dict[str, float]:
-        return self._added(SPEND, span, by, f"{_SPEND}{field}", terms)
+        return self._added(SPEND, time_range, by, f"{_SPEND}{field}", terms)
 
     def _added(
-        self, dataset: str, span: Range, by: str, field: str, terms: Terms | None = None
+        self, dataset: str, time_range: Range, by: str, field: str, terms: Terms | None = None
     ) -> dict[str, float]:
         stream = stream_name(dataset, self.config.namespace)
         sums: dict[str, float] = {}
-        found = self.ask.amounts(stream, self.names.organization_id, span, DAY, by, field, terms=terms)
-        for parts in found.values():
+        amounts = self.ask.amounts(
+            stream, self.names.organization_id, time_range, DAY, by, field, terms=terms
+        )
+        for parts in amounts.values():
             for id_, amount in parts.items():
                 sums[id_] = sums.get(id_, 0.0) + amount
         return sums
@@ -104,11 +106,11 @@ class Collector:
         return self._named({id_: usd for id_, usd in sums.items() if id_ not in (CONSOLE, UNATTRIBUTED)})
 
     def _month(self, now: datetime) -> Forecast | None:
-        whole = BudgetSettings(name="month", usd=Decimal(1))
+        everything = BudgetSettings(name="month", usd=Decimal(1))
         ledger = Ledger(self.ask, self.config.namespace, self.names.organization_id, from_spend=True)
-        days = ledger.days({}, history_of(whole, now))
+        days = ledger.days({}, history_of(everything, now))
         return budget_state(
-            whole, days, now, running=True, settle_after=self.config.spend.settle_after
+            everything, days, now, running=True, settle_after=self.config.spend.settle_after
         ).forecast
 
     def _unused(self, now: datetime, keys: Iterable[ApiKey]) -> list[UnusedKey]:
@@ -121,19 +123,21 @@ class Collector:
             f"{_SPEND}total_tokens",
             start,
         )
-        found = [
+        unused = [
             UnusedKey(self._name(key.id) if key.id in self.names.api_keys else key.name, last)
             for key in keys
             if key.status == "active"
             and (key.created_at is None or key.created_at < start)
             and ((last := used[key.id].last if key.id in used else None) is None or last < start)
         ]
-        return sorted(found, key=lambda key: (key.last_used or _NEVER, key.name))
+        return sorted(unused, key=lambda key: (key.last_used or _NEVER, key.name))
 
     def _drift(self, now: datetime) -> float | None:
-        span = Range(now - _SETTLED_DAYS, now)
+        time_range = Range(now - _SETTLED_DAYS, now)
         estimated, billed = (
-            sum(self._added(AGENT, span, "organization.id", f"anthropic.estimate_check.{name}").values())
+            sum(
+                self._added(AGENT, time_range, "organization.id", f"anthropic.estimate_check.{name}").values()
+            )
             for name in ("estimated_usd", "billed_usd")
         )
         return drift(estimated, billed)

@@ -57,7 +57,7 @@ class Digest:
     estimated less billed, as a share of billed, where known."""
 
     organization: str
-    span: Range
+    time_range: Range
     usd: float
     before: float
     movers: Sequence[Mover]
@@ -72,9 +72,9 @@ class Digest:
 
 def movers(now: Sums, before: Sums) -> list[Mover]:
     """The largest changes in either direction, the largest first."""
-    found = [Mover(name, now.get(name, 0.0), before.get(name, 0.0)) for name in {*now, *before}]
-    found = [mover for mover in found if abs(mover.change) >= _LEAST_USD]
-    return sorted(found, key=lambda mover: (-abs(mover.change), mover.name))[:MOST]
+    moved = [Mover(name, now.get(name, 0.0), before.get(name, 0.0)) for name in {*now, *before}]
+    moved = [mover for mover in moved if abs(mover.change) >= _LEAST_USD]
+    return sorted(moved, key=lambda mover: (-abs(mover.change), mover.name))[:MOST]
 
 
 def opportunities(uncached: Sums, read: Sums, standard: Sums) -> list[Opportunity]:
@@ -84,14 +84,14 @@ def opportunities(uncached: Sums, read: Sums, standard: Sums) -> list[Opportunit
     what it sends repeats. `batch`: at most half of what a key costs in the standard tier, were all of it
     batches. Dollars of the period.
     """
-    found = []
+    ranked_ = []
     for key, usd in uncached.items():
         tokens_read = read.get(key, 0.0) / (1 - _READ_SAVES)
         if usd > 0 and tokens_read / (tokens_read + usd) < _POORLY_CACHED:
-            found.append(Opportunity("cache", key, usd * _REPEATS * _READ_SAVES))
-    found += [Opportunity("batch", key, usd * _BATCH_SAVES) for key, usd in standard.items()]
-    found = [one for one in found if one.usd >= _LEAST_USD]
-    ranked = sorted(found, key=lambda one: (-one.usd, one.kind, one.key))
+            ranked_.append(Opportunity("cache", key, usd * _REPEATS * _READ_SAVES))
+    ranked_ += [Opportunity("batch", key, usd * _BATCH_SAVES) for key, usd in standard.items()]
+    ranked_ = [one for one in ranked_ if one.usd >= _LEAST_USD]
+    ranked = sorted(ranked_, key=lambda one: (-one.usd, one.kind, one.key))
     return [one for kind in ("cache", "batch") for one in [x for x in ranked if x.kind == kind][:MOST]]
 
 

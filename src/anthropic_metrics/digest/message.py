@@ -18,9 +18,9 @@ Section = tuple[str, list[str]]
 
 def title(digest: Digest) -> str:
     """The first line."""
-    days = (digest.span.end - digest.span.start).days
+    days = (digest.time_range.end - digest.time_range.start).days
     when = "on" if days == 1 else f"in the {days} days from"
-    return f"{digest.organization}: ${digest.usd:,.2f} {when} {digest.span.start:%Y-%m-%d} (UTC)"
+    return f"{digest.organization}: ${digest.usd:,.2f} {when} {digest.time_range.start:%Y-%m-%d} (UTC)"
 
 
 def sections(digest: Digest) -> Iterator[Section]:
@@ -74,8 +74,8 @@ def body(digest: Digest) -> dict[str, Any]:
     return {
         "event": "digest",
         "organization": digest.organization,
-        "start": iso(digest.span.start),
-        "end": iso(digest.span.end),
+        "start": iso(digest.time_range.start),
+        "end": iso(digest.time_range.end),
         "usd": round(digest.usd, 6),
         "estimated_usd": round(digest.estimated_usd, 6),
         "before_usd": round(digest.before, 6),

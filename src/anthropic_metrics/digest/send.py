@@ -79,23 +79,25 @@ class DigestSender:
         every, now = self._config.digest, self._clock()
         if every == "off":
             return
-        span = finished(now, every)
+        time_range = finished(now, every)
         names = self._inventory.names(now)
-        if now >= span.end + _AFTER and not self._is_claimed(sink, names, span):
+        if now >= time_range.end + _AFTER and not self._is_claimed(sink, names, time_range):
             limits: list[SpendLimit] = self._limits.read(now, tally.answers)
             collector = Collector(self._config, sink.ask, names)
-            digest = collector.digest(span, now, active_keys(self._client), limits)
-            if self._claim(sink, names, span.start, now):
+            digest = collector.digest(time_range, now, active_keys(self._client), limits)
+            if self._claim(sink, names, time_range.start, now):
                 tally.created += 1
                 self._owed = {webhook.name: digest for webhook in webhooks(self._config.alerts)}
         self._post(now, tally)
 
-    def _is_claimed(self, sink: Sink, names: Names, span: Range) -> bool:
+    def _is_claimed(self, sink: Sink, names: Names, time_range: Range) -> bool:
         """Whether an agent has posted, or posts, the digest of this period."""
         sink.ask.refresh(self._stream)
         terms = {"event.action": [ACTION]}
-        found = sink.ask.documents(self._stream, names.organization_id, span, ["@timestamp"], terms=terms)
-        return self._id(names, span.start) in {id_ for id_, _ in found}
+        documents = sink.ask.documents(
+            self._stream, names.organization_id, time_range, ["@timestamp"], terms=terms
+        )
+        return self._id(names, time_range.start) in {id_ for id_, _ in documents}
 
     def _claim(self, sink: Sink, names: Names, start: datetime, now: datetime) -> bool:
         document = agent_document(
@@ -116,7 +118,7 @@ class DigestSender:
     def _post(self, now: datetime, tally: Tally) -> None:
         known = {webhook.name: webhook for webhook in webhooks(self._config.alerts)}
         for name, digest in list(self._owed.items()):
-            if name not in known or now > digest.span.end + timedelta(days=1):
+            if name not in known or now > digest.time_range.end + timedelta(days=1):
                 log.error("digest_never_posted", webhook=name)
                 del self._owed[name]
                 continue

@@ -39,8 +39,8 @@ class Form:
     def __init__(self, text: bytes, texts: Sequence[int] = (), numbers: Sequence[int] = ()) -> None:
         rest, pieces = text.replace(b"%", b"%%"), []
         for mark in (*texts, *numbers):
-            before, found, rest = rest.partition(b"%d" % mark)
-            if not found:
+            before, mark_found, rest = rest.partition(b"%d" % mark)
+            if not mark_found:
                 raise ValueError(
                     "a value has no place in the document, or another one than the model gives it"
                 )

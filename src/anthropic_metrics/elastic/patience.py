@@ -42,11 +42,11 @@ class Patience:
         return bool(self._waits)
 
     def waiting(
-        self, stream: str, wanted: Iterable[Prepared], held: Iterable[Held], now: datetime
+        self, stream: str, wanted: Iterable[Prepared], copies: Iterable[Held], now: datetime
     ) -> set[str]:
-        """Ids of those of `wanted` that are not to be sent now; what is in `held` by now waits no longer."""
-        arrived = {copy.id: copy.hash for copy in held}
-        found = set()
+        """Ids of those of `wanted` not to be sent now; what `copies` has by now waits no longer."""
+        arrived = {copy.id: copy.hash for copy in copies}
+        ids = set()
         with self._lock:
             for document in wanted:
                 wait = self._waits.get((stream, document.id))
@@ -56,8 +56,8 @@ class Patience:
                     del self._waits[stream, document.id]
                 # A wait that begins in the future was begun by a clock that was wrong.
                 elif wait.hash == document.hash and wait.since <= now < wait.since + wait.length:
-                    found.add(document.id)
-        return found
+                    ids.add(document.id)
+        return ids
 
     def diverted(self, stream: str, documents: Iterable[Prepared], now: datetime) -> None:
         """Note documents that went to the failure store at `now`."""

@@ -54,13 +54,13 @@ class VersionedStream:
                 )
             except NotFoundError:
                 return []
-        found = [
+        documents = [
             Versioned(
                 Held(hit["_id"], hit["_index"], hit["_seq_no"], hit["_primary_term"], None), hit["_source"]
             )
             for hit in hits
         ]
-        return sorted(found, key=lambda each: str(each.source["@timestamp"]))
+        return sorted(documents, key=lambda document: str(document.source["@timestamp"]))
 
     def create(self, identity: str, source: Source) -> bool:
         """Create a document; False when another agent was faster. Raises SinkError when it did not arrive."""

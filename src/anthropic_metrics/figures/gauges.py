@@ -69,6 +69,6 @@ class FigureGauges(Collector):
 
 def _gauge(name: str, text: str, labels: Sequence[str], values: Values) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"anthropic_metrics_{name}", text, labels=labels)
-    for given, value in values.items():
-        family.add_metric(given, value)
+    for label_values, value in values.items():
+        family.add_metric(label_values, value)
     return family

@@ -23,7 +23,7 @@ from anthropic_metrics.kernel.tally import Tally
 
 LOOK_BACK = timedelta(hours=1)
 """Whose peak minute the headroom gauge shows."""
-_WHOLE = "(all)"  # the organization itself, as the command `headroom` writes it
+_ALL = "(all)"  # the organization itself, as the command `headroom` writes it
 _HEADROOM = "anthropic.headroom"
 _FIELDS = (
     *(f"{_HEADROOM}.{name}" for name in ("peak_share", "group_name", "limit_type", "workspace_id")),
@@ -80,22 +80,22 @@ class FigurePoller:
         ledger = Ledger(ask, self._config.namespace, names.organization_id, from_spend=True)
         ledger.refresh()
         days = ledger.days({}, period_of(now, "daily"))
-        return {(): float(sum(day.whole for day in days.values()))}
+        return {(): float(sum(day.total for day in days.values()))}
 
     def _peak(self, ask: Questions, names: Names, now: datetime) -> Values:
         """The highest share of each limit in the windows that began within the last hour."""
         stream = stream_name(HEADROOM, self._config.namespace)
         ask.refresh(stream)
-        found: dict[Labels, float] = {}
-        span = Range(now - LOOK_BACK, now)
-        for _, source in ask.documents(stream, names.organization_id, span, _FIELDS):
+        peaks: dict[Labels, float] = {}
+        time_range = Range(now - LOOK_BACK, now)
+        for _, source in ask.documents(stream, names.organization_id, time_range, _FIELDS):
             headroom = source["anthropic"].get("headroom", {})
             if "peak_share" not in headroom:
                 continue
             whose = source["anthropic"].get("workspace", {}).get("name") or headroom.get("workspace_id")
-            labels = (whose or _WHOLE, headroom["group_name"], headroom["limit_type"])
-            found[labels] = max(found.get(labels, 0.0), float(headroom["peak_share"]))
-        return found
+            labels = (whose or _ALL, headroom["group_name"], headroom["limit_type"])
+            peaks[labels] = max(peaks.get(labels, 0.0), float(headroom["peak_share"]))
+        return peaks
 
 
 def _budget(body: Body) -> Labels:

@@ -40,18 +40,20 @@ def budget_lines(
     `need_usage` says so. With an outlook, of a month that is not over, each has its forecast."""
     for budget in budgets:
         by_key = _needs_usage(budget, names)
-        found = target(budget, names)
+        counted = target(budget, names)
 
-        def own(charges: Iterable[Charge], found: Target = found) -> list[Charge]:
-            return [each for each in charges if not found.problem and _counts(found.terms, each, names)]
+        def own(charges: Iterable[Charge], counted: Target = counted) -> list[Charge]:
+            return [
+                charge for charge in charges if not counted.problem and _counts(counted.terms, charge, names)
+            ]
 
         now = own(ledger.charges(by_key=by_key))
         forecast, runs_out = None, None
-        if outlook is not None and not found.problem:
+        if outlook is not None and not counted.problem:
             earlier = outlook.earlier_shares if by_key else outlook.earlier
             forecast, runs_out = outlook.of(budget, [*now, *own(earlier)])
-        spent = None if found.problem or budget.usd is None else total(charge.amount for charge in now)
-        used = None if found.problem or budget.usd is not None else sum(charge.tokens for charge in now)
+        spent = None if counted.problem or budget.usd is None else total(charge.amount for charge in now)
+        used = None if counted.problem or budget.usd is not None else sum(charge.tokens for charge in now)
         yield BudgetLine(
             budget.name if budget.name.startswith(PREFIX) else f"{budget.name} ({whose(budget)})",
             None if budget.usd is None else Usd(budget.usd),

@@ -74,14 +74,14 @@ def of_bill(lines: Iterable[Billed]) -> Iterator[Charge]:
         )
 
 
-def of_allocation(found: Allocation) -> Iterator[Charge]:
+def of_allocation(allocation: Allocation) -> Iterator[Charge]:
     """A charge for every kind of use of each key and each further dimension on the day, hours added up.
 
     Their sum is that of the day's bill. What no key can carry has the key `Unattributed`.
     """
     sums: dict[tuple[tuple[tuple[str, str | None], ...], int], list[Usd]] = {}
     counts: dict[tuple[tuple[tuple[str, str | None], ...], int], int] = {}
-    for share in found.shares:
+    for share in allocation.shares:
         dimensions = tuple(share.used.dimensions.items())
         for part, amount in enumerate(share.parts):
             count = share.used.counts[part] if part <= SEARCHES else 0
@@ -91,12 +91,12 @@ def of_allocation(found: Allocation) -> Iterator[Charge]:
     for (dimensions, part), amounts in sums.items():
         kind = WEB_SEARCH if part == SEARCHES else TOKENS
         quantity = counts[dimensions, part]
-        yield Charge(found.day, total(amounts), PART_NAMES[part], dict(dimensions), kind, None, quantity)
-    for rest in found.unattributed:
+        yield Charge(allocation.day, total(amounts), PART_NAMES[part], dict(dimensions), kind, None, quantity)
+    for rest in allocation.unattributed:
         own = {**rest.dimensions, "api_key_id": UNATTRIBUTED}
         for part, amount in enumerate(rest.parts):
             if amount:
-                yield Charge(found.day, amount, PART_NAMES[part], own, rest.cost_type)
+                yield Charge(allocation.day, amount, PART_NAMES[part], own, rest.cost_type)
 
 
 def amount_of(charges: Iterable[Charge]) -> Usd:

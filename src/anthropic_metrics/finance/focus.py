@@ -83,7 +83,7 @@ def focus_csv(
 
 def _billable(charges: Iterable[Charge]) -> Iterator[Charge]:
     """Without what a commitment pays for: its money is in no report."""
-    return (each for each in charges if each.amount or not each.is_committed)
+    return (charge for charge in charges if charge.amount or not charge.is_committed)
 
 
 def _order(name: str) -> tuple[bool, str]:

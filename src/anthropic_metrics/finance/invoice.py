@@ -44,8 +44,8 @@ def invoice_amount(text: str) -> Usd:
 
 def _grouped(text: str) -> bool:
     """Whether commas stand between groups of three digits: 1,234.56 is taken, 1234,56 is not."""
-    whole = text.strip().removeprefix("$").strip().partition(".")[0]
-    first, *others = whole.split(",")
+    dollars = text.strip().removeprefix("$").strip().partition(".")[0]
+    first, *others = dollars.split(",")
     return bool(others) and 1 <= len(first) <= 3 and all(len(part) == 3 for part in others)
 
 
@@ -117,10 +117,10 @@ def _equal_parts(gap: Usd, ledger: Ledger, labels: Labels) -> Iterator[Step]:
         return
     charges = ledger.charges(by_key=False)
     for way in ("line", "workspace", "model", "day"):
-        for each in group(charges, By((way,)), labels):
-            if cents(each.amount) == -gap:
+        for part in group(charges, By((way,)), labels):
+            if cents(part.amount) == -gap:
                 note = "costs exactly what the invoice lacks"
-                yield Step(f"{way.capitalize()} {each.labels[0]}", each.amount, True, note)
+                yield Step(f"{way.capitalize()} {part.labels[0]}", part.amount, True, note)
 
 
 def _edges(gap: Usd, ledger: Ledger) -> Iterator[Step]:
@@ -154,8 +154,8 @@ def _minus(one: Usd, other: Usd) -> Usd:
     return Usd(total((one, Usd(-other))))
 
 
-def _percent(part: Usd, whole: Usd) -> Decimal | None:
-    return EXACT_ROUNDING.divide(part * 100, whole) if whole else None
+def _percent(part: Usd, of: Usd) -> Decimal | None:
+    return EXACT_ROUNDING.divide(part * 100, of) if of else None
 
 
 def _share(gap: Usd, bill: Usd) -> str:

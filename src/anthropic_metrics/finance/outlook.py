@@ -16,7 +16,7 @@ from anthropic_metrics.forecast.model import HISTORY, Forecast
 from anthropic_metrics.spend.settle import day_of
 
 # Only its period and its unit count.
-_WHOLE = BudgetSettings(name="month", usd=Decimal(1))
+_EVERYTHING = BudgetSettings(name="month", usd=Decimal(1))
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Outlook:
 
     def whole(self, charges: Iterable[Charge]) -> Forecast | None:
         """The end of the month; None without a complete day."""
-        return self.of(_WHOLE, (*charges, *self.earlier))[0]
+        return self.of(_EVERYTHING, (*charges, *self.earlier))[0]
 
     def of(self, budget: BudgetSettings, charges: Iterable[Charge]) -> tuple[Forecast | None, date | None]:
         """A budget at the end of the month, and the day on which it runs out; None where nobody knows.

@@ -67,13 +67,13 @@ def month(text: str, now: datetime) -> Period:
     words = {"this-month": month_of(today), "last-month": month_of(today).before}
     if text.strip().lower() in words:
         return words[text.strip().lower()]
-    found = _MONTH.fullmatch(text.strip())
-    if found is None or not 1 <= int(found[2]) <= 12:
+    match = _MONTH.fullmatch(text.strip())
+    if match is None or not 1 <= int(match[2]) <= 12:
         shown = quoted(text, near=words) or "the value"
         raise ConfigError(f"--month: {shown} is not a month; write 2026-10, last-month or this-month")
-    if int(found[1]) < FIRST_YEAR:
+    if int(match[1]) < FIRST_YEAR:
         raise ConfigError(f"--month: {text.strip()} lies before {FIRST_YEAR}, when there was no bill")
-    wanted = date(int(found[1]), int(found[2]), 1)
+    wanted = date(int(match[1]), int(match[2]), 1)
     if wanted > today:
         raise ConfigError(f"--month: {wanted:%Y-%m} has not begun; today is {today}")
     return month_of(wanted)

@@ -106,49 +106,49 @@ def grouping(report: Report, section: Section) -> Sheet:
         *(() if report.is_settled else (Column("unsettled_usd", "usd"),)),
     )
     posted = dict(zip(section.groups, section.posted, strict=True))
-    whole = section.whole
+    total = section.whole
 
-    def row(each: Group, level: Level) -> Row:
-        inner = [member for member in section.groups if _within(member, each, level)]
-        share = float(each.amount / whole.amount) if whole.amount else None
-        labels = [*each.labels, *([TOTAL] if level != "group" else [])]
+    def row(group: Group, level: Level) -> Row:
+        inner = [member for member in section.groups if _within(member, group, level)]
+        share = float(group.amount / total.amount) if total.amount else None
+        labels = [*group.labels, *([TOTAL] if level != "group" else [])]
         cells: list[Any] = [*labels, *[None] * (len(ways) - len(labels))]
-        own = (report.team_fields or {}).get(each.labels[0], {}) if each.labels else {}
+        own = (report.team_fields or {}).get(group.labels[0], {}) if group.labels else {}
         cells += [own.get(name) for name in fields]
-        cells.append(plain(each.amount))
+        cells.append(plain(group.amount))
         if report.kind is Kind.chargeback:
             cells.append(sum(posted[member] for member in inner))
         cells.append(share)
         if has_tokens:
-            cells.append(None if "line" in ways else each.tokens)
+            cells.append(None if "line" in ways else group.tokens)
         no_like = "day" in ways
-        cells += [None, None] if no_like else [plain(each.before), plain(each.change)]
+        cells += [None, None] if no_like else [plain(group.before), plain(group.change)]
         if not report.is_settled:
-            cells.append(plain(each.open_amount))
+            cells.append(plain(group.open_amount))
         return Row(tuple(cells), level, share if level == "group" else None)
 
     return Sheet(
         f"By {section.by.label}",
         columns,
-        tuple(row(each, level) for each, level in _levels(section, whole)),
+        tuple(row(group, level) for group, level in _levels(section, total)),
         ways,
     )
 
 
-def _levels(section: Section, whole: Group) -> Iterator[tuple[Group, Level]]:
+def _levels(section: Section, total: Group) -> Iterator[tuple[Group, Level]]:
     if len(section.by.ways) == 1:
-        yield from ((each, "group") for each in section.groups)
+        yield from ((group, "group") for group in section.groups)
     else:
         for subtotal in subtotals(section.groups):
-            members = [each for each in section.groups if each.labels[0] == subtotal.labels[0]]
-            yield from ((each, "group") for each in members)
+            members = [group for group in section.groups if group.labels[0] == subtotal.labels[0]]
+            yield from ((group, "group") for group in members)
             if len(members) > 1:
                 yield subtotal, "subtotal"
-    yield whole, "total"
+    yield total, "total"
 
 
-def _within(member: Group, each: Group, level: Level) -> bool:
-    return member is each if level == "group" else member.labels[: len(each.labels)] == each.labels
+def _within(member: Group, group: Group, level: Level) -> bool:
+    return member is group if level == "group" else member.labels[: len(group.labels)] == group.labels
 
 
 def _team_fields(report: Report, section: Section) -> Sequence[str]:
@@ -174,8 +174,8 @@ def forecast_sheet(report: Report) -> Iterator[Sheet]:
 
 def budget_sheets(report: Report) -> Iterator[Sheet]:
     """The budgets in dollars and those in tokens, each a table."""
-    in_dollars = [each for each in report.budgets if each.allowed is not None]
-    in_tokens = [each for each in report.budgets if each.allowed is None]
+    in_dollars = [line for line in report.budgets if line.allowed is not None]
+    in_tokens = [line for line in report.budgets if line.allowed is None]
     if in_dollars:
         yield _budgets(report, "Budgets", "usd", in_dollars)
     if in_tokens:
@@ -197,14 +197,14 @@ def _budgets(
         *((*_forecast_columns(unit), Column("runs_out", "date")) if is_open else ()),
     )
 
-    def row(each: BudgetLine) -> Row:
-        figures: tuple[Any, ...] = (each.allowed_tokens, each.used_tokens, each.left_tokens)
+    def row(line: BudgetLine) -> Row:
+        figures: tuple[Any, ...] = (line.allowed_tokens, line.used_tokens, line.left_tokens)
         if unit == "usd":
-            figures = tuple(None if x is None else plain(x) for x in (each.allowed, each.spent, each.left))
+            figures = tuple(None if x is None else plain(x) for x in (line.allowed, line.spent, line.left))
         seen: tuple[Any, ...] = ()
         if is_open:
-            seen = (*(_dollars if unit == "usd" else _tokens)(each.forecast), each.runs_out)
-        return Row((each.name, *figures, each.share, *seen), "budget", each.share)
+            seen = (*(_dollars if unit == "usd" else _tokens)(line.forecast), line.runs_out)
+        return Row((line.name, *figures, line.share, *seen), "budget", line.share)
 
     return Sheet(title, columns, tuple(map(row, budgets)))
 
@@ -236,8 +236,8 @@ def _movers(report: Report) -> Sheet:
         Column("change_usd", "usd"),
     )
     rows = (
-        Row((*each.labels, plain(each.amount), plain(each.before), plain(each.change)))
-        for each in report.movers
+        Row((*mover.labels, plain(mover.amount), plain(mover.before), plain(mover.change)))
+        for mover in report.movers
     )
     return Sheet("Movers", columns, tuple(rows), empty="Nothing changed against the period before.")
 
@@ -251,8 +251,16 @@ def _corrections(report: Report) -> Sheet:
         Column("new_usd", "usd"),
     )
     rows = (
-        Row((each.noticed, each.day, each.what, each.old and plain(each.old), each.new and plain(each.new)))
-        for each in report.corrections or ()
+        Row(
+            (
+                correction.noticed,
+                correction.day,
+                correction.what,
+                correction.old and plain(correction.old),
+                correction.new and plain(correction.new),
+            )
+        )
+        for correction in report.corrections or ()
     )
     empty = "No earlier report of this month." if report.last is None else "None since the last report."
     return Sheet("Corrections", columns, tuple(rows), empty=empty)

@@ -10,8 +10,8 @@ from anthropic_metrics.spend.money import Usd, usd_text
 def exact(amount: Usd) -> str:
     """All digits, at least cents, thousands apart: `1,234.5678`, `-0.10`."""
     sign, text = ("-", usd_text(Usd(-amount))) if amount < 0 else ("", usd_text(amount))
-    whole, _, fraction = text.partition(".")
-    return f"{sign}{int(whole):,}.{fraction:0<2}"
+    dollars, _, fraction = text.partition(".")
+    return f"{sign}{int(dollars):,}.{fraction:0<2}"
 
 
 def rounded(amount: Usd) -> str:

@@ -49,7 +49,9 @@ def weekday_shares(days: Sequence[Day]) -> tuple[float, ...]:
         around = sum(amounts[place - 3 : place + 4]) / _WEEK
         if around > 0:
             ratios[days[place][0].weekday()].append(amounts[place] / around)
-    raw = [(_middle(found) * len(found) + _PRIOR_WEEKS) / (len(found) + _PRIOR_WEEKS) for found in ratios]
+    raw = [
+        (_middle(shares_) * len(shares_) + _PRIOR_WEEKS) / (len(shares_) + _PRIOR_WEEKS) for shares_ in ratios
+    ]
     mean = sum(raw) / _WEEK
     return tuple(max(share / mean, _LEAST_SHARE) for share in raw)
 
@@ -59,8 +61,8 @@ def _middle(values: Sequence[float]) -> float:
     if not values:
         return 1.0
     cut = len(values) // 5
-    kept = sorted(values)[cut : len(values) - cut]
-    return sum(kept) / len(kept)
+    middle = sorted(values)[cut : len(values) - cut]
+    return sum(middle) / len(middle)
 
 
 def levelled(series: Series) -> list[Level]:
@@ -118,12 +120,12 @@ def go_on(series: Series, count: int) -> tuple[list[float], float | None]:
         sum((row[n] - value) ** 2 for row, value in zip(said, true, strict=True)) for n in range(len(ways))
     ]
     weights = _weights(misses)
-    found = [0.0] * count
+    mixture = [0.0] * count
     for way, weight in zip(ways, weights, strict=True):
-        found = [a + weight * b for a, b in zip(found, way(series, count), strict=True)]
+        mixture = [a + weight * b for a, b in zip(mixture, way(series, count), strict=True)]
     mixed = [sum(w * value for w, value in zip(weights, row, strict=True)) for row in said]
     shares = [(value / mix - 1) ** 2 for value, mix in zip(true, mixed, strict=True) if mix > 0]
-    return found, sqrt(sum(shares) / len(shares)) if shares else None
+    return mixture, sqrt(sum(shares) / len(shares)) if shares else None
 
 
 def _earlier(series: Series, ways: Sequence[Way], count: int) -> tuple[list[list[float]], list[float]]:

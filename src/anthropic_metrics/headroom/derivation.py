@@ -46,7 +46,7 @@ class Headroom:
     only: str = "headroom"
     window: timedelta = STEP
     # An hour of 300 workspaces is a run of the size that memory allows.
-    span: timedelta = timedelta(hours=1)
+    run_length: timedelta = timedelta(hours=1)
     follows: str | None = USAGE_1M
     completed_by: str | None = USAGE_1M
     inputs: tuple[Input, ...] = (

@@ -221,12 +221,16 @@ def _measured(
             caveats.add(LIMITS_ASSUMED)
     if workspace is not None and workspace != "Default" and workspace not in limits.workspaces:
         caveats.add(WORKSPACE_LIMITS_UNKNOWN)
-    kinds = {kind for each in ceilings.values() for kind in each}
+    kinds = {kind for limits_then in ceilings.values() for kind in limits_then}
     has_fast = bool(kinds & set(FAST_LIMITS))
     if has_fast and not splits.speeds:
         caveats.add(FAST_INCLUDED)
     for limit_type in (kind for kind in MEASURED if kind in kinds):
-        by_minute = {minute: each[limit_type] for minute, each in ceilings.items() if limit_type in each}
+        by_minute = {
+            minute: limits_then[limit_type]
+            for minute, limits_then in ceilings.items()
+            if limit_type in limits_then
+        }
         window = _window(start, workspace, use, limit_type, by_minute, caveats, fast_apart=has_fast)
         if any(window.counts):
             yield window
@@ -261,8 +265,10 @@ def _window(
         ceiling=ceilings.get(peak) or next(iter(ceilings.values()), None),
         counts=tuple(counts.values()),
         shares=tuple(shares.values()),
-        above_80=sum(5 * counts[minute] > 4 * each.value for minute, each in ceilings.items()),
-        above_100=sum(counts[minute] > each.value for minute, each in ceilings.items()),
+        above_80=sum(
+            5 * counts[minute] > 4 * ceiling_then.value for minute, ceiling_then in ceilings.items()
+        ),
+        above_100=sum(counts[minute] > ceiling_then.value for minute, ceiling_then in ceilings.items()),
         peak_minute=peak,
         models=frozenset(use.models),
         caveats=frozenset(caveats),

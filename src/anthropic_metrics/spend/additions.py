@@ -38,23 +38,25 @@ class Addition:
         return self.spent == self.billed
 
 
-def additions(computation: Computation, stream: str, span: Range) -> Iterator[Addition]:
-    """One for each settled day of `span` and workspace that the stream or the bill has, in order."""
-    days = [day for day in sorted(computation.look.settled) if span.start <= day_start(day) < span.end]
+def additions(computation: Computation, stream: str, time_range: Range) -> Iterator[Addition]:
+    """One for each settled day of `time_range` and workspace that the stream or the bill has, in order."""
+    days = [
+        day for day in sorted(computation.look.settled) if time_range.start <= day_start(day) < time_range.end
+    ]
     days = [day for day in days if day not in computation.look.untouched]
     reported = {day for day in days if computation.look.is_billed(day)}
     grouped = "workspace_id" in computation.inputs.group_by
-    found = _spent(computation, stream, span, days, reported, grouped=grouped)
-    wanted = _billed(computation, span, days, reported, grouped=grouped)
-    for day, workspace in sorted(found.keys() | wanted.keys(), key=str):
+    spent = _spent(computation, stream, time_range, days, reported, grouped=grouped)
+    wanted = _billed(computation, time_range, days, reported, grouped=grouped)
+    for day, workspace in sorted(spent.keys() | wanted.keys(), key=str):
         place = day, workspace
-        yield Addition(day, workspace, found.get(place, ZERO), wanted.get(place, ZERO), day in reported)
+        yield Addition(day, workspace, spent.get(place, ZERO), wanted.get(place, ZERO), day in reported)
 
 
 def _spent(
     computation: Computation,
     stream: str,
-    span: Range,
+    time_range: Range,
     days: list[date],
     reported: set[date],
     *,
@@ -62,7 +64,9 @@ def _spent(
 ) -> Mapping[_Place, Usd]:
     sums: dict[_Place, Usd] = {}
     inputs, chosen = computation.inputs, set(days)
-    for _, source in inputs.ask.documents(stream, inputs.organization_id, span, _FIELDS, terms=inputs.terms):
+    for _, source in inputs.ask.documents(
+        stream, inputs.organization_id, time_range, _FIELDS, terms=inputs.terms
+    ):
         spend, day = source["anthropic"]["spend"], day_of(datetime.fromisoformat(source["@timestamp"]))
         # What the report does not have yet is an estimate beside it.
         if day not in chosen or (day in reported and spend["basis"] != "billed"):
@@ -73,11 +77,11 @@ def _spent(
 
 
 def _billed(
-    computation: Computation, span: Range, days: list[date], reported: set[date], *, grouped: bool
+    computation: Computation, time_range: Range, days: list[date], reported: set[date], *, grouped: bool
 ) -> Mapping[_Place, Usd]:
     sums: dict[_Place, Usd] = {}
     chosen = set(days) - reported
-    for line, _ in computation.inputs.bill(span):
+    for line, _ in computation.inputs.bill(time_range):
         if line.day in chosen:
             place = line.day, line.workspace_id if grouped else None
             sums[place] = total((sums.get(place, ZERO), line.amount))

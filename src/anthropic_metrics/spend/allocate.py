@@ -151,13 +151,13 @@ class _Ledger:
 
     def _rows_by(self, names: tuple[str, ...]) -> dict[tuple[str | None, ...], list[int]]:
         """The places of the rows by their values of `names`."""
-        found = self._places.get(names)
-        if found is None:
-            found = self._places[names] = {}
+        places = self._places.get(names)
+        if places is None:
+            places = self._places[names] = {}
             for place, row in enumerate(self._rows):
                 values = tuple(_value(name, row.dimensions.get(name)) for name in names)
-                found.setdefault(values, []).append(place)
-        return found
+                places.setdefault(values, []).append(place)
+        return places
 
 
 _NOTHING: Parts = (ZERO,) * len(PART_NAMES)

@@ -29,7 +29,7 @@ from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import DAY, Range, Width, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
-from anthropic_metrics.spend.billed import asked, joined
+from anthropic_metrics.spend.billed import dimensions_of, joined
 from anthropic_metrics.spend.money import Usd, usd_from_cents
 from anthropic_metrics.spend.settle import day_of
 
@@ -63,7 +63,7 @@ class Analytics:
 
     def __init__(self, client: AdminClient, group_by: tuple[str, ...], filters: Params = ()) -> None:
         # The dimensions of usage that both have, and what the reports are grouped by for them.
-        self.group_by, self._asked = joined(group_by), asked(group_by)
+        self.group_by, self._grouping = joined(group_by), dimensions_of(group_by)
         self._client = client
         self._filters = filters
         self._absent_until: datetime | None = None
@@ -75,8 +75,8 @@ class Analytics:
         self._older_at: tuple[datetime, datetime] | None = None
         self.absence = ""
 
-    def totals(self, span: Range, now: datetime, tally: Tally, *, anew: bool = False) -> Totals | None:
-        """The total of every hour of `span` that the reports reach and have loaded; None: they are not here.
+    def totals(self, time_range: Range, now: datetime, tally: Tally, *, anew: bool = False) -> Totals | None:
+        """The total of every hour of `time_range` that the reports have loaded; None: they are not here.
 
         At most one look an hour, unless `anew`. Raises RetryLater, BrokenContract and whatever else the
         client raises, but a refusal: that means that the organization does not have the reports, and
@@ -84,15 +84,17 @@ class Analytics:
         """
         if self._absent_until is not None and now < self._absent_until:
             return None
-        span = Range(max(span.start, FIRST, floor(now - REACHES, DAY)), min(span.end, floor(now, HOUR)))
-        if span.start >= span.end:
+        time_range = Range(
+            max(time_range.start, FIRST, floor(now - REACHES, DAY)), min(time_range.end, floor(now, HOUR))
+        )
+        if time_range.start >= time_range.end:
             return None
         if self._looked is not None and not anew:
             at, over, totals = self._looked
-            if at <= now < at + LOOK_EVERY and over.start <= span.start:
+            if at <= now < at + LOOK_EVERY and over.start <= time_range.start:
                 return totals
         try:
-            totals = self._look(span, now, tally)
+            totals = self._look(time_range, now, tally)
         except (BadRequest, AuthError) as refusal:
             if refusal.status not in (400, 403, 404):
                 raise
@@ -101,7 +103,7 @@ class Analytics:
             log.info("analytics_not_here", reason=refusal.message)
             return None
         self._absent_until, self.absence = None, ""
-        self._looked = now, span, totals
+        self._looked = now, time_range, totals
         return totals
 
     def last(self, now: datetime) -> Totals | None:
@@ -110,10 +112,12 @@ class Analytics:
             return None
         return self._looked[2]
 
-    def rows(self, span: Range, tally: Tally) -> Iterator[tuple[datetime, list[CostItem], list[UsageItem]]]:
-        """Every hour of `span`, at most 31 days, with its rows of both reports."""
-        costs = self._read(COST_PATH, CostItem, span, "1h", (*self._asked, *_COMPONENTS), tally)
-        uses = self._read(USAGE_PATH, UsageItem, span, "1h", self._asked, tally)
+    def rows(
+        self, time_range: Range, tally: Tally
+    ) -> Iterator[tuple[datetime, list[CostItem], list[UsageItem]]]:
+        """Every hour of `time_range`, at most 31 days, with its rows of both reports."""
+        costs = self._read(COST_PATH, CostItem, time_range, "1h", (*self._grouping, *_COMPONENTS), tally)
+        uses = self._read(USAGE_PATH, UsageItem, time_range, "1h", self._grouping, tally)
         for cost, use in zip(costs, uses, strict=True):
             yield cost.start, cost.rows, use.rows
 
@@ -136,48 +140,48 @@ class Analytics:
                 amounts = {row.group.workspace_id: Decimal(row.cost.amount) for row in day.rows}
                 yield day_of(day.start), {name: usd_from_cents(cents) for name, cents in amounts.items()}
 
-    def _look(self, span: Range, now: datetime, tally: Tally) -> Totals:
+    def _look(self, time_range: Range, now: datetime, tally: Tally) -> Totals:
         """Totals of the last 31 days anew; those before, which are final, once a day."""
-        recent = Range(max(span.start, floor(now - MOST_DAYS + HOUR, HOUR)), span.end)
+        recent = Range(max(time_range.start, floor(now - MOST_DAYS + HOUR, HOUR)), time_range.end)
         hours, until = self._read_totals(recent, tally)
-        if span.start < recent.start:
-            kept = self._older_at
-            if kept is None or span.start < kept[1] or not kept[0] <= now < kept[0] + DAY:
-                self._older, _ = self._read_totals(Range(span.start, recent.start), tally)
-                self._older_at = now, span.start
-            hours = {start: found for start, found in self._older.items() if start < recent.start} | hours
-        return Totals(until, {start: found for start, found in hours.items() if start + HOUR <= until})
+        if time_range.start < recent.start:
+            older = self._older_at
+            if older is None or time_range.start < older[1] or not older[0] <= now < older[0] + DAY:
+                self._older, _ = self._read_totals(Range(time_range.start, recent.start), tally)
+                self._older_at = now, time_range.start
+            hours = {start: total for start, total in self._older.items() if start < recent.start} | hours
+        return Totals(until, {start: total for start, total in hours.items() if start + HOUR <= until})
 
-    def _read_totals(self, span: Range, tally: Tally) -> tuple[dict[datetime, Total], datetime]:
+    def _read_totals(self, time_range: Range, tally: Tally) -> tuple[dict[datetime, Total], datetime]:
         hours: dict[datetime, Total] = {}
         refreshed: list[datetime] = []
-        for part in _parts(span):
+        for part in _parts(time_range):
             for hour in self._read(COST_PATH, CostItem, part, "1h", (), tally):
                 # Where nobody says until when it is loaded, none of it is.
-                refreshed.append(hour.refreshed_at or span.start)
+                refreshed.append(hour.refreshed_at or time_range.start)
                 for row in hour.rows:
                     hours[hour.start] = row.cost.amount, row.cost.list_amount
-        return hours, min(refreshed, default=span.start)
+        return hours, min(refreshed, default=time_range.start)
 
     def _read(
         self,
         path: str,
         item: type[AnItem],
-        span: Range,
+        time_range: Range,
         width: Width,
         group_by: tuple[str, ...],
         tally: Tally,
     ) -> Iterator[RowBucket[AnItem]]:
-        query = RowQuery(path, item, span.start, span.end, width, group_by, self._filters)
+        query = RowQuery(path, item, time_range.start, time_range.end, width, group_by, self._filters)
         problems = Problems()
         yield from read_rows(self._client, query, problems, priority=Priority.BACKFILL, on_page=tally.page)
         tally.problems(problems)
 
 
-def _parts(span: Range) -> Iterator[Range]:
+def _parts(time_range: Range) -> Iterator[Range]:
     """The span in parts that one answer can span, the oldest first."""
-    start = span.start
-    while start < span.end:
-        end = min(start + MOST_DAYS, span.end)
+    start = time_range.start
+    while start < time_range.end:
+        end = min(start + MOST_DAYS, time_range.end)
         yield Range(start, end)
         start = end

@@ -93,7 +93,7 @@ def joined(group_by: Collection[str]) -> tuple[str, ...]:
     return tuple(name for name in JOINED if name in group_by)
 
 
-def asked(group_by: Collection[str]) -> tuple[str, ...]:
+def dimensions_of(group_by: Collection[str]) -> tuple[str, ...]:
     """What to group the analytics reports by to join them with usage that is grouped by `group_by`.
 
     No more than they allow, since usage has no more.

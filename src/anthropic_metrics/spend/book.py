@@ -34,24 +34,24 @@ class PriceBook:
         self._days: dict[date, _Settled] = {}
         self._left_out: date | None = None
 
-    def read(self, inputs: Inputs, look: Look, span: Range) -> None:
+    def read(self, inputs: Inputs, look: Look, time_range: Range) -> None:
         """Read the settled days of the look whose usage or bill is new; forget what is no longer settled.
 
-        `look` reaches `LOOK_BACK` before `span`, so that each day of it has all that it can learn from.
+        `look` reaches `LOOK_BACK` before `time_range`, so that each day of it has all that it can learn from.
         """
         self._left_out = look.begins_within
         new = [day for day in look.settled if self._states(day) != look.states(day)]
         for days in _batches(new, look):
             for day, prices in inputs.day_prices(days).items():
                 self._days[day] = _Settled(look.states(day), prices.learned())
-        looked = Range(span.start - LOOK_BACK, span.end)
+        looked = Range(time_range.start - LOOK_BACK, time_range.end)
         for day in [day for day in self._days if looked.start <= day_start(day) < looked.end]:
             if day not in look.settled:
                 del self._days[day]
 
     def known(self, before: date) -> Known:
         """Of each cell the price on the newest settled day before `before` that has its usage whole."""
-        days = ((day, found.learned) for day, found in self._days.items() if day != self._left_out)
+        days = ((day, prices.learned) for day, prices in self._days.items() if day != self._left_out)
         return newest(days, before)
 
     def prices(self, day: date, known: Known) -> Prices:
@@ -59,8 +59,8 @@ class PriceBook:
         return Prices(day, self._group_by, known, self._configured, list_prices())
 
     def _states(self, day: date) -> tuple[State | None, ...] | None:
-        found = self._days.get(day)
-        return None if found is None else found.states
+        prices = self._days.get(day)
+        return None if prices is None else prices.states
 
 
 def _batches(days: Collection[date], look: Look) -> Iterator[list[date]]:

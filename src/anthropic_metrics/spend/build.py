@@ -25,8 +25,8 @@ def estimated_documents(
     rows: Iterable[tuple[Row, Estimate]], prices: Prices, frame: Frame
 ) -> Iterator[Prepared]:
     """Rows of usage whose day is not settled."""
-    for row, found in rows:
-        yield _document(row, _estimated(found, prices), frame)
+    for row, estimated in rows:
+        yield _document(row, _estimated(estimated, prices), frame)
 
 
 def billed_documents(
@@ -60,14 +60,14 @@ def _of_report(used: Used, share: BilledShare | None, prices: Prices) -> dict[st
     return early | {"requests": None if share is None else share.requests}
 
 
-def _estimated(found: Estimate, prices: Prices) -> dict[str, Any]:
+def _estimated(estimated: Estimate, prices: Prices) -> dict[str, Any]:
     return {
         "basis": "estimated",
-        "price_source": found.source,
-        "blended": _blended(found.used, prices) or None,
-        **_tokens(found.used, found.priority_tokens, found.unpriced_tokens),
-        **_money(found.amount, found.parts),
-        **_beside(found.used, found.amount, found.parts, prices),
+        "price_source": estimated.source,
+        "blended": _blended(estimated.used, prices) or None,
+        **_tokens(estimated.used, estimated.priority_tokens, estimated.unpriced_tokens),
+        **_money(estimated.amount, estimated.parts),
+        **_beside(estimated.used, estimated.amount, estimated.parts, prices),
     }
 
 

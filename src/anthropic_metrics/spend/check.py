@@ -65,34 +65,36 @@ def known_before(day: date, settle_after: timedelta) -> date:
     return day_of(day_start(day) - settle_after)
 
 
-def estimate_checks(found: Allocation, prices: Prices) -> list[EstimateCheck]:
+def estimate_checks(allocation: Allocation, prices: Prices) -> list[EstimateCheck]:
     """A check per workspace of a settled day; `prices` are those that were known while it ran."""
-    estimates = [estimate(share.used, prices) for share in found.shares]
-    workspaces = {share.used.dimensions.get("workspace_id") for share in found.shares}
-    grouped = any("workspace_id" in share.used.dimensions for share in found.shares) or not found.shares
+    estimates = [estimate(share.used, prices) for share in allocation.shares]
+    workspaces = {share.used.dimensions.get("workspace_id") for share in allocation.shares}
+    grouped = (
+        any("workspace_id" in share.used.dimensions for share in allocation.shares) or not allocation.shares
+    )
     if grouped:
-        workspaces |= {line.dimensions["workspace_id"] for line in found.unattributed}
+        workspaces |= {line.dimensions["workspace_id"] for line in allocation.unattributed}
     checks = []
     for workspace in sorted(workspaces, key=lambda name: name or ""):
         own = [
             place
-            for place, share in enumerate(found.shares)
+            for place, share in enumerate(allocation.shares)
             if share.used.dimensions.get("workspace_id") == workspace
         ]
         rest = (
             line.amount
-            for line in found.unattributed
+            for line in allocation.unattributed
             if not grouped or line.dimensions["workspace_id"] == workspace
         )
         checks.append(
             EstimateCheck(
-                found.day,
+                allocation.day,
                 workspace,
                 _amount(estimates[place].amount for place in own),
-                _amount(found.shares[place].amount for place in own),
+                _amount(allocation.shares[place].amount for place in own),
                 total(rest),
                 sum(estimates[place].unpriced_tokens for place in own),
-                _cause(found, estimates, own, prices),
+                _cause(allocation, estimates, own, prices),
             )
         )
     return checks
@@ -103,18 +105,18 @@ def _amount(amounts: Iterable[Usd | None]) -> Usd:
 
 
 def _cause(
-    found: Allocation, estimates: Sequence[Estimate], own: Iterable[int], prices: Prices
+    allocation: Allocation, estimates: Sequence[Estimate], own: Iterable[int], prices: Prices
 ) -> Cause | None:
     """Of these rows the cell with the largest difference; None if there is none."""
     sums: dict[tuple[Cell, int], tuple[list[Usd], list[Usd]]] = {}
     for place in own:
-        cell = cell_of(found.shares[place].used.dimensions, prices.grouped)
-        pairs = zip(estimates[place].parts, found.shares[place].parts, strict=True)
+        cell = cell_of(allocation.shares[place].used.dimensions, prices.grouped)
+        pairs = zip(estimates[place].parts, allocation.shares[place].parts, strict=True)
         for part, (early, late) in enumerate(pairs):
             if early or late:
-                held = sums.setdefault((() if part == SEARCHES else cell, part), ([], []))
-                held[0].append(early)
-                held[1].append(late)
+                pair = sums.setdefault((() if part == SEARCHES else cell, part), ([], []))
+                pair[0].append(early)
+                pair[1].append(late)
     causes = [Cause(cell, part, total(early), total(late)) for (cell, part), (early, late) in sums.items()]
     worst = max(causes, key=lambda cause: abs(cause.difference), default=None)
     return worst if worst is not None and worst.difference != ZERO else None

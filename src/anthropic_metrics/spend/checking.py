@@ -37,15 +37,15 @@ class Checking:
 
     def __init__(self, config: Config) -> None:
         self._agent = stream_name(AGENT, config.namespace)
-        self._kept = config.retention.of(AGENT)
+        self._retention = config.retention.of(AGENT)
         self._settle_after = config.spend.settle_after
         self._checked: dict[date, object] = {}
         self._errors: dict[date, float | None] = {}
         self._drifted: set[tuple[date, str | None, str]] = set()
 
-    def forget(self, span: Range) -> None:
-        """The two bills of the days in `span` are to be compared anew."""
-        for day in [day for day in self._checked if span.start <= day_start(day) < span.end]:
+    def forget(self, time_range: Range) -> None:
+        """The two bills of the days in `time_range` are to be compared anew."""
+        for day in [day for day in self._checked if time_range.start <= day_start(day) < time_range.end]:
             del self._checked[day]
 
     def newest_error(self) -> float | None:
@@ -55,11 +55,11 @@ class Checking:
     def estimates(self, days: Sequence[SettledDay], computation: Computation, this: Pass) -> None:
         """Hold bills against the figures that stood while the days ran; write that down, and warn."""
         documents: list[Prepared] = []
-        kept: list[date] = []
+        days_left: list[date] = []
         for settled in days:
             day = settled.allocation.day
             if day == computation.look.begins_within:
-                kept.append(day)  # without a check: a part of a day's usage was not estimated too low
+                days_left.append(day)  # without a check: a part of a day's usage was not estimated too low
                 self._errors.pop(day, None)
                 continue
             early = computation.book.known(known_before(day, self._settle_after))
@@ -67,21 +67,21 @@ class Checking:
             self._errors[day] = day_error(checks)
             for check in checks:
                 warn_of_drift(check, self._drifted)
-            if self._kept is None or day_start(day) >= this.now - self._kept:
+            if self._retention is None or day_start(day) >= this.now - self._retention:
                 frame = computation.frame(day)
-                kept.append(day)
+                days_left.append(day)
                 documents += [
                     check_document(check, settled.shared(check.workspace), frame) for check in checks
                 ]
-        self._write(ACTION, kept, documents, this)
+        self._write(ACTION, days_left, documents, this)
 
-    def bills(self, computation: Computation, span: Range, this: Pass, *, most: int | None) -> None:
+    def bills(self, computation: Computation, time_range: Range, this: Pass, *, most: int | None) -> None:
         """Compare both bills of the settled days that the analytics reports have, where they changed.
 
         At most `most` days, the newest.
         """
         look = computation.look
-        days = [day for day in days_of(look, span) if day in look.settled and look.is_billed(day)]
+        days = [day for day in days_of(look, time_range) if day in look.settled and look.is_billed(day)]
         new = [
             day
             for day in days
@@ -97,35 +97,37 @@ class Checking:
         for batch in _batches(new, look):
             self._compare_bills(batch, reported, computation, this)
 
-    def remove_others(self, computation: Computation, span: Range, this: Pass) -> None:
+    def remove_others(self, computation: Computation, time_range: Range, this: Pass) -> None:
         """Take away the checks of days that are no longer settled, or no longer in both reports."""
         look = computation.look
         compared = {day for day in look.settled if look.is_billed(day)}
         for action, days in ((ACTION, look.settled), (BILL_ACTION, compared)):
-            found = this.sink.ask.windows(
-                self._agent, this.names.organization_id, span, DAY, terms={"event.action": [action]}
+            starts = this.sink.ask.windows(
+                self._agent, this.names.organization_id, time_range, DAY, terms={"event.action": [action]}
             )
-            for day in {day_of(start) for start in found} - days - look.untouched:
+            for day in {day_of(start) for start in starts} - days - look.untouched:
                 self._write(action, [day], (), this)
 
     def _compare_bills(
         self, days: Sequence[date], reported: Bills, computation: Computation, this: Pass
     ) -> None:
-        span = _span(days)
-        settled = computation.settled_days(days, span)
+        time_range = _range_of(days)
+        settled = computation.settled_days(days, time_range)
         self.estimates(settled, computation, this)
         documents: list[Prepared] = []
-        for each in settled:
-            day = each.allocation.day
-            analytics = each.in_own_spelling(reported[day], this.names.workspaces)
-            documents += bill_check_documents(each.bill, analytics, each.shared, computation.frame(day))
+        for settled_day in settled:
+            day = settled_day.allocation.day
+            analytics = settled_day.in_own_spelling(reported[day], this.names.workspaces)
+            documents += bill_check_documents(
+                settled_day.bill, analytics, settled_day.shared, computation.frame(day)
+            )
         self._write(BILL_ACTION, days, documents, this)
         self._checked.update({day: _bills_of(computation, day) for day in days})
 
     def _write(self, action: str, days: Sequence[date], documents: Iterable[Prepared], this: Pass) -> None:
         """Make the checks of `days`, between which there are none, exactly `documents`."""
         if days:
-            this.compare_in(self._agent, _span(days), documents, {"event.action": [action]})
+            this.compare_in(self._agent, _range_of(days), documents, {"event.action": [action]})
 
 
 def _bills_of(computation: Computation, day: date) -> object:
@@ -149,5 +151,5 @@ def _batches(days: Sequence[date], look: Look) -> Iterator[list[date]]:
         yield batch
 
 
-def _span(days: Sequence[date]) -> Range:
+def _range_of(days: Sequence[date]) -> Range:
     return Range(day_start(min(days)), day_start(max(days)) + DAY)

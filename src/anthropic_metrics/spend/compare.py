@@ -43,21 +43,21 @@ def of_litellm() -> Prices:
         return {}
     file = Path(spec.origin).with_name("model_prices_and_context_window_backup.json")
     models: dict[str, dict[str, Any]] = json.loads(file.read_text("utf-8"), parse_float=Decimal)
-    found: Prices = {}
+    prices: Prices = {}
     for model, row in models.items():
         if row.get("litellm_provider") != "anthropic":
             continue
         for name, field in _LITELLM.items():
             for tier, suffix in (("standard", ""), ("batch", "_batches")):
                 if (price := row.get(field + suffix)) is not None:
-                    found[model, name, tier] = Decimal(price) * MILLION
-    return found
+                    prices[model, name, tier] = Decimal(price) * MILLION
+    return prices
 
 
 def of_genai_prices(models: Iterator[str], day: date) -> Prices:
     snapshot: Any = importlib.import_module("genai_prices.data_snapshot").get_snapshot()
-    (provider,) = (each for each in snapshot.providers if each.id == "anthropic")
-    found: Prices = {}
+    (provider,) = (provider_ for provider_ in snapshot.providers if provider_.id == "anthropic")
+    known: Prices = {}
     for model in models:
         info = provider.find_model(model)
         if info is None:
@@ -66,19 +66,19 @@ def of_genai_prices(models: Iterator[str], day: date) -> Prices:
         for name, field in _GENAI.items():
             price = getattr(prices, field)
             if price is not None:
-                found[model, name, "standard"] = Decimal(getattr(price, "base", price))
-    return found
+                known[model, name, "standard"] = Decimal(getattr(price, "base", price))
+    return known
 
 
 def of_table(day: date) -> Prices:
-    table, found = list_prices(), Prices()
+    table, prices = list_prices(), Prices()
     for model in sorted({model for entry in table.entries for model in entry.models}):
         for part, name in enumerate(TOKEN_NAMES):
             for tier in ("standard", "batch"):
                 price = table.per_million({"model": model, "service_tier": tier}, part, day)
                 if price is not None:
-                    found[model, name, tier] = price
-    return found
+                    prices[model, name, tier] = price
+    return prices
 
 
 def differences(ours: Mapping[tuple[str, str, str], Decimal], theirs: Prices) -> Iterator[str]:

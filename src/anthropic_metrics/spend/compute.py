@@ -62,11 +62,11 @@ class SettledDay:
     ) -> Mapping[str | None, Usd]:
         """Amounts by workspace of the analytics reports, by the workspaces of the bill."""
         spelling = Spelling((row.used for row in self.rows.values()), workspaces)
-        found: dict[str | None, Usd] = {}
+        amounts: dict[str | None, Usd] = {}
         for workspace, amount in analytics.items():
             name = spelling.workspace(workspace)
-            found[name] = total((found.get(name, ZERO), amount))
-        return found
+            amounts[name] = total((amounts.get(name, ZERO), amount))
+        return amounts
 
     def shared(self, workspace: str | None) -> Shared:
         """The shared fields of a workspace of the day, from its bill or else its usage."""
@@ -94,9 +94,9 @@ class Computation:
     analytics: Analytics | None = None
     _known: dict[date, Known] = field(default_factory=dict)
 
-    def parts(self, span: Range) -> Iterator[tuple[date, list[Part]]]:
-        """Each day of `span` that holds anything with its parts, the newest first."""
-        for day in days_of(self.look, span):
+    def parts(self, time_range: Range) -> Iterator[tuple[date, list[Part]]]:
+        """Each day of `time_range` that holds anything with its parts, the newest first."""
+        for day in days_of(self.look, time_range):
             yield day, parts_of(day, self.look, self.known(day))
 
     def known(self, day: date) -> Known:
@@ -117,29 +117,29 @@ class Computation:
 
         Raises what reading the analytics reports raises, one of `UNREADABLE`, where its figures are theirs.
         """
-        rows = self._rows(run.span)
+        rows = self._rows(run.time_range)
         if run.is_billed:
-            return self._reported(run.span, rows), []
-        settled = self.settled_days(run.settled, run.span, rows)
+            return self._reported(run.time_range, rows), []
+        settled = self.settled_days(run.settled, run.time_range, rows)
         return self._documents(rows, {day.allocation.day: day for day in settled}), settled
 
     def settled_days(
-        self, days: Collection[date], span: Range, rows: Mapping[date, Mapping[str, Row]] | None = None
+        self, days: Collection[date], time_range: Range, rows: Mapping[date, Mapping[str, Row]] | None = None
     ) -> list[SettledDay]:
-        """These days with their bills shared out; all of them lie in `span`, `rows` being its rows."""
+        """These days with their bills shared out; all of them lie in `time_range`, `rows` being its rows."""
         if not days:
             return []
-        rows = self._rows(span) if rows is None else rows
+        rows = self._rows(time_range) if rows is None else rows
         lines: dict[date, list[Line]] = {day: [] for day in days}
-        for line, shared in self.inputs.bill(span):
+        for line, shared in self.inputs.bill(time_range):
             if line.day in lines:
                 lines[line.day].append((line, shared))
         return [SettledDay.of(day, rows.get(day, {}), of_day) for day, of_day in lines.items()]
 
-    def everything(self, span: Range) -> Iterator[Prepared]:
-        """The documents of all of `span`, run by run. Raises what `run` raises."""
-        parts = [part for _, parts in self.parts(span) for part in parts]
-        for run in runs(parts, {part.span for part in parts if part.kind != "untouched"}):
+    def everything(self, time_range: Range) -> Iterator[Prepared]:
+        """The documents of all of `time_range`, run by run. Raises what `run` raises."""
+        parts = [part for _, parts in self.parts(time_range) for part in parts]
+        for run in runs(parts, {part.time_range for part in parts if part.kind != "untouched"}):
             documents, _ = self.run(run)
             yield from documents
 
@@ -151,10 +151,10 @@ class Computation:
             if day in settled:
                 yield from settled[day].documents(prices, frame)
             else:
-                found = ((row, estimate(row.used, prices)) for row in rows[day].values())
-                yield from estimated_documents(found, prices, frame)
+                estimates = ((row, estimate(row.used, prices)) for row in rows[day].values())
+                yield from estimated_documents(estimates, prices, frame)
 
-    def _reported(self, span: Range, rows: Mapping[date, Mapping[str, Row]]) -> list[Prepared]:
+    def _reported(self, time_range: Range, rows: Mapping[date, Mapping[str, Row]]) -> list[Prepared]:
         """From the rows of the analytics reports, and those of usage."""
         assert self.analytics is not None, "only where they were looked at is anything billed by them"
         by_hour: dict[datetime, list[Row]] = {}
@@ -162,7 +162,7 @@ class Computation:
             by_hour.setdefault(row.used.start, []).append(row)
         documents: list[Prepared] = []
         people: set[str] = set()
-        for hour, costs, uses in self.analytics.rows(span, self.tally):
+        for hour, costs, uses in self.analytics.rows(time_range, self.tally):
             people |= people_of_items(costs)
             of_hour, day = by_hour.get(hour, []), day_of(hour)
             used = [row.used for row in of_hour]
@@ -173,9 +173,9 @@ class Computation:
             raise BrokenContract(OTHER_IDS)
         return documents
 
-    def _rows(self, span: Range) -> dict[date, dict[str, Row]]:
+    def _rows(self, time_range: Range) -> dict[date, dict[str, Row]]:
         """The rows of a range by day and id: around a rollover two backing indices can hold the same one."""
-        found: dict[date, dict[str, Row]] = {}
-        for row in self.inputs.rows(span):
-            found.setdefault(day_of(row.used.start), {})[row.used.id] = row
-        return found
+        by_day: dict[date, dict[str, Row]] = {}
+        for row in self.inputs.rows(time_range):
+            by_day.setdefault(day_of(row.used.start), {})[row.used.id] = row
+        return by_day

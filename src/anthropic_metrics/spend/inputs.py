@@ -66,21 +66,21 @@ class Inputs:
     group_by: tuple[str, ...]
     terms: Terms
 
-    def usage_states(self, span: Range) -> dict[datetime, State]:
+    def usage_states(self, time_range: Range) -> dict[datetime, State]:
         """The state of each hour with usage."""
-        return self.ask.states(self.usage, self.organization_id, span, HOUR, terms=self.terms)
+        return self.ask.states(self.usage, self.organization_id, time_range, HOUR, terms=self.terms)
 
-    def cost_states(self, span: Range) -> dict[date, State]:
+    def cost_states(self, time_range: Range) -> dict[date, State]:
         """The state of each UTC day with a bill."""
-        found = self.ask.states(self.cost, self.organization_id, span, DAY, terms=self.terms)
-        return {day_of(start): state for start, state in found.items()}
+        states = self.ask.states(self.cost, self.organization_id, time_range, DAY, terms=self.terms)
+        return {day_of(start): state for start, state in states.items()}
 
-    def rows(self, span: Range) -> Iterator[Row]:
+    def rows(self, time_range: Range) -> Iterator[Row]:
         """The rows of usage in the range."""
         names = (*_BUCKET, *_COUNTS, *self.group_by)
         fields = [*(f"anthropic.{name}" for name in _SHARED), *(f"{_USAGE}.{name}" for name in names)]
         for id_, source in self.ask.documents(
-            self.usage, self.organization_id, span, fields, terms=self.terms
+            self.usage, self.organization_id, time_range, fields, terms=self.terms
         ):
             anthropic = source["anthropic"]
             usage = anthropic["usage"]
@@ -90,7 +90,7 @@ class Inputs:
             bucket = {name: usage[name] for name in _BUCKET}
             yield Row(Used(start, dimensions, counts, id_), bucket, _shared(anthropic))
 
-    def bill(self, span: Range) -> Iterator[tuple[Billed, Shared]]:
+    def bill(self, time_range: Range) -> Iterator[tuple[Billed, Shared]]:
         """The lines of the bill in the range with their shared fields; those in US dollars.
 
         Around a rollover two backing indices can hold the same line for a moment: it counts once.
@@ -98,7 +98,7 @@ class Inputs:
         seen: set[str] = set()
         fields = [*(f"anthropic.{name}" for name in _SHARED), *(f"{_COST}.{name}" for name in _BILL)]
         for id_, source in self.ask.documents(
-            self.cost, self.organization_id, span, [*fields, "@timestamp"], terms=self.terms
+            self.cost, self.organization_id, time_range, [*fields, "@timestamp"], terms=self.terms
         ):
             anthropic = source["anthropic"]
             cost = anthropic["cost"]
@@ -121,24 +121,24 @@ class Inputs:
 
     def day_prices(self, days: Sequence[date]) -> dict[date, DayPrices]:
         """What bills and usage of these UTC days, given in order, say about prices, over all workspaces."""
-        span = Range(day_start(days[0]), day_start(days[-1]) + DAY)
-        found = {day: DayPrices(day) for day in days}
-        for line, _ in self.bill(span):
-            if line.day in found:
-                found[line.day].bill(line, self.group_by)
+        time_range = Range(day_start(days[0]), day_start(days[-1]) + DAY)
+        prices = {day: DayPrices(day) for day in days}
+        for line, _ in self.bill(time_range):
+            if line.day in prices:
+                prices[line.day].bill(line, self.group_by)
         names = [name for name in ("workspace_id", *PRICED_DIMENSIONS) if name in self.group_by]
         by, fields = [f"{_USAGE}.{name}" for name in names], [f"{_USAGE}.{name}" for name in _COUNTS]
         for group, sums in self.ask.groups(
-            self.usage, self.organization_id, span, by, fields, width=DAY, terms=self.terms
+            self.usage, self.organization_id, time_range, by, fields, width=DAY, terms=self.terms
         ):
             day = day_of(group["@timestamp"])
-            if day not in found:
+            if day not in prices:
                 continue
             dimensions = {name: group[field] for name, field in zip(names, by, strict=True)}
             cell = cell_of(dimensions, self.group_by)
             for part, field in enumerate(fields):
-                found[day].use(dimensions.get("workspace_id"), cell, part, sums[field])
-        return found
+                prices[day].use(dimensions.get("workspace_id"), cell, part, sums[field])
+        return prices
 
 
 def _at(source: Mapping[str, Any], name: str) -> int:

@@ -82,39 +82,39 @@ class SpendKeeper:
         """As far as usage by the hour is kept."""
         return self._hours.older(wanted, now)
 
-    def keep(self, whole: Range, this: Pass) -> None:
-        """Make the stream right for what changed within `whole` since the last call.
+    def keep(self, time_range: Range, this: Pass) -> None:
+        """Make the stream right for what changed within `time_range` since the last call.
 
         At most `LIVE_DAYS` of them, the newest; the others are due at the next call. Whole UTC days only: one
-        that `whole` begins within is left alone. Raises what the store and the
+        that `time_range` begins within is left alone. Raises what the store and the
         questions raise; runs finished by then stay finished, and the others are due again.
         """
         now, before = this.now, self._everything_at
         if before is None or not before <= now < before + EVERYTHING_EVERY:
             self._forget(Range(now - REREAD, now))
             self._everything_at = now
-        self._keep(whole, this, most=LIVE_DAYS)
+        self._keep(time_range, this, most=LIVE_DAYS)
 
-    def keep_all(self, whole: Range, this: Pass) -> None:
-        self._forget(whole)
-        self._keep(whole, this)
+    def keep_all(self, time_range: Range, this: Pass) -> None:
+        self._forget(time_range)
+        self._keep(time_range, this)
 
     def computed(
-        self, whole: Range, ask: Questions, names: Names, now: datetime, tally: Tally
+        self, time_range: Range, ask: Questions, names: Names, now: datetime, tally: Tally
     ) -> Iterator[Prepared]:
         """Raises what reading the analytics reports raises where they have the figures."""
-        span = whole_days(whole)
-        yield from self.computation(span, ask, names, now, tally).everything(span)
+        days_range = whole_days(time_range)
+        yield from self.computation(days_range, ask, names, now, tally).everything(days_range)
 
     def computation(
-        self, span: Range, ask: Questions, names: Names, now: datetime, tally: Tally
+        self, days_range: Range, ask: Questions, names: Names, now: datetime, tally: Tally
     ) -> Computation:
-        """What the whole days of `span` are computed from now, read afresh."""
-        return self._computation(span, self._new_book(), ask, names, now, tally, anew=True)
+        """What the whole days of `days_range` are computed from now, read afresh."""
+        return self._computation(days_range, self._new_book(), ask, names, now, tally, anew=True)
 
     def _computation(
         self,
-        span: Range,
+        days_range: Range,
         book: PriceBook,
         ask: Questions,
         names: Names,
@@ -124,8 +124,8 @@ class SpendKeeper:
         anew: bool,
     ) -> Computation:
         inputs = self._inputs(ask, names)
-        look = self._looking.look(inputs, span, now, tally, anew=anew)
-        book.read(inputs, look, span)
+        look = self._looking.look(inputs, days_range, now, tally, anew=anew)
+        book.read(inputs, look, days_range)
         return Computation(inputs, look, book, names, now, self.namespace, tally, self._analytics)
 
     def _inputs(self, ask: Questions, names: Names) -> Inputs:
@@ -141,54 +141,58 @@ class SpendKeeper:
     def _stream(self, dataset: str) -> str:
         return stream_name(dataset, self.namespace)
 
-    def _keep(self, whole: Range, this: Pass, *, most: int | None = None) -> None:
-        span = whole_days(whole)
+    def _keep(self, time_range: Range, this: Pass, *, most: int | None = None) -> None:
+        days_range = whole_days(time_range)
         computation = self._computation(
-            span, self._book, this.sink.ask, this.names, this.now, this.tally, anew=most is None
+            days_range, self._book, this.sink.ask, this.names, this.now, this.tally, anew=most is None
         )
-        parts, wanted = self._wanted(computation, span, most)
-        for run in runs(parts, {part.span for part in wanted}):
+        parts, wanted = self._wanted(computation, days_range, most)
+        for run in runs(parts, {part.time_range for part in wanted}):
             self._compute(run, computation, this)
-        self._checking.bills(computation, span, this, most=most)
-        self._checking.remove_others(computation, span, this)
+        self._checking.bills(computation, days_range, this, most=most)
+        self._checking.remove_others(computation, days_range, this)
         if computation.look.usage:
             this.tally.saw(max(computation.look.usage) + HOUR)
         this.tally.estimate_error = self._checking.newest_error()
 
     def _wanted(
-        self, computation: Computation, span: Range, most: int | None
+        self, computation: Computation, days_range: Range, most: int | None
     ) -> tuple[list[Part], list[Part]]:
         """All parts there are, and those to compute now: what is due on the newest days."""
         all_parts: list[Part] = []
         wanted: list[Part] = []
         days = 0
-        for _, parts in computation.parts(span):
+        for _, parts in computation.parts(days_range):
             all_parts += parts
-            found = due(parts, computation.look, self._seen)
-            if found and (most is None or days < most):
-                wanted += found
-                days += DAYS_OF_A_READ if any(part.kind == "billed" for part in found) else 1
+            changed = due(parts, computation.look, self._seen)
+            if changed and (most is None or days < most):
+                wanted += changed
+                days += DAYS_OF_A_READ if any(part.kind == "billed" for part in changed) else 1
         return all_parts, wanted
 
     def _compute(self, run: Run, computation: Computation, this: Pass) -> None:
-        self._forget(run.span)
+        self._forget(run.time_range)
         try:
             documents, settled = computation.run(run)
         except UNREADABLE as error:
             this.tally.failures.append(f"The analytics reports could not be read: {error.message}")
             return
         self._checking.estimates(settled, computation, this)
-        if this.compare(run.span, documents).done:
-            self._seen.update({part.span: seen_as(part) for part in run.parts})
+        if this.compare(run.time_range, documents).done:
+            self._seen.update({part.time_range: seen_as(part) for part in run.parts})
 
-    def _forget(self, span: Range) -> None:
-        """Nothing is known of what touches `span`."""
-        for one in [each for each in self._seen if each.start < span.end and span.start < each.end]:
+    def _forget(self, days_range: Range) -> None:
+        """Nothing is known of what touches `days_range`."""
+        for one in [
+            part_range
+            for part_range in self._seen
+            if part_range.start < days_range.end and days_range.start < part_range.end
+        ]:
             del self._seen[one]
-        self._checking.forget(span)
+        self._checking.forget(days_range)
 
 
-def whole_days(whole: Range) -> Range:
-    """The UTC days that begin in `whole`."""
-    start = floor(whole.start, DAY)
-    return Range(start if start == whole.start else start + DAY, ceil(whole.end, DAY))
+def whole_days(time_range: Range) -> Range:
+    """The UTC days that begin in `time_range`."""
+    start = floor(time_range.start, DAY)
+    return Range(start if start == time_range.start else start + DAY, ceil(time_range.end, DAY))

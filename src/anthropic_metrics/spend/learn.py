@@ -89,8 +89,8 @@ class DayPrices:
             mixed = len(self.lines.get((cell, part), ())) > 1
             self._learn(prices, (None, cell, part), all_of_it, counts.get((cell, part), 0), mixed)
         for key, own in self.amounts.items():
-            whole = prices.get((None, *key[1:]))
-            if whole is not None and whole.mixed:
+            of_all = prices.get((None, *key[1:]))
+            if of_all is not None and of_all.mixed:
                 self._learn(prices, key, own, self.counts.get(key, 0), mixed=True)
         return prices
 
@@ -114,20 +114,20 @@ def cell_of(dimensions: Mapping[str, str | None], grouped: Iterable[str]) -> Cel
 def day_prices(day: date, lines: Iterable[Billed], rows: Iterable[Used], grouped: Iterable[str]) -> DayPrices:
     """What a day's bill and usage say about prices."""
     grouped = tuple(grouped)
-    found = DayPrices(day)
+    prices = DayPrices(day)
     for line in lines:
-        found.bill(line, grouped)
+        prices.bill(line, grouped)
     for row in rows:
         cell = cell_of(row.dimensions, grouped)
         for part, count in enumerate(row.counts):
-            found.use(row.dimensions.get("workspace_id"), cell, part, count)
-    return found
+            prices.use(row.dimensions.get("workspace_id"), cell, part, count)
+    return prices
 
 
 def newest(days: Iterable[tuple[date, Mapping[Key, Learned]]], before: date) -> dict[Key, Learned]:
     """Of each cell the price on the newest of these settled days before `before`; see `DayPrices.learned`."""
     prices: dict[Key, Learned] = {}
-    for day, learned in sorted(days, key=lambda each: each[0]):
+    for day, learned in sorted(days, key=lambda entry: entry[0]):
         if before - LOOK_BACK <= day < before:
             prices |= learned
     return prices
@@ -137,5 +137,5 @@ def learned_price(
     prices: Mapping[Key, Learned], workspace: str | None, cell: Cell, part: int
 ) -> Learned | None:
     """A cell's price; where it mixes prices, as the workspace mixed them last."""
-    whole = prices.get((None, cell, part))
-    return prices.get((workspace, cell, part), whole) if whole is not None and whole.mixed else whole
+    of_all = prices.get((None, cell, part))
+    return prices.get((workspace, cell, part), of_all) if of_all is not None and of_all.mixed else of_all

@@ -30,12 +30,14 @@ class Looking:
     analytics: Analytics | None
     required: bool = False
 
-    def look(self, inputs: Inputs, span: Range, now: datetime, tally: Tally, *, anew: bool = False) -> Look:
+    def look(
+        self, inputs: Inputs, time_range: Range, now: datetime, tally: Tally, *, anew: bool = False
+    ) -> Look:
         """The state of everything; reports that cannot be read are a failure of the tally alone."""
-        reach = Range(span.start - LOOK_BACK, span.end)
+        reach = Range(time_range.start - LOOK_BACK, time_range.end)
         usage, cost = inputs.usage_states(reach), inputs.cost_states(reach)
-        own = (self.stream, inputs.organization_id, span, HOUR)
-        checks = (self.agent, inputs.organization_id, span, HOUR)
+        own = (self.stream, inputs.organization_id, time_range, HOUR)
+        checks = (self.agent, inputs.organization_id, time_range, HOUR)
         waiting = inputs.ask.windows(*own, missing=True) | inputs.ask.windows(
             *checks, missing=True, terms=CHECKS
         )
@@ -49,7 +51,7 @@ class Looking:
         if self.analytics is None:
             return look
         try:
-            totals = self.analytics.totals(span, now, tally, anew=anew)
+            totals = self.analytics.totals(time_range, now, tally, anew=anew)
         except UNREADABLE as error:
             tally.failures.append(f"The analytics reports could not be read: {error.message}")
             totals = self.analytics.last(now)
@@ -61,5 +63,7 @@ class Looking:
             if self.required:
                 tally.failures.append(f"spend.source is analytics: {self.analytics.absence}")
             return look
-        hours = {hour: found for hour, found in totals.hours.items() if span.start <= hour < span.end}
+        hours = {
+            hour: total for hour, total in totals.hours.items() if time_range.start <= hour < time_range.end
+        }
         return replace(look, billed=hours, loaded=totals.refreshed_at)

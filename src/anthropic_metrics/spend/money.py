@@ -70,12 +70,12 @@ def share_count(count: int, weights: Sequence[int]) -> list[int]:
 
     Raises ValueError if there is no weight.
     """
-    whole = sum(weights)
-    if whole <= 0:
+    total_weight = sum(weights)
+    if total_weight <= 0:
         raise ValueError("an amount cannot be shared out without weights")
     shares, remainders = [], []
     for weight in weights:
-        quotient, remainder = divmod(count * weight, whole)
+        quotient, remainder = divmod(count * weight, total_weight)
         shares.append(quotient)
         remainders.append(remainder)
     left = count - sum(shares)

@@ -37,7 +37,7 @@ class Look:
 
     usage: Mapping[datetime, State]
     cost: Mapping[date, State]
-    held: Collection[datetime]
+    stored: Collection[datetime]
     waiting: Collection[datetime]
     settled: Set[date]
     billed: Mapping[datetime, Total] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Look:
 class Part:
     """The least that is computed at once: a settled day, or an hour; `inputs` is all that it depends on."""
 
-    span: Range
+    time_range: Range
     kind: Kind
     inputs: object
     rows: int
@@ -91,8 +91,8 @@ class Run:
     parts: tuple[Part, ...]
 
     @property
-    def span(self) -> Range:
-        return Range(self.parts[-1].span.start, self.parts[0].span.end)
+    def time_range(self) -> Range:
+        return Range(self.parts[-1].time_range.start, self.parts[0].time_range.end)
 
     @property
     def is_billed(self) -> bool:
@@ -102,31 +102,31 @@ class Run:
     @property
     def settled(self) -> list[date]:
         """The days that are computed from their bill."""
-        return [day_of(part.span.start) for part in self.parts if part.kind == "settled"]
+        return [day_of(part.time_range.start) for part in self.parts if part.kind == "settled"]
 
 
 def parts_of(day: date, look: Look, known: Known) -> list[Part]:
     """What `day` holds, the newest first; `known` are the prices that hold on it."""
     hours = hours_of(day)
-    whole = Range(hours[0], hours[0] + DAY)
+    day_range = Range(hours[0], hours[0] + DAY)
     if day in look.untouched:
-        return [Part(whole, "untouched", None, look.rows(hours))]
+        return [Part(day_range, "untouched", None, look.rows(hours))]
     if day in look.settled and not look.is_billed(day):
         rows = max(look.rows(hours), look.cost[day].documents)
-        return [Part(whole, "settled", (look.states(day), known), rows)]
+        return [Part(day_range, "settled", (look.states(day), known), rows)]
     return [
         _hour(hour, look, known)
         for hour in reversed(hours)
-        if hour in look.usage or hour in look.billed or hour in look.held
+        if hour in look.usage or hour in look.billed or hour in look.stored
     ]
 
 
 def _hour(hour: datetime, look: Look, known: Known) -> Part:
-    span, state, billed = Range(hour, hour + HOUR), look.usage.get(hour), look.billed.get(hour)
+    time_range, state, billed = Range(hour, hour + HOUR), look.usage.get(hour), look.billed.get(hour)
     rows = look.rows((hour,))
     if billed is None:
-        return Part(span, "open", (state, known), rows)
-    return Part(span, "billed", (state, known, billed), rows)
+        return Part(time_range, "open", (state, known), rows)
+    return Part(time_range, "billed", (state, known, billed), rows)
 
 
 def due(parts: Iterable[Part], look: Look, seen: Mapping[Range, object]) -> list[Part]:
@@ -135,7 +135,10 @@ def due(parts: Iterable[Part], look: Look, seen: Mapping[Range, object]) -> list
         part
         for part in parts
         if part.kind != "untouched"
-        and (seen.get(part.span) != seen_as(part) or any(_within(hour, part.span) for hour in look.waiting))
+        and (
+            seen.get(part.time_range) != seen_as(part)
+            or any(_within(hour, part.time_range) for hour in look.waiting)
+        )
     ]
 
 
@@ -153,7 +156,7 @@ def runs(parts: Sequence[Part], wanted: Collection[Range]) -> Iterator[Run]:
     run: list[Part] = []
     along: list[Part] = []
     for part in parts:
-        if part.span in wanted:
+        if part.time_range in wanted:
             if run and not _fits([*run, *along], part):
                 yield Run(tuple(run))
                 run, along = [], []
@@ -169,15 +172,15 @@ def runs(parts: Sequence[Part], wanted: Collection[Range]) -> Iterator[Run]:
 
 
 def _fits(run: Sequence[Part], part: Part) -> bool:
-    return all(each.joins(part) for each in run) and _rows(run) + part.rows <= RUN_DOCUMENTS
+    return all(earlier.joins(part) for earlier in run) and _rows(run) + part.rows <= RUN_DOCUMENTS
 
 
 def _rows(parts: Iterable[Part]) -> int:
     return sum(part.rows for part in parts)
 
 
-def _within(hour: datetime, span: Range) -> bool:
-    return span.start <= hour < span.end
+def _within(hour: datetime, time_range: Range) -> bool:
+    return time_range.start <= hour < time_range.end
 
 
 def hours_of(day: date) -> list[datetime]:
@@ -185,7 +188,7 @@ def hours_of(day: date) -> list[datetime]:
     return [day_start(day) + HOUR * number for number in range(24)]
 
 
-def days_of(look: Look, span: Range) -> list[date]:
-    """The days in `span` that hold anything, the newest first."""
-    days = {day_of(hour) for hour in (*look.usage, *look.held, *look.billed)} | set(look.cost)
-    return sorted((day for day in days if span.start <= day_start(day) < span.end), reverse=True)
+def days_of(look: Look, time_range: Range) -> list[date]:
+    """The days in `time_range` that hold anything, the newest first."""
+    days = {day_of(hour) for hour in (*look.usage, *look.stored, *look.billed)} | set(look.cost)
+    return sorted((day for day in days if time_range.start <= day_start(day) < time_range.end), reverse=True)

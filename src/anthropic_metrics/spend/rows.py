@@ -86,10 +86,10 @@ class Billed:
 
 def used(row: UsageRow, start: datetime, group_by: tuple[str, ...]) -> Used:
     """A row of the usage report's bucket that begins at `start`, as the query's `group_by` reads it."""
-    asked = {name: getattr(row, name) for name in group_by}
+    grouped = {name: getattr(row, name) for name in group_by}
     for name, meaning in (("workspace_id", DEFAULT_WORKSPACE), ("api_key_id", CONSOLE)):
-        if name in asked:
-            asked[name] = asked[name] or meaning
+        if name in grouped:
+            grouped[name] = grouped[name] or meaning
     counts = Counts(
         row.uncached_input_tokens,
         row.cache_read_input_tokens,
@@ -98,7 +98,7 @@ def used(row: UsageRow, start: datetime, group_by: tuple[str, ...]) -> Used:
         row.output_tokens,
         row.server_tool_use.web_search_requests,
     )
-    return Used(start, asked, counts)
+    return Used(start, grouped, counts)
 
 
 def billed(row: CostRow, start: datetime) -> Billed | None:

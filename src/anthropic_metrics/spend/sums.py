@@ -61,13 +61,13 @@ class Sum:
 
 def sums(sources: Iterable[Mapping[str, Any]], by: By) -> list[Sum]:
     """Sums of spend documents (with `FIELDS`), highest amount first; hours from the newest on."""
-    found: dict[str, Sum] = {}
+    by_name: dict[str, Sum] = {}
     for source in sources:
         identity, name = _group(source, by)
-        found.setdefault(identity, Sum(name)).add(source["anthropic"]["spend"])
+        by_name.setdefault(identity, Sum(name)).add(source["anthropic"]["spend"])
     if by is By.hour:
-        return sorted(found.values(), key=lambda each: each.name, reverse=True)
-    return sorted(found.values(), key=lambda each: (-each.usd, -each.tokens, each.name))
+        return sorted(by_name.values(), key=lambda entry: entry.name, reverse=True)
+    return sorted(by_name.values(), key=lambda entry: (-entry.usd, -entry.tokens, entry.name))
 
 
 def _group(source: Mapping[str, Any], by: By) -> tuple[str, str]:

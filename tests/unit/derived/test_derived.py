@@ -42,7 +42,7 @@ class Spent:
     only: str = "toy"
     namespace: str = "default"
     window: timedelta = HOUR
-    span: timedelta = timedelta(hours=6)
+    run_length: timedelta = timedelta(hours=6)
     interval: timedelta = timedelta(minutes=5)
     follows: str | None = None
     completed_by: str | None = None

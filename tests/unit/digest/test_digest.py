@@ -65,7 +65,7 @@ def digest(name: str = "Acme") -> Digest:
     state = budget_state(budget, days, NOW, running=True, settle_after=2 * DAY)
     return Digest(
         organization=name,
-        span=Range(NOW - 7 * DAY, NOW),
+        time_range=Range(NOW - 7 * DAY, NOW),
         usd=280.0,
         before=250.0,
         movers=movers({name: 280.0}, {name: 250.0}),

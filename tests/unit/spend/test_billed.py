@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from anthropic_metrics.admin_api.rows import CostItem, UsageItem
 from anthropic_metrics.spend.billed import (
     BilledHour,
-    asked,
     bill_hour,
+    dimensions_of,
     joined,
     other_ids,
     people_of_items,
@@ -139,10 +139,10 @@ def test_a_row_without_a_cost_has_none_of_the_report() -> None:
 
 
 def test_the_reports_are_grouped_by_what_both_know_and_people_by_their_actor() -> None:
-    assert asked(("model", "workspace_id")) == ("workspace_id", "model")
+    assert dimensions_of(("model", "workspace_id")) == ("workspace_id", "model")
     people = ("model", "account_id", "service_account_id", "workspace_id", "speed")
     assert joined(people) == ("workspace_id", "account_id", "service_account_id", "model", "speed")
-    assert asked(people) == ("workspace_id", "actor", "model", "speed")
+    assert dimensions_of(people) == ("workspace_id", "actor", "model", "speed")
 
 
 PERSON = {"type": "user_actor", "user_id": "user_a", "name": "Ann", "email_address": None, "deleted": False}

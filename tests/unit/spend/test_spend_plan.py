@@ -40,12 +40,12 @@ BILLED = replace(SETTLED, billed={hour(9): TOTAL, hour(10): TOTAL}, loaded=hour(
 
 
 def after(look: Look) -> Seen:
-    return {part.span: seen_as(part) for part in parts_of(DAY, look, KNOWN)}
+    return {part.time_range: seen_as(part) for part in parts_of(DAY, look, KNOWN)}
 
 
 def computed(look: Look, seen: Seen, known: dict[Key, Learned] = KNOWN) -> list[Range]:
     """The spans that are due, oldest first."""
-    return [part.span for part in reversed(due(parts_of(DAY, look, known), look, seen))]
+    return [part.time_range for part in reversed(due(parts_of(DAY, look, known), look, seen))]
 
 
 def test_an_open_day_is_computed_by_the_hours_that_hold_something() -> None:
@@ -72,8 +72,8 @@ def test_a_revised_bill_computes_its_day() -> None:
 
 def test_settling_computes_the_day_and_losing_its_bill_computes_its_hours() -> None:
     assert computed(SETTLED, after(OPEN)) == [span(0, 24)]
-    held = replace(OPEN, held={hour(0), hour(9)})
-    assert computed(held, after(SETTLED)) == [span(0), span(9), span(10), span(12)]
+    stored = replace(OPEN, stored={hour(0), hour(9)})
+    assert computed(stored, after(SETTLED)) == [span(0), span(9), span(10), span(12)]
 
 
 def test_another_price_computes_every_hour_that_may_need_it() -> None:
@@ -83,13 +83,13 @@ def test_another_price_computes_every_hour_that_may_need_it() -> None:
 
 
 def test_an_hour_with_a_document_that_waits_for_its_deletion_is_computed_until_it_is_gone() -> None:
-    waiting = replace(OPEN, held={hour(3)}, waiting={hour(3)})
+    waiting = replace(OPEN, stored={hour(3)}, waiting={hour(3)})
 
     assert computed(waiting, after(waiting)) == [span(3)]
 
 
 def test_a_day_whose_analytics_reports_cannot_be_read_is_left_as_it_is() -> None:
-    untouched = replace(BILLED, untouched=frozenset({DAY}), waiting={hour(9)}, held={hour(9)})
+    untouched = replace(BILLED, untouched=frozenset({DAY}), waiting={hour(9)}, stored={hour(9)})
 
     assert computed(untouched, {}) == []
 
@@ -121,27 +121,27 @@ def parts(*described: tuple[int, int, Kind, int]) -> list[Part]:
 
 
 def spans(found: list[Part], wanted: Iterable[Range]) -> list[Range]:
-    return [run.span for run in runs(found, set(wanted))]
+    return [run.time_range for run in runs(found, set(wanted))]
 
 
 def test_a_run_reaches_over_open_hours_settled_days_and_the_nothing_between_them() -> None:
     found = parts((0, 24, "settled", 300), (24, 24, "settled", 300), (57, 1, "open", 9), (60, 1, "open", 9))
 
-    assert spans(found, [part.span for part in found]) == [span(0, 61)]
-    (run,) = runs(found, {part.span for part in found})
+    assert spans(found, [part.time_range for part in found]) == [span(0, 61)]
+    (run,) = runs(found, {part.time_range for part in found})
     assert run.settled == [date(2026, 11, 21), DAY]
 
 
 def test_a_month_is_computed_in_runs_by_its_rows() -> None:
     found = parts(*((24 * day, 24, "settled", 1_000) for day in range(30)))
 
-    assert len(spans(found, [part.span for part in found])) == -(-30_000 // RUN_DOCUMENTS)
+    assert len(spans(found, [part.time_range for part in found])) == -(-30_000 // RUN_DOCUMENTS)
 
 
 def test_a_part_that_is_larger_than_a_run_is_computed_alone() -> None:
     found = parts((0, 24, "settled", 3 * RUN_DOCUMENTS), (24, 24, "settled", 1))
 
-    assert spans(found, [part.span for part in found]) == [span(24, 24), span(0, 24)]
+    assert spans(found, [part.time_range for part in found]) == [span(24, 24), span(0, 24)]
 
 
 def test_what_is_right_is_computed_along_only_where_it_has_few_rows() -> None:
@@ -161,8 +161,8 @@ def test_nothing_is_read_of_the_admin_api_that_no_change_asks_for() -> None:
 def test_hours_of_the_analytics_reports_are_a_run_of_their_own() -> None:
     found = parts((0, 1, "billed", 9), (1, 1, "billed", 9), (2, 1, "open", 9))
 
-    assert spans(found, [part.span for part in found]) == [span(2), span(0, 2)]
-    assert [run.is_billed for run in runs(found, {part.span for part in found})] == [False, True]
+    assert spans(found, [part.time_range for part in found]) == [span(2), span(0, 2)]
+    assert [run.is_billed for run in runs(found, {part.time_range for part in found})] == [False, True]
 
 
 def test_no_run_reaches_over_a_day_that_is_to_stay_as_it_is() -> None:
@@ -184,15 +184,17 @@ def test_every_part_that_is_due_is_in_one_run_and_none_that_may_not_be_touched(
 
     made = list(runs(found, wanted))
 
-    covered = [part.span for run in made for part in run.parts]
+    covered = [part.time_range for run in made for part in run.parts]
     assert len(covered) == len(set(covered))
     assert set(covered) >= wanted
     for run in made:
-        inside = [part for part in found if run.span.start <= part.span.start < run.span.end]
+        inside = [
+            part for part in found if run.time_range.start <= part.time_range.start < run.time_range.end
+        ]
         assert inside == list(run.parts)
         assert not any(part.kind == "untouched" for part in inside)
         assert len({part.kind == "billed" for part in inside}) == 1
         if len(run.parts) > 1:
-            assert sum(part.rows for part in run.parts if part.span in wanted) <= RUN_DOCUMENTS
-            assert run.parts[0].span in wanted
-            assert run.parts[-1].span in wanted
+            assert sum(part.rows for part in run.parts if part.time_range in wanted) <= RUN_DOCUMENTS
+            assert run.parts[0].time_range in wanted
+            assert run.parts[-1].time_range in wanted
