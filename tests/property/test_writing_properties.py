@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from anthropic_metrics.admin_api.replies import ApiKey, CostRow, RateLimitGroup, UsageRow, Workspace
 from anthropic_metrics.config.money import TeamSettings, teams_of
+from anthropic_metrics.documents.agent import AgentDocument
 from anthropic_metrics.documents.base import Document
+from anthropic_metrics.documents.cost import NUMBERS as COST_NUMBERS
 from anthropic_metrics.documents.forms import Form
 from anthropic_metrics.documents.identity import Prepared, named, prepare
 from anthropic_metrics.documents.rate_limit import KNOWN_LIMITS
+from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
 from anthropic_metrics.documents.usage import UsageDocument
 from anthropic_metrics.documents.writing import Values
 from anthropic_metrics.headroom.build import headroom_documents
@@ -22,9 +25,11 @@ from anthropic_metrics.headroom.limits import MEASURED, Group, Limits, Snapshot,
 from anthropic_metrics.headroom.windows import windows
 from anthropic_metrics.kernel.frame import Frame, told_apart
 from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.outcome import Change
 from anthropic_metrics.kernel.questions import Splits, Use
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.reports.build import cost_documents, usage_content, usage_documents
+from anthropic_metrics.reports.corrections import corrections
 from tests.harness.report_samples import COST_DAY, HOUR, LATER, frame, limits_frame
 
 NAMES = Names.of(
@@ -175,3 +180,24 @@ def test_headroom_is_written_as_its_model_writes_it(uses: list[Use], limit: int,
     found = windows(uses, limits, Splits(speeds=asked, tiers=asked))
     ended = HOUR + timedelta(minutes=12)
     assert len(list(headroom_documents(found, NAMES, "default", LATER, ended))) == len(found)
+
+
+@MANY
+@given(
+    before=USAGE, after=st.one_of(st.none(), USAGE), amounts=st.tuples(AMOUNTS, AMOUNTS), names=st.booleans()
+)
+def test_corrections_are_written_as_their_model_writes_them(
+    before: dict[str, Any], after: dict[str, Any] | None, amounts: tuple[Any, Any], names: bool
+) -> None:
+    place = frame(names=NAMES if names else WITH_TEAMS, group_by=DIMENSIONS[:5])
+    sources = [
+        usage_documents(place, [UsageRow.model_validate(row)])[0].source for row in (before, after or before)
+    ]
+    changes = [Change("a", ".ds-1", 4, sources[0], sources[1] if after else None)]
+    money = frame("cost", COST_DAY)
+    costs = [cost_documents(money, [CostRow(amount=amount, currency="USD")])[0].source for amount in amounts]
+    changes.append(Change("b", ".ds-2", 5, *costs))
+    for document in corrections(changes, "s", [*USAGE_NUMBERS, *COST_NUMBERS], LATER):
+        source = document.source
+        del source["event"]["hash"]
+        assert document == prepare(document.id, AgentDocument.model_validate(source))

@@ -22,6 +22,7 @@ from anthropic_metrics.documents.base import (
     Part,
     Shared,
 )
+from anthropic_metrics.documents.writing import Envelope, Writer
 from anthropic_metrics.kernel.datasets import AGENT
 
 
@@ -261,3 +262,18 @@ def agent_document(
             "anthropic": anthropic,
         }
     )
+
+
+def agent_writer(
+    action: str, *, now: datetime, namespace: str, organization: Mapping[str, str | None] | None
+) -> Writer:
+    """What writes documents of the agent stream from values that were checked before, all of one action.
+
+    `@timestamp` is `now`.
+    """
+    envelope = {
+        "data_stream": {"dataset": AGENT, "namespace": namespace},
+        "event": {"dataset": AGENT, "action": action, "created": now},
+        "organization": organization,
+    }
+    return Writer(AgentDocument, Envelope(envelope), now, now)

@@ -27,6 +27,9 @@ _SEARCH: dict[str, Any] = {
     ],
 }
 
+_VERSIONS: dict[str, Any] = {"seq_no_primary_term": True, "track_total_hits": False, "sort": ["_doc"]}
+SEARCHED = 20  # copies whose sources are searched for; of fewer each is got
+
 
 def held(
     es: Elasticsearch,
@@ -111,6 +114,31 @@ def refresh_if_allowed(es: Elasticsearch, stream: str) -> bool:
         if error.status != 403:
             raise
         return True
+
+
+def versions_of(
+    es: Elasticsearch, stream: str, copies: Sequence[Held]
+) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """Sources of at most 5,000 copies by index, id and version, of those that are there in some version.
+
+    Many are searched for by id, as of the last refresh: a get unpacks for each document what a search unpacks
+    once for those that lie together.
+    """
+    if len(copies) < SEARCHED:
+        wanted = [{"_index": copy.index, "_id": copy.id} for copy in copies]
+        with translated(f"Reading {stream}"):
+            docs = es.mget(docs=wanted)["docs"]
+    else:
+        query = {"ids": {"values": [copy.id for copy in copies]}}
+        with translated(f"Reading {stream}"):
+            try:
+                docs = hits_of(whole(es, stream, index=stream, query=query, size=PAGE, **_VERSIONS))
+            except NotFoundError:
+                return {}
+    with reading(f"Reading {stream}"):
+        return {
+            (doc["_index"], doc["_id"], doc["_seq_no"]): doc["_source"] for doc in docs if "_source" in doc
+        }
 
 
 def sources_of(

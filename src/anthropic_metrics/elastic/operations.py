@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from anthropic_metrics.elastic.diff import Held
 
-CHUNK_COUNT = 1_000
+CHUNK_COUNT = 500
 CHUNK_BYTES = 5_000_000
 
 Kind = Literal["create", "replace", "mark", "delete", "extra"]

@@ -32,7 +32,7 @@ from anthropic_metrics.elastic.operations import Kind, Operation, chunks
 from anthropic_metrics.errors import MetricsError, RetryLater, SinkError, Stopped
 
 # Requests under way together: a node takes more at once, but writes little more.
-CONNECTIONS = 3
+CONNECTIONS = 4
 ATTEMPTS = 6  # waits of about 1, 2, 4, 8 and 16 s: the queue of a busy node drains within seconds
 _LONGEST_WAIT = 30.0
 # Items keep their places because each has a status; ids, versions and shard counts are not needed.

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from anthropic_metrics.documents.agent import agent_document
-from anthropic_metrics.documents.identity import Prepared, prepare
+from pydantic_core import to_json
+
+from anthropic_metrics.documents.agent import agent_writer
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.documents.writing import Writer
 from anthropic_metrics.kernel.digests import digest_of_values
 from anthropic_metrics.kernel.outcome import Change
 
@@ -19,11 +23,16 @@ _EXACT = {"anthropic.cost.amount": "anthropic.cost.amount_exact"}
 def value_at(source: dict[str, Any] | None, dotted: str) -> Any:
     """The value of a dotted field, None where it is absent."""
     value: Any = source
-    for name in dotted.split("."):
+    for name in _names(dotted):
         if not isinstance(value, dict):
             return None
         value = value.get(name)
     return value
+
+
+@cache
+def _names(dotted: str) -> tuple[str, ...]:
+    return tuple(dotted.split("."))
 
 
 def corrections(
@@ -34,15 +43,27 @@ def corrections(
     Growth of a bucket that was shipped as incomplete is no correction. The `_id` is the digest of the
     revision itself, so writing it again after a crash, or from a second agent, makes no second one.
     """
+    writers: dict[bytes, Writer] = {}
     for change in changes:
         before = change.before or {}
         if value_at(before, "anthropic.usage.bucket_complete") is False:
             continue
         for number in numbers:
+            if change.after and _as_shown(before, number) == _as_shown(change.after, number):
+                continue
             old, new = _figure(before, number), _figure(change.after, number)
             if old is None or (old == new if change.after else old == 0):
                 continue
-            yield _correction(change, before, stream, number, old, new, now)
+            identity = digest_of_values(
+                stream, change.id, change.index, change.seq_no, number, value_at(change.after, number)
+            )
+            writer = _writer(before, now, writers)
+            yield writer.write(identity, anthropic=_correction(change, before, stream, number, old, new))
+
+
+def _as_shown(source: dict[str, Any], number: str) -> tuple[Any, Any]:
+    """The figure as it stands there, with its exact text: a quick look at what has not changed."""
+    return value_at(source, number), value_at(source, _EXACT[number]) if number in _EXACT else None
 
 
 def _figure(source: dict[str, Any] | None, number: str) -> Decimal | None:
@@ -52,6 +73,15 @@ def _figure(source: dict[str, Any] | None, number: str) -> Decimal | None:
     return None if value is None else Decimal(str(value))
 
 
+def _writer(before: dict[str, Any], now: datetime, writers: dict[bytes, Writer]) -> Writer:
+    """What writes corrections of this document: those of one namespace and organization share it."""
+    namespace, organization = before["data_stream"]["namespace"], before.get("organization")
+    key = to_json([namespace, organization])
+    if key not in writers:
+        writers[key] = agent_writer("correction", now=now, namespace=namespace, organization=organization)
+    return writers[key]
+
+
 def _correction(
     change: Change,
     before: dict[str, Any],
@@ -59,38 +89,26 @@ def _correction(
     number: str,
     old: Decimal,
     new: Decimal | None,
-    now: datetime,
-) -> Prepared:
+) -> dict[str, Any]:
+    """`anthropic` of a correction."""
     shipped = before["anthropic"]
     delta = (new or Decimal(0)) - old
     exact = {"old_exact": old, "new_exact": new, "delta_exact": delta} if number in _EXACT else {}
     fields = shipped.get("usage") or shipped.get("cost") or {}
-    anthropic = {name: shipped[name] for name in ("model", "workspace", "api_key") if shipped.get(name)} | {
+    return {name: shipped[name] for name in ("model", "workspace", "api_key") if shipped.get(name)} | {
         "correction": {
             "stream": stream,
             "document_id": change.id,
-            "bucket_start_time": before["@timestamp"],
+            "bucket_start_time": datetime.fromisoformat(before["@timestamp"]),
             "dimensions": [f"{k}={v}" for k, v in fields.items() if isinstance(v, str) and _dimension(k)],
             "field": number,
-            "old": old,
-            "new": new,
-            "delta": delta,
+            "old": float(old),
+            "new": None if new is None else float(new),
+            "delta": float(delta),
             **{name: format(figure, "f") for name, figure in exact.items() if figure is not None},
             "why": "vanished" if change.after is None else "late" if delta > 0 else "revised",
         }
     }
-    document = agent_document(
-        "correction",
-        at=now,
-        now=now,
-        namespace=before["data_stream"]["namespace"],
-        organization=before.get("organization"),
-        anthropic=anthropic,
-    )
-    identity = digest_of_values(
-        stream, change.id, change.index, change.seq_no, number, value_at(change.after, number)
-    )
-    return prepare(identity, document)
 
 
 def _dimension(name: str) -> bool:
