@@ -18,7 +18,7 @@ from anthropic_metrics.kernel.questions import Row, State
 from anthropic_metrics.kernel.ranges import Range, floor
 from anthropic_metrics.reports.corrections import value_at
 from tests.harness.memory_questions import MemoryQuestions
-from tests.harness.memory_streams import Store, writes
+from tests.harness.memory_streams import Store, count_if_same, writes
 
 Source = dict[str, Any]
 Terms = Mapping[str, Sequence[str]] | None
@@ -69,6 +69,18 @@ class MemoryDocuments(MemoryQuestions):
             kept=found.keep,
             waiting=found.waiting,
         )
+
+    def holds(
+        self,
+        stream: str,
+        window: Range,
+        fingerprint: int,
+        *,
+        organization_id: str,
+        terms: Terms = None,
+    ) -> int | None:
+        copies = self.stores[stream].copies.values()
+        return count_if_same([copy for copy, source in copies if _fits(source, window, terms)], fingerprint)
 
     def append(self, stream: str, documents: Iterable[Prepared], *, new: bool = False) -> Outcome:
         created = sum(self.stores[stream].put(document, None) for document in documents)

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff, milliseconds
+from anthropic_metrics.kernel.digests import fingerprint
 from anthropic_metrics.kernel.outcome import Change, Outcome
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.simulator import ADMIN_KEY, Request, SettableClock, Simulation
@@ -72,6 +73,12 @@ def writes(difference: Diff, store: Store, now: datetime) -> Iterator[Callable[[
         yield partial(store.remove, seen)
 
 
+def count_if_same(copies: Sequence[Held], expected: int) -> int | None:
+    """What `kernel.ports.Store.holds` answers where these copies are held."""
+    same = fingerprint((copy.id, copy.hash) for copy in copies) == expected
+    return len(copies) if same and not any(copy.missing_since for copy in copies) else None
+
+
 @dataclass
 class MemoryStreams:
     """A `kernel.ports.Store` in memory: the same comparison, no server."""
@@ -103,6 +110,17 @@ class MemoryStreams:
             kept=found.keep,
             waiting=found.waiting,
         )
+
+    def holds(
+        self,
+        stream: str,
+        window: Range,
+        fingerprint: int,
+        *,
+        organization_id: str,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> int | None:
+        return count_if_same(self.store.held(window), fingerprint)
 
     def append(self, stream: str, documents: Iterable[Prepared], *, new: bool = False) -> Outcome:
         wanted = list(documents)

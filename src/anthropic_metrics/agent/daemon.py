@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.agent.memory import give_back
 from anthropic_metrics.budgets.board import Boards
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.health_server import HealthServer
@@ -94,6 +95,7 @@ def attempt(agent: Agent, chain: Chain) -> None:
             agent.attempt(job)
         except Stopped:
             log.debug("poll_stopped", job=job.name, organization=job.organization or None)
+    give_back()
 
 
 def _by_organization(jobs: Sequence[Job]) -> list[list[Job]]:

@@ -19,12 +19,12 @@ from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Diff, Held, diff
-from anthropic_metrics.elastic.failures import translated
-from anthropic_metrics.elastic.lookup import held, present, refresh, vacant
+from anthropic_metrics.elastic.lookup import held, present, refresh, vacant, versions_of
 from anthropic_metrics.elastic.operations import Operation, create, overwrite, remove
 from anthropic_metrics.elastic.patience import Patience
 from anthropic_metrics.elastic.vacant import WORTH, Vacant
 from anthropic_metrics.elastic.write import BulkWriter, Sleep, Written
+from anthropic_metrics.kernel.digests import fingerprint as fingerprint_of
 from anthropic_metrics.kernel.outcome import Change, Outcome
 from anthropic_metrics.kernel.ranges import Range, iso
 from anthropic_metrics.logs import get_logger
@@ -117,6 +117,25 @@ class Streams:
             self._patience.diverted(stream, gone, now)
         return state.outcome
 
+    def holds(
+        self,
+        stream: str,
+        window: Range,
+        fingerprint: int,
+        *,
+        organization_id: str,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> int | None:
+        """How many documents the stream holds for the window, if exactly those that make this fingerprint.
+
+        None if it holds others, one twice or one that is marked. Raises as `reconcile` does.
+        """
+        copies = held(self._es, stream, window, {"organization.id": [organization_id], **(terms or {})})
+        if any(copy.missing_since for copy in copies):
+            return None
+        same = fingerprint_of((copy.id, copy.hash) for copy in copies) == fingerprint
+        return len(copies) if same else None
+
     def append(self, stream: str, documents: Iterable[Prepared], *, new: bool = False) -> Outcome:
         """Create documents under their ids; those that the stream holds already count as kept.
 
@@ -200,10 +219,7 @@ class Streams:
         """Sources by id. A copy that changed or went since it was looked up is left out, as a conflict."""
         if not copies:
             return {}
-        wanted = [{"_index": copy.index, "_id": copy.id} for copy in copies]
-        with translated(f"Reading {state.stream}"):
-            docs = self._es.mget(docs=wanted)["docs"]
-        versions = {(doc["_index"], doc["_id"], doc.get("_seq_no")): doc.get("_source") for doc in docs}
+        versions = versions_of(self._es, state.stream, copies)
         found = {copy.id: versions.get((copy.index, copy.id, copy.seq_no)) for copy in copies}
         sources = {id_: source for id_, source in found.items() if source is not None}
         state.moved += len(copies) - len(sources)

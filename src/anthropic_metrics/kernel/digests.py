@@ -6,9 +6,11 @@ The `_id` and the `event.hash` of every document are made here: another recipe w
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from hashlib import blake2b
 
 SIZE = 16  # bytes
+_LOWEST_64 = 2**64 - 1
 
 
 class Digest:
@@ -44,6 +46,19 @@ def digest_of_values(*values: object) -> str:
 def keyed_digest(secret: str, key: str) -> str:
     """64 bits that tell secrets apart and do not tell the secret; other ones under another `key`."""
     return blake2b(secret.encode(), digest_size=8, key=key.encode()[:64]).hexdigest()
+
+
+def fingerprint(pairs: Iterable[tuple[str, str | None]]) -> int:
+    """64 bits for a set of ids with their hashes, in any order, good for this process only.
+
+    The sum of the fingerprints of parts, cut to 64 bits by `summed`, is that of the whole.
+    """
+    return summed(hash(pair) for pair in pairs)
+
+
+def summed(fingerprints: Iterable[int]) -> int:
+    """The fingerprint of all of them together."""
+    return sum(fingerprints) & _LOWEST_64
 
 
 def _bytes(said: str | bytes) -> bytes:

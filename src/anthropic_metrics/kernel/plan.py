@@ -12,8 +12,8 @@ from anthropic_metrics.kernel.ranges import WIDTHS, Range, Width, ceil, floor
 FIRST_WINDOW: dict[Width, int] = {"1m": 60, "1h": 6, "1d": 7}
 # Buckets a page may hold at most (Admin API reference).
 PAGE_MOST: dict[Width, int] = {"1m": 1440, "1h": 168, "1d": 31}
-# Rows of one window that are in memory together: about 4 MB of answer, 20 MB once it is read.
-WINDOW_ROWS = 8_000
+# Rows of one window that are in memory together: about 6 MB of answer, 30 MB once it is read.
+WINDOW_ROWS = 12_000
 # Rows whose documents are in memory together: about 6 MB.
 RUN_ROWS = 4_000
 # The most that windows grow by from one to the next: a quiet night must not fetch a week of busy days.

@@ -50,6 +50,20 @@ class Store(Protocol):
         deletion before it is written. Raises RetryLater, SinkError, AuthError or Stopped.
         """
 
+    def holds(
+        self,
+        stream: str,
+        window: Range,
+        fingerprint: int,
+        *,
+        organization_id: str,
+        terms: Terms | None = None,
+    ) -> int | None:
+        """How many documents the stream holds for the window, if exactly those that make this fingerprint.
+
+        None if it holds others, one twice or one that is marked. Raises as `reconcile` does.
+        """
+
     def append(self, stream: str, documents: Iterable[Prepared], *, new: bool = False) -> Outcome:
         """Create documents under their ids; those that the stream holds already count as kept.
 

@@ -6,9 +6,11 @@ import marshal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from anthropic_metrics.admin_api.pages import Bucket
 from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.kernel.digests import fingerprint
 from anthropic_metrics.kernel.frame import DOCUMENTED_LAG
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.plan import RUN_ROWS
@@ -17,10 +19,14 @@ from anthropic_metrics.reports.build import is_usd
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A bucket whose answer is new."""
+    """A bucket whose answer is new, or to be compared with the stream all the same.
+
+    `fingerprint` is that of its documents where the answer is the one that was reconciled last.
+    """
 
     bucket: Bucket
     digest: int
+    fingerprint: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,18 @@ class Built:
     organization_id: str
     documents: list[Prepared]
     clean: bool
+
+
+class Known(NamedTuple):
+    """What is remembered of a bucket: the digest of its answer, the fingerprint of its documents."""
+
+    digest: int
+    fingerprint: int
+
+    @classmethod
+    def of(cls, built: Built) -> Known:
+        """Of a bucket whose documents the stream holds."""
+        return cls(built.digest, fingerprint((document.id, document.hash) for document in built.documents))
 
 
 def runs(buckets: list[Fresh]) -> Iterator[list[Fresh]]:

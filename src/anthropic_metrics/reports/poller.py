@@ -13,6 +13,7 @@ from anthropic_metrics.admin_api.pages import read_buckets
 from anthropic_metrics.admin_api.reply import parse_rows
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest
+from anthropic_metrics.kernel.digests import summed
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
@@ -30,7 +31,7 @@ from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import WIDTHS, Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.behind import Behind
-from anthropic_metrics.reports.buckets import Built, Fresh, answer_digest, other_currencies, runs
+from anthropic_metrics.reports.buckets import Built, Fresh, Known, answer_digest, other_currencies, runs
 from anthropic_metrics.reports.corrections import corrections
 from anthropic_metrics.reports.reach import Reach
 from anthropic_metrics.reports.views import View
@@ -52,9 +53,10 @@ class ViewPoller:
         self._client = client
         self._inventory = inventory
         self._clock = clock
-        # Digest of each bucket's last reconciled answer, while the stream says just that. A cache: losing it
-        # costs one look-up a window.
-        self._known: dict[datetime, int] = {}
+        # Each bucket's last reconciled answer, while the stream says just that. A cache: losing it costs one
+        # look-up a window.
+        self._known: dict[datetime, Known] = {}
+        self._has_money = "currency" in view.row.model_fields
         self._writing = threading.Lock()
         self._reach = Reach(view, self._answers)
         self._density: float | None = None  # rows per bucket that the next window is sized for
@@ -136,9 +138,9 @@ class ViewPoller:
         """
         with Behind() as writer:
             for window, now, read in self._windows(time_range, tally, priority, verify):
-                for run in runs(read):
-                    built = [self._build(fresh, now, tally) for fresh in run]
+                for built in self._documents_of_runs(read, store, now, tally):
                     writer.run(partial(self._reconcile, built, store, now, tally, record))
+                read.clear()  # two windows in memory at once would be half as large
                 writer.then(partial(_finish, window, tally, progress))
             writer.settle()
         tally.problems(self._inventory.problems)
@@ -178,6 +180,7 @@ class ViewPoller:
                 start = self._reach.find(window, refusal, now, tally, is_newest=end == time_range.end)
                 continue
             yield window, now, read
+            del read
             end = window.start
 
     def _answers(self, window: Range) -> bool:
@@ -204,13 +207,40 @@ class ViewPoller:
         for bucket in buckets:
             if bucket.rows:
                 tally.saw(bucket.end)
-                tally.silencing |= other_currencies(bucket)
+                if self._has_money:
+                    tally.silencing |= other_currencies(bucket)
             digest = answer_digest(bucket, names, now)
-            if verify or self._known.get(bucket.start) != digest:
+            known = self._known.get(bucket.start)
+            if known is None or known.digest != digest:
                 fresh.append(Fresh(bucket, digest))
+            elif verify:
+                fresh.append(Fresh(bucket, digest, known.fingerprint))
         tally.buckets += len(buckets)
         tally.unchanged_buckets += len(buckets) - len(fresh)
         return fresh
+
+    def _documents_of_runs(
+        self, read: list[Fresh], store: Store, now: datetime, tally: Tally
+    ) -> Iterator[list[Built]]:
+        """A window's documents, as much as is written in one go at a time, where the stream has others."""
+        for run in runs(read):
+            if not self._stands(run, store, now, tally):
+                yield [self._build(fresh, now, tally) for fresh in run]
+
+    def _stands(self, run: list[Fresh], store: Store, now: datetime, tally: Tally) -> bool:
+        """Whether these answers were reconciled before and the stream says just that: nothing is built."""
+        fingerprints = [fresh.fingerprint for fresh in run if fresh.fingerprint is not None]
+        if len(fingerprints) < len(run):
+            return False
+        count = store.holds(
+            self.view.stream,
+            Range(run[0].bucket.start, run[-1].bucket.end),
+            summed(fingerprints),
+            organization_id=self._inventory.names(now).organization_id,
+            terms=self.view.terms,
+        )
+        tally.kept += count or 0
+        return count is not None
 
     def _build(self, fresh: Fresh, now: datetime, tally: Tally) -> Built:
         bucket, names = fresh.bucket, self._inventory.names(now)
@@ -253,7 +283,7 @@ class ViewPoller:
             )
             if outcome.settled:
                 # A bucket with a refused row is built again at each poll, so that each poll says so.
-                self._known.update((built.start, built.digest) for built in run if built.clean)
+                self._known.update((built.start, Known.of(built)) for built in run if built.clean)
         tally.add(outcome)
 
 

@@ -8,6 +8,7 @@ from anthropic_metrics.admin_api.client import Priority
 from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.admin_api.pages import Bucket
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest, RetryLater
+from anthropic_metrics.kernel.digests import fingerprint
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ports import Store
@@ -51,7 +52,8 @@ class Streams:
     """Notes what is reconciled; fails as often as told to; `marked` is what it says of each span."""
 
     def __init__(self, failures: int = 0) -> None:
-        self.failures, self.marked = failures, 0
+        self.failures, self.marked, self.meddled = failures, 0, False
+        self.held: dict[tuple[datetime, datetime], list[Any]] = {}
         self.seen: list[tuple[datetime, datetime, int]] = []
 
     def reconcile(self, stream: str, window: Range, documents: list[Any], **_: Any) -> Outcome:
@@ -59,7 +61,14 @@ class Streams:
             self.failures -= 1
             raise RetryLater("away")
         self.seen.append((window.start, window.end, len(documents)))
+        self.held[window.start, window.end] = documents
         return Outcome(created=len(documents), marked=self.marked)
+
+    def holds(self, stream: str, window: Range, expected: int, **_: Any) -> int | None:
+        spans = self.held.items()
+        held = [d for (start, end), inside in spans if window.start <= start < window.end for d in inside]
+        same = fingerprint((document.id, document.hash) for document in held) == expected
+        return len(held) if same and not self.meddled else None
 
 
 class Limited(Api):
@@ -84,10 +93,10 @@ def poller(api: Any) -> ViewPoller:
     return ViewPoller(view("usage"), api, Inventory(AdminDirectory(api)), clock=lambda: NOW)
 
 
-def keep(kept: ViewPoller, streams: Any) -> Tally:
+def keep(kept: ViewPoller, streams: Any, *, verify: bool = False) -> Tally:
     tally = Tally("usage", "")
     whole = Range(START, END)
-    kept.keep(whole, streams, tally, record=lambda _: None, priority=Priority.LIVE)
+    kept.keep(whole, streams, tally, record=lambda _: None, priority=Priority.LIVE, verify=verify)
     return tally
 
 
@@ -145,6 +154,35 @@ def test_an_unchanged_answer_is_not_compared_again() -> None:
     streams.seen.clear()
     tally = keep(kept, streams)
     assert (streams.seen, tally.unchanged_buckets) == ([], 12)
+
+
+def test_a_sweep_builds_nothing_where_answer_and_stream_are_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(buckets, "RUN_ROWS", 7)
+    kept, streams = poller(Api(rows=2)), Streams()
+    keep(kept, streams)
+    streams.seen.clear()
+    tally = keep(kept, streams, verify=True)
+    assert (streams.seen, tally.kept, tally.rows, tally.windows) == ([], 24, 0, 1)
+
+
+def test_a_sweep_compares_what_somebody_else_has_changed() -> None:
+    kept, streams = poller(Api(rows=2)), Streams()
+    keep(kept, streams)
+    streams.seen.clear()
+    streams.meddled = True
+    assert keep(kept, streams, verify=True).rows == 24
+    assert sum(documents for _, _, documents in streams.seen) == 24
+
+
+def test_a_sweep_builds_what_has_not_been_reconciled_before() -> None:
+    api, streams = Api(rows=2), Streams()
+    kept = poller(api)
+    keep(kept, streams)
+    api.rows = api.rows[:1]
+    streams.seen.clear()
+    assert keep(kept, streams, verify=True).rows == 12
 
 
 def test_a_window_that_could_not_be_written_is_not_counted_and_comes_again() -> None:
