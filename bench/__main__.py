@@ -1,4 +1,4 @@
-"""Print the measurements as a table: `scripts/bench [throughput] [unchanged] [changed] [memory] [requests]`.
+"""Print the measurements as a table: `scripts/bench [unchanged] [changed] [lookup] [requests] [memory] ...`.
 
 `scripts/bench rivals [--write]` measures the agent beside others: `bench.rivals`.
 """
@@ -12,12 +12,13 @@ import platform
 from collections.abc import Callable
 
 from anthropic_metrics.cli import COLLECT_AFTER
-from bench import changed, memory, requests, rivals, throughput, unchanged
+from bench import changed, lookup, memory, requests, rivals, throughput, unchanged
 from bench.setting import Figure
 
 MEASUREMENTS: dict[str, Callable[[], list[Figure]]] = {
     "unchanged": unchanged.measure,
     "changed": changed.measure,
+    "lookup": lookup.measure,
     "requests": requests.measure,
     "memory": memory.measure,
     "throughput": throughput.measure,

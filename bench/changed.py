@@ -37,7 +37,7 @@ def measure() -> list[Figure]:
 
 
 def _share(elasticsearch: str, share: int) -> Figure:
-    rounds = [_round(elasticsearch, share, f"c{share}-{number}") for number in range(ROUNDS)]
+    rounds = [_round(elasticsearch, share, f"c{share}x{number}") for number in range(ROUNDS)]
     first, later = (median(column) for column in zip(*rounds, strict=True))
     ratio, rows = later / first, AN_HOUR * HOURS
     return Figure(
