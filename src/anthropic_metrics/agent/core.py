@@ -273,7 +273,7 @@ class Agent:
         document = poll_document(
             attempt,
             self.config.namespace,
-            organization.inventory.organization if organization else None,
+            organization.shown if organization else None,
             organization.client.key_digest if organization else None,
         )
         key = " ".join(filter(None, (self._id, job.organization, job.name, attempt.began.isoformat())))

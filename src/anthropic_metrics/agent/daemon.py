@@ -19,7 +19,7 @@ from anthropic_metrics.budgets.board import Boards
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.health_server import HealthServer
 from anthropic_metrics.kernel.jobs import Job, Kind
-from anthropic_metrics.kernel.schedule import due, seconds_left
+from anthropic_metrics.kernel.schedule import by_organization, due, seconds_left
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.signals import until_asked
 
@@ -74,7 +74,7 @@ def take_turns(agent: Agent, start: Callable[[Chain], object]) -> None:
     All waits are by the agent's monotonic clock: setting the machine's clock delays and repeats nothing.
     """
     begin = agent.monotonic()
-    tables = [(jobs, _before_first_turns(jobs, begin)) for jobs in _by_organization(agent.jobs)]
+    tables = [(jobs, _before_first_turns(jobs, begin)) for jobs in by_organization(agent.jobs)]
     while not agent.stop.is_set():
         now = agent.monotonic()
         for jobs, last in tables:
@@ -96,12 +96,6 @@ def attempt(agent: Agent, chain: Chain) -> None:
         except Stopped:
             log.debug("poll_stopped", job=job.name, organization=job.organization or None)
     give_back()
-
-
-def _by_organization(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Names of jobs are unique within an organization only."""
-    labels = dict.fromkeys(job.organization for job in jobs)
-    return [[job for job in jobs if job.organization == label] for label in labels]
 
 
 def _before_first_turns(jobs: Sequence[Job], now: float) -> dict[str, float]:

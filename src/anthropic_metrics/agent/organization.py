@@ -62,6 +62,11 @@ class Organization:
         ]
         self.only(only)
 
+    @property
+    def shown(self) -> dict[str, str | None] | None:
+        """As documents show it; before its key was ever accepted, of several by its name alone."""
+        return self.inventory.organization or ({"name": self.label} if self.label else None)
+
     def only(self, names: Collection[str]) -> None:
         """Keep the pollers of these names; no names keep all."""
         if names:

@@ -68,6 +68,7 @@ ANNOUNCED = (
         window=MONTH_AND_GRACE,
         schedule=HOURLY,
         limit=Limit("monthly_budget_usd", "cost_usd", by_day=False, weekly=0),
+        own=True,
     ),
     Definition(
         key="workspace_daily_cost",

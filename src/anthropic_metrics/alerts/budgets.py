@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from anthropic_metrics.alerts.announced import GRACE, HOURLY, MONTH, MONTH_AND_GRACE, QUARTERLY
-from anthropic_metrics.alerts.rule import Definition, Rule, field, number, text
+from anthropic_metrics.alerts.rule import Definition, Rule, field, no_mustache, number, text
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.budgets.scope import whose
 from anthropic_metrics.config import BudgetSettings, Config
@@ -63,8 +63,8 @@ def _rule(config: Config, budget: BudgetSettings) -> Rule:
         f"anthropic.{'spend' if running else 'cost'}.{'total_tokens' if budget.usd is None else 'amount_usd'}"
     )
     values = {
-        "name": _no_mustache(budget.name),
-        "whose": _no_mustache(whose(budget)),
+        "name": no_mustache(budget.name),
+        "whose": no_mustache(whose(budget)),
         "condition": _condition(budget),
         "budget": number(budget.amount),
         "levels": ", ".join(number(level) for level in budget.levels),
@@ -96,7 +96,3 @@ def _rule(config: Config, budget: BudgetSettings) -> Rule:
         window=window,
         schedule=QUARTERLY if running else HOURLY,
     ).rule(config)
-
-
-def _no_mustache(name: str) -> str:
-    return name.replace("{{", "{ {")

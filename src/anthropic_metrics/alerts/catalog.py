@@ -8,6 +8,7 @@ from anthropic_metrics.alerts.announced import ANNOUNCED
 from anthropic_metrics.alerts.budgets import budget_rules
 from anthropic_metrics.alerts.further import FURTHER
 from anthropic_metrics.alerts.keys import KEYS
+from anthropic_metrics.alerts.organizations import by_organization, of_organization
 from anthropic_metrics.alerts.rule import Definition, Rule
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
@@ -18,10 +19,30 @@ DEFINITIONS: tuple[Definition, ...] = (*ANNOUNCED, *FURTHER, *KEYS)
 
 
 def every_rule(config: Config) -> list[Rule]:
-    """The rules in the order of the documentation, whether or not they are on; budgets come last."""
-    made = [definition.rule(config) for definition in DEFINITIONS]
-    named = [replace(rule, schedule=config.alerts.schedules.get(rule.key, rule.schedule)) for rule in made]
-    return [*named, *budget_rules(config)]
+    """The rules in the order of the documentation, whether or not they are on; budgets come last.
+
+    Of several organizations, each is judged by itself.
+    """
+    made = [rule for definition in DEFINITIONS for rule in _made(definition, config)]
+    schedules = config.alerts.schedules
+    return [
+        *(replace(rule, schedule=schedules.get(rule.plain_key, rule.schedule)) for rule in made),
+        *_budgets(config),
+    ]
+
+
+def _made(definition: Definition, config: Config) -> list[Rule]:
+    if not config.organizations:
+        return [definition.rule(config)]
+    if not definition.is_of_one:
+        return [by_organization(definition.rule(config))]
+    return [of_organization(definition.rule(each), each.label) for each in config.each()]
+
+
+def _budgets(config: Config) -> list[Rule]:
+    if not config.organizations:
+        return list(budget_rules(config))
+    return [of_organization(rule, each.label) for each in config.each() for rule in budget_rules(each)]
 
 
 def rules(config: Config) -> list[Rule]:
@@ -31,8 +52,13 @@ def rules(config: Config) -> list[Rule]:
 
 def left_out(config: Config) -> list[tuple[Rule, str]]:
     """The rules that are chosen and yet off, for want of their data; and why."""
-    chosen = (rule for rule in every_rule(config) if not _not_chosen(rule, config))
-    return [(rule, why) for rule in chosen if (why := _without_data(rule, config))]
+    found = []
+    for rule in every_rule(config):
+        configs = concerned(rule, config)
+        reasons = [_without_data(rule, each) for each in configs]
+        if all(reasons) and not any(_not_chosen(rule, each) for each in configs):
+            found.append((rule, reasons[0]))
+    return found
 
 
 def off_because(rule: Rule, config: Config) -> str:
@@ -40,17 +66,24 @@ def off_because(rule: Rule, config: Config) -> str:
 
     A rule whose stream or dimension is not collected is off: without its columns it could only fail, and
     without its values it would be silent for the wrong reason. Budgets are on where there is one; that of the
-    organization takes the place of the plain monthly limit.
+    organization takes the place of the plain monthly limit. Of several organizations, it is on where one of
+    those that it is for has its data.
     """
-    return _not_chosen(rule, config) or _without_data(rule, config)
+    reasons = [_not_chosen(rule, each) or _without_data(rule, each) for each in concerned(rule, config)]
+    return reasons[0] if all(reasons) else ""
+
+
+def concerned(rule: Rule, config: Config) -> tuple[Config, ...]:
+    """The organizations that the rule is for."""
+    return (config.of(rule.organization),) if rule.organization else config.each()
 
 
 def _not_chosen(rule: Rule, config: Config) -> str:
     if rule.key.startswith("budget "):
         return ""
-    if rule.key not in config.alerts.rules:
+    if rule.plain_key not in config.alerts.rules:
         return "not in alerts.rules"
-    if rule.key == "monthly_budget" and config.month_budget is not None:
+    if rule.plain_key == "monthly_budget" and config.month_budget is not None:
         return f"the budget {config.month_budget.name} takes its place"
     return ""
 

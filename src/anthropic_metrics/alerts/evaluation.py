@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from anthropic_metrics.alerts.catalog import every_rule, off_because
+from anthropic_metrics.alerts.catalog import concerned, every_rule, off_because
 from anthropic_metrics.alerts.execute import Alert, alerts, run
+from anthropic_metrics.alerts.organizations import NAME
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.base import AGENT_NAME
@@ -29,6 +30,15 @@ class Verdict:
     state: State
     alerts: tuple[Alert, ...] = ()
     reason: str = ""
+
+    def concerns(self, organization: str | None) -> bool:
+        """Whether the rule is for this organization, or for several; None: for any."""
+        return organization is None or self.rule.organization in ("", organization)
+
+    def of(self, organization: str) -> Verdict:
+        """What the rule says of this organization alone."""
+        own = tuple(alert for alert in self.alerts if alert.row.get(NAME, organization) == organization)
+        return replace(self, alerts=own, state="quiet" if self.state == "fires" and not own else self.state)
 
 
 def evaluate(es: Client, config: Config, at: datetime) -> Iterator[Verdict]:
@@ -64,7 +74,8 @@ def has_default(rule: Rule, config: Config) -> bool:
     """Whether the rule has a threshold, and nobody has set it."""
     if rule.limit is None or rule.limit.setting in config.alerts.model_fields_set:
         return False
-    return not (rule.limit.setting == "monthly_budget_usd" and config.month_budget is not None)
+    budgeted = [each.month_budget is not None for each in concerned(rule, config)]
+    return not (rule.limit.setting == "monthly_budget_usd" and all(budgeted))
 
 
 def _verdict(es: Client, rule: Rule, namespace: str, at: datetime) -> Verdict:
@@ -78,16 +89,17 @@ def _verdict(es: Client, rule: Rule, namespace: str, at: datetime) -> Verdict:
     empty = [
         name
         for name in (stream_name(dataset, namespace) for dataset in rule.reads)
-        if not _has_documents(es, name, at - rule.window, at)
+        if not _has_documents(es, name, at - rule.window, at, rule.organization)
     ]
     if empty:
         return Verdict(rule, "no data", reason=f"{', '.join(empty)} holds nothing of the rule's window")
     return Verdict(rule, "quiet")
 
 
-def _has_documents(es: Client, name: str, start: datetime, end: datetime) -> bool:
-    """Whether the agent has written anything into this window of a stream."""
+def _has_documents(es: Client, name: str, start: datetime, end: datetime, organization: str) -> bool:
+    """Whether the agent has written anything into this window of a stream, of this organization if named."""
     window = {"range": {"@timestamp": {"gt": iso(start), "lte": iso(end)}}}
-    query = {"bool": {"filter": [window, {"term": {"agent.name": AGENT_NAME}}]}}
+    own = [{"term": {"organization.name": organization}}] if organization else []
+    query = {"bool": {"filter": [window, {"term": {"agent.name": AGENT_NAME}}, *own]}}
     newest = aggregate(es, name, query, {"newest": {"max": {"field": "@timestamp"}}}).get("newest", {})
     return newest.get("value") is not None

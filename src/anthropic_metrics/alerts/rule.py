@@ -51,7 +51,8 @@ class Rule:
     columns that make the alert's id: they stand, as plain names, after the last BY, which is where every
     version of Kibana looks for them. `threshold` and `meaning` are for people, `subject` is a Mustache text
     over the row's columns. `reads` are the datasets, `groups` the dimensions of usage that the rule needs.
-    `unwritten` are the rows that hold while the stream does not exist.
+    `unwritten` are the rows that hold while the stream does not exist. `organization` names the only one that
+    the rule is for, of several.
     """
 
     key: str
@@ -67,6 +68,12 @@ class Rule:
     groups: tuple[str, ...] = ()
     limit: Limit | None = None
     unwritten: tuple[Mapping[str, Any], ...] = ()
+    organization: str = ""
+
+    @property
+    def plain_key(self) -> str:
+        """The key without the organization, as the configuration has it."""
+        return self.key.removesuffix(f", {self.organization}") if self.organization else self.key
 
     @property
     def name(self) -> str:
@@ -91,7 +98,14 @@ class Definition:
     groups: tuple[str, ...] = ()
     limit: Limit | None = None
     fill: Callable[[Config], Values] | None = None
+    # Whether it gives way to a budget of the organization.
+    own: bool = False
     unwritten: Callable[[Config], tuple[Mapping[str, Any], ...]] | None = None
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether the rule is made of settings that each of several organizations has of its own."""
+        return self.fill is not None or self.own
 
     def rule(self, config: Config) -> Rule:
         """The rule with the thresholds of the configuration."""
@@ -141,6 +155,11 @@ def text(value: str) -> str:
 def field(name: str) -> str:
     """A field name that may hold any character."""
     return "`" + name.replace("`", "``") + "`"
+
+
+def no_mustache(name: str) -> str:
+    """A name that stands in a Mustache text as it is."""
+    return name.replace("{{", "{ {")
 
 
 def lines(*parts: str) -> str:

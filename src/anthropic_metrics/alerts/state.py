@@ -15,6 +15,7 @@ from typing import Any
 
 from anthropic_metrics.alerts.execute import Alert
 from anthropic_metrics.alerts.messages import subject
+from anthropic_metrics.alerts.organizations import ID, NAME
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.documents.alert import AlertDocument
 from anthropic_metrics.documents.identity import prepare
@@ -39,6 +40,11 @@ class Kept:
     def alert(self) -> dict[str, Any]:
         found: dict[str, Any] = self.document.source["anthropic"]["alert"]
         return found
+
+    @property
+    def organization(self) -> str:
+        """Whose alert it is; empty where there is one organization."""
+        return str(self.document.source.get("organization", {}).get("name") or "")
 
     @property
     def pending(self) -> list[str]:
@@ -109,6 +115,7 @@ class AlertState:
                 "timestamp": now,
                 "data_stream": {"dataset": ALERT, "namespace": self._namespace},
                 "event": {"dataset": ALERT, "category": ["api"], "created": now},
+                "organization": _organization(rule, alert),
                 "anthropic": {
                     "alert": {
                         "rule": rule.key,
@@ -157,6 +164,12 @@ class AlertState:
 
     def _find(self, *filters: Mapping[str, Any]) -> list[Kept]:
         return [Kept(document) for document in self._documents.find(list(filters))]
+
+
+def _organization(rule: Rule, alert: Alert) -> dict[str, Any] | None:
+    """Whose alert it is, of several organizations."""
+    known = {"id": alert.row.get(ID), "name": alert.row.get(NAME) or rule.organization or None}
+    return known if any(known.values()) else None
 
 
 def _term(name: str, value: str) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from typing import Any
 
 import yaml
 
-from anthropic_metrics.alerts.catalog import every_rule, off_because
+from anthropic_metrics.alerts.catalog import concerned, every_rule, off_because
 from anthropic_metrics.alerts.execute import Row, alerts, rows
 from anthropic_metrics.alerts.rule import Limit, Rule
-from anthropic_metrics.config import AlertSettings, Config
+from anthropic_metrics.config import AlertSettings, BudgetSettings, Config
 from anthropic_metrics.documents.base import AGENT_NAME
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.query import aggregate
@@ -63,7 +63,7 @@ def suggestions(es: Client, config: Config, now: datetime, days: int) -> Iterato
     """A suggestion for each rule that is on and has a threshold; only reads. Raises MetricsError."""
     past: dict[str, list[Sample]] = {}
     on = [rule for rule in every_rule(config) if rule.limit and not off_because(rule, config)]
-    judged = [rule for rule in on if not _is_budget(rule.limit, config)]
+    judged = [rule for rule in on if not _is_budget(rule, config)]
     for rule in judged:
         past[rule.key] = list(history(es, rule, config, now, days))
     for rule in judged:
@@ -97,12 +97,8 @@ def history(es: Client, rule: Rule, config: Config, now: datetime, days: int) ->
     """What the rule would have judged in the last `days` whole UTC days, whatever its threshold."""
     limit = rule.limit
     assert limit is not None
-    loosest = config.model_copy(
-        update={
-            "alerts": config.alerts.model_copy(update={limit.setting: 0 if limit.above else 101}),
-            "budgets": tuple(budget for budget in config.budgets if not budget.is_months_whole),
-        }
-    )
+    settings = config.alerts.model_copy(update={limit.setting: 0 if limit.above else 101})
+    loosest = _without_month_budgets(config).model_copy(update={"alerts": settings})
     (open_rule,) = (each for each in every_rule(loosest) if each.key == rule.key)
     midnight = floor(now, DAY)
     oldest = min(_oldest(es, dataset, config.namespace, now) for dataset in rule.reads)
@@ -113,6 +109,19 @@ def history(es: Client, rule: Rule, config: Config, now: datetime, days: int) ->
         at = moment - _INSTANT
         yield from _samples(es, open_rule, limit, window, at)
         moment += limit.step
+
+
+def _without_month_budgets(config: Config) -> Config:
+    """The same, but for budgets that would take the place of the plain monthly limit."""
+
+    def left(budgets: tuple[BudgetSettings, ...]) -> tuple[BudgetSettings, ...]:
+        return tuple(budget for budget in budgets if not budget.is_months_whole)
+
+    organizations = tuple(
+        each if each.budgets is None else each.model_copy(update={"budgets": left(each.budgets)})
+        for each in config.organizations
+    )
+    return config.model_copy(update={"budgets": left(config.budgets), "organizations": organizations})
 
 
 def _oldest(es: Client, dataset: str, namespace: str, now: datetime) -> datetime:
@@ -189,10 +198,11 @@ def _edge(past: Sequence[Sample], limit: Limit) -> float:
     return edge
 
 
-def _is_budget(limit: Limit | None, config: Config) -> bool:
+def _is_budget(rule: Rule, config: Config) -> bool:
     """Whether the user has decided on it already, as a budget."""
-    budgeted = config.month_budget is not None
-    return limit is not None and limit.setting == "monthly_budget_usd" and budgeted
+    if rule.limit is None or rule.limit.setting != "monthly_budget_usd":
+        return False
+    return all(each.month_budget is not None for each in concerned(rule, config))
 
 
 def _rounded(value: float) -> float:

@@ -92,8 +92,10 @@ class Event(Part):
 
 
 class Organization(Part):
-    id: Keyword = Field(description="The organization's id.")
-    name: Keyword | None = Field(None, description="The organization's name.")
+    id: Keyword | None = Field(None, description="The organization's id; absent while it is not known.")
+    name: Keyword | None = Field(
+        None, description="The organization's name: that of the configuration where it has several."
+    )
 
 
 class Agent(Part):
