@@ -13,12 +13,12 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.alerts.catalog import rules
 from anthropic_metrics.alerts.execute import run
-from anthropic_metrics.cli.what_if import what_if_answer
+from anthropic_metrics.cli.what_if import Change, what_if_answer
 from anthropic_metrics.config import Config
 from anthropic_metrics.derived.changes import Changes
 from anthropic_metrics.derived.due import OVERLAP, Due
 from anthropic_metrics.derived.poller import DerivedPoller
-from anthropic_metrics.elastic.outlook import lines, unmapped
+from anthropic_metrics.elastic.outlook import Selection, lines, unmapped
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.headroom.derivation import Headroom
@@ -90,12 +90,13 @@ def commands(es: Elasticsearch, config: Config, sample: Sample) -> None:
     stream, workspace = stream_name("anthropic_metrics.headroom", config.namespace), sample.spaces[0].id
 
     def table(length: timedelta, workspace: str | None = None) -> list[Any]:
-        span = Range(NOW - length, NOW)
-        return [*lines(es, stream, span, workspace), *unmapped(es, stream, span, workspace)]
+        asked = Selection(sample.names.organization_id, Range(NOW - length, NOW), workspace)
+        return [*lines(es, stream, asked), *unmapped(es, stream, asked)]
 
     def under_another_limit(workspace: str | None = None) -> None:
         span = Range(NOW - 7 * DAY, NOW)
-        what_if_answer(es, config, span, {OUTPUT: 200_000}, sample.models[0], workspace)
+        change = Change({OUTPUT: 200_000}, sample.models[0], workspace)
+        what_if_answer(ElasticQuestions(es), config, sample.names.organization_id, span, change)
 
     timed(es, "table, 24 h", lambda: table(DAY))
     timed(es, "table, 7 d", lambda: table(7 * DAY))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from anthropic_metrics.kernel.questions import LimitHistory, MinuteUse, Row, Splits, State, Used
+from anthropic_metrics.kernel.questions import LimitHistory, MinuteUse, Owner, Row, Splits, State, Used
 from anthropic_metrics.kernel.ranges import Range, floor
 
 
@@ -120,5 +120,5 @@ class MemoryQuestions:
     ) -> MinuteUse:
         raise NotImplementedError
 
-    def organizations(self, stream: str) -> list[str]:
+    def organizations(self, stream: str) -> list[Owner]:
         raise NotImplementedError

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -18,12 +20,14 @@ from anthropic_metrics.config import (
     ElasticsearchSettings,
     OrganizationSettings,
     UsageSettings,
+    format_duration,
 )
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import SettableClock, Simulation, SimulatorServer
 from tests.harness.world import World
 
 NAMES = ("acme", "acme-eu")
+NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
 
 
 @dataclass
@@ -55,6 +59,11 @@ class Several:
         with Agent(self.config, clock=self.clock.now, **options) as agent:
             yield agent
 
+    def sources(self, dataset: str) -> list[dict[str, Any]]:
+        """Every organization's documents of a stream, in any order."""
+        first = next(iter(self.each.values()))
+        return World.sources(first, dataset)
+
     def once(self) -> dict[str, list[Tally]]:
         """One pass over everything of every organization; every window must be done."""
         with self.agent() as agent:
@@ -65,6 +74,30 @@ class Several:
         failures = [tally.failures for tallies in done.values() for tally in tallies if not tally.done]
         assert failures == []
         return done
+
+    def written(self, folder: Path) -> Path:
+        """The configuration as a file, keys included."""
+        entries = [
+            {
+                "name": each.name,
+                "admin_key": key_of(each.name),
+                "base_url": each.server.url,
+                "requests_per_minute": 60_000,
+                "budgets": [{"name": budget.name, "usd": str(budget.usd)} for budget in each.config.budgets],
+            }
+            for each in self.each.values()
+        ]
+        text = {
+            "organizations": entries,
+            "elasticsearch": {"hosts": list(self.config.elasticsearch.hosts)},
+            "namespace": self.config.namespace,
+            "backfill": str(self.config.backfill),
+            "usage": {"minute_backfill": format_duration(self.config.usage.minute_backfill)},
+            "log": {"level": "error"},
+        }
+        path = folder / "config.yaml"
+        path.write_text(json.dumps(text), encoding="utf-8")  # JSON is YAML
+        return path
 
 
 def key_of(name: str) -> str:
@@ -110,7 +143,7 @@ def several(
             elasticsearch=ElasticsearchSettings(hosts=(url,)),
             namespace=namespace,
             backfill=Backfill(timedelta(days=days)),
-            usage=usage or UsageSettings(minute_backfill=timedelta(hours=6)),
+            usage=usage or UsageSettings(minute_backfill=timedelta(hours=2)),
         )
         worlds = {
             each.label: OneOf(

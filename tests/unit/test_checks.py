@@ -21,7 +21,7 @@ from anthropic_metrics.admin_api.replies import ApiKey, Workspace
 from anthropic_metrics.checks.admin import AdminFacts, analytics_reports, names
 from anthropic_metrics.checks.cluster import foreign_templates
 from anthropic_metrics.checks.finding import Finding, Status
-from anthropic_metrics.checks.network import ways
+from anthropic_metrics.checks.network import admin_way, other_ways
 from anthropic_metrics.checks.streams import judged
 from anthropic_metrics.config import AnthropicSettings, Config
 from anthropic_metrics.elastic.contents import Contents, Share
@@ -101,13 +101,11 @@ def test_the_ways_show_the_proxy_without_its_password_and_what_tls_is_verified_a
     monkeypatch.setenv("NO_PROXY", "kibana.example")
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    found = ways(
-        config(
-            elasticsearch={"hosts": ["http://es.example:9200"], "proxy": "none"},
-            kibana={"url": "https://kibana.example", "verify_certs": False},
-        )
+    settings = config(
+        elasticsearch={"hosts": ["http://es.example:9200"], "proxy": "none"},
+        kibana={"url": "https://kibana.example", "verify_certs": False},
     )
-    admin, cluster, kibana = found
+    admin, (cluster, kibana) = admin_way(settings), other_ways(settings)
     assert "through the proxy http://proxy.example:3128, TLS verified against the default" in admin.details
     assert (cluster.status, cluster.details) == (Status.ok, "http://es.example:9200 directly, without TLS")
     assert kibana.status is Status.warning

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from anthropic_metrics.agent.organization import Organization
@@ -69,7 +69,9 @@ def audit_all(
     Raises what reading the API and Elasticsearch raises.
     """
     report, inventory = Report(), organization.inventory
-    polls = last_polls(es, stream_name(AGENT, organization.config.namespace))
+    polls = last_polls(
+        es, stream_name(AGENT, organization.config.namespace), inventory.names(now).organization_id
+    )
     ask = ElasticQuestions(es, must_refresh=False)
     for poller in organization.pollers:
         if isinstance(poller, RateLimitPoller):
@@ -85,7 +87,7 @@ def audit_all(
         else:
             # Equal is never said of what nobody compared.
             report.not_compared[poller.stream] = "the Admin API has nothing to hold it against"
-    _look_for_others(es, _streams(organization), inventory, bounds, now, shared_with, report)
+    _look_for_others(es, organization, bounds, now, shared_with, report)
     return report
 
 
@@ -181,17 +183,19 @@ def _streams(organization: Organization) -> Iterator[str]:
 
 def _look_for_others(
     es: Client,
-    streams: Iterable[str],
-    inventory: Inventory,
+    organization: Organization,
     bounds: Bounds,
     now: datetime,
     shared_with: Collection[str],
     report: Report,
 ) -> None:
-    organization = inventory.names(now).organization_id
-    for stream in streams:
-        stream_contents = contents(es, stream, organization, bounds.since, bounds.until)
-        if stream_contents.foreign or stream_contents.organizations:
-            report.others[stream] = stream_contents
-        if strays := tuple(share for share in stream_contents.organizations if share.name not in shared_with):
+    own = organization.inventory.names(now).organization_id
+    for stream in _streams(organization):
+        held = contents(es, stream, own, bounds.since, bounds.until)
+        if organization.label:  # those of the same configuration are no others
+            strangers = tuple(share for share in held.organizations if share.name not in shared_with)
+            held = replace(held, organizations=strangers)
+        if held.foreign or held.organizations:
+            report.others[stream] = held
+        if strays := tuple(share for share in held.organizations if share.name not in shared_with):
             report.strays[stream] = strays

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
 from anthropic_metrics.checks.admin import AdminFacts, admin_api
 from anthropic_metrics.checks.cluster import elasticsearch
-from anthropic_metrics.checks.finding import Finding, Status, cured
+from anthropic_metrics.checks.finding import Finding, Status, about, cured
 from anthropic_metrics.checks.kibana import kibana_findings
-from anthropic_metrics.checks.network import ways
+from anthropic_metrics.checks.network import admin_way, other_ways
 from anthropic_metrics.config import Config
 
 __all__ = ["Finding", "Status", "findings"]
 
 
-def findings(config: Config, now: datetime) -> Iterator[Finding]:
+def findings(
+    config: Config, now: datetime, organizations: Sequence[Config] | None = None
+) -> Iterator[Finding]:
     """Every check in order, each failure with a cure.
 
-    What cannot work because an earlier one failed is left out or skipped.
+    What cannot work because an earlier one failed is left out or skipped. `organizations` are the
+    configurations of those to look at, one each; None: of all.
     """
-    facts = AdminFacts()
+    known = [(each, AdminFacts()) for each in organizations or config.each()]
     found = (
-        ways(config),
-        admin_api(config, now, facts),
-        elasticsearch(config, now, facts),
+        *(about(each, [admin_way(each)]) for each, _ in known),
+        other_ways(config),
+        *(about(each, admin_api(each, now, facts)) for each, facts in known),
+        elasticsearch(config, now, known),
         kibana_findings(config),
     )
     yield from map(cured, chain.from_iterable(found))

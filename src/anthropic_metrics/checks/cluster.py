@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import partial
 
 from anthropic_metrics.checks.admin import AdminFacts
-from anthropic_metrics.checks.finding import Finding, Status, attempt
+from anthropic_metrics.checks.finding import Finding, Status, about, attempt
 from anthropic_metrics.checks.streams import streams
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect, privileges, server_version
@@ -30,8 +30,10 @@ RIGHTS = "Elasticsearch rights"
 TEMPLATES = "Index templates"
 
 
-def elasticsearch(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Finding]:
-    """Findings about the cluster and the streams of the configured namespace."""
+def elasticsearch(
+    config: Config, now: datetime, organizations: Sequence[tuple[Config, AdminFacts]]
+) -> Iterator[Finding]:
+    """Findings about the cluster, and about what the streams of the namespace hold of each organization."""
     try:
         config.require_elasticsearch()
         es = connect(config.elasticsearch)
@@ -50,9 +52,21 @@ def elasticsearch(config: Config, now: datetime, facts: AdminFacts) -> Iterator[
         if not reads:
             yield Finding("Streams", Status.skipped, "this user may not read them")
         elif all(finding.status is not Status.failed for finding in templates):
-            if facts.organization is not None and config.anthropic.organization_id is None:
-                yield attempt("Organization", partial(_same, es, config.namespace, facts.organization, facts))
-            yield from streams(es, config, now, facts.organization_id)
+            ids = frozenset(facts.organization_id for _, facts in organizations if facts.organization_id)
+            for each, facts in organizations:
+                yield from about(each, _held(es, each, now, facts, ids))
+
+
+def _held(
+    es: Client, config: Config, now: datetime, facts: AdminFacts, known: frozenset[str]
+) -> Iterator[Finding]:
+    """What the streams hold of one organization; `known` are the ids of all that are looked at."""
+    if facts.organization is not None and config.anthropic.organization_id is None:
+        yield attempt("Organization", partial(_same, es, config.namespace, facts.organization, facts))
+    if config.label and facts.organization_id is None:
+        yield Finding("Streams", Status.skipped, "the Admin API does not tell its id")
+    else:
+        yield from streams(es, config, now, facts.organization_id, known)
 
 
 def _same(es: Client, namespace: str, said: Identity, facts: AdminFacts) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from anthropic_metrics.config import Config
 from anthropic_metrics.errors import MetricsError
 
 
@@ -20,12 +21,26 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the table; `cure` says how to mend a failure or what a warning advises."""
+    """One line of the table; `cure` says how to mend a failure or what a warning advises.
+
+    `organization` is the one that it is about, of several; empty where it is about all.
+    """
 
     what: str
     status: Status
     details: str = ""
     cure: str = ""
+    organization: str = ""
+
+    @property
+    def whose(self) -> str:
+        """What a sentence about it begins with: the organization, of several."""
+        return f"{self.organization}: " if self.organization else ""
+
+
+def about(config: Config, found: Iterable[Finding]) -> Iterator[Finding]:
+    """Findings about the organization of a configuration."""
+    yield from (replace(each, organization=config.label) for each in found)
 
 
 def attempt(what: str, look: Callable[[], str]) -> Finding:

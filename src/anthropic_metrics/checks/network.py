@@ -13,10 +13,14 @@ from anthropic_metrics.proxies import proxy_for, without_user
 _DEFAULT_AUTHORITIES = "the default authorities"
 
 
-def ways(config: Config) -> Iterator[Finding]:
-    """A line for each server of the configuration, without a request."""
-    anthropic, cluster, kibana = config.anthropic, config.elasticsearch, config.kibana
-    yield _way("Way to the Admin API", anthropic.base_url, anthropic.ca_file)
+def admin_way(config: Config) -> Finding:
+    """The line of the Admin API of one organization, without a request."""
+    return _way("Way to the Admin API", config.anthropic.base_url, config.anthropic.ca_file)
+
+
+def other_ways(config: Config) -> Iterator[Finding]:
+    """A line for each other server of the configuration."""
+    cluster, kibana = config.elasticsearch, config.kibana
     for host in cluster.hosts:
         yield _way(
             "Way to Elasticsearch",

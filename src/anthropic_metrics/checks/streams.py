@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from anthropic_metrics.checks.finding import Finding, Status
@@ -22,10 +23,18 @@ FOREIGN_CURE = (
 _NEVER_CURE = "Run `anthropic-metrics once`, or start `anthropic-metrics run`."
 
 
-def streams(es: Client, config: Config, now: datetime, organization_id: str | None) -> Iterator[Finding]:
-    """A finding per stream that holds documents or was ever polled; one if the namespace is empty."""
+def streams(
+    es: Client,
+    config: Config,
+    now: datetime,
+    organization_id: str | None,
+    known: frozenset[str] = frozenset(),
+) -> Iterator[Finding]:
+    """A finding per stream that holds documents of the organization, or of others than `known`, or was ever
+    polled; one if there is no such stream.
+    """
     try:
-        polls = last_polls(es, stream_name(AGENT, config.namespace))
+        polls = last_polls(es, stream_name(AGENT, config.namespace), organization_id)
     except MetricsError as error:
         yield Finding("Streams", Status.failed, error.message, error.cure)
         return
@@ -34,11 +43,13 @@ def streams(es: Client, config: Config, now: datetime, organization_id: str | No
         stream = stream_name(dataset, config.namespace)
         try:
             there = contents(es, stream, organization_id)
+            others = tuple(share for share in there.organizations if share.name not in known)
+            there = replace(there, organizations=others)
         except MetricsError as error:
             yield Finding(stream, Status.failed, error.message, error.cure)
             empty = False
             continue
-        if there.documents or there.foreign or stream in polls:
+        if there.documents or there.foreign or there.organizations or stream in polls:
             empty = False
             yield judged(stream, there, polls.get(stream), now)
     if empty:

@@ -19,10 +19,13 @@ from anthropic_metrics.alerts.evaluation import evaluate as judge
 from anthropic_metrics.alerts.files import exported
 from anthropic_metrics.alerts.install import Change, apply, impression, plan_install, plan_uninstall
 from anthropic_metrics.alerts.messages import subject
+from anthropic_metrics.alerts.organizations import NAME
 from anthropic_metrics.alerts.suggest import Suggestion, pasted, suggestions
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.dates import moment
+from anthropic_metrics.cli.organizations import OrganizationOption, with_organization
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
+from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kibana.client import KibanaClient
@@ -68,11 +71,13 @@ def register(app: typer.Typer) -> None:
 
 @commands.command("list")
 @answers(RULES)
-def list_rules(config: ConfigOption = None) -> Answer:
+def list_rules(organization: OrganizationOption = None, config: ConfigOption = None) -> Answer:
     """Every rule with its threshold, window and schedule as the configuration has them."""
     settings = load(config)
+    named = None if organization is None else settings.of(organization).label
     rows = [
         (
+            *_whose(settings, rule.organization),
             rule.key,
             not (off := off_because(rule, settings)),
             rule.threshold,
@@ -81,8 +86,9 @@ def list_rules(config: ConfigOption = None) -> Answer:
             f"{rule.title} (off: {off})" if off else rule.title,
         )
         for rule in every_rule(settings)
+        if named is None or rule.organization in ("", named)
     ]
-    return Answer(RULES.table(rows))
+    return Answer(_layout(settings, RULES).table(rows))
 
 
 @commands.command()
@@ -95,6 +101,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
@@ -106,19 +113,34 @@ def evaluate(
     when = moment(at, "--at", utc_now()) if at else utc_now()
     settings = load(config, embedded=embedded)
     settings.require_elasticsearch()
+    named = None if organization is None else settings.of(organization).label
     with closing(connect(settings.elasticsearch)) as es:
-        verdicts = list(judge(es, settings, when))
+        judged = judge(es, settings, when)
+        verdicts = [each if named is None else each.of(named) for each in judged if each.concerns(named)]
     unjudged = any(verdict.state in ("failed", "no data") for verdict in verdicts)
-    return Answer(VERDICTS.table([row for each in verdicts for row in _rows(each)]), code=int(unjudged))
+    rows = [row for each in verdicts for row in _rows(each, settings)]
+    return Answer(_layout(settings, VERDICTS).table(rows), code=int(unjudged))
 
 
-def _rows(verdict: Verdict) -> Iterator[tuple[str, str, str | None, str]]:
+def _layout(config: Config, layout: Layout) -> Layout:
+    """The layout, with the organization where there are several."""
+    return with_organization(layout) if config.organizations else layout
+
+
+def _whose(config: Config, organization: object) -> tuple[object, ...]:
+    """The cell of the organization, where there are several; empty for what is about all of them."""
+    return (organization or None,) if config.organizations else ()
+
+
+def _rows(verdict: Verdict, config: Config) -> Iterator[tuple[object, ...]]:
     """One row per alert, or one that says why there is none."""
-    key = verdict.rule.key
+    rule = verdict.rule
     for alert in verdict.alerts:
-        yield key, verdict.state, alert.id, subject(verdict.rule, alert.row)
+        whose = alert.row.get(NAME) or rule.organization
+        said = subject(rule, alert.row)
+        yield *_whose(config, whose), rule.key, verdict.state, alert.id, said
     if not verdict.alerts:
-        yield key, verdict.state, None, verdict.reason
+        yield *_whose(config, rule.organization), rule.key, verdict.state, None, verdict.reason
 
 
 @commands.command()

@@ -20,6 +20,7 @@ from anthropic_metrics.budgets.limits import SpendLimits
 from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.checks.admin import IMPATIENT
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
+from anthropic_metrics.cli.organizations import OrganizationOption, of_each
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect
@@ -69,17 +70,21 @@ def register(app: typer.Typer) -> None:
 
 
 @answers(BUDGETS)
-def budgets(config: ConfigOption = None, embedded: EmbeddedOption = False) -> Answer:
+def budgets(
+    organization: OrganizationOption = None, config: ConfigOption = None, embedded: EmbeddedOption = False
+) -> Answer:
     """Each budget: spent, left, burn rate, forecast, the day it runs out. Exit code 1 if one is exceeded.
 
     Spend limits of the Console are shown too, where the key may read them."""
     settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch()
     settings.require_admin_key()
-    with (
-        closing(connect(settings.elasticsearch)) as es,
-        AdminClient(settings.anthropic, retry=IMPATIENT) as client,
-    ):
+    with closing(connect(settings.elasticsearch)) as es:
+        return of_each(settings, organization, lambda own: _budgets(es, own, now))
+
+
+def _budgets(es: Client, settings: Config, now: datetime) -> Answer:
+    with AdminClient(settings.anthropic, retry=IMPATIENT) as client:
         names = names_of(settings, es, client, now)
         spend_limits, problems = SpendLimits(client), Problems()
         limits: Sequence[SpendLimit] = spend_limits.read(now, problems)

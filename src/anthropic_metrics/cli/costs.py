@@ -11,7 +11,9 @@ from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.cli.common import ConfigOption, load
 from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.ledgers import TEAM_HELP, Books, books, of_team, remarks, settled_note, unread
+from anthropic_metrics.cli.organizations import OrganizationOption, of_each, one_of
 from anthropic_metrics.cli.render import Answer, Column, Layout, Table, answers
+from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.charges import amount_of
 from anthropic_metrics.finance.grouping import By, Group, group, parse_by, subtotals, summed
@@ -86,6 +88,7 @@ def costs(
             help="The amount of an invoice, to explain how it differs from the bill.", show_default=False
         ),
     ] = None,
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
 ) -> Answer:
     """What a month cost, from the Admin API's bill: exact, the same total by any grouping, no cluster needed.
@@ -96,16 +99,23 @@ def costs(
     asked = None if invoice is None else invoice_amount(invoice)
     if asked is not None and team is not None:
         raise ConfigError("--invoice and --team exclude each other: an invoice is the whole organization's")
-    with books(load(config), now) as found:
-        found.check_team(team)
-        bys = parse_by(by or (["line"] if asked is not None else ["workspace"]), found.names)
-        with_usage = asked is not None or found.needs_keys(bys, team)
-        people = any(each.needs_people for each in bys)
-        ledger = found.wanted(period, with_usage=with_usage, with_people=people)
-        before = None
-        if compare:
-            before = found.ledger(period.before, with_usage=with_usage, with_people=people)
-        return _answer(found, ledger, before, bys, team, asked)
+    settings = load(config)
+    if asked is not None:
+        settings = one_of(settings, organization, "an invoice")
+
+    def answer(own: Config) -> Answer:
+        with books(own, now) as found:
+            found.check_team(team)
+            bys = parse_by(by or (["line"] if asked is not None else ["workspace"]), found.names)
+            with_usage = asked is not None or found.needs_keys(bys, team)
+            people = any(each.needs_people for each in bys)
+            ledger = found.wanted(period, with_usage=with_usage, with_people=people)
+            before = None
+            if compare:
+                before = found.ledger(period.before, with_usage=with_usage, with_people=people)
+            return _answer(found, ledger, before, bys, team, asked)
+
+    return of_each(settings, None if asked is not None else organization, answer)
 
 
 def _period(wanted: str | None, since: str | None, until: str | None) -> Period:

@@ -15,6 +15,7 @@ import typer
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.dates import moment
+from anthropic_metrics.cli.organizations import OrganizationOption, owner_of
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.errors import ConfigError
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
 
 @commands.command("render")
 def render_page(
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = PAGE,
@@ -63,7 +65,8 @@ def render_page(
     settings = load(config, embedded=embedded)
     settings.require_elasticsearch()
     with closing(connect(settings.elasticsearch)) as es:
-        page = draw(es, settings.namespace, now, ranges)
+        name = None if organization is None else owner_of(es, settings, organization)
+        page = draw(es, settings.namespace, now, ranges, organization=name)
     save(page, output)
     if page.missing:
         say(no_stream(page.missing))
@@ -110,15 +113,24 @@ def chosen_ranges(
 
 
 def draw(
-    es: Client, namespace: str, now: datetime, ranges: Callable[[Dashboard], TimeRange] | None = None
+    es: Client,
+    namespace: str,
+    now: datetime,
+    ranges: Callable[[Dashboard], TimeRange] | None = None,
+    *,
+    organization: str | None = None,
 ) -> Page:
-    """All dashboards over one namespace as they stand at `now`, each over its time range."""
+    """All dashboards over one namespace as they stand at `now`, each over its time range; of one organization
+    if it is named."""
+    of_one = {} if organization is None else {"organization.name": [organization]}
     return render(
         load_bundle(),
-        lambda panel, time_range: ask(es, panel.query, time_range.start, time_range.end, namespace=namespace),
+        lambda panel, time_range: ask(
+            es, panel.query, time_range.start, time_range.end, namespace=namespace, chosen=of_one
+        ),
         ranges=ranges or chosen_ranges(now),
         now=now,
-        subtitle=f"Namespace {namespace}",
+        subtitle=f"Namespace {namespace}" + (f", organization {organization}" if organization else ""),
     )
 
 

@@ -94,7 +94,8 @@ def demo(
         _make_a_key(simulation)
         with progress(agent.organization.ranges()) as advance:
             tallies += attempt_all(agent, agent.organization.whole(agent.sink, advance))
-        show(overview(agent.runtime.elasticsearch, config.namespace))
+        whose = simulation.organization().id
+        show(overview(agent.runtime.elasticsearch, config.namespace, whose))
         save(draw(agent.runtime.elasticsearch, config.namespace, clock.now()), cache_dir() / "demo.html")
         if not all(tally.done for tally in tallies):
             raise typer.Exit(1)

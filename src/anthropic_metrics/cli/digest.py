@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -18,14 +20,18 @@ from anthropic_metrics.budgets.limits import SpendLimits
 from anthropic_metrics.checks.admin import IMPATIENT
 from anthropic_metrics.cli.budgets import names_of
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
+from anthropic_metrics.cli.organizations import OrganizationOption, chosen
 from anthropic_metrics.cli.render import say
+from anthropic_metrics.config import Config
 from anthropic_metrics.digest.collect import Collector, finished
+from anthropic_metrics.digest.content import Digest
 from anthropic_metrics.digest.message import body, slack, text
 from anthropic_metrics.digest.send import active_keys
-from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.problems import Problems
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.redaction import clean
 
 
@@ -57,6 +63,7 @@ def digest(
     shape: Annotated[
         Shape, typer.Option(help="With --print: as text, or as a webhook gets it.")
     ] = Shape.text,
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> None:
@@ -73,21 +80,31 @@ def digest(
         )
     is_daily = every is Every.daily or (every is None and settings.digest == "daily")
     span = finished(now, "daily" if is_daily else "weekly")
-    with (
-        closing(connect(settings.elasticsearch)) as es,
-        AdminClient(settings.anthropic, retry=IMPATIENT) as client,
-    ):
-        collector = Collector(
-            settings, ElasticQuestions(es, must_refresh=False), names_of(settings, es, client, now)
-        )
-        limits = SpendLimits(client).read(now, Problems())
-        found = collector.digest(span, now, active_keys(client), limits)
+    with closing(connect(settings.elasticsearch)) as es:
+        found = [_collected(es, own, span, now) for own in chosen(settings, organization)]
     if not show:
         poster = Poster(threading.Event())
-        for webhook in to:
-            poster.post_body(webhook, slack(found) if webhook.kind == "slack" else body(found))
+        for each in found:
+            for webhook in to:
+                poster.post_body(webhook, slack(each) if webhook.kind == "slack" else body(each))
         say(f"Posted to {len(to)} webhooks.")
         return
-    shown = {Shape.json: body, Shape.slack: slack}
-    words = json.dumps(shown[shape](found), indent=2) if shape in shown else text(found)
+    _print(found, shape)
+
+
+def _collected(es: Client, config: Config, span: Range, now: datetime) -> Digest:
+    with AdminClient(config.anthropic, retry=IMPATIENT) as client:
+        names = names_of(config, es, client, now)
+        collector = Collector(config, ElasticQuestions(es, must_refresh=False), names)
+        limits = SpendLimits(client).read(now, Problems())
+        return collector.digest(span, now, active_keys(client), limits)
+
+
+def _print(found: Sequence[Digest], shape: Shape) -> None:
+    """Texts one below the other; of several organizations a JSON list."""
+    if shape is Shape.text:
+        words = "\n\n".join(map(text, found))
+    else:
+        bodies = [slack(each) if shape is Shape.slack else body(each) for each in found]
+        words = json.dumps(bodies if len(bodies) > 1 else bodies[0], indent=2)
     sys.stdout.write("\n".join(map(clean, words.split("\n"))) + "\n")

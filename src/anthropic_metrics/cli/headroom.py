@@ -12,15 +12,17 @@ import typer
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, check_workspace, load
 from anthropic_metrics.cli.dates import moment
+from anthropic_metrics.cli.organizations import OrganizationOption, of_owners
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
-from anthropic_metrics.cli.what_if import NO_SPEED, WHAT_IF, what_if_answer
+from anthropic_metrics.cli.what_if import NO_SPEED, WHAT_IF, Change, what_if_answer
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect
-from anthropic_metrics.elastic.lookup import refresh_if_allowed
-from anthropic_metrics.elastic.outlook import Line, begins, lines, unmapped, workspaces
+from anthropic_metrics.elastic.outlook import Line, Selection, begins, lines, unmapped, workspaces
+from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.limits import MEASURED
-from anthropic_metrics.kernel.datasets import HEADROOM, stream_name
+from anthropic_metrics.kernel.datasets import HEADROOM, USAGE_1M, stream_name
+from anthropic_metrics.kernel.questions import Owner
 from anthropic_metrics.kernel.ranges import Range
 
 ROWS = 20
@@ -75,6 +77,7 @@ def headroom(
     model: Annotated[
         str | None, typer.Option(help="What if: a model of the limit group.", show_default=False)
     ] = None,
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
@@ -84,10 +87,18 @@ def headroom(
     settings.require_elasticsearch()
     now = utc_now()
     span = Range(_start(since, now), now)
+    is_what_if = wanted and model
+    stream = stream_name(USAGE_1M if is_what_if else HEADROOM, settings.namespace)
     with closing(connect(settings.elasticsearch)) as es:
-        if wanted and model:
-            return what_if_answer(es, settings, span, wanted, model, workspace)
-        return _closest(es, settings, span, workspace)
+        ask = ElasticQuestions(es, must_refresh=False)
+        ask.refresh(stream)
+
+        def answer(owner: Owner, own: Config) -> Answer:
+            if wanted and model:
+                return what_if_answer(ask, own, owner.id, span, Change(wanted, model, workspace))
+            return _closest(es, stream, Selection(owner.id, span, workspace))
+
+        return of_owners(ask, stream, settings, organization, answer)
 
 
 def _limits(given: list[str], model: str | None) -> dict[str, int]:
@@ -110,23 +121,26 @@ def _start(text: str, now: datetime) -> datetime:
     return start
 
 
-def _closest(es: Client, config: Config, span: Range, workspace: str | None) -> Answer:
-    stream = stream_name(HEADROOM, config.namespace)
-    refresh_if_allowed(es, stream)
-    found = lines(es, stream, span, workspace)
-    if not found and workspace:
-        check_workspace(workspace, workspaces(es, stream))
+def _closest(es: Client, stream: str, selection: Selection) -> Answer:
+    found, span = lines(es, stream, selection), selection.time_range
+    if not found and selection.workspace:
+        check_workspace(selection.workspace, workspaces(es, stream, selection.organization_id))
     title = f"Closest to the limit, {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"
     return Answer(
         PEAKS.table([_row(line, span.end) for line in found], title=title, empty=NO_HEADROOM, most=ROWS),
         UNMAPPED.table(
             [
                 (each.model, "output" if each.limit_type.startswith("output") else "input", each.peak_tokens)
-                for each in unmapped(es, stream, span, workspace)
+                for each in unmapped(es, stream, selection)
             ],
             title="In no limit group, so no limit is known",
         ),
-        notes=[*_above(found), *_young(begins(es, stream), span), *_notes(found), CANNOT_BE_KNOWN],
+        notes=[
+            *_above(found),
+            *_young(begins(es, stream, selection.organization_id), span),
+            *_notes(found),
+            CANNOT_BE_KNOWN,
+        ],
     )
 
 

@@ -7,6 +7,7 @@ import typer
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.checks import Finding, Status, findings
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
+from anthropic_metrics.cli.organizations import OrganizationOption, chosen, with_organization
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.errors import RetryLater
 from anthropic_metrics.healthcheck import trouble
@@ -29,16 +30,22 @@ def register(app: typer.Typer) -> None:
 
 @answers(CHECKS)
 def check(
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
     """Key, network, each Admin API endpoint, cluster, rights, templates, streams, Kibana: what works, how to
     fix the rest. Exit code 1 if anything failed; a warning or what is skipped fails nothing."""
-    found = list(findings(load(config, embedded=embedded), utc_now()))
-    cures = [f"{each.what}: {each.cure} See {_see(each)}" for each in found if each.cure]
+    settings = load(config, embedded=embedded)
+    found = list(findings(settings, utc_now(), chosen(settings, organization)))
+    cures = [f"{each.whose}{each.what}: {each.cure} See {_see(each)}" for each in found if each.cure]
+    several = any(each.organization for each in found)
+    whose = [(each.organization or None,) if several else () for each in found]
     rows = [(each.what, each.status.value, each.details, each.cure, _see(each)) for each in found]
     return Answer(
-        CHECKS.table(rows),
+        (with_organization(CHECKS) if several else CHECKS).table(
+            [(*own, *row) for own, row in zip(whose, rows, strict=True)]
+        ),
         notes=list(dict.fromkeys(cures)),
         code=1 if any(finding.status is Status.failed for finding in found) else 0,
     )

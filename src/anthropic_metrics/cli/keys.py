@@ -10,13 +10,15 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
+from anthropic_metrics.cli.organizations import OrganizationOption, of_owners
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
-from anthropic_metrics.config import parse_duration
+from anthropic_metrics.config import Config, parse_duration
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.inventory.keys import By, Group, Key, Wanted, grouped, newest
 from anthropic_metrics.kernel.datasets import INVENTORY, stream_name
+from anthropic_metrics.kernel.questions import Owner
 
 ROWS = 50
 NO_KEYS = "No such keys."
@@ -71,6 +73,7 @@ def keys(
         typer.Option(help="Only active keys that expire within so long (30d).", show_default=False),
     ] = None,
     by: Annotated[By | None, typer.Option(help="Count them by this instead.", show_default=False)] = None,
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
@@ -82,11 +85,15 @@ def keys(
     with closing(connect(settings.elasticsearch)) as es:
         ask = ElasticQuestions(es, must_refresh=False)
         ask.refresh(stream)
-        every = [
-            key
-            for organization in ask.organizations(stream)
-            for key in newest(source for _, source in ask.latest(stream, organization, _BY))
-        ]
+
+        def listed(owner: Owner, _: Config) -> Answer:
+            every = list(newest(source for _, source in ask.latest(stream, owner.id, _BY)))
+            return _listed(every, wanted, by)
+
+        return of_owners(ask, stream, settings, organization, listed)
+
+
+def _listed(every: Sequence[Key], wanted: Wanted, by: By | None) -> Answer:
     chosen = sorted(filter(wanted.chooses, every), key=_longest_unused)
     empty = NO_KEYS if every else NO_INVENTORY
     notes = tuple(_notes(every, wanted))

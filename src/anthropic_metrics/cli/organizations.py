@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Annotated, TypeVar
 
 import typer
 
 from anthropic_metrics.cli.render import Answer, Column, Layout, Table
 from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.connect import Client
+from anthropic_metrics.elastic.questions import ElasticQuestions
+from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.kernel.questions import Owner, Questions
 
 OrganizationOption = Annotated[
     str | None,
@@ -20,6 +26,9 @@ OrganizationOption = Annotated[
     ),
 ]
 _AT_ONCE = 8
+_OWN = "organization"
+
+NOBODY = Owner("")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,7 +44,87 @@ def of_each(config: Config, organization: str | None, answer: Callable[[Config],
     configs = chosen(config, organization)
     if len(configs) == 1:
         return answer(configs[0])
-    return together({each.label: answer(each) for each in configs})
+    return _all({each.label: partial(answer, each) for each in configs})
+
+
+def one_of(config: Config, organization: str | None, what: str) -> Config:
+    """The configuration of the organization that is named, or of the only one; ConfigError asks which."""
+    configs = chosen(config, organization)
+    if len(configs) > 1:
+        names = ", ".join(each.label for each in configs)
+        raise ConfigError(f"--organization: {what} is of one organization; name one of {names}")
+    return configs[0]
+
+
+def of_owners(
+    ask: Questions,
+    stream: str,
+    config: Config,
+    organization: str | None,
+    answer: Callable[[Owner, Config], Answer],
+) -> Answer:
+    """The answer for each organization that the stream has documents of, together; for one its own.
+
+    `organization` chooses one by its name or id. Each answer is made with the configuration of its
+    organization; NOBODY stands for a stream without documents. ConfigError for a name that is not known.
+    """
+    found = _owners(ask, stream, config, organization)
+    if len(found) <= 1:
+        owner = found[0] if found else NOBODY
+        return answer(owner, _config_of(owner, config))
+    names = [owner.name for owner in found]
+    labels = [
+        owner.name if owner.name and names.count(owner.name) == 1 else f"{owner.name or ''} ({owner.id})"
+        for owner in found
+    ]
+    return _all(
+        {
+            label.strip(): partial(answer, owner, _config_of(owner, config))
+            for label, owner in zip(labels, found, strict=True)
+        }
+    )
+
+
+def owner_of(es: Client, config: Config, organization: str) -> str:
+    """The name, in the documents, of the organization that is named or whose id is given. ConfigError."""
+    stream = stream_name(AGENT, config.namespace)
+    for owner in _owners(ElasticQuestions(es, must_refresh=False), stream, config, organization):
+        return owner.name or owner.id
+    raise ConfigError(f"--organization: nothing of {organization} was read yet")
+
+
+def _all(asked: Mapping[str, Callable[[], Answer]]) -> Answer:
+    """All answers together; what only some organizations have, such as a workspace, need not be in all."""
+    answers: dict[str, Answer] = {}
+    refusals: list[ConfigError] = []
+    for label, ask in asked.items():
+        try:
+            answers[label] = ask()
+        except ConfigError as error:
+            refusals.append(error)
+            answers[label] = Answer(notes=[error.message])
+    if len(refusals) == len(answers):
+        raise refusals[0]
+    return together(answers)
+
+
+def _owners(ask: Questions, stream: str, config: Config, wanted: str | None) -> list[Owner]:
+    found = ask.organizations(stream)
+    if wanted is None:
+        return found
+    folded = wanted.casefold()
+    chosen = [owner for owner in found if folded in (owner.id.casefold(), (owner.name or "").casefold())]
+    configured = [organization.name for organization in config.organizations]
+    if not chosen and folded not in map(str.casefold, configured):
+        known = sorted({*(owner.name or owner.id for owner in found), *configured})
+        hint = f"known are {', '.join(known)}" if known else "the stream holds none yet"
+        raise ConfigError(f"--organization: there is no organization {wanted!r} in the data; {hint}")
+    return chosen
+
+
+def _config_of(owner: Owner, config: Config) -> Config:
+    names = {organization.name for organization in config.organizations}
+    return config.of(owner.name) if owner.name in names else config
 
 
 def side_by_side(items: Iterable[Item], run: Callable[[Item], Result]) -> list[Result]:
@@ -66,12 +155,17 @@ def together(answers: Mapping[str, Answer]) -> Answer:
 
 def with_organization(layout: Layout) -> Layout:
     """The layout with the organization before all other columns."""
-    return Layout(layout.name, Column("organization"), *layout.columns)
+    return Layout(layout.name, Column(_OWN), *(column for column in layout.columns if column.name != _OWN))
 
 
 def _joined(tables: Sequence[tuple[str, Table]]) -> Table:
-    layout = with_organization(tables[0][1].layout)
-    rows = [(organization, *row) for organization, table in tables for row in table.rows]
+    first = tables[0][1].layout
+    layout, names = with_organization(first), [column.name for column in first.columns]
+    rows = [
+        (organization, *(value for name, value in zip(names, row, strict=True) if name != _OWN))
+        for organization, table in tables
+        for row in table.rows
+    ]
     most = [table.most for _, table in tables if table.most is not None]
     titles = list(dict.fromkeys(table.title for _, table in tables if table.title))
     return layout.table(

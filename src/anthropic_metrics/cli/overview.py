@@ -89,12 +89,13 @@ PANELS = (
 )
 
 
-def overview(es: Client, namespace: str) -> Answer:
-    """Every panel as a table of at most eight rows."""
+def overview(es: Client, namespace: str, organization_id: str) -> Answer:
+    """Every panel over one organization's documents as a table of at most eight rows."""
     refresh(es, all_streams(namespace))
+    own = {"term": {"organization.id": organization_id}}
     tables = []
     for panel in PANELS:
-        columns, values = esql(es, panel.asked(namespace), doing=panel.title)
+        columns, values = esql(es, panel.asked(namespace), doing=panel.title, filter=own)
         layout = Layout(panel.name, *(_column(panel, column) for column in columns))
         tables.append(layout.table(values, title=panel.title, empty=f"{panel.title}: none", most=ROWS))
     return Answer(*tables)

@@ -16,6 +16,7 @@ from anthropic_metrics.budgets.limits import SpendLimits, budgets_of
 from anthropic_metrics.cli.common import ConfigOption, load
 from anthropic_metrics.cli.costs import LAST_MONTH
 from anthropic_metrics.cli.ledgers import Books, books, remarks, settled_note, unread
+from anthropic_metrics.cli.organizations import OrganizationOption, one_of
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import BudgetSettings
@@ -88,6 +89,7 @@ def report(
     focus_version: Annotated[
         FocusVersion, typer.Option(help="The FOCUS version of the file's column names.")
     ] = FocusVersion.v1_2,
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
 ) -> None:
     """A month for finance as one file: groupings with subtotals, the month before, movers, budgets.
@@ -101,7 +103,7 @@ def report(
         raise ConfigError("--by: a FOCUS file has every row; group it where it is read")
     period = month_from(month, now)
     check_target(output, overwrite=overwrite)
-    with books(load(config), now) as found:
+    with books(one_of(load(config), organization, "a report"), now) as found:
         bys = parse_by(by or _usual(found), found.names)
         by_key = kind is Kind.quota or chosen is FileFormat.focus
         own = of_month(found.config.budgets)

@@ -13,11 +13,14 @@ import typer
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.cli.common import ConfigOption, load
 from anthropic_metrics.cli.dates import moment
+from anthropic_metrics.cli.organizations import OrganizationOption, of_owners
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
+from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.datasets import SPEND, stream_name
+from anthropic_metrics.kernel.questions import Owner
 from anthropic_metrics.kernel.ranges import Range, ceil
 from anthropic_metrics.spend.inputs import HOUR
 from anthropic_metrics.spend.money import Usd, total
@@ -55,6 +58,7 @@ def register(app: typer.Typer) -> None:
 def spend(
     since: Annotated[str, typer.Option(help="How far back: a length (24h, 7d) or a time.")] = "24h",
     by: Annotated[By, typer.Option(help="What to group by.")] = By.key,
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
 ) -> Answer:
     """What was spent, highest amount first; ~ marks what is estimated until its bill is settled."""
@@ -65,12 +69,15 @@ def spend(
     with closing(connect(settings.elasticsearch)) as es:
         ask = ElasticQuestions(es, must_refresh=False)
         ask.refresh(stream)
-        sources = (
-            source
-            for organization in ask.organizations(stream)
-            for _, source in ask.documents(stream, organization, span, FIELDS)
-        )
-        found = sums(sources, by)
+
+        def spent(owner: Owner, _: Config) -> Answer:
+            sources = (source for _, source in ask.documents(stream, owner.id, span, FIELDS))
+            return _spent(sums(sources, by), by, span, now)
+
+        return of_owners(ask, stream, settings, organization, spent)
+
+
+def _spent(found: list[Sum], by: By, span: Range, now: datetime) -> Answer:
     whole = total(each.usd for each in found)
     title = f"Spend by {by}, {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"
     rows = [_row(each, whole) for each in found]

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.agent.organization import Organization
+from anthropic_metrics.agent.organization import Organization, inventory_of
 from anthropic_metrics.audit import Bounds, audit_all
 from anthropic_metrics.cli.audited import AUDIT, DIFFERENCES, MONTHS, OTHERS, audit_answer
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, OnlyOption, load
 from anthropic_metrics.cli.dates import moment
+from anthropic_metrics.cli.organizations import OrganizationOption, of_each, of_owners
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
-from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.memory import StreamMemory
+from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
-from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.questions import Owner
 from anthropic_metrics.kernel.ranges import iso
 
 SETTLED = "settled"
+NO_CORRECTIONS = "No corrections."
 
 CORRECTIONS = Layout(
     "corrections",
@@ -63,6 +65,7 @@ def audit_command(
         str,
         typer.Option(help="End, exclusive: `settled` (closed, and read by a poll since), `now` or a time."),
     ] = SETTLED,
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
     only: OnlyOption = None,
@@ -75,39 +78,51 @@ def audit_command(
     bounds = _bounds(since, until, now)
     settings.require_admin_key()
     settings.require_elasticsearch()
-    with AdminClient(settings.anthropic) as client, connect(settings.elasticsearch) as es:
-        memory = StreamMemory.of(es, settings.namespace, client.key_digest)
+    names = [*(only or [])]
+    with connect(settings.elasticsearch) as es:
+        return of_each(settings, organization, lambda own: _audited(es, own, bounds, now, names))
+
+
+def _audited(es: Client, config: Config, bounds: Bounds, now: datetime, only: Sequence[str]) -> Answer:
+    with AdminClient(config.anthropic) as client:
+        memory = StreamMemory.of(es, config.namespace, client.key_digest)
         shared_with = memory.organizations_of_other_keys()
-        expected = settings.anthropic.organization_id
-        inventory = Inventory(
-            AdminDirectory(client), organization_id=expected, memory=memory, teams=teams_of(settings.teams)
+        organization = Organization(
+            config, client, inventory_of(config, client, memory=memory), clock=utc_now, only=only
         )
-        organization = Organization(settings, client, inventory, clock=utc_now, only=[*(only or [])])
-        report = audit_all(es, organization, bounds, now, shared_with)
-    return audit_answer(report)
+        return audit_answer(audit_all(es, organization, bounds, now, shared_with))
 
 
 @answers(CORRECTIONS)
 def corrections(
     since: SinceOption = "7d",
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
     """What changed upstream after it was shipped as complete: old figure, new figure, when it was noticed."""
     settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch()
+    begin, stream = moment(since, "--since", now), stream_name(AGENT, settings.namespace)
     with connect(settings.elasticsearch) as es:
-        found = corrections_since(es, settings, moment(since, "--since", now))
-    return Answer(CORRECTIONS.table([_correction(source) for source in found], empty="No corrections."))
+
+        def answer(owner: Owner, own: Config) -> Answer:
+            found = corrections_since(es, own, owner.id, begin)
+            return Answer(CORRECTIONS.table([_correction(source) for source in found], empty=NO_CORRECTIONS))
+
+        return of_owners(ElasticQuestions(es), stream, settings, organization, answer)
 
 
-def corrections_since(es: Client, config: Config, since: datetime) -> list[dict[str, Any]]:
-    """The corrections noticed since then, newest first; none where there is no agent stream yet.
+def corrections_since(
+    es: Client, config: Config, organization_id: str, since: datetime
+) -> list[dict[str, Any]]:
+    """The organization's corrections noticed since then, newest first; none where there is no stream yet.
 
     Read as of one point in time. Raises RetryLater when shards did not answer.
     """
     wanted = [
         {"term": {"event.action": "correction"}},
+        {"term": {"organization.id": organization_id}},
         {"range": {"@timestamp": {"gte": iso(since)}}},
     ]
     stream, fields = stream_name(AGENT, config.namespace), ("@timestamp", "anthropic.correction")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from anthropic_metrics.cli.common import check_workspace
 from anthropic_metrics.cli.render import Answer, Column, Kind, Layout, Table
 from anthropic_metrics.config import Config
-from anthropic_metrics.elastic.connect import Client
-from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.build import moment
 from anthropic_metrics.headroom.derivation import splits
@@ -17,7 +16,7 @@ from anthropic_metrics.headroom.limits import FAST_LIMITS, Group, Limits
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.whatif import Case, Outcome, what_if
 from anthropic_metrics.kernel.datasets import RATE_LIMIT, USAGE_1M, stream_name
-from anthropic_metrics.kernel.questions import LimitHistory, MinuteUse, Use
+from anthropic_metrics.kernel.questions import LimitHistory, MinuteUse, Questions, Use
 from anthropic_metrics.kernel.ranges import Range
 
 _OUTCOME: tuple[tuple[str, Kind, str], ...] = (
@@ -45,41 +44,37 @@ NO_SPEED = (
 )
 
 
-def what_if_answer(
-    es: Client,
-    config: Config,
-    span: Range,
-    wanted: dict[str, int],
-    model: str,
-    workspace: str | None,
-) -> Answer:
+@dataclass(frozen=True)
+class Change:
+    """Other limits by type for the group of a model, and whose: a workspace by id or name, else all."""
+
+    limits: Mapping[str, int]
+    model: str
+    workspace: str | None = None
+
+
+def what_if_answer(ask: Questions, config: Config, organization: str, span: Range, change: Change) -> Answer:
     """The organization and its largest workspaces, or one of them, as they were and would have been."""
-    stream = stream_name(USAGE_1M, config.namespace)
-    ask = ElasticQuestions(es, must_refresh=False)
-    ask.refresh(stream)
-    owners = ask.organizations(stream)
-    if not owners:
+    minutes = ask.minutes(
+        stream_name(USAGE_1M, config.namespace),
+        organization,
+        splits(config),
+        tuple(config.usage.workspace_ids),
+    )
+    first = minutes.first() if organization else None
+    if first is None:
         raise ConfigError(NO_MINUTES)
-    tables: list[Table] = []
-    notes: list[str] = []
-    for organization in owners:
-        minutes = ask.minutes(stream, organization, splits(config), tuple(config.usage.workspace_ids))
-        first = minutes.first()
-        if first is None:
-            raise ConfigError(NO_MINUTES)
-        if any(kind in FAST_LIMITS for kind in wanted) and not minutes.splits.speeds:
-            raise ConfigError(f"--limit: {NO_SPEED}")
-        held = Range(max(span.start, first), span.end)
-        history = ask.limit_history(stream_name(RATE_LIMIT, config.namespace), organization)
-        group = _group(model, _limits(history, Range(held.end, held.end), ()), held.end)
-        names = _workspaces(minutes, group, held, workspace)
-        limits = _limits(history, held, names)
-        uses = _uses(minutes, group, held, names, whole=workspace is None)
-        length = round((held.end - held.start) / timedelta(minutes=1))
-        cases = what_if(uses, limits, group, wanted, length)
-        tables.append(_table(cases, names, group, held, organization))
-        notes += map(_note, cases[:1])
-    return Answer(*tables, notes=notes)
+    if any(kind in FAST_LIMITS for kind in change.limits) and not minutes.splits.speeds:
+        raise ConfigError(f"--limit: {NO_SPEED}")
+    held = Range(max(span.start, first), span.end)
+    history = ask.limit_history(stream_name(RATE_LIMIT, config.namespace), organization)
+    group = _group(change.model, _limits(history, Range(held.end, held.end), ()), held.end)
+    names = _workspaces(minutes, group, held, change.workspace)
+    limits = _limits(history, held, names)
+    uses = _uses(minutes, group, held, names, whole=change.workspace is None)
+    length = round((held.end - held.start) / timedelta(minutes=1))
+    cases = what_if(uses, limits, group, change.limits, length)
+    return Answer(_table(cases, names, group, held, organization), notes=[*map(_note, cases[:1])])
 
 
 def _limits(history: LimitHistory, span: Range, workspaces: Collection[str]) -> Limits:

@@ -31,7 +31,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Contents:
-    """One stream. `newest` is the latest `@timestamp` of the agent's own documents."""
+    """One stream. `newest` is the latest `@timestamp` of the agent's own `documents`."""
 
     documents: int = 0
     newest: datetime | None = None
@@ -53,7 +53,8 @@ def contents(
 ) -> Contents:
     """What `stream` holds from `since` to `until`; nothing for a stream that does not exist.
 
-    `organizations` are those other than `organization_id`. Raises what a search raises.
+    The documents are those of `organization_id`, and those that say none; `organizations` are the others.
+    Without an id they are those of any organization. Raises what a search raises.
     """
     within = _within(since, until)
     answer = query.aggregate(es, stream, within, {"own": _own(organization_id), "foreign": _foreign()})
@@ -61,13 +62,14 @@ def contents(
         return Contents()
     with reading(f"Reading {stream}"):
         own, foreign = answer["own"], answer["foreign"]
-        newest = own["newest"]["value"]
+        mine = own["mine"]
+        newest = mine["newest"]["value"]
         shares = tuple(
             Share(_agent(bucket), bucket["doc_count"]) for bucket in foreign["by"]["buckets"]
         ) + _rest(foreign["by"])
         others = own["others"]["by"]
         return Contents(
-            own["doc_count"],
+            mine["doc_count"],
             None if newest is None else from_milliseconds(newest),
             shares,
             tuple(Share(bucket["key"], bucket["doc_count"]) for bucket in others["buckets"]) + _rest(others),
@@ -92,7 +94,10 @@ def _own(organization_id: str | None) -> Body:
     return {
         "filter": _OWN,
         "aggs": {
-            "newest": {"max": {"field": "@timestamp"}},
+            "mine": {
+                "filter": {"bool": {"filter": query.of_organization(organization_id)}},
+                "aggs": {"newest": {"max": {"field": "@timestamp"}}},
+            },
             "others": {"filter": others, "aggs": {"by": _terms("organization.id")}},
         },
     }

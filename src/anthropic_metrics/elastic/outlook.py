@@ -17,7 +17,7 @@ Body = dict[str, Any]
 
 WEEK = timedelta(weeks=1)
 FURTHEST = timedelta(weeks=104)  # a line through two weeks says nothing about later
-_KEY = ("organization.id", "anthropic.headroom.scope", "anthropic.workspace.id")
+_KEY = ("anthropic.headroom.scope", "anthropic.workspace.id")
 _GROUP = ("anthropic.headroom.group_id", "anthropic.headroom.limit_type")
 _SHOWN = ["anthropic.headroom", "anthropic.workspace"]
 # Pages of composite aggregations with a document each: a page is a few megabytes.
@@ -77,30 +77,36 @@ class Unmapped:
     peak_tokens: int
 
 
-def lines(es: Elasticsearch, stream: str, time_range: Range, workspace: str | None = None) -> list[Line]:
-    """A line per limit in use within `time_range`, the highest share first; of one workspace if named.
+@dataclass(frozen=True)
+class Selection:
+    """What is asked about: a range of one organization, of one workspace if it is named by its id or name."""
 
-    A workspace is named by its id or its name.
-    """
-    earlier = Range(time_range.start - WEEK, time_range.end - WEEK)
-    before = {key: (value, _days(bucket)) for key, value, bucket in _peaks(es, stream, earlier, workspace)}
+    organization_id: str
+    time_range: Range
+    workspace: str | None = None
+
+
+def lines(es: Elasticsearch, stream: str, selection: Selection) -> list[Line]:
+    """A line per limit in use within the range, the closest to its ceiling first."""
+    earlier = replace(
+        selection, time_range=Range(selection.time_range.start - WEEK, selection.time_range.end - WEEK)
+    )
+    before = {key: (value, _days(bucket)) for key, value, bucket in _peaks(es, stream, earlier)}
     result = []
-    for key, _, bucket in _peaks(es, stream, time_range, workspace, details=True):
+    for key, _, bucket in _peaks(es, stream, selection, details=True):
         most, days = before.get(key, (None, ()))
         above = tuple(sorted({*days, *_days(bucket)}))
         result.append(replace(_line(bucket), most_tokens_before=most, above_on=above))
     return sorted(result, key=lambda line: (-line.peak_share, -line.peak_tokens, line.group, line.limit_type))
 
 
-def unmapped(
-    es: Elasticsearch, stream: str, time_range: Range, workspace: str | None = None
-) -> list[Unmapped]:
+def unmapped(es: Elasticsearch, stream: str, selection: Selection) -> list[Unmapped]:
     """Models in use that no limit group lists, with their peak minute."""
     sources = [
         {"model": {"terms": {"field": "anthropic.headroom.group_name"}}},
         {"limit_type": {"terms": {"field": "anthropic.headroom.limit_type"}}},
     ]
-    wanted = _wanted(time_range, workspace, unmapped=True)
+    wanted = _wanted(selection, unmapped=True)
     with reading(f"Asking {stream}"):
         return [
             Unmapped(bucket["key"]["model"], bucket["key"]["limit_type"], int(bucket["most"]["value"]))
@@ -108,21 +114,25 @@ def unmapped(
         ]
 
 
-def workspaces(es: Elasticsearch, stream: str) -> dict[str, str]:
-    """Ids and names of the workspaces that the stream has headroom of."""
+def workspaces(es: Elasticsearch, stream: str, organization_id: str) -> dict[str, str]:
+    """Ids and names of the organization's workspaces that the stream has headroom of."""
     sources = [
         {"id": {"terms": {"field": "anthropic.workspace.id"}}},
         {"name": {"terms": {"field": "anthropic.workspace.name"}}},
     ]
-    buckets = query.composite(es, stream, {"match_all": {}}, sources, {})
+    buckets = query.composite(es, stream, _own(organization_id), sources, {})
     return {str(bucket["key"]["id"]): str(bucket["key"]["name"]) for bucket in buckets}
 
 
-def begins(es: Elasticsearch, stream: str) -> datetime | None:
-    """The time of the earliest headroom in the stream; None while it is empty."""
+def begins(es: Elasticsearch, stream: str, organization_id: str) -> datetime | None:
+    """The time of the organization's earliest headroom; None while there is none."""
     earliest = {"earliest": {"min": {"field": "@timestamp"}}}
-    value = query.aggregate(es, stream, {"match_all": {}}, earliest).get("earliest", {}).get("value")
+    value = query.aggregate(es, stream, _own(organization_id), earliest).get("earliest", {}).get("value")
     return None if value is None else from_milliseconds(value)
+
+
+def _own(organization_id: str) -> Body:
+    return {"term": {"organization.id": organization_id}}
 
 
 def _days(bucket: Mapping[str, Any]) -> tuple[date, ...]:
@@ -131,12 +141,12 @@ def _days(bucket: Mapping[str, Any]) -> tuple[date, ...]:
 
 
 def _peaks(
-    es: Elasticsearch, stream: str, time_range: Range, workspace: str | None, *, details: bool = False
+    es: Elasticsearch, stream: str, selection: Selection, *, details: bool = False
 ) -> Iterator[tuple[tuple[str, ...], int, Body]]:
     """Key, tokens of the peak minute and the bucket of every limit in use."""
     sources = [{field: {"terms": {"field": field, "missing_bucket": True}}} for field in (*_KEY, *_GROUP)]
     aggregations = {"most": _of("max", "peak_tokens"), "above": _ABOVE, **(_DETAILS if details else {})}
-    wanted = _wanted(time_range, workspace, unmapped=False)
+    wanted = _wanted(selection, unmapped=False)
     with reading(f"Asking {stream}"):
         for bucket in query.composite(es, stream, wanted, sources, aggregations, page=_PAGE):
             yield tuple(map(str, bucket["key"].values())), int(bucket["most"]["value"]), bucket
@@ -165,8 +175,10 @@ _DETAILS: Body = {
 }
 
 
-def _wanted(time_range: Range, workspace: str | None, *, unmapped: bool) -> Body:
+def _wanted(selection: Selection, *, unmapped: bool) -> Body:
+    time_range, workspace = selection.time_range, selection.workspace
     filters: list[Body] = [
+        _own(selection.organization_id),
         {"range": {"@timestamp": {"gte": iso(time_range.start), "lt": iso(time_range.end)}}},
         {"term": {"anthropic.headroom.unmapped": unmapped}},
     ]

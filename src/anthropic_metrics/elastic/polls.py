@@ -37,8 +37,10 @@ class LastPoll:
         return self.read_at is None or now - self.read_at > SILENT_AFTER
 
 
-def last_polls(es: Elasticsearch, stream: str) -> dict[str, LastPoll]:
-    """The last poll of each stream by its name, from the agent stream. Raises what a search raises."""
+def last_polls(es: Elasticsearch, stream: str, organization_id: str | None) -> dict[str, LastPoll]:
+    """The last poll of each stream by its name, from the agent stream: for this organization, or for all that
+    share the namespace (jobs of no organization); None: for any. Raises what a search raises.
+    """
     newest: Body = {"top_hits": {"size": 1, "sort": [{"@timestamp": "desc"}], "_source": _READ}}
     furthest = [{"anthropic.poll.window_end": "desc"}, {"@timestamp": "desc"}]
     by: Body = {
@@ -51,7 +53,10 @@ def last_polls(es: Elasticsearch, stream: str) -> dict[str, LastPoll]:
             },
         },
     }
-    answer = query.aggregate(es, stream, {"term": {"event.action": "poll"}}, {"by": by})
+    wanted = {
+        "bool": {"filter": [{"term": {"event.action": "poll"}}, *query.of_organization(organization_id)]}
+    }
+    answer = query.aggregate(es, stream, wanted, {"by": by})
     with reading(f"Reading {stream}"):
         return {bucket["key"]: _poll(bucket) for bucket in answer.get("by", {}).get("buckets", ())}
 

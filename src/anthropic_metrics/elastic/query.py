@@ -25,6 +25,15 @@ Body = dict[str, Any]
 Table = tuple[list[str], list[list[Any]]]
 
 
+def of_organization(organization_id: str | None) -> list[Body]:
+    """A filter for the documents of an organization, and for those that say none; no filter for None."""
+    if organization_id is None:
+        return []
+    nobody: Body = {"bool": {"must_not": [{"exists": {"field": "organization.id"}}]}}
+    either = [{"term": {"organization.id": organization_id}}, nobody]
+    return [{"bool": {"should": either, "minimum_should_match": 1}}]
+
+
 def aggregate(es: Elasticsearch, stream: str, query: Body, aggregations: Body) -> Body:
     """The aggregations over the matching documents of a stream; empty for a stream that does not exist.
 

@@ -14,7 +14,7 @@ from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.limit_history import ElasticLimitHistory
 from anthropic_metrics.elastic.lookup import refresh, refresh_if_allowed
 from anthropic_metrics.elastic.minutes import ElasticMinutes
-from anthropic_metrics.kernel.questions import Row, Splits, State, Used
+from anthropic_metrics.kernel.questions import Owner, Row, Splits, State, Used
 from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
 
 Body = dict[str, Any]
@@ -236,11 +236,20 @@ class ElasticQuestions:
         """The use in a stream of usage by the minute."""
         return ElasticMinutes(self.es, stream, organization_id, splits, workspaces)
 
-    def organizations(self, stream: str) -> list[str]:
-        """Whose documents the stream holds."""
-        terms: Body = {"organizations": {"terms": {"field": "organization.id", "size": query.PAGE}}}
-        found = query.aggregate(self.es, stream, {"match_all": {}}, terms)
-        return [bucket["key"] for bucket in found.get("organizations", {}).get("buckets", ())]
+    def organizations(self, stream: str) -> list[Owner]:
+        """Whose documents the stream holds, by name."""
+        named: Body = {"size": 1, "sort": [{"@timestamp": "desc"}], "_source": ["organization.name"]}
+        sources: list[dict[str, Body]] = [{"id": {"terms": {"field": "organization.id"}}}]
+        newest: Body = {"newest": {"top_hits": named}}
+        buckets = query.composite(self.es, stream, {"match_all": {}}, sources, newest, page=_NEWEST)
+        found = [
+            Owner(
+                bucket["key"]["id"],
+                bucket["newest"]["hits"]["hits"][0]["_source"]["organization"].get("name"),
+            )
+            for bucket in buckets
+        ]
+        return sorted(found, key=lambda owner: (owner.name or "", owner.id))
 
     def _histogram(
         self, stream: str, wanted: Body, width: timedelta, aggregations: Body | None = None

@@ -47,6 +47,13 @@ class Used(NamedTuple):
     total: float
 
 
+class Owner(NamedTuple):
+    """An organization as documents name it."""
+
+    id: str
+    name: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Splits:
     """What usage is split by, and so what can be told apart.
@@ -217,5 +224,5 @@ class Questions(Protocol):
     ) -> MinuteUse:
         """The use in a stream of usage by the minute, of `workspaces` only if any are named."""
 
-    def organizations(self, stream: str) -> list[str]:
-        """Ids of the organizations whose documents the stream holds."""
+    def organizations(self, stream: str) -> list[Owner]:
+        """The organizations whose documents the stream holds, each by its newest name."""

@@ -12,7 +12,10 @@ from typing import Protocol, TypeVar
 
 
 class Scheduled(Protocol):
-    """What a job says about its turns. `after` names the job whose every run it follows."""
+    """What a job says about its turns. `after` names the job whose every run it follows.
+
+    Names are unique within an organization: ask about the jobs of one.
+    """
 
     @property
     def name(self) -> str: ...
@@ -31,6 +34,22 @@ def due(jobs: Sequence[J], last: Mapping[str, float], now: float) -> list[tuple[
     `last` says by name when a job had its last turn; a job that is not in it is due.
     """
     return [_chain(jobs, job) for job in _leaders(jobs) if _left(job, last, now) <= 0]
+
+
+class Owned(Protocol):
+    """A job of an organization; of one of several, where it has a name."""
+
+    @property
+    def organization(self) -> str: ...
+
+
+Own = TypeVar("Own", bound=Owned)
+
+
+def by_organization(jobs: Sequence[Own]) -> list[list[Own]]:
+    """The jobs of each organization, in their order."""
+    labels = dict.fromkeys(job.organization for job in jobs)
+    return [[job for job in jobs if job.organization == label] for label in labels]
 
 
 def seconds_left(jobs: Sequence[Scheduled], last: Mapping[str, float], now: float) -> float | None:

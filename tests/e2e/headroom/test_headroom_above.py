@@ -8,7 +8,7 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.cli.headroom import _above, _days, _young
 from anthropic_metrics.config import Config
-from anthropic_metrics.elastic.outlook import begins, lines
+from anthropic_metrics.elastic.outlook import Selection, begins, lines
 from anthropic_metrics.elastic.setup import apply, plan_setup
 from anthropic_metrics.kernel.datasets import HEADROOM, stream_name
 from anthropic_metrics.kernel.ranges import Range
@@ -45,11 +45,11 @@ def test_a_limit_that_was_exceeded_last_monday_is_no_quiet_76_percent(
     es.indices.refresh(index=stream)
 
     span = Range(NOW - timedelta(days=7), NOW)
-    (line,) = lines(es, stream, span)
+    (line,) = lines(es, stream, Selection("o", span))
     assert line.peak_share == 0.76
     assert line.above_on == (date(2026, 11, 16),)
     assert _days([day.isoformat() for day in line.above_on]) == "Mon 11-16"
     assert "429 again" in "".join(_above([line]))
-    assert begins(es, stream) == MONDAY
-    assert list(_young(begins(es, stream), span)) == []
+    assert begins(es, stream, "o") == MONDAY
+    assert list(_young(begins(es, stream, "o"), span)) == []
     assert "earlier minutes are not in" in "".join(_young(NOW - timedelta(days=1), span))

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.streams.registry import STREAMS
-from tests.harness.organizations import Several, several
+from tests.harness.organizations import NOW, Several
 
-NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
 START = datetime(2026, 11, 18, tzinfo=UTC)
-MINUTES = NOW - timedelta(hours=6)
-
-
-@pytest.fixture(scope="module")
-def two(es: Elasticsearch, elasticsearch_url: str) -> Iterator[Several]:
-    budgets = {
-        name: {"budgets": (BudgetSettings(name="everything", usd=usd),)}
-        for name, usd in (("acme", 90_000), ("acme-eu", 1))
-    }
-    namespace = "two_organizations"
-    with several(es, elasticsearch_url, namespace, now=NOW, days=2, series=12, own=budgets) as found:
-        found.once()
-        yield found
 
 
 @pytest.mark.parametrize("name", ["acme", "acme-eu"])

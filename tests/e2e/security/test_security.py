@@ -34,7 +34,7 @@ from anthropic_metrics.config import (
     UsageSettings,
 )
 from anthropic_metrics.elastic.connect import connect
-from anthropic_metrics.elastic.outlook import lines
+from anthropic_metrics.elastic.outlook import Selection, lines
 from anthropic_metrics.elastic.setup import apply, plan_setup
 from anthropic_metrics.embedded import EmbeddedElasticsearch, Users
 from anthropic_metrics.errors import MetricsError
@@ -146,10 +146,15 @@ def test_the_reading_role_does_for_every_command_that_only_reads(
         organization = Organization(settings, client, Inventory(AdminDirectory(client)), clock=clock.now)
         report = audit_all(es, organization, Bounds(None, None), clock.now())
         assert report.equal, report
-        assert corrections_since(es, settings, clock.now() - timedelta(days=7)) is not None
+        whose = organization.inventory.names(clock.now()).organization_id
+        assert corrections_since(es, settings, whose, clock.now() - timedelta(days=7)) is not None
         day = Range(clock.now() - timedelta(days=1), clock.now())
-        assert lines(es, "metrics-anthropic_metrics.headroom-default", day) == []  # minutes are off here
-        findings = {found.what: found for found in elasticsearch(settings, clock.now(), AdminFacts())}
+        assert (
+            lines(es, "metrics-anthropic_metrics.headroom-default", Selection(whose, day)) == []
+        )  # minutes are off here
+        findings = {
+            found.what: found for found in elasticsearch(settings, clock.now(), [(settings, AdminFacts())])
+        }
         assert "enough for audit" in findings["Elasticsearch rights"].details
         with pytest.raises(AuthorizationException):
             es.index(index="metrics-anthropic_metrics.agent-default", op_type="create", document={})
@@ -157,7 +162,7 @@ def test_the_reading_role_does_for_every_command_that_only_reads(
 
 def test_check_tells_the_role_that_sets_up_what_it_is_for(installed: str, admin_api: SimulatorServer) -> None:
     settings = config(installed, admin_api, "setup")
-    found = {each.what: each for each in elasticsearch(settings, utc_now(), AdminFacts())}
+    found = {each.what: each for each in elasticsearch(settings, utc_now(), [(settings, AdminFacts())])}
     assert found["Elasticsearch rights"].status == "ok"
     assert "may set up; another user must run the agent" in found["Elasticsearch rights"].details
     assert found["Index templates"].status == "ok"

@@ -21,7 +21,7 @@ from anthropic_metrics.elastic.connect import Client, connect, server_version
 from anthropic_metrics.elastic.contents import contents
 from anthropic_metrics.elastic.lookup import held, present, refresh
 from anthropic_metrics.elastic.operations import create
-from anthropic_metrics.elastic.outlook import begins, lines, unmapped
+from anthropic_metrics.elastic.outlook import Selection, begins, lines, unmapped
 from anthropic_metrics.elastic.owners import applying, index_templates
 from anthropic_metrics.elastic.polls import last_polls
 from anthropic_metrics.elastic.setup import ensure, plan_setup
@@ -135,12 +135,12 @@ DOORS: dict[str, Callable[[Client, Config], Any]] = {
     "sources": lambda es, _: list(query.sources(es, STREAM, {}, ["a"])),
     "ES|QL": lambda es, _: query.esql(es, "FROM x", doing="Asking"),
     "contents": lambda es, _: contents(es, STREAM, "o"),
-    "polls": lambda es, _: last_polls(es, STREAM),
-    "headroom": lambda es, _: lines(es, STREAM, DAY),
-    "headroom without limits": lambda es, _: unmapped(es, STREAM, DAY),
-    "begin of headroom": lambda es, _: begins(es, STREAM),
+    "polls": lambda es, _: last_polls(es, STREAM, "o"),
+    "headroom": lambda es, _: lines(es, STREAM, Selection("o", DAY)),
+    "headroom without limits": lambda es, _: unmapped(es, STREAM, Selection("o", DAY)),
+    "begin of headroom": lambda es, _: begins(es, STREAM, "o"),
     "bulk": _bulk,
-    "check": lambda _, config: list(elasticsearch(config, NOW, AdminFacts())),
+    "check": lambda _, config: list(elasticsearch(config, NOW, [(config, AdminFacts())])),
 }
 KIBANA_DOORS: dict[str, Callable[[Config], Any]] = {
     "check": lambda config: list(check_kibana(config)),

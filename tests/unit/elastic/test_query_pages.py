@@ -59,7 +59,7 @@ def test_corrections_of_some_shards_only_are_an_error_and_never_a_list(
 ) -> None:
     monkeypatch.setattr(query, "PAUSES", ())
     with pytest.raises(RetryLater, match="some of the shards"):
-        corrections_since(cast(Client, Partial()), Config(), datetime(2026, 11, 1, tzinfo=UTC))
+        corrections_since(cast(Client, Partial()), Config(), "o", datetime(2026, 11, 1, tzinfo=UTC))
 
 
 class Starting:

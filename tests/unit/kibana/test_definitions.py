@@ -33,7 +33,11 @@ MISTAKES = {
     "an unknown kind": ("kind: metric", "kind: donut", "kind"),
     "an unknown format": ("spent: [Month to date, usd]", "spent: [Month to date, eur]", "format"),
     "an unknown word": ("DATE_TRUNC(1 month, $end)", "DATE_TRUNC(1 month, $until)", "until"),
-    "an unknown control": ("controls: [workspace, model]", "controls: [workspace, team]", "team"),
+    "an unknown control": (
+        "controls: [organization, workspace, model]",
+        "controls: [workspace, team]",
+        "team",
+    ),
     "a range that Kibana rounds otherwise": ("range: now-1M/M", "range: now/M", "range"),
 }
 

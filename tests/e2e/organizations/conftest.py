@@ -1,0 +1,25 @@
+"""Two organizations that were read once; the tests that share them only read, or write what none counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from anthropic_metrics.config.budgets import BudgetSettings
+from tests.harness.organizations import NOW, Several, several
+
+USD = {"acme": 90_000, "acme-eu": 1}
+
+
+@pytest.fixture(scope="session")
+def two(es: Elasticsearch, elasticsearch_url: str) -> Iterator[Several]:
+    budgets = {
+        name: {"budgets": (BudgetSettings(name="everything", usd=Decimal(usd)),)} for name, usd in USD.items()
+    }
+    namespace = "two_organizations"
+    with several(es, elasticsearch_url, namespace, now=NOW, days=2, series=6, own=budgets) as found:
+        found.once()
+        yield found
