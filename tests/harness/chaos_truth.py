@@ -74,7 +74,7 @@ def _changes(stream: str, id_: str, old: Any, new: Any, numbers: Iterable[str]) 
 
 
 def documents(world: Chaos, *datasets: str) -> Documents:
-    """Every copy of every document, with its id; none while a stream does not exist."""
+    """Every copy of every document of the organization, with its id; none while a stream does not exist."""
     streams = [world.truth.stream(dataset) for dataset in datasets]
     world.es.indices.refresh(index=streams, ignore_unavailable=True)
     found: Documents = []
@@ -88,10 +88,15 @@ def documents(world: Chaos, *datasets: str) -> Documents:
             track_total_hits=False,
             **after,
         )["hits"]["hits"]
-        found += [(hit["_id"], hit["_source"]) for hit in page]
+        found += [(hit["_id"], hit["_source"]) for hit in page if _is_own(world, hit["_source"])]
         if len(page) < PAGE:
             return found
         after = {"search_after": page[-1]["sort"]}
+
+
+def _is_own(world: Chaos, source: dict[str, Any]) -> bool:
+    """Whether it is a document of the world's organization, of several."""
+    return world.polled is None or source["organization"].get("id") == world.simulation.organization().id
 
 
 def _single(found: Documents) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from anthropic_metrics.config import (
 )
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.kernel.jobs import Kind
-from anthropic_metrics.kernel.schedule import due
+from anthropic_metrics.kernel.schedule import by_organization, due
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.world import World
@@ -55,7 +55,7 @@ class Runner:
 
     world: Chaos
     number: int
-    last: dict[str, float] = field(default_factory=dict)
+    last: dict[str, dict[str, float]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     agent: Agent = field(init=False)
 
@@ -70,7 +70,10 @@ class Runner:
     def _start(self) -> None:
         self.stop = NoWait()
         self.agent = Agent(
-            self.world.config, clock=self.world.agent_now, stop=self.stop, monotonic=self.world.monotonic
+            self.world.polled or self.world.config,
+            clock=self.world.agent_now,
+            stop=self.stop,
+            monotonic=self.world.monotonic,
         )
         self.last.clear()
 
@@ -103,10 +106,12 @@ class Runner:
         jobs = [job for job in self.agent.jobs if sweeps or job.kind is Kind.live]
         now = self.world.monotonic()
         try:
-            for chain in due(jobs, {} if everything else self.last, now):
-                self.last[chain[0].name] = now
-                for job in chain:
-                    self.failures += self.agent.attempt(job).failures
+            for own in by_organization(jobs):
+                last = self.last.setdefault(own[0].organization, {})
+                for chain in due(own, {} if everything else last, now):
+                    last[chain[0].name] = now
+                    for job in chain:
+                        self.failures += self.agent.attempt(job).failures
         except (Killed, Stopped) as end:
             self.failures.append(type(end).__name__)
             self.start()
@@ -123,7 +128,10 @@ class Turn:
 
 @dataclass
 class Chaos:
-    """Everything that a schedule acts on. `skew` is how wrong the agents' clock is."""
+    """Everything that a schedule acts on. `skew` is how wrong the agents' clock is.
+
+    Of several organizations it is one, and `polled` is the configuration of the agents that poll them all.
+    """
 
     seed: int
     truth: World
@@ -137,6 +145,7 @@ class Chaos:
     polls: list[Turn] = field(default_factory=list)
     lying: bool = False
     side_by_side: bool = False
+    polled: Config | None = None
 
     @property
     def simulation(self) -> Simulation:
@@ -157,9 +166,13 @@ class Chaos:
     def monotonic(self) -> float:
         return (self.clock.now() - FIRST).total_seconds()
 
+    def turn(self) -> Turn:
+        """The turn of polls that is now."""
+        return Turn(self.agent_now(), self.clock.now(), self.lying)
+
     def poll(self, *, everything: bool = False, sweeps: bool = True) -> None:
         """One turn of every agent, one after the other or side by side."""
-        self.polls.append(Turn(self.agent_now(), self.clock.now(), self.lying))
+        self.polls.append(self.turn())
         if self.side_by_side and len(self.runners) > 1:
             with ThreadPoolExecutor(len(self.runners)) as pool:
                 list(pool.map(lambda runner: runner.poll(everything=everything, sweeps=sweeps), self.runners))
