@@ -35,6 +35,7 @@ _NEEDED = frozenset(
         "PYTHONPATH",
         "PYTHONHOME",
         "LD_LIBRARY_PATH",
+        "JAVA_TOOL_OPTIONS",
     ]
 )
 
