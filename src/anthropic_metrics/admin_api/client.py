@@ -160,7 +160,7 @@ class AdminClient:
         raise error
 
     def _attempt(self, request: httpx.Request, priority: Priority, allowance: Allowance) -> Any:
-        hold = self._pacer.held()
+        hold = self._pacer.hold_left()
         if hold > self._policy.longest_wait.total_seconds():
             raise answers.too_long_a_hold(hold)
         with self._pacer.turn(priority):

@@ -82,7 +82,7 @@ class Pacer:
         with self._changed:
             self._held_until = max(self._held_until, self._now() + seconds)
 
-    def held(self) -> float:
+    def hold_left(self) -> float:
         """Seconds until the hold ends; 0 without one."""
         with self._changed:
             return max(0.0, self._held_until - self._now())

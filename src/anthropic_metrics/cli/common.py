@@ -69,13 +69,13 @@ def load(path: Path | None, *, embedded: bool = False, polls: bool = False) -> C
     return config
 
 
-def check_workspace(given: str, known: Mapping[str, str]) -> None:
-    """ConfigError, with the nearest name, where `given` is no id or name in `known` (names by id)."""
-    if known and given not in known and given not in known.values():
-        near = get_close_matches(given.lower(), {name.lower(): name for name in known.values()}, n=1)
+def check_workspace(wanted: str, known: Mapping[str, str]) -> None:
+    """ConfigError, with the nearest name, where `wanted` is no id or name in `known` (names by id)."""
+    if known and wanted not in known and wanted not in known.values():
+        near = get_close_matches(wanted.lower(), {name.lower(): name for name in known.values()}, n=1)
         named = [name for name in known.values() if name.lower() in near]
         hint = f"did you mean {named[0]}?" if named else f"known are {', '.join(sorted(known.values())[:10])}"
-        raise ConfigError(f"--workspace: there is no workspace {given!r} in the data; {hint}")
+        raise ConfigError(f"--workspace: there is no workspace {wanted!r} in the data; {hint}")
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def progress(ranges: list[Range]) -> Iterator[OnWindow | None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    total = sum((whole.end - whole.start for whole in ranges), timedelta())
+    total = sum((time_range.end - time_range.start for time_range in ranges), timedelta())
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("hours read", total=round(total / timedelta(hours=1)))

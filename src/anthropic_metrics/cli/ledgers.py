@@ -77,7 +77,7 @@ class Books:
 
     def check_team(self, team: str | None) -> None:
         """ConfigError for a team that the configuration does not have."""
-        known = [each.name for each in self.names.teams.teams]
+        known = [team_.name for team_ in self.names.teams.teams]
         if team is None or team in (*known, UNASSIGNED):
             return
         if not known:
@@ -98,7 +98,7 @@ def books(config: Config, now: datetime) -> Iterator[Books]:
 def of_team(charges: Sequence[Charge], team: str | None, labels: Labels) -> Sequence[Charge]:
     """The charges of one team, or all."""
     by = By(("team",))
-    return charges if team is None else [each for each in charges if labels.of(each, by) == (team,)]
+    return charges if team is None else [charge for charge in charges if labels.of(charge, by) == (team,)]
 
 
 def settled_note(ledger: Ledger) -> str:

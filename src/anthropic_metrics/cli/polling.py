@@ -63,7 +63,7 @@ def once(
     settings = load(config, polls=True)
     with until_asked() as stop, Agent(settings, stop=stop) as agent:
         wanted = _wanted(agent, only, organization)
-        with progress([each for one in wanted for each in one.ranges()]) as advance:
+        with progress([time_range for one in wanted for time_range in one.ranges()]) as advance:
             return _passed(agent, {one.label: one.whole(agent.sink, advance) for one in wanted})
 
 
@@ -86,9 +86,11 @@ def backfill(
         )
     settings = load(config, polls=True)
     with until_asked() as stop, Agent(settings, stop=stop) as agent:
-        each = _wanted(agent, only, organization)
-        with progress([found for one in each for found in one.ranges(wanted)]) as advance:
-            return _passed(agent, {one.label: one.older(agent.sink, wanted, advance) for one in each})
+        organizations = _wanted(agent, only, organization)
+        with progress([time_range for one in organizations for time_range in one.ranges(wanted)]) as advance:
+            return _passed(
+                agent, {one.label: one.older(agent.sink, wanted, advance) for one in organizations}
+            )
 
 
 def preview(
@@ -122,10 +124,10 @@ def _previewed(settings: Config, only: list[PollerName]) -> list[Tally]:
 
 def _wanted(agent: Agent, only: list[PollerName] | None, organization: str | None) -> list[Organization]:
     """The organizations to read, with the pollers that were named."""
-    labels = {each.label for each in chosen(agent.config, organization)}
-    wanted = [each for each in agent.organizations if each.label in labels]
-    for each in wanted:
-        each.only([*(only or [])])
+    labels = {one.label for one in chosen(agent.config, organization)}
+    wanted = [one for one in agent.organizations if one.label in labels]
+    for one in wanted:
+        one.only([*(only or [])])
     return wanted
 
 
@@ -147,7 +149,7 @@ def _derived(config: Config, organization: Organization, tallies: list[Tally]) -
         if isinstance(poller, DerivedPoller):
             config.require_elasticsearch()
             with closing(connect(config.elasticsearch)) as es:
-                whole = poller.keeper.history(utc_now())
+                history = poller.keeper.history(utc_now())
                 tally = Tally(poller.only, poller.stream)
                 tallies.append(tally)
-                yield from poller.computed(whole, ElasticQuestions(es, must_refresh=False), tally)
+                yield from poller.computed(history, ElasticQuestions(es, must_refresh=False), tally)

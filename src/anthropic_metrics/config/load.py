@@ -147,10 +147,12 @@ def overlooked(origins: Mapping[Key, str], environ: Mapping[str, str] | None = N
 
     `origins` is what `load_with_origins` returns.
     """
-    given = set(origins) | {(*key[:-1], other) for key in origins for other in _PUTS_ASIDE.get(key[-1], ())}
+    set_keys = set(origins) | {
+        (*key[:-1], other) for key in origins for other in _PUTS_ASIDE.get(key[-1], ())
+    }
     plain = {key: name for name, key in reversed(PLAIN_VARIABLES.items())}
     for name, key in LOOKALIKES.items():
-        if (os.environ if environ is None else environ).get(name) and key not in given:
+        if (os.environ if environ is None else environ).get(name) and key not in set_keys:
             yield f"{name} is not read: {dotted(key)} is taken from {plain.get(key, variable_name(key))}."
 
 

@@ -63,8 +63,8 @@ class Group:
 
 def parse_by(texts: Iterable[str], names: Names) -> tuple[By, ...]:
     """Each text is one grouping: ways with commas between them. Raises ConfigError, with what is allowed."""
-    found = tuple(By(tuple(_way(way.strip(), names) for way in text.split(","))) for text in texts)
-    for by in found:
+    bys = tuple(By(tuple(_way(way.strip(), names) for way in text.split(","))) for text in texts)
+    for by in bys:
         if len(set(by.ways)) < len(by.ways):
             raise ConfigError(f"--by: {by.label} names something twice")
         if "line" in by.ways and by.needs_people:
@@ -76,9 +76,9 @@ def parse_by(texts: Iterable[str], names: Names) -> tuple[By, ...]:
                 f"--by: {by.label}: a line of the bill names neither keys nor teams that have keys; "
                 "group by line or by the other, or ask for both as two groupings"
             )
-    if len(set(found)) < len(found):
+    if len(set(bys)) < len(bys):
         raise ConfigError("--by: the same grouping is named twice")
-    return found
+    return bys
 
 
 def _way(text: str, names: Names) -> str:
@@ -207,30 +207,30 @@ class _Sum:
 def _ordered(groups: list[Group], by: By) -> list[Group]:
     """Outer groups by their subtotal, the groups of each by their amount."""
     outer: dict[str, Usd] = {}
-    for each in groups:
-        outer[each.labels[0]] = Usd(total((outer.get(each.labels[0], ZERO), each.amount)))
+    for group in groups:
+        outer[group.labels[0]] = Usd(total((outer.get(group.labels[0], ZERO), group.amount)))
     by_day = by.ways[0] == "day"
 
-    def order(each: Group) -> tuple[object, ...]:
-        first = each.labels[0]
-        inner = [label if way == "day" else "" for way, label in zip(by.ways, each.labels, strict=True)]
-        return (first if by_day else "", -outer[first], first, inner, -each.amount, each.labels)
+    def order(group: Group) -> tuple[object, ...]:
+        first = group.labels[0]
+        inner = [label if way == "day" else "" for way, label in zip(by.ways, group.labels, strict=True)]
+        return (first if by_day else "", -outer[first], first, inner, -group.amount, group.labels)
 
     return sorted(groups, key=order)
 
 
 def subtotals(groups: Sequence[Group]) -> Iterator[Group]:
     """The outermost groups of a grouping with several ways, in the order of `groups`."""
-    for first in dict.fromkeys(each.labels[0] for each in groups):
-        yield summed([each for each in groups if each.labels[0] == first], (first,))
+    for first in dict.fromkeys(group.labels[0] for group in groups):
+        yield summed([group for group in groups if group.labels[0] == first], (first,))
 
 
 def summed(groups: Sequence[Group], labels: tuple[str, ...] = ()) -> Group:
     """All of them as one."""
     return Group(
         labels,
-        total(each.amount for each in groups),
-        total(each.open_amount for each in groups),
-        total(each.before for each in groups),
-        sum(each.tokens for each in groups),
+        total(group.amount for group in groups),
+        total(group.open_amount for group in groups),
+        total(group.before for group in groups),
+        sum(group.tokens for group in groups),
     )

@@ -91,9 +91,9 @@ def read_ledger(
     The shares are those of the spend stream where that is grouped by key. Raises what `AdminClient.get` and
     paging raise; a row that cannot be read is counted in `problems`.
     """
-    span, problems, foreign = period.until(now), Problems(), Counter[str]()
+    time_range, problems, foreign = period.until(now), Problems(), Counter[str]()
     lines: list[Billed] = []
-    for bucket in _buckets(client, _bill(span), on_day if not with_usage else None):
+    for bucket in _buckets(client, _bill(time_range), on_day if not with_usage else None):
         for row in parse_rows(CostRow, bucket.rows, f"cost of {bucket.start:%Y-%m-%d}", problems):
             if (line := billed(row, bucket.start)) is not None:
                 lines.append(line)
@@ -101,11 +101,11 @@ def read_ledger(
                 foreign[row.currency] += 1
     settle = config.spend.settle_after
     open_days = frozenset(day for day in period.days() if not ended_long_enough(day, now, settle))
-    by_person = None if people is None else people.charges(client, span, lines, problems)
+    by_person = None if people is None else people.charges(client, time_range, lines, problems)
     ledger = Ledger(period, now, tuple(lines), open_days, None, by_person, foreign, 0, problems)
-    if not with_usage or span.start >= span.end:
+    if not with_usage or time_range.start >= time_range.end:
         return ledger
-    rows = _usage(client, config, span, problems, on_day)
+    rows = _usage(client, config, time_range, problems, on_day)
     return _with_shares(ledger, rows)
 
 
@@ -128,12 +128,12 @@ def _with_shares(ledger: Ledger, rows: dict[date, list[Used]]) -> Ledger:
 
 
 def _usage(
-    client: AdminClient, config: Config, span: Range, problems: Problems, on_day: OnDay | None
+    client: AdminClient, config: Config, time_range: Range, problems: Problems, on_day: OnDay | None
 ) -> dict[date, list[Used]]:
     """Usage by the hour, by UTC day."""
     groups = group_by(config)
     headers = (SPEED_BETA,) if "speed" in groups else ()
-    query = BucketQuery(USAGE_PATH, span.start, span.end, "1h", 168, groups, headers=headers)
+    query = BucketQuery(USAGE_PATH, time_range.start, time_range.end, "1h", 168, groups, headers=headers)
     days: dict[date, list[Used]] = {}
     for bucket in _buckets(client, query, on_day):
         rows = parse_rows(UsageRow, bucket.rows, f"usage of {bucket.start:%Y-%m-%dT%H}", problems)
@@ -141,8 +141,8 @@ def _usage(
     return days
 
 
-def _bill(span: Range) -> BucketQuery:
-    return BucketQuery(COST_PATH, span.start, span.end, "1d", 31, COST_GROUPS)
+def _bill(time_range: Range) -> BucketQuery:
+    return BucketQuery(COST_PATH, time_range.start, time_range.end, "1d", 31, COST_GROUPS)
 
 
 def _buckets(client: AdminClient, query: BucketQuery, on_day: OnDay | None) -> Iterator[Bucket]:

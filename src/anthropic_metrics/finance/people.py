@@ -43,7 +43,7 @@ class People:
     names: Names
 
     def charges(
-        self, client: AdminClient, span: Range, lines: Iterable[Billed], problems: Problems
+        self, client: AdminClient, time_range: Range, lines: Iterable[Billed], problems: Problems
     ) -> tuple[Charge, ...]:
         """The bill's `lines` by person: they add up to the bill, digit for digit.
 
@@ -51,7 +51,7 @@ class People:
         ConfigError where the organization does not have the report, and what the client raises.
         """
         try:
-            found = list(self._rows(client, span, problems))
+            billed = list(self._rows(client, time_range, problems))
         except (AuthError, BadRequest) as refusal:
             if refusal.status not in (400, 403, 404):
                 raise
@@ -59,12 +59,12 @@ class People:
                 "--by person: the cost analytics report does not answer: "
                 f"{without_addresses(refusal.message)}"
             ) from None
-        return (*found, *_rest(lines, found))
+        return (*billed, *_rest(lines, billed))
 
-    def _rows(self, client: AdminClient, span: Range, problems: Problems) -> Iterator[Charge]:
-        start = span.start
-        while start < span.end:
-            end = min(start + _MOST, span.end)
+    def _rows(self, client: AdminClient, time_range: Range, problems: Problems) -> Iterator[Charge]:
+        start = time_range.start
+        while start < time_range.end:
+            end = min(start + _MOST, time_range.end)
             costs = RowQuery(COST_PATH, CostItem, start, end, "1d", _GROUP_BY)
             for cost in read_rows(client, costs, problems):
                 yield from self._costs(cost)
@@ -101,12 +101,12 @@ class People:
         return id_ if id_ is None or id_ in self.names.workspaces else DEFAULT_WORKSPACE
 
 
-def _rest(lines: Iterable[Billed], found: Sequence[Charge]) -> Iterator[Charge]:
+def _rest(lines: Iterable[Billed], charges: Sequence[Charge]) -> Iterator[Charge]:
     """Of each day and workspace the bill less what the report has."""
     sums: dict[tuple[date, str | None], list[Usd]] = {}
     for line in lines:
         sums.setdefault((line.day, line.workspace_id), []).append(line.amount)
-    for charge in found:
+    for charge in charges:
         sums.setdefault((charge.day, charge.workspace_id), []).append(Usd(-charge.amount))
     for (day, workspace), amounts in sums.items():
         if amount := total(amounts):

@@ -142,32 +142,32 @@ class Money:
 def sections(money: Money, bys: Iterable[By], names: Names, *, by_key: bool) -> tuple[Section, ...]:
     """Each grouping of both periods. `by_key`: from the shares, which know tokens, even where the bill would
     do; lines of the bill are always the bill's own."""
-    labels, found = Labels(names), []
+    labels, built = Labels(names), []
     for by in bys:
         shared = "line" not in by.ways and (by_key or by.needs_keys(names))
         charges, before = money.of(by_key=shared, by_person=by.needs_people)
         groups = group(charges, by, labels, open_days=money.ledger.open_days, before=before)
-        found.append(Section(by, tuple(groups), posted_groups(groups)))
-    return tuple(found)
+        built.append(Section(by, tuple(groups), posted_groups(groups)))
+    return tuple(built)
 
 
 def posted_groups(groups: Sequence[Group]) -> tuple[Usd, ...]:
     """Whole cents for each group: the outermost ones add up to the rounded total, their groups to them."""
     places: dict[str, list[int]] = {}
-    for place, each in enumerate(groups):
-        places.setdefault(each.labels[0], []).append(place)
+    for place, member in enumerate(groups):
+        places.setdefault(member.labels[0], []).append(place)
     outer = posted([total(groups[place].amount for place in own) for own in places.values()])
-    found: dict[int, Usd] = {}
-    for own, whole in zip(places.values(), outer, strict=True):
-        found |= zip(own, posted([groups[place].amount for place in own], whole), strict=True)
-    return tuple(found[place] for place in range(len(groups)))
+    cents_by_place: dict[int, Usd] = {}
+    for own, outer_cents in zip(places.values(), outer, strict=True):
+        cents_by_place |= zip(own, posted([groups[place].amount for place in own], outer_cents), strict=True)
+    return tuple(cents_by_place[place] for place in range(len(groups)))
 
 
-def posted(amounts: Sequence[Usd], whole: Usd | None = None) -> list[Usd]:
-    """Whole cents that add up to `whole`, else to the rounded total; what rounding down leaves goes to the
+def posted(amounts: Sequence[Usd], whole_cents: Usd | None = None) -> list[Usd]:
+    """Whole cents that add up to `whole_cents`, else to the rounded total; what rounding leaves goes to the
     largest rests."""
     floors = [Usd(amount.quantize(CENT, ROUND_FLOOR, EXACT_ROUNDING)) for amount in amounts]
-    wanted = cents(total(amounts)) if whole is None else whole
+    wanted = cents(total(amounts)) if whole_cents is None else whole_cents
     left = int(total((wanted, Usd(-total(floors)))).scaleb(2, EXACT))
     remainders = [amount - floor for amount, floor in zip(amounts, floors, strict=True)]
     for place in sorted(range(len(amounts)), key=lambda place: -remainders[place])[:left]:
@@ -188,13 +188,13 @@ def movers(money: Money, names: Names) -> tuple[Group, ...]:
     """The workspaces and models whose costs changed most against the period before."""
     charges, before = money.of(by_key=False)
     groups = group(charges, _MOVED_BY, Labels(names), before=before)
-    changed = [each for each in groups if each.change]
-    return tuple(sorted(changed, key=lambda each: (-abs(each.change), each.labels))[:MOVERS])
+    changed = [mover for mover in groups if mover.change]
+    return tuple(sorted(changed, key=lambda mover: (-abs(mover.change), mover.labels))[:MOVERS])
 
 
 def team_fields(names: Names) -> dict[str, dict[str, str]]:
     """Owner, cost centre and the like by team; of two entries of one team the first has them."""
-    found: dict[str, dict[str, str]] = {}
+    fields_by_team: dict[str, dict[str, str]] = {}
     for team in names.teams.teams:
-        found.setdefault(team.name, {k: v for k, v in team.fields().items() if k != "name"})
-    return found
+        fields_by_team.setdefault(team.name, {k: v for k, v in team.fields().items() if k != "name"})
+    return fields_by_team

@@ -88,12 +88,12 @@ def _documents(
 
 
 def _billed(day: Day, persons: Persons) -> dict[_Key, _Use]:
-    found: dict[_Key, _Use] = {}
+    uses: dict[_Key, _Use] = {}
 
     def of(row: CostItem | UsageItem) -> _Use:
         person, group = persons.of_actor(row.group.actor), row.group
         model = None if group.model is None else _short(group.model)
-        return found.setdefault((person.id, group.product, model), _Use(person, group.product, model))
+        return uses.setdefault((person.id, group.product, model), _Use(person, group.product, model))
 
     for cost in day.costs:
         if cost.cost.currency == _USD:
@@ -112,7 +112,7 @@ def _billed(day: Day, persons: Persons) -> dict[_Key, _Use]:
             total_tokens=tokens.total_tokens,
             web_search_requests=tokens.server_tool_use.web_search_requests,
         )
-    return found
+    return uses
 
 
 def _estimate(uses: dict[_Key, _Use], records: Iterable[Record], persons: Persons) -> None:
@@ -145,13 +145,13 @@ def _estimate(uses: dict[_Key, _Use], records: Iterable[Record], persons: Person
 def _by_terminal(
     records: Iterable[Record], persons: Persons
 ) -> Mapping[tuple[Person, str | None, str], list[Record]]:
-    found: dict[tuple[Person, str | None, str], list[Record]] = {}
+    by_terminal: dict[tuple[Person, str | None, str], list[Record]] = {}
     people: dict[str, Person] = {}
     for record in records:
         person = persons.of_record(record.actor)
         person = people.setdefault(person.id, person)
-        found.setdefault((person, record.terminal_type, record.customer_type), []).append(record)
-    return found
+        by_terminal.setdefault((person, record.terminal_type, record.customer_type), []).append(record)
+    return by_terminal
 
 
 def _use(frame: Frame, use: _Use, *, loaded: bool) -> dict[str, Any]:

@@ -69,9 +69,11 @@ class PeoplePoller:
         if wanted is None:
             start = min(self._config.backfill.since(now), today - _REVISED)
             wanted = Range(start, today)
-        kept = self._config.retention.of(PEOPLE)
+        retention = self._config.retention.of(PEOPLE)
         oldest = max(
-            FIRST, floor(now - REACHES, DAY) + DAY, FIRST if kept is None else floor(now - kept, DAY)
+            FIRST,
+            floor(now - REACHES, DAY) + DAY,
+            FIRST if retention is None else floor(now - retention, DAY),
         )
         start, end = max(floor(wanted.start, DAY), oldest), min(floor(wanted.end, DAY), today)
         return Range(start, end) if start < end else None
@@ -82,8 +84,8 @@ class PeoplePoller:
         for part in _parts(wanted):
             yield from self._read(part, persons, tally)
 
-    def keep(self, span: Range, sink: Sink, tally: Tally, progress: Progress | None = None) -> None:
-        """Make the stream equal to the reports over `span`, newest days first.
+    def keep(self, time_range: Range, sink: Sink, tally: Tally, progress: Progress | None = None) -> None:
+        """Make the stream equal to the reports over `time_range`, newest days first.
 
         Raises what reading and writing raise, and RetryLater where the analytics reports are refused that
         the stream has figures of: an estimate must not replace a bill.
@@ -96,7 +98,7 @@ class PeoplePoller:
             for key, _ in sink.ask.latest(self.stream, organization, _BY)
             if key[_BY[0]] and key[_BY[1]]
         )
-        for part in _parts(span):
+        for part in _parts(time_range):
             now = self._clock()
             documents = list(self._read(part, persons, tally))
             absent = self._reader.absent
@@ -125,17 +127,17 @@ class PeoplePoller:
     def _read(self, part: Range, persons: Persons, tally: Tally) -> Iterator[Prepared]:
         now = self._clock()
         names = self._inventory.names(now)
-        for day, found in self._reader.days(part, now, persons, tally).items():
+        for day, reported in self._reader.days(part, now, persons, tally).items():
             start = day_start(day)
-            if found != Day(loaded=found.loaded):
+            if reported != Day(loaded=reported.loaded):
                 tally.saw(start + DAY)
             frame = Frame(PEOPLE, self._config.namespace, Range(start, start + DAY), names, now, "1d")
-            yield from people_documents(frame, found, persons)
+            yield from people_documents(frame, reported, persons)
 
     def _has_billed(self, part: Range, organization: str, sink: Sink) -> bool:
         terms = {"anthropic.people.basis": ["billed"]}
-        held = sink.ask.documents(self.stream, organization, part, ["@timestamp"], terms=terms)
-        return next(iter(held), None) is not None
+        documents = sink.ask.documents(self.stream, organization, part, ["@timestamp"], terms=terms)
+        return next(iter(documents), None) is not None
 
     def _persons(self) -> Persons:
         names = self._inventory.names(self._clock())
@@ -155,18 +157,18 @@ class PeoplePoller:
         progress: Progress | None = None,
     ) -> Job:
         def run(tally: Tally) -> Range | None:
-            span = wanted()
-            if span is not None:
-                self.keep(span, sink, tally, progress)
-            return span
+            time_range = wanted()
+            if time_range is not None:
+                self.keep(time_range, sink, tally, progress)
+            return time_range
 
         return Job(name, self.only, self.stream, interval, run, kind)
 
 
-def _parts(span: Range) -> Iterator[Range]:
+def _parts(time_range: Range) -> Iterator[Range]:
     """In parts that one answer can span, the newest first."""
-    end = span.end
-    while span.start < end:
-        start = max(span.start, end - MOST_DAYS)
+    end = time_range.end
+    while time_range.start < end:
+        start = max(time_range.start, end - MOST_DAYS)
         yield Range(start, end)
         end = start

@@ -51,30 +51,30 @@ class Reader:
     absent: dict[str, str] = field(default_factory=dict)
     _until: dict[str, datetime] = field(default_factory=dict)
 
-    def days(self, span: Range, now: datetime, persons: Persons, tally: Tally) -> dict[date, Day]:
-        """Every UTC day of `span`, at most 31, with what the reports that are here have of it.
+    def days(self, time_range: Range, now: datetime, persons: Persons, tally: Tally) -> dict[date, Day]:
+        """Every UTC day of `time_range`, at most 31, with what the reports that are here have of it.
 
         `persons` learns the users that the API lists. Raises what the client and paging raise, but a refusal.
         """
-        costs = self._asked(ANALYTICS, now, lambda: self._rows(COST_PATH, CostItem, span, tally))
-        uses = self._asked(ANALYTICS, now, lambda: self._rows(USAGE_PATH, UsageItem, span, tally))
+        costs = self._ask_report(ANALYTICS, now, lambda: self._rows(COST_PATH, CostItem, time_range, tally))
+        uses = self._ask_report(ANALYTICS, now, lambda: self._rows(USAGE_PATH, UsageItem, time_range, tally))
         persons.learn(_users(costs))
-        persons.learn(self._asked(USERS, now, lambda: self._members(tally)) or ())
-        found: dict[date, Day] = {}
-        for place in range((span.end - span.start) // DAY):
-            start = span.start + place * DAY
-            records = self._asked(CLAUDE_CODE, now, partial(self._records, day_of(start), tally))
+        persons.learn(self._ask_report(USERS, now, lambda: self._members(tally)) or ())
+        by_day: dict[date, Day] = {}
+        for place in range((time_range.end - time_range.start) // DAY):
+            start = time_range.start + place * DAY
+            records = self._ask_report(CLAUDE_CODE, now, partial(self._records, day_of(start), tally))
             cost, use = costs and costs[place], uses and uses[place]
-            loaded = [each.refreshed_at for each in (cost, use) if each]
-            found[day_of(start)] = Day(
+            loaded = [bucket.refreshed_at for bucket in (cost, use) if bucket]
+            by_day[day_of(start)] = Day(
                 tuple(cost.rows if cost else ()),
                 tuple(use.rows if use else ()),
                 tuple(records or ()),
                 loaded=bool(loaded) and all(at is not None and at >= start + DAY for at in loaded),
             )
-        return found
+        return by_day
 
-    def _asked(self, report: str, now: datetime, ask: Callable[[], T]) -> T | None:
+    def _ask_report(self, report: str, now: datetime, ask: Callable[[], T]) -> T | None:
         """The answer; None where the organization, or the key, does not have the report."""
         if report in self._until and now < self._until[report]:
             return None
@@ -91,26 +91,30 @@ class Reader:
         self._until.pop(report, None)
         return answer
 
-    def _rows(self, path: str, item: type[AnItem], span: Range, tally: Tally) -> list[RowBucket[AnItem]]:
-        query = RowQuery(path, item, span.start, span.end, "1d", GROUP_BY)
+    def _rows(
+        self, path: str, item: type[AnItem], time_range: Range, tally: Tally
+    ) -> list[RowBucket[AnItem]]:
+        query = RowQuery(path, item, time_range.start, time_range.end, "1d", GROUP_BY)
         problems = Problems()
-        found = list(read_rows(self.client, query, problems, priority=Priority.BACKFILL, on_page=tally.page))
-        tally.rows += sum(len(bucket.rows) for bucket in found)
+        buckets = list(
+            read_rows(self.client, query, problems, priority=Priority.BACKFILL, on_page=tally.page)
+        )
+        tally.rows += sum(len(bucket.rows) for bucket in buckets)
         tally.problems(_plain(problems))
-        return found
+        return buckets
 
     def _records(self, day: date, tally: Tally) -> list[Record]:
         problems = Problems()
-        found = claude_code_records(self.client, day, problems, on_page=tally.page)
-        tally.rows += len(found)
+        records = claude_code_records(self.client, day, problems, on_page=tally.page)
+        tally.rows += len(records)
         tally.problems(_plain(problems))
-        return found
+        return records
 
     def _members(self, tally: Tally) -> list[tuple[str, str | None]]:
         problems = Problems()
-        found = [(user.id, user.email) for user in endpoints.users(self.client, problems=problems)]
+        members = [(user.id, user.email) for user in endpoints.users(self.client, problems=problems)]
         tally.problems(_plain(problems))
-        return found
+        return members
 
 
 def without_addresses(text: str) -> str:

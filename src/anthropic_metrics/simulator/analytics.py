@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from .analytics_rows import Group, Rows
 from .clock import DAY, HOUR, MINUTE, WIDTHS, floor, iso, moment
-from .parameters import choice, flag, instant, known, one_of, whole
+from .parameters import choice, flag, instant, known, one_of, whole_number
 from .requests import Answer, Refusal, Request, dump
 from .series import LONG, SHORT
 from .simulation import Simulation
@@ -170,7 +170,7 @@ def _understood(kind: Literal["usage", "cost"], request: Request) -> _Question:
         group_by,
         choice(request, "order_by", _ORDERS[kind]) or _ORDERS[kind][0],
         (choice(request, "order", ("asc", "desc")) or "desc") == "desc",
-        whole(request, "limit", _DEFAULT_LIMIT, _LARGEST_LIMIT),
+        whole_number(request, "limit", _DEFAULT_LIMIT, _LARGEST_LIMIT),
         {_FILTERS[name]: values for name in _FILTERS if (values := request.all(name))},
     )
 

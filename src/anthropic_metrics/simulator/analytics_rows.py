@@ -220,7 +220,7 @@ class Rows:
     def _actor(self, series: Mapping[str, str | None]) -> dict[str, Any] | None:
         if (person := series["account_id"]) is not None:
             users = self.simulation.organization().users
-            user = next((each for each in users if each.id == person), None)
+            user = next((member for member in users if member.id == person), None)
             return {
                 "type": "user_actor",
                 "user_id": person,

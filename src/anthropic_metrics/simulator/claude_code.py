@@ -11,7 +11,7 @@ from typing import Any
 from .clock import DAY, HOUR, epoch, floor, iso, moment
 from .identity import share
 from .organization import user_emails
-from .parameters import known, whole
+from .parameters import known, whole_number
 from .prices import MODELS, TOKEN_TYPES, token_cents
 from .requests import Answer, Refusal, Request, dump
 from .series import DIMENSIONS
@@ -53,7 +53,7 @@ def claude_code_report(simulation: Simulation, tokens: PageTokens, request: Requ
         day = date.fromisoformat(text)
     except ValueError:
         raise Refusal(400, "starting_at: must be a day such as 2026-11-24") from None
-    limit = whole(request, "limit", _DEFAULT_LIMIT, _LARGEST_LIMIT)
+    limit = whole_number(request, "limit", _DEFAULT_LIMIT, _LARGEST_LIMIT)
     rows = claude_code_rows(simulation, day, request.at)
     begin = tokens.read(request) or 0
     more = begin + limit < len(rows)
@@ -76,7 +76,7 @@ def claude_code_rows(simulation: Simulation, day: date, at: datetime) -> list[di
 
 
 def _works(simulation: Simulation, start: int, end: int) -> Iterator[_Work]:
-    found: dict[tuple[str, str], _Work] = {}
+    works: dict[tuple[str, str], _Work] = {}
     for _, cells in simulation.usage_cells(start, end, HOUR, moment(end)):
         for place, cell in enumerate(cells):
             series = dict(zip(DIMENSIONS, simulation.edits.dimensions[place], strict=True))
@@ -85,9 +85,9 @@ def _works(simulation: Simulation, start: int, end: int) -> Iterator[_Work]:
                 continue
             key = (person, model)
             plain = _Work(person, model, series["inference_geo"] or "", series["context_window"] or "")
-            before = found.setdefault(key, plain)
-            found[key] = replace(before, cell=add(before.cell, cell))
-    yield from found.values()
+            before = works.setdefault(key, plain)
+            works[key] = replace(before, cell=add(before.cell, cell))
+    yield from works.values()
 
 
 def _record(simulation: Simulation, start: int, person: str, works: list[_Work]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .parameters import choice, flag, known, whole
+from .parameters import choice, flag, known, whole_number
 from .requests import Answer, Refusal, Request, dump
 from .simulation import Simulation
 from .tokens import PageTokens
@@ -116,13 +116,13 @@ class Lists:
     def _limited(self, request: Request, rows: Sequence[Any]) -> Answer:
         """`{data, next_page}`; without `limit` all that is left in one page."""
         begin = self.tokens.read(request) or 0
-        limit = whole(request, "limit", max(1, len(rows)), _LARGEST_LIMIT)
+        limit = whole_number(request, "limit", max(1, len(rows)), _LARGEST_LIMIT)
         more = begin + limit < len(rows)
         following = self.tokens.make(request, begin + limit) if more else None
         return _answer({"data": rows[begin : begin + limit], "next_page": following})
 
     def _listed(self, request: Request, rows: Sequence[dict[str, Any]]) -> Answer:
-        limit = whole(request, "limit", _DEFAULT_LIMIT, _LARGEST_LIMIT)
+        limit = whole_number(request, "limit", _DEFAULT_LIMIT, _LARGEST_LIMIT)
         if self.paging == "page":
             begin = self.tokens.read(request) or 0
             more = begin + limit < len(rows)

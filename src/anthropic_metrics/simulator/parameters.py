@@ -33,7 +33,7 @@ def instant(request: Request, name: str) -> datetime | None:
     return value
 
 
-def whole(request: Request, name: str, default: int, largest: int) -> int:
+def whole_number(request: Request, name: str, default: int, largest: int) -> int:
     """A number in 1..largest."""
     text = request.get(name)
     if text is None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from .clock import DAY, WIDTHS, ceil, epoch, floor, iso
 from .costs import cost_rows
-from .parameters import choice, instant, known, one_of, whole
+from .parameters import choice, instant, known, one_of, whole_number
 from .requests import Answer, Refusal, Request, dump
 from .series import DIMENSIONS, LONG, SHORT
 from .simulation import Simulation
@@ -93,7 +93,7 @@ def _range(
     request: Request, name: str, snap: Callable[[datetime, int], int], open_bucket: OpenBucket
 ) -> _Buckets:
     width, (default, largest) = WIDTHS[name], LIMITS[name]
-    limit = whole(request, "limit", default, largest)
+    limit = whole_number(request, "limit", default, largest)
     starting = instant(request, "starting_at")
     if starting is None:
         raise Refusal(400, "starting_at: Field required")

@@ -59,10 +59,10 @@ def test_a_hold_stops_everybody_and_a_shorter_one_does_not_end_it(time: FakeTime
     pacer = paced(time)
     pacer.hold(40)
     pacer.hold(5)
-    assert pacer.held() == pytest.approx(40)
+    assert pacer.hold_left() == pytest.approx(40)
     take(pacer, 2)
     assert time.slept == pytest.approx([40])
-    assert pacer.held() == 0
+    assert pacer.hold_left() == 0
 
 
 def test_a_hold_that_grows_during_the_wait_is_waited_for_too(time: FakeTime) -> None:
