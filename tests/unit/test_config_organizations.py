@@ -137,3 +137,11 @@ CASES = {
 @pytest.mark.parametrize(("text", "message"), CASES.values(), ids=CASES)
 def test_what_is_wrong_with_the_list_names_the_organization_and_the_key(text: str, message: str) -> None:
     assert message in refusal(text)
+
+
+def test_people_may_be_off_in_one_organization_alone() -> None:
+    people = "people: {enabled: true, salt: a salt for tests only, identify: id}\n"
+    acme, eu = loaded(people + TWO + "    people: {enabled: false}\n").each()
+
+    assert (acme.people.enabled, eu.people.enabled) == (True, False)
+    assert acme.people.identify == eu.people.identify == "id"

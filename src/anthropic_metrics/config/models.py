@@ -124,7 +124,7 @@ class Config(Section):
         (),
         description="Several organizations instead of one in `anthropic`: a list of `{name, admin_key or "
         "admin_key_file}`, each with keys of `anthropic` and own `backfill, usage, cost, rate_limits, "
-        "inventory, spend, teams, budgets, prices` where they differ; docs/organizations.md.",
+        "inventory, people, spend, teams, budgets, prices` where they differ; docs/organizations.md.",
     )
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()

@@ -18,13 +18,14 @@ from anthropic_metrics.config.collected import (
 )
 from anthropic_metrics.config.connections import AnthropicSettings, Section
 from anthropic_metrics.config.money import Prices, SpendSettings, Teams
+from anthropic_metrics.config.people import PeopleSettings
 from anthropic_metrics.config.values import BackfillValue, listed
 from anthropic_metrics.config.yaml_file import parse
 
 # Of `anthropic`, what belongs to one organization alone.
 OF_ONE = ("admin_key", "admin_key_file", "organization_id")
 # What an organization has in place of the section above it, or key by key beside it.
-_SECTIONS = ("usage", "cost", "rate_limits", "inventory", "spend")
+_SECTIONS = ("usage", "cost", "rate_limits", "inventory", "people", "spend")
 _WHOLE = ("backfill", "budgets", "teams", "prices")
 _NAME = re.compile(r"\w[\w .&()'+-]{0,99}")
 _LIST = "must be a list of mappings, such as [{name: acme, admin_key_file: /run/secrets/acme}]"
@@ -51,6 +52,7 @@ class OrganizationSettings(AnthropicSettings):
     cost: CostSettings | None = None
     rate_limits: RateLimitSettings | None = None
     inventory: InventorySettings | None = None
+    people: PeopleSettings | None = None
     spend: SpendSettings | None = None
     teams: Teams | None = None
     budgets: Budgets | None = None
