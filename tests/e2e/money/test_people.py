@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from anthropic_metrics import logs
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.config.people import PeopleSettings
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kibana.ask import ask
 from anthropic_metrics.simulator import effects
 from anthropic_metrics.simulator.analytics import Terms, analytics_rows
@@ -32,8 +33,9 @@ ADDRESS = "lumenfield.example"  # every user's
 @pytest.fixture
 def w(es: Elasticsearch, elasticsearch_url: str, namespace: str) -> Iterator[World]:
     usage = UsageSettings(granularities=("1h",))
-    with world(es, elasticsearch_url, namespace, now=NOW, days=3, usage=usage, revisions="none") as made:
-        made.server.behaviour.analytics = Terms("on")
+    with world(
+        es, elasticsearch_url, namespace, now=NOW, days=3, usage=usage, series=9, revisions="none"
+    ) as made:
         yield made
 
 
@@ -50,12 +52,14 @@ def test_people_who_are_off_cost_no_request_and_those_shown_by_address_are_so_in
     w.config = w.config.model_copy(
         update={"people": PeopleSettings(enabled=True, salt=SALT, identify="email")}
     )
+    w.server.behaviour.analytics = Terms("on")
     # A row that cannot be read must not be quoted with its address.
     w.server.faults.add(effects.bad_row("customer_type", ["somebody@" + ADDRESS]), "*/claude_code")
     with w.agent() as agent:
-        for job in agent.organization.whole(agent.sink):
-            agent.attempt(job)
-        attempt(agent, agent.organization.whole(agent.sink))
+        jobs = agent.organization.older(agent.sink, Range(FIRST, TODAY))
+        (job,) = (job for job in jobs if job.poller == "people")
+        assert agent.attempt(job).bad_rows == 1
+        attempt(agent, [job])
         metrics = generate_latest(agent.runtime.registry).decode()
 
     assert_panels(w)
