@@ -14,7 +14,7 @@ from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.config import AnthropicSettings, Backfill, Config, RateLimitSettings, UsageSettings
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.diff import Held
+from anthropic_metrics.elastic.diff import Copy
 from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ports import Sink
@@ -42,12 +42,12 @@ class Indexed(Store):
         super().__init__()
         self.starts: defaultdict[datetime, set[str]] = defaultdict(set)
 
-    def held(self, window: Range | None = None) -> list[Held]:
+    def held(self, window: Range | None = None) -> list[Copy]:
         assert window is not None
         inside = (ids for start, ids in self.starts.items() if window.start <= start < window.end)
         return [self.copies[id_][0] for ids in inside for id_ in ids if id_ in self.copies]
 
-    def put(self, document: Prepared, seen: Held | None, missing: datetime | None = None) -> bool:
+    def put(self, document: Prepared, seen: Copy | None, missing: datetime | None = None) -> bool:
         done = super().put(document, seen, missing)
         self.starts[datetime.fromisoformat(self.written.pop()["@timestamp"])].add(document.id)
         return done

@@ -12,7 +12,7 @@ from statistics import median
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.lookup import held
+from anthropic_metrics.elastic.lookup import stored_copies
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.kernel.ranges import Range
 from bench.setting import DAYS, NOW, Figure, canned
@@ -66,7 +66,7 @@ def _figure(es: Elasticsearch, name: str, length: timedelta, count: int) -> Figu
 
 def _milliseconds(es: Elasticsearch, indices: int, window: Range) -> float:
     started = time.perf_counter()
-    found = held(es, stream(f"n{indices}"), window, {})
+    found = stored_copies(es, stream(f"n{indices}"), window, {})
     taken = time.perf_counter() - started
     assert len(found) == AN_HOUR * ((window.end - window.start) // timedelta(hours=1))
     return taken * 1e3

@@ -12,7 +12,7 @@ import httpx
 from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.diff import Diff, Held, diff, milliseconds
+from anthropic_metrics.elastic.diff import Copy, Diff, diff, milliseconds
 from anthropic_metrics.kernel.digests import fingerprint
 from anthropic_metrics.kernel.outcome import Change, Outcome
 from anthropic_metrics.kernel.ranges import Range
@@ -26,27 +26,27 @@ INDEX = ".ds-stream-2026.11.20-000001"
 class Store:
     """Documents by id and version; a write under an old version, or a create of what is there, fails."""
 
-    copies: dict[str, tuple[Held, dict[str, Any]]] = field(default_factory=dict)
+    copies: dict[str, tuple[Copy, dict[str, Any]]] = field(default_factory=dict)
     numbers: int = 0
     written: list[dict[str, Any]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
 
-    def held(self, window: Range | None = None) -> list[Held]:
+    def held(self, window: Range | None = None) -> list[Copy]:
         found = self.copies.values()
         return [copy for copy, source in found if window is None or _inside(source, window)]
 
-    def put(self, document: Prepared, seen: Held | None, missing: datetime | None = None) -> bool:
+    def put(self, document: Prepared, seen: Copy | None, missing: datetime | None = None) -> bool:
         """Create (nothing was seen) or replace what was seen; False for a conflict."""
         now = self.copies.get(document.id)
         if (now[0].seq_no if now else None) != (seen.seq_no if seen else None):
             return False
         self.numbers += 1
-        copy = Held(document.id, INDEX, self.numbers, 1, document.hash, missing)
+        copy = Copy(document.id, INDEX, self.numbers, 1, document.hash, missing)
         self.copies[document.id] = copy, document.source
         self.written.append(document.source)
         return True
 
-    def remove(self, seen: Held) -> bool:
+    def remove(self, seen: Copy) -> bool:
         now = self.copies.get(seen.id)
         if now is None or now[0].seq_no != seen.seq_no:
             return False
@@ -73,7 +73,7 @@ def writes(difference: Diff, store: Store, now: datetime) -> Iterator[Callable[[
         yield partial(store.remove, seen)
 
 
-def count_if_same(copies: Sequence[Held], expected: int) -> int | None:
+def count_if_same(copies: Sequence[Copy], expected: int) -> int | None:
     """What `kernel.ports.Store.holds` answers where these copies are held."""
     same = fingerprint((copy.id, copy.hash) for copy in copies) == expected
     return len(copies) if same and not any(copy.missing_since for copy in copies) else None

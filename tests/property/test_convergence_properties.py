@@ -8,7 +8,7 @@ from itertools import count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anthropic_metrics.elastic.diff import Held, diff
+from anthropic_metrics.elastic.diff import Copy, diff
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
 from tests.harness.memory_streams import INDEX, NOW, MemoryStreams, Store, document, small_wire, writes
 from tests.harness.view_pollers import history, keep, pollers
@@ -68,17 +68,17 @@ def test_after_a_difference_is_applied_nothing_differs(
     for id_, says, generation, age in held:
         since = None if age is None else NOW - timedelta(seconds=age)
         index = f".ds-stream-2026.11.20-{generation:06}"
-        copies[id_, index] = Held(id_, index, next(numbers), 1, says, since)
+        copies[id_, index] = Copy(id_, index, next(numbers), 1, says, since)
 
     found = diff(documents, copies.values(), now=NOW, confirm_after=timedelta(minutes=5))
     for gone in [*found.extra, *found.delete]:
         del copies[gone.id, gone.index]
     for new, old in found.replace:
-        copies[new.id, old.index] = Held(new.id, old.index, next(numbers), 1, new.hash)
+        copies[new.id, old.index] = Copy(new.id, old.index, next(numbers), 1, new.hash)
     for new in found.create:
-        copies[new.id, INDEX] = Held(new.id, INDEX, next(numbers), 1, new.hash)
+        copies[new.id, INDEX] = Copy(new.id, INDEX, next(numbers), 1, new.hash)
     for old in found.mark:
-        copies[old.id, old.index] = Held(old.id, old.index, next(numbers), 1, old.hash, NOW)
+        copies[old.id, old.index] = Copy(old.id, old.index, next(numbers), 1, old.hash, NOW)
 
     again = diff(documents, copies.values(), now=NOW, confirm_after=timedelta(minutes=5))
     assert not again

@@ -92,12 +92,12 @@ class Organization:
 
     def ranges(self, wanted: Range | None = None) -> list[Range]:
         """What such a pass reads of the Admin API, a range for each poller that reads any."""
-        found = (poller.range(wanted) for poller in self.pollers)
-        return [each for each in found if each is not None]
+        ranges = (poller.range(wanted) for poller in self.pollers)
+        return [time_range for time_range in ranges if time_range is not None]
 
     def documents(self, tallies: list[Tally]) -> Iterator[Prepared]:
         """The documents that the Admin API makes over the whole history; `tallies` gets what was read."""
         for poller in self.pollers:
-            if (whole := poller.range()) is not None:
+            if (time_range := poller.range()) is not None:
                 tallies.append(Tally(poller.only, poller.stream))
-                yield from poller.documents(whole, tallies[-1])
+                yield from poller.documents(time_range, tallies[-1])

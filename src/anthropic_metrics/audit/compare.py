@@ -10,7 +10,7 @@ from typing import Any
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.connect import Client
-from anthropic_metrics.elastic.lookup import held, sources_of
+from anthropic_metrics.elastic.lookup import sources_of, stored_copies
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ports import Poller
 from anthropic_metrics.kernel.ranges import Range
@@ -110,7 +110,7 @@ def compare(
     """Enter into `result` how the stream differs from `wanted`, over its window; `number` is added up."""
     by_id = {document.id: document for document in wanted}
     seen: set[str] = set()
-    copies = held(es, result.stream, result.window, terms, may_refresh=False)
+    copies = stored_copies(es, result.stream, result.window, terms, may_refresh=False)
     for copy, source in _with_sources(es, result.stream, [(copy.index, copy.id) for copy in copies]):
         result.count(source, number, here=True)
         document = by_id.get(copy)

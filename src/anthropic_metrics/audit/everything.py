@@ -157,15 +157,15 @@ def _audit_derived(
     if isinstance(keeper, SpendKeeper):
         poll = polls.get(poller.stream)
         at = poll.read_at if poll is not None and poll.read_at is not None else now
-        found = audit_spend(es, ask, keeper, window, names, at)
+        results = audit_spend(es, ask, keeper, window, names, at)
     else:
         result, tally = Audited(poller.stream, window), Tally(poller.only, poller.stream)
         terms = {"organization.id": [names.organization_id], **poller.terms}
-        wanted = (each for each in poller.computed(window, ask, tally) if _within(each, window))
+        wanted = (document for document in poller.computed(window, ask, tally) if _within(document, window))
         compare(es, result, wanted, terms)
-        found = [result] if result.documents_here or result.documents_there else []
-    report.compared += found
-    if not found:
+        results = [result] if result.documents_here or result.documents_there else []
+    report.compared += results
+    if not results:
         report.not_compared[poller.stream] = "there is no usage in this range"
 
 
@@ -191,11 +191,11 @@ def _look_for_others(
 ) -> None:
     own = organization.inventory.names(now).organization_id
     for stream in _streams(organization):
-        held = contents(es, stream, own, bounds.since, bounds.until)
+        other = contents(es, stream, own, bounds.since, bounds.until)
         if organization.label:  # those of the same configuration are no others
-            strangers = tuple(share for share in held.organizations if share.name not in shared_with)
-            held = replace(held, organizations=strangers)
-        if held.foreign or held.organizations:
-            report.others[stream] = held
-        if strays := tuple(share for share in held.organizations if share.name not in shared_with):
+            strangers = tuple(share for share in other.organizations if share.name not in shared_with)
+            other = replace(other, organizations=strangers)
+        if other.foreign or other.organizations:
+            report.others[stream] = other
+        if strays := tuple(share for share in other.organizations if share.name not in shared_with):
             report.strays[stream] = strays

@@ -24,12 +24,12 @@ def findings(
     What cannot work because an earlier one failed is left out or skipped. `organizations` are the
     configurations of those to look at, one each; None: of all.
     """
-    known = [(each, AdminFacts()) for each in organizations or config.each()]
-    found = (
-        *(about(each, [admin_way(each)]) for each, _ in known),
+    known = [(own, AdminFacts()) for own in organizations or config.each()]
+    checks = (
+        *(about(own, [admin_way(own)]) for own, _ in known),
         other_ways(config),
-        *(about(each, admin_api(each, now, facts)) for each, facts in known),
+        *(about(own, admin_api(own, now, facts)) for own, facts in known),
         elasticsearch(config, now, known),
         kibana_findings(config),
     )
-    yield from map(cured, chain.from_iterable(found))
+    yield from map(cured, chain.from_iterable(checks))

@@ -53,11 +53,11 @@ def elasticsearch(
             yield Finding("Streams", Status.skipped, "this user may not read them")
         elif all(finding.status is not Status.failed for finding in templates):
             ids = frozenset(facts.organization_id for _, facts in organizations if facts.organization_id)
-            for each, facts in organizations:
-                yield from about(each, _held(es, each, now, facts, ids))
+            for own, facts in organizations:
+                yield from about(own, _of_organization(es, own, now, facts, ids))
 
 
-def _held(
+def _of_organization(
     es: Client, config: Config, now: datetime, facts: AdminFacts, known: frozenset[str]
 ) -> Iterator[Finding]:
     """What the streams hold of one organization; `known` are the ids of all that are looked at."""

@@ -38,9 +38,9 @@ class Finding:
         return f"{self.organization}: " if self.organization else ""
 
 
-def about(config: Config, found: Iterable[Finding]) -> Iterator[Finding]:
+def about(config: Config, findings: Iterable[Finding]) -> Iterator[Finding]:
     """Findings about the organization of a configuration."""
-    yield from (replace(each, organization=config.label) for each in found)
+    yield from (replace(finding, organization=config.label) for finding in findings)
 
 
 def attempt(what: str, look: Callable[[], str]) -> Finding:

@@ -116,9 +116,11 @@ def evaluate(
     named = None if organization is None else settings.of(organization).label
     with closing(connect(settings.elasticsearch)) as es:
         judged = judge(es, settings, when)
-        verdicts = [each if named is None else each.of(named) for each in judged if each.concerns(named)]
+        verdicts = [
+            verdict if named is None else verdict.of(named) for verdict in judged if verdict.concerns(named)
+        ]
     unjudged = any(verdict.state in ("failed", "no data") for verdict in verdicts)
-    rows = [row for each in verdicts for row in _rows(each, settings)]
+    rows = [row for verdict in verdicts for row in _rows(verdict, settings)]
     return Answer(_layout(settings, VERDICTS).table(rows), code=int(unjudged))
 
 
@@ -159,23 +161,23 @@ def suggest(
     settings = load(config, embedded=embedded)
     settings.require_elasticsearch()
     with closing(connect(settings.elasticsearch)) as es:
-        found = list(suggestions(es, settings, utc_now(), days))
-    yaml = pasted(settings, found)
+        suggested = list(suggestions(es, settings, utc_now(), days))
+    yaml = pasted(settings, suggested)
     notes = ["For the configuration:", *yaml.splitlines()] if yaml else []
     problems = [] if yaml else ["No rule has any data to judge; poll first, with `once` or `run`."]
-    rows = [_suggested(each) for each in found]
+    rows = [_suggested(suggestion) for suggestion in suggested]
     return Answer(SUGGESTIONS.table(rows), notes=notes, problems=problems, code=0 if yaml else 1)
 
 
-def _suggested(found: Suggestion) -> tuple[str, str, float, float | None, int, str]:
-    rule, fired = found.rule, found.fired
-    said = [subject(rule, each.row) for each in fired[:_SHOWN]]
+def _suggested(suggestion: Suggestion) -> tuple[str, str, float, float | None, int, str]:
+    rule, fired = suggestion.rule, suggestion.fired
+    said = [subject(rule, alert_.row) for alert_ in fired[:_SHOWN]]
     said += [f"and {len(fired) - _SHOWN} more"] if len(fired) > _SHOWN else []
-    if not found.samples:
+    if not suggestion.samples:
         said = ["no data"]
-    elif found.value is None:
+    elif suggestion.value is None:
         said = ["fires too often under every threshold: leave it out"]
-    return rule.key, found.setting, found.configured, found.value, len(fired), "; ".join(said)
+    return rule.key, suggestion.setting, suggestion.configured, suggestion.value, len(fired), "; ".join(said)
 
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the requests, one JSON a line.")]

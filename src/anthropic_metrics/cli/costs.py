@@ -96,26 +96,26 @@ def costs(
     Keys have their share of the bill as in the spend stream. --invoice explains the gap to an invoice."""
     now = utc_now()
     period = _period(month, since, until)
-    asked = None if invoice is None else invoice_amount(invoice)
-    if asked is not None and team is not None:
+    invoiced = None if invoice is None else invoice_amount(invoice)
+    if invoiced is not None and team is not None:
         raise ConfigError("--invoice and --team exclude each other: an invoice is the whole organization's")
     settings = load(config)
-    if asked is not None:
+    if invoiced is not None:
         settings = one_of(settings, organization, "an invoice")
 
     def answer(own: Config) -> Answer:
-        with books(own, now) as found:
-            found.check_team(team)
-            bys = parse_by(by or (["line"] if asked is not None else ["workspace"]), found.names)
-            with_usage = asked is not None or found.needs_keys(bys, team)
-            people = any(each.needs_people for each in bys)
-            ledger = found.wanted(period, with_usage=with_usage, with_people=people)
+        with books(own, now) as accounts:
+            accounts.check_team(team)
+            bys = parse_by(by or (["line"] if invoiced is not None else ["workspace"]), accounts.names)
+            with_usage = invoiced is not None or accounts.needs_keys(bys, team)
+            people = any(grouping.needs_people for grouping in bys)
+            ledger = accounts.wanted(period, with_usage=with_usage, with_people=people)
             before = None
             if compare:
-                before = found.ledger(period.before, with_usage=with_usage, with_people=people)
-            return _answer(found, ledger, before, bys, team, asked)
+                before = accounts.ledger(period.before, with_usage=with_usage, with_people=people)
+            return _answer(accounts, ledger, before, bys, team, invoiced)
 
-    return of_each(settings, None if asked is not None else organization, answer)
+    return of_each(settings, None if invoiced is not None else organization, answer)
 
 
 def _period(wanted: str | None, since: str | None, until: str | None) -> Period:
@@ -130,28 +130,30 @@ def _period(wanted: str | None, since: str | None, until: str | None) -> Period:
 
 
 def _answer(
-    found: Books,
+    accounts: Books,
     ledger: Ledger,
     before: Ledger | None,
     bys: Sequence[By],
     team: str | None,
-    asked: Usd | None,
+    invoiced: Usd | None,
 ) -> Answer:
-    tables = [_table(found, ledger, before, by, team, name="costs" if len(bys) == 1 else "") for by in bys]
-    if asked is not None:
-        steps = explain(asked, ledger, found.labels)
+    tables = [_table(accounts, ledger, before, by, team, name="costs" if len(bys) == 1 else "") for by in bys]
+    if invoiced is not None:
+        steps = explain(invoiced, ledger, accounts.labels)
         rows = [(step.item, step.amount and plain(step.amount), step.fits, step.note) for step in steps]
         tables.append(INVOICE.table(rows, title=f"The invoice against the bill of {ledger.period.label}"))
-    ledgers = [each for each in (ledger, before) if each is not None]
+    ledgers = [one for one in (ledger, before) if one is not None]
     problems = unread(ledgers)
-    notes = [settled_note(ledger), *remarks(found, ledgers)]
+    notes = [settled_note(ledger), *remarks(accounts, ledgers)]
     if team is not None:
         notes.append(f"Only what team {team} pays; the whole bill is ${exact(ledger.amount)}.")
     return Answer(*tables, notes=notes, problems=problems, code=1 if problems else 0)
 
 
-def _table(found: Books, ledger: Ledger, before: Ledger | None, by: By, team: str | None, name: str) -> Table:
-    by_key, labels = found.needs_keys([by], team), found.labels
+def _table(
+    accounts: Books, ledger: Ledger, before: Ledger | None, by: By, team: str | None, name: str
+) -> Table:
+    by_key, labels = accounts.needs_keys([by], team), accounts.labels
     shared = {"by_key": by_key, "by_person": by.needs_people}
     charges = of_team(ledger.charges(**shared), team, labels)
     earlier = of_team(before.charges(**shared), team, labels) if before else ()
@@ -159,11 +161,13 @@ def _table(found: Books, ledger: Ledger, before: Ledger | None, by: By, team: st
     layout = _layout(
         name or "costs_by_" + "_".join(by.ways).replace(":", "_"), by.ways, compared=before is not None
     )
-    whole = summed(groups)
-    whole = Group((TOTAL,), whole.amount, whole.open_amount, amount_of(earlier), whole.tokens)
-    rows = [_row(each, by, whole, before) for each in _with_subtotals(groups, by)]
+    total_line = summed(groups)
+    total_line = Group(
+        (TOTAL,), total_line.amount, total_line.open_amount, amount_of(earlier), total_line.tokens
+    )
+    rows = [_row(line, by, total_line, before) for line in _with_subtotals(groups, by)]
     title = f"{ledger.period.label} by {by.label}" + (f", team {team}" if team else "")
-    return layout.table([*rows, _row(whole, by, whole, before)], title=title)
+    return layout.table([*rows, _row(total_line, by, total_line, before)], title=title)
 
 
 def _with_subtotals(groups: Sequence[Group], by: By) -> Iterator[Group]:
@@ -172,17 +176,17 @@ def _with_subtotals(groups: Sequence[Group], by: By) -> Iterator[Group]:
         yield from groups
         return
     for subtotal in subtotals(groups):
-        yield from (each for each in groups if each.labels[0] == subtotal.labels[0])
+        yield from (line for line in groups if line.labels[0] == subtotal.labels[0])
         yield subtotal
 
 
-def _row(each: Group, by: By, whole: Group, before: Ledger | None) -> tuple[object, ...]:
-    is_sum = len(each.labels) < len(by.ways)
-    labels = [*each.labels, *([TOTAL] if is_sum and each is not whole else [])]
-    cells: list[object] = [*labels, *[None] * (len(by.ways) - len(labels)), plain(each.amount)]
-    cells.append(float(each.amount / whole.amount) if whole.amount else None)
+def _row(line: Group, by: By, total_line: Group, before: Ledger | None) -> tuple[object, ...]:
+    is_sum = len(line.labels) < len(by.ways)
+    labels = [*line.labels, *([TOTAL] if is_sum and line is not total_line else [])]
+    cells: list[object] = [*labels, *[None] * (len(by.ways) - len(labels)), plain(line.amount)]
+    cells.append(float(line.amount / total_line.amount) if total_line.amount else None)
     if before is not None:
-        no_like = "day" in by.ways and each is not whole
-        cells += [None, None] if no_like else [plain(each.before), plain(each.change)]
-    level = "total" if each is whole else "subtotal" if is_sum else "group"
-    return (*cells, plain(each.open_amount), level)
+        no_like = "day" in by.ways and line is not total_line
+        cells += [None, None] if no_like else [plain(line.before), plain(line.change)]
+    level = "total" if line is total_line else "subtotal" if is_sum else "group"
+    return (*cells, plain(line.open_amount), level)

@@ -79,32 +79,32 @@ def digest(
             "alerts.webhooks, alerts.slack_webhooks: there are none to post to; --print shows it"
         )
     is_daily = every is Every.daily or (every is None and settings.digest == "daily")
-    span = finished(now, "daily" if is_daily else "weekly")
+    time_range = finished(now, "daily" if is_daily else "weekly")
     with closing(connect(settings.elasticsearch)) as es:
-        found = [_collected(es, own, span, now) for own in chosen(settings, organization)]
+        digests = [_collected(es, own, time_range, now) for own in chosen(settings, organization)]
     if not show:
         poster = Poster(threading.Event())
-        for each in found:
+        for one in digests:
             for webhook in to:
-                poster.post_body(webhook, slack(each) if webhook.kind == "slack" else body(each))
+                poster.post_body(webhook, slack(one) if webhook.kind == "slack" else body(one))
         say(f"Posted to {len(to)} webhooks.")
         return
-    _print(found, shape)
+    _print(digests, shape)
 
 
-def _collected(es: Client, config: Config, span: Range, now: datetime) -> Digest:
+def _collected(es: Client, config: Config, time_range: Range, now: datetime) -> Digest:
     with AdminClient(config.anthropic, retry=IMPATIENT) as client:
         names = names_of(config, es, client, now)
         collector = Collector(config, ElasticQuestions(es, must_refresh=False), names)
         limits = SpendLimits(client).read(now, Problems())
-        return collector.digest(span, now, active_keys(client), limits)
+        return collector.digest(time_range, now, active_keys(client), limits)
 
 
-def _print(found: Sequence[Digest], shape: Shape) -> None:
+def _print(digests: Sequence[Digest], shape: Shape) -> None:
     """Texts one below the other; of several organizations a JSON list."""
     if shape is Shape.text:
-        words = "\n\n".join(map(text, found))
+        words = "\n\n".join(map(text, digests))
     else:
-        bodies = [slack(each) if shape is Shape.slack else body(each) for each in found]
+        bodies = [slack(one) if shape is Shape.slack else body(one) for one in digests]
         words = json.dumps(bodies if len(bodies) > 1 else bodies[0], indent=2)
     sys.stdout.write("\n".join(map(clean, words.split("\n"))) + "\n")

@@ -86,7 +86,7 @@ def headroom(
     settings = load(config, embedded=embedded)
     settings.require_elasticsearch()
     now = utc_now()
-    span = Range(_start(since, now), now)
+    time_range = Range(_start(since, now), now)
     is_what_if = wanted and model
     stream = stream_name(USAGE_1M if is_what_if else HEADROOM, settings.namespace)
     with closing(connect(settings.elasticsearch)) as es:
@@ -95,23 +95,23 @@ def headroom(
 
         def answer(owner: Owner, own: Config) -> Answer:
             if wanted and model:
-                return what_if_answer(ask, own, owner.id, span, Change(wanted, model, workspace))
-            return _closest(es, stream, Selection(owner.id, span, workspace))
+                return what_if_answer(ask, own, owner.id, time_range, Change(wanted, model, workspace))
+            return _closest(es, stream, Selection(owner.id, time_range, workspace))
 
         return of_owners(ask, stream, settings, organization, answer)
 
 
-def _limits(given: list[str], model: str | None) -> dict[str, int]:
+def _limits(texts: list[str], model: str | None) -> dict[str, int]:
     """`--limit` as values by type; ConfigError says what is allowed."""
-    found = {}
-    for text in given:
+    limits = {}
+    for text in texts:
         kind, _, value = text.partition("=")
         if kind not in MEASURED or not value.isdigit() or int(value) == 0:
             raise ConfigError(f"--limit: {text!r} is not <limit>=<tokens>; limits are {', '.join(MEASURED)}")
-        found[kind] = int(value)
-    if bool(found) != (model is not None):
+        limits[kind] = int(value)
+    if bool(limits) != (model is not None):
         raise ConfigError("--limit and --model go together: the model names the limit group")
-    return found
+    return limits
 
 
 def _start(text: str, now: datetime) -> datetime:
@@ -122,23 +122,29 @@ def _start(text: str, now: datetime) -> datetime:
 
 
 def _closest(es: Client, stream: str, selection: Selection) -> Answer:
-    found, span = lines(es, stream, selection), selection.time_range
-    if not found and selection.workspace:
+    closest, time_range = lines(es, stream, selection), selection.time_range
+    if not closest and selection.workspace:
         check_workspace(selection.workspace, workspaces(es, stream, selection.organization_id))
-    title = f"Closest to the limit, {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"
+    title = f"Closest to the limit, {time_range.start:%Y-%m-%d %H:%M} to {time_range.end:%Y-%m-%d %H:%M} UTC"
     return Answer(
-        PEAKS.table([_row(line, span.end) for line in found], title=title, empty=NO_HEADROOM, most=ROWS),
+        PEAKS.table(
+            [_row(line, time_range.end) for line in closest], title=title, empty=NO_HEADROOM, most=ROWS
+        ),
         UNMAPPED.table(
             [
-                (each.model, "output" if each.limit_type.startswith("output") else "input", each.peak_tokens)
-                for each in unmapped(es, stream, selection)
+                (
+                    model.model,
+                    "output" if model.limit_type.startswith("output") else "input",
+                    model.peak_tokens,
+                )
+                for model in unmapped(es, stream, selection)
             ],
             title="In no limit group, so no limit is known",
         ),
         notes=[
-            *_above(found),
-            *_young(begins(es, stream, selection.organization_id), span),
-            *_notes(found),
+            *_above(closest),
+            *_young(begins(es, stream, selection.organization_id), time_range),
+            *_notes(closest),
             CANNOT_BE_KNOWN,
         ],
     )
@@ -170,29 +176,29 @@ def _days(days: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _above(found: list[Line]) -> Iterator[str]:
+def _above(closest: list[Line]) -> Iterator[str]:
     """The answer to "will I hit a 429 next week?" where it is yes."""
-    over = [line for line in found if line.above_on]
+    over = [line for line in closest if line.above_on]
     if over:
         yield (
-            f"{len(over)} of {len(found)} limits were exceeded in this range or the week before (`was "
+            f"{len(over)} of {len(closest)} limits were exceeded in this range or the week before (`was "
             "above`): the same traffic next week means 429 again."
         )
 
 
-def _young(begin: datetime | None, span: Range) -> Iterator[str]:
-    if begin is not None and begin > span.start:
+def _young(begin: datetime | None, time_range: Range) -> Iterator[str]:
+    if begin is not None and begin > time_range.start:
         yield f"Headroom begins at {begin:%Y-%m-%d %H:%M} UTC: earlier minutes are not in these figures."
 
 
-def _notes(found: list[Line]) -> Iterator[str]:
-    if found:
+def _notes(closest: list[Line]) -> Iterator[str]:
+    if closest:
         yield (
             "peak: the peak minute; usual: 95 of 100 five-minute peaks were below; left: the least that it "
             "or the organization had left; week: against the week before; was above: days with a minute "
             "above the limit, the week before included; reached: if it grows on."
         )
-    caveats = {caveat for line in found for caveat in line.caveats}
+    caveats = {caveat for line in closest for caveat in line.caveats}
     notes = {
         "fast_included": NO_SPEED,
         "batch_included": "Batch traffic is counted too: usage.group_by has no `service_tier`.",

@@ -37,17 +37,23 @@ def check(
     """Key, network, each Admin API endpoint, cluster, rights, templates, streams, Kibana: what works, how to
     fix the rest. Exit code 1 if anything failed; a warning or what is skipped fails nothing."""
     settings = load(config, embedded=embedded)
-    found = list(findings(settings, utc_now(), chosen(settings, organization)))
-    cures = [f"{each.whose}{each.what}: {each.cure} See {_see(each)}" for each in found if each.cure]
-    several = any(each.organization for each in found)
-    whose = [(each.organization or None,) if several else () for each in found]
-    rows = [(each.what, each.status.value, each.details, each.cure, _see(each)) for each in found]
+    seen = list(findings(settings, utc_now(), chosen(settings, organization)))
+    cures = [
+        f"{finding.whose}{finding.what}: {finding.cure} See {_see(finding)}"
+        for finding in seen
+        if finding.cure
+    ]
+    several = any(finding.organization for finding in seen)
+    whose = [(finding.organization or None,) if several else () for finding in seen]
+    rows = [
+        (finding.what, finding.status.value, finding.details, finding.cure, _see(finding)) for finding in seen
+    ]
     return Answer(
         (with_organization(CHECKS) if several else CHECKS).table(
             [(*own, *row) for own, row in zip(whose, rows, strict=True)]
         ),
         notes=list(dict.fromkeys(cures)),
-        code=1 if any(finding.status is Status.failed for finding in found) else 0,
+        code=1 if any(finding.status is Status.failed for finding in seen) else 0,
     )
 
 

@@ -30,7 +30,7 @@ def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"
 
 
-def _whole(length: timedelta) -> str:
+def _complete(length: timedelta) -> str:
     return f"{length.days:,}"
 
 
@@ -43,7 +43,7 @@ KEYS = Layout(
     Column("owner"),
     Column("created", "time", show=_day),
     Column("last_used", "time", show=_day, missing="never seen"),
-    Column("unused", "duration", title="days unused", show=_whole),
+    Column("unused", "duration", title="days unused", show=_complete),
     Column("expires", "time", show=_day),
     Column("tokens_30d", "integer"),
     Column("usd_30d", "decimal", show=lambda usd: f"{usd:,.2f}"),
@@ -53,7 +53,7 @@ GROUPS = Layout(
     Column("name"),
     Column("keys", "integer"),
     Column("active", "integer"),
-    Column("longest_unused", "duration", title="longest unused, days", show=_whole),
+    Column("longest_unused", "duration", title="longest unused, days", show=_complete),
     Column("tokens_30d", "integer"),
     Column("usd_30d", "decimal", show=lambda usd: f"{usd:,.2f}"),
 )

@@ -44,14 +44,14 @@ def of_each(config: Config, organization: str | None, answer: Callable[[Config],
     configs = chosen(config, organization)
     if len(configs) == 1:
         return answer(configs[0])
-    return _all({each.label: partial(answer, each) for each in configs})
+    return _all({own.label: partial(answer, own) for own in configs})
 
 
 def one_of(config: Config, organization: str | None, what: str) -> Config:
     """The configuration of the organization that is named, or of the only one; ConfigError asks which."""
     configs = chosen(config, organization)
     if len(configs) > 1:
-        names = ", ".join(each.label for each in configs)
+        names = ", ".join(own.label for own in configs)
         raise ConfigError(f"--organization: {what} is of one organization; name one of {names}")
     return configs[0]
 
@@ -68,19 +68,19 @@ def of_owners(
     `organization` chooses one by its name or id. Each answer is made with the configuration of its
     organization; NOBODY stands for a stream without documents. ConfigError for a name that is not known.
     """
-    found = _owners(ask, stream, config, organization)
-    if len(found) <= 1:
-        owner = found[0] if found else NOBODY
+    owners = _owners(ask, stream, config, organization)
+    if len(owners) <= 1:
+        owner = owners[0] if owners else NOBODY
         return answer(owner, _config_of(owner, config))
-    names = [owner.name for owner in found]
+    names = [owner.name for owner in owners]
     labels = [
         owner.name if owner.name and names.count(owner.name) == 1 else f"{owner.name or ''} ({owner.id})"
-        for owner in found
+        for owner in owners
     ]
     return _all(
         {
             label.strip(): partial(answer, owner, _config_of(owner, config))
-            for label, owner in zip(labels, found, strict=True)
+            for label, owner in zip(labels, owners, strict=True)
         }
     )
 
@@ -93,11 +93,11 @@ def owner_of(es: Client, config: Config, organization: str) -> str:
     raise ConfigError(f"--organization: nothing of {organization} was read yet")
 
 
-def _all(asked: Mapping[str, Callable[[], Answer]]) -> Answer:
+def _all(questions: Mapping[str, Callable[[], Answer]]) -> Answer:
     """All answers together; what only some organizations have, such as a workspace, need not be in all."""
     answers: dict[str, Answer] = {}
     refusals: list[ConfigError] = []
-    for label, ask in asked.items():
+    for label, ask in questions.items():
         try:
             answers[label] = ask()
         except ConfigError as error:
@@ -109,14 +109,14 @@ def _all(asked: Mapping[str, Callable[[], Answer]]) -> Answer:
 
 
 def _owners(ask: Questions, stream: str, config: Config, wanted: str | None) -> list[Owner]:
-    found = ask.organizations(stream)
+    owners = ask.organizations(stream)
     if wanted is None:
-        return found
+        return owners
     folded = wanted.casefold()
-    chosen = [owner for owner in found if folded in (owner.id.casefold(), (owner.name or "").casefold())]
+    chosen = [owner for owner in owners if folded in (owner.id.casefold(), (owner.name or "").casefold())]
     configured = [organization.name for organization in config.organizations]
     if not chosen and folded not in map(str.casefold, configured):
-        known = sorted({*(owner.name or owner.id for owner in found), *configured})
+        known = sorted({*(owner.name or owner.id for owner in owners), *configured})
         hint = f"known are {', '.join(known)}" if known else "the stream holds none yet"
         raise ConfigError(f"--organization: there is no organization {wanted!r} in the data; {hint}")
     return chosen

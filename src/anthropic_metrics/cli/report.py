@@ -103,33 +103,33 @@ def report(
         raise ConfigError("--by: a FOCUS file has every row; group it where it is read")
     period = month_from(month, now)
     check_target(output, overwrite=overwrite)
-    with books(one_of(load(config), organization, "a report"), now) as found:
-        bys = parse_by(by or _usual(found), found.names)
+    with books(one_of(load(config), organization, "a report"), now) as accounts:
+        bys = parse_by(by or _usual(accounts), accounts.names)
         by_key = kind is Kind.quota or chosen is FileFormat.focus
-        own = of_month(found.config.budgets)
-        with_usage = by_key or found.needs_keys(bys, None) or need_usage(own, found.names)
-        people = any(each.needs_people for each in bys)
-        ledger = found.wanted(period, with_usage=with_usage, with_people=people)
+        own = of_month(accounts.config.budgets)
+        with_usage = by_key or accounts.needs_keys(bys, None) or need_usage(own, accounts.names)
+        people = any(grouping.needs_people for grouping in bys)
+        ledger = accounts.wanted(period, with_usage=with_usage, with_people=people)
         if chosen is FileFormat.focus:
             if not ledger.lines:
                 raise ConfigError(f"There is no bill for {period.label} yet, and a FOCUS file needs rows")
             content = focus_csv(
                 ledger,
-                found.names,
+                accounts.names,
                 list_prices(),
-                configured=configured_prices(found.config.prices),
+                configured=configured_prices(accounts.config.prices),
                 version=focus_version,
                 bom=bom,
             )
             save(output, content.encode(), overwrite=overwrite)
             ledgers = [ledger]
         else:
-            money = Money(ledger, found.ledger(period.before, with_usage=with_usage, with_people=people))
-            made = _report(found, money, kind, bys, by_key=by_key)
+            money = Money(ledger, accounts.ledger(period.before, with_usage=with_usage, with_people=people))
+            made = _report(accounts, money, kind, bys, by_key=by_key)
             _with_memory(
-                found.config,
+                accounts.config,
                 made,
-                lambda whole: save(output, _WRITE[chosen](whole, bom), overwrite=overwrite),
+                lambda made_report: save(output, _WRITE[chosen](made_report, bom), overwrite=overwrite),
             )
             ledgers = [money.ledger, money.before]
     say(f"{output}: {period.label}, ${rounded(ledger.amount)}.")
@@ -195,20 +195,20 @@ def _format_of(output: Path) -> FileFormat:
     raise ConfigError("--output: the name does not end in .html, .xlsx, .csv or .json; give --format")
 
 
-def _usual(found: Books) -> list[str]:
-    return ["team" if found.names.teams else "workspace", "model"]
+def _usual(accounts: Books) -> list[str]:
+    return ["team" if accounts.names.teams else "workspace", "model"]
 
 
-def _report(found: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key: bool) -> Report:
-    ledger, names = money.ledger, found.names
+def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key: bool) -> Report:
+    ledger, names = money.ledger, accounts.names
     charges, before = money.of(by_key=False)
     labels = Labels(names)
-    whole = summed(group(charges, By(("model",)), labels, open_days=ledger.open_days, before=before))
-    budgets, told = _budgets(found)
-    outlook = _outlook(found, money)
-    notes = [settled_note(ledger), *remarks(found, [ledger]), *unread([ledger, money.before]), *told]
-    forecast = None if outlook is None else outlook.whole(charges)
-    if not ledger.period.is_over(found.now):
+    total = summed(group(charges, By(("model",)), labels, open_days=ledger.open_days, before=before))
+    budgets, told = _budgets(accounts)
+    outlook = _outlook(accounts, money)
+    notes = [settled_note(ledger), *remarks(accounts, [ledger]), *unread([ledger, money.before]), *told]
+    forecast = None if outlook is None else outlook.of_all(charges)
+    if not ledger.period.is_over(accounts.now):
         notes.append("The month is not over: changes are against the whole month before.")
     if forecast is not None:
         notes.append(_forecast_note(forecast))
@@ -217,10 +217,10 @@ def _report(found: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key
         period=ledger.period,
         organization=names.organization_name or names.organization_id,
         organization_id=names.organization_id,
-        made_at=found.now,
-        whole=replace(whole, labels=()),
+        made_at=accounts.now,
+        total=replace(total, labels=()),
         open_days=ledger.open_days,
-        days=daily(ledger, found.now),
+        days=daily(ledger, accounts.now),
         sections=sections(money, bys, names, by_key=by_key),
         movers=movers(money, names),
         budgets=tuple(budget_lines(budgets, ledger, names, outlook)),
@@ -230,13 +230,13 @@ def _report(found: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key
     )
 
 
-def _budgets(found: Books) -> tuple[list[BudgetSettings], list[str]]:
+def _budgets(accounts: Books) -> tuple[list[BudgetSettings], list[str]]:
     """The monthly budgets, then the Console's monthly spend limits; and what the reader is told of them."""
-    own, limits = of_month(found.config.budgets), SpendLimits(found.client)
+    own, limits = of_month(accounts.config.budgets), SpendLimits(accounts.client)
     problems = Problems()
-    caps = of_month(budgets_of(limits.read(found.now, problems), found.names))
-    told = list(unfitting(own, found.names))
-    if others := len(found.config.budgets) - len(own):
+    caps = of_month(budgets_of(limits.read(accounts.now, problems), accounts.names))
+    told = list(unfitting(own, accounts.names))
+    if others := len(accounts.config.budgets) - len(own):
         told.append(f"Daily and weekly budgets ({others}) are not in a month's report; `budgets` has them.")
     if caps:
         told.append("Budgets that begin with `limit:` are the Console's spend limits of today.")
@@ -247,19 +247,19 @@ def _budgets(found: Books) -> tuple[list[BudgetSettings], list[str]]:
     return [*own, *caps], told
 
 
-def _outlook(found: Books, money: Money) -> Outlook | None:
+def _outlook(accounts: Books, money: Money) -> Outlook | None:
     """What a forecast needs, where the month is not over."""
-    if money.ledger.period.is_over(found.now):
+    if money.ledger.period.is_over(accounts.now):
         return None
-    older = days_before(money.before.period, found.now)
+    older = days_before(money.before.period, accounts.now)
     lines: Sequence[Charge] = ()
     if older is not None:
         # The API may refuse days that are older than the organization.
         with suppress(BadRequest):
-            lines = found.ledger(older, with_usage=False).charges(by_key=False)
+            lines = accounts.ledger(older, with_usage=False).charges(by_key=False)
     return Outlook(
-        found.now,
-        found.config.spend.settle_after,
+        accounts.now,
+        accounts.config.spend.settle_after,
         (*lines, *money.before.charges(by_key=False)),
         tuple(money.before.shares or ()),
     )

@@ -64,26 +64,26 @@ def spend(
     """What was spent, highest amount first; ~ marks what is estimated until its bill is settled."""
     settings, now = load(config), utc_now()
     settings.require_elasticsearch()
-    span = Range(_start(since, now), ceil(now, HOUR))
+    time_range = Range(_start(since, now), ceil(now, HOUR))
     stream = stream_name(SPEND, settings.namespace)
     with closing(connect(settings.elasticsearch)) as es:
         ask = ElasticQuestions(es, must_refresh=False)
         ask.refresh(stream)
 
         def spent(owner: Owner, _: Config) -> Answer:
-            sources = (source for _, source in ask.documents(stream, owner.id, span, FIELDS))
-            return _spent(sums(sources, by), by, span, now)
+            sources = (source for _, source in ask.documents(stream, owner.id, time_range, FIELDS))
+            return _spent(sums(sources, by), by, time_range, now)
 
         return of_owners(ask, stream, settings, organization, spent)
 
 
-def _spent(found: list[Sum], by: By, span: Range, now: datetime) -> Answer:
-    whole = total(each.usd for each in found)
-    title = f"Spend by {by}, {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC"
-    rows = [_row(each, whole) for each in found]
+def _spent(lines: list[Sum], by: By, time_range: Range, now: datetime) -> Answer:
+    all_usd = total(line.usd for line in lines)
+    title = f"Spend by {by}, {time_range.start:%Y-%m-%d %H:%M} to {time_range.end:%Y-%m-%d %H:%M} UTC"
+    rows = [_row(line, all_usd) for line in lines]
     return Answer(
         SPENT.table(rows, title=title, empty=NO_SPEND, most=ROWS),
-        notes=[*_notes(found, whole), *_open_hour(span, now)] if found else (),
+        notes=[*_notes(lines, all_usd), *_open_hour(time_range, now)] if lines else (),
     )
 
 
@@ -95,34 +95,34 @@ def _start(text: str, now: datetime) -> datetime:
     return ceil(start, HOUR) - HOUR
 
 
-def _row(each: Sum, whole: Usd) -> tuple[object, ...]:
-    price = Decimal(each.usd * 1_000_000 / each.tokens).quantize(Decimal("0.0001")) if each.tokens else None
+def _row(line: Sum, all_usd: Usd) -> tuple[object, ...]:
+    price = Decimal(line.usd * 1_000_000 / line.tokens).quantize(Decimal("0.0001")) if line.tokens else None
     return (
-        each.name,
-        _Early(each.usd) if each.early else each.usd,
-        float(each.usd / whole) if whole else None,
-        each.early,
-        each.tokens,
+        line.name,
+        _Early(line.usd) if line.early else line.usd,
+        float(line.usd / all_usd) if all_usd else None,
+        line.early,
+        line.tokens,
         price,
-        each.unpriced_tokens,
+        line.unpriced_tokens,
     )
 
 
-def _open_hour(span: Range, now: datetime) -> Iterator[str]:
-    if span.end > now:
-        yield f"The hour from {span.end - HOUR:%Y-%m-%d %H:%M} UTC is not complete yet."
+def _open_hour(time_range: Range, now: datetime) -> Iterator[str]:
+    if time_range.end > now:
+        yield f"The hour from {time_range.end - HOUR:%Y-%m-%d %H:%M} UTC is not complete yet."
 
 
-def _notes(found: list[Sum], whole: Usd) -> Iterator[str]:
-    early = total(each.early for each in found)
-    about = f"Together {'~' if early else ''}{whole:,.2f} dollars"
+def _notes(lines: list[Sum], all_usd: Usd) -> Iterator[str]:
+    early = total(line.early for line in lines)
+    about = f"Together {'~' if early else ''}{all_usd:,.2f} dollars"
     yield (
         f"{about}, {early:,.2f} of them estimated (~): their days are not settled yet."
         if early
         else f"{about}."
     )
-    types = sorted({cost_type for each in found for cost_type in each.cost_types})
+    types = sorted({cost_type for line in lines for cost_type in line.cost_types})
     if types:
         yield f"Unattributed parts of the bill have no key: {', '.join(types)}."
-    if any(each.unpriced_tokens for each in found):
+    if any(line.unpriced_tokens for line in lines):
         yield "Unpriced tokens are in no amount: no bill, configuration or list has their price."

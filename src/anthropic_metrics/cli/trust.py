@@ -107,8 +107,10 @@ def corrections(
     with connect(settings.elasticsearch) as es:
 
         def answer(owner: Owner, own: Config) -> Answer:
-            found = corrections_since(es, own, owner.id, begin)
-            return Answer(CORRECTIONS.table([_correction(source) for source in found], empty=NO_CORRECTIONS))
+            sources = corrections_since(es, own, owner.id, begin)
+            return Answer(
+                CORRECTIONS.table([_correction(source) for source in sources], empty=NO_CORRECTIONS)
+            )
 
         return of_owners(ElasticQuestions(es), stream, settings, organization, answer)
 
@@ -126,8 +128,8 @@ def corrections_since(
         {"range": {"@timestamp": {"gte": iso(since)}}},
     ]
     stream, fields = stream_name(AGENT, config.namespace), ("@timestamp", "anthropic.correction")
-    found = list(query.sources(es, stream, {"bool": {"filter": wanted}}, fields))
-    return sorted(found, key=lambda source: datetime.fromisoformat(source["@timestamp"]), reverse=True)
+    sources = list(query.sources(es, stream, {"bool": {"filter": wanted}}, fields))
+    return sorted(sources, key=lambda source: datetime.fromisoformat(source["@timestamp"]), reverse=True)
 
 
 def _bounds(since: str | None, until: str, now: datetime) -> Bounds:

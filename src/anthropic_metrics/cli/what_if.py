@@ -53,7 +53,9 @@ class Change:
     workspace: str | None = None
 
 
-def what_if_answer(ask: Questions, config: Config, organization: str, span: Range, change: Change) -> Answer:
+def what_if_answer(
+    ask: Questions, config: Config, organization: str, time_range: Range, change: Change
+) -> Answer:
     """The organization and its largest workspaces, or one of them, as they were and would have been."""
     minutes = ask.minutes(
         stream_name(USAGE_1M, config.namespace),
@@ -66,20 +68,20 @@ def what_if_answer(ask: Questions, config: Config, organization: str, span: Rang
         raise ConfigError(NO_MINUTES)
     if any(kind in FAST_LIMITS for kind in change.limits) and not minutes.splits.speeds:
         raise ConfigError(f"--limit: {NO_SPEED}")
-    held = Range(max(span.start, first), span.end)
+    covered = Range(max(time_range.start, first), time_range.end)
     history = ask.limit_history(stream_name(RATE_LIMIT, config.namespace), organization)
-    group = _group(change.model, _limits(history, Range(held.end, held.end), ()), held.end)
-    names = _workspaces(minutes, group, held, change.workspace)
-    limits = _limits(history, held, names)
-    uses = _uses(minutes, group, held, names, whole=change.workspace is None)
-    length = round((held.end - held.start) / timedelta(minutes=1))
+    group = _group(change.model, _limits(history, Range(covered.end, covered.end), ()), covered.end)
+    names = _workspaces(minutes, group, covered, change.workspace)
+    limits = _limits(history, covered, names)
+    uses = _uses(minutes, group, covered, names, is_everything=change.workspace is None)
+    length = round((covered.end - covered.start) / timedelta(minutes=1))
     cases = what_if(uses, limits, group, change.limits, length)
-    return Answer(_table(cases, names, group, held, organization), notes=[*map(_note, cases[:1])])
+    return Answer(_table(cases, names, group, covered, organization), notes=[*map(_note, cases[:1])])
 
 
-def _limits(history: LimitHistory, span: Range, workspaces: Collection[str]) -> Limits:
-    """The organization's limits that hold in `span`, and those of `workspaces`."""
-    limits = read_limits(history, span.start, span.end, workspaces)
+def _limits(history: LimitHistory, time_range: Range, workspaces: Collection[str]) -> Limits:
+    """The organization's limits that hold in `time_range`, and those of `workspaces`."""
+    limits = read_limits(history, time_range.start, time_range.end, workspaces)
     if limits is None:
         raise ConfigError("There is no snapshot of the rate limits yet: the agent takes the first one.")
     return limits
@@ -95,32 +97,36 @@ def _group(model: str, limits: Limits, now: datetime) -> Group:
     return groups[0]
 
 
-def _workspaces(minutes: MinuteUse, group: Group, span: Range, workspace: str | None) -> dict[str, str]:
+def _workspaces(minutes: MinuteUse, group: Group, time_range: Range, workspace: str | None) -> dict[str, str]:
     """Ids and names of the workspaces to show."""
     if workspace is None:
-        return minutes.largest(span.start, span.end, sorted(group.models), WORKSPACES)
+        return minutes.largest(time_range.start, time_range.end, sorted(group.models), WORKSPACES)
     if not (named := minutes.named(workspace)):
-        check_workspace(workspace, minutes.largest(span.start, span.end, sorted(group.models), MANY))
+        check_workspace(
+            workspace, minutes.largest(time_range.start, time_range.end, sorted(group.models), MANY)
+        )
         raise ConfigError(f"--workspace: there is no usage of {workspace!r} in this range")
     return named
 
 
 def _uses(
-    minutes: MinuteUse, group: Group, span: Range, workspaces: Mapping[str, str], *, whole: bool
+    minutes: MinuteUse, group: Group, time_range: Range, workspaces: Mapping[str, str], *, is_everything: bool
 ) -> list[Use]:
     models = sorted(group.models)
     uses: list[Use] = []
-    if whole and minutes.splits.every_workspace:
-        uses += minutes.uses(span.start, span.end, models=models, by_workspace=False)
+    if is_everything and minutes.splits.every_workspace:
+        uses += minutes.uses(time_range.start, time_range.end, models=models, by_workspace=False)
     if workspaces:
-        uses += minutes.uses(span.start, span.end, models=models, workspaces=list(workspaces))
+        uses += minutes.uses(time_range.start, time_range.end, models=models, workspaces=list(workspaces))
     return uses
 
 
 def _table(
-    cases: Sequence[Case], workspaces: Mapping[str, str], group: Group, span: Range, organization: str
+    cases: Sequence[Case], workspaces: Mapping[str, str], group: Group, time_range: Range, organization: str
 ) -> Table:
-    title = f"{group.name}: {span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M} UTC, and what if"
+    title = (
+        f"{group.name}: {time_range.start:%Y-%m-%d %H:%M} to {time_range.end:%Y-%m-%d %H:%M} UTC, and what if"
+    )
     rows = [
         (
             organization,

@@ -16,7 +16,7 @@ from anthropic_metrics.errors import BrokenContract
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Copy:
     """One copy of one document as the stream holds it; `index` is its backing index."""
 
     id: str
@@ -36,10 +36,10 @@ class Diff:
     """
 
     create: list[Prepared] = field(default_factory=list)
-    replace: list[tuple[Prepared, Held]] = field(default_factory=list)
-    mark: list[Held] = field(default_factory=list)
-    delete: list[Held] = field(default_factory=list)
-    extra: list[Held] = field(default_factory=list)
+    replace: list[tuple[Prepared, Copy]] = field(default_factory=list)
+    mark: list[Copy] = field(default_factory=list)
+    delete: list[Copy] = field(default_factory=list)
+    extra: list[Copy] = field(default_factory=list)
     keep: int = 0
     waiting: int = 0
 
@@ -50,7 +50,7 @@ class Diff:
 
 def diff(
     wanted: Iterable[Prepared],
-    held: Iterable[Held],
+    copies: Iterable[Copy],
     *,
     now: datetime,
     confirm_after: timedelta,
@@ -62,18 +62,18 @@ def diff(
     fetches at least `confirm_after` apart. With `deletes=False` nothing is marked or deleted, except extra
     copies. Raises BrokenContract when two different documents are wanted under one id.
     """
-    kept, extra = _one_copy_each(held)
+    by_id, extra = _one_copy_each(copies)
     result = Diff(extra=extra)
     keep = 0
     for document in _by_id(wanted):
-        found = kept.pop(document.id, None)
-        if found is None:
+        stored = by_id.pop(document.id, None)
+        if stored is None:
             result.create.append(document)
-        elif found.hash == document.hash and found.missing_since is None:
+        elif stored.hash == document.hash and stored.missing_since is None:
             keep += 1
         else:
-            result.replace.append((document, found))
-    waiting = _vanished(kept.values(), result, milliseconds(now), confirm_after) if deletes else 0
+            result.replace.append((document, stored))
+    waiting = _vanished(by_id.values(), result, milliseconds(now), confirm_after) if deletes else 0
     return replace(result, keep=keep, waiting=waiting)
 
 
@@ -91,35 +91,35 @@ def _by_id(wanted: Iterable[Prepared]) -> Iterable[Prepared]:
     return seen.values()
 
 
-def _one_copy_each(held: Iterable[Held]) -> tuple[dict[str, Held], list[Held]]:
+def _one_copy_each(copies: Iterable[Copy]) -> tuple[dict[str, Copy], list[Copy]]:
     """The copy of each document that stays, and the other copies.
 
     Two writers that created the same document around a rollover leave two copies. The one in the newest
     backing index stays: every agent then chooses the same one, so that two agents that want different
     contents can never delete each other's copy, and retention takes it last.
     """
-    kept: dict[str, Held] = {}
-    extra: list[Held] = []
-    for copy in held:
-        other = kept.setdefault(copy.id, copy)
+    by_id: dict[str, Copy] = {}
+    extra: list[Copy] = []
+    for copy in copies:
+        other = by_id.setdefault(copy.id, copy)
         if other is copy:
             continue
         older, newer = sorted((other, copy), key=_age)
-        kept[copy.id] = newer
+        by_id[copy.id] = newer
         extra.append(older)
-    return kept, extra
+    return by_id, extra
 
 
-def _age(copy: Held) -> tuple[int, str]:
+def _age(copy: Copy) -> tuple[int, str]:
     """Backing indices end in their generation, also after a restore, a shrink or a reindex put a prefix."""
     generation = copy.index.rpartition("-")[2]
     return (int(generation) if generation.isdigit() else -1, copy.index)
 
 
-def _vanished(held: Iterable[Held], result: Diff, now: datetime, confirm_after: timedelta) -> int:
+def _vanished(copies: Iterable[Copy], result: Diff, now: datetime, confirm_after: timedelta) -> int:
     """Mark, delete or wait for what is held and not wanted; returns how many wait."""
     waiting = 0
-    for document in held:
+    for document in copies:
         since = document.missing_since
         if since is None or since > now + confirm_after:
             # A mark from the future was made by a clock that was wrong: it would never come of age.

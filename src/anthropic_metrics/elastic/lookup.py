@@ -8,9 +8,9 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-from anthropic_metrics.elastic.diff import Held
+from anthropic_metrics.elastic.diff import Copy
 from anthropic_metrics.elastic.failures import reading, translated
-from anthropic_metrics.elastic.query import PAGE, all_hits, hits_of, whole
+from anthropic_metrics.elastic.query import PAGE, all_hits, complete, hits_of
 from anthropic_metrics.elastic.vacant import EVER, MOMENT
 from anthropic_metrics.errors import AuthError, RetryLater
 from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
@@ -31,7 +31,7 @@ _VERSIONS: dict[str, Any] = {"seq_no_primary_term": True, "track_total_hits": Fa
 SEARCHED = 20  # copies whose sources are searched for; of fewer each is got
 
 
-def held(
+def stored_copies(
     es: Elasticsearch,
     stream: str,
     window: Range,
@@ -39,7 +39,7 @@ def held(
     *,
     page: int = PAGE,
     may_refresh: bool = True,
-) -> list[Held]:
+) -> list[Copy]:
     """Every copy of every document with `start <= @timestamp < end` whose fields have one of `terms`' values.
 
     Sees all that was acknowledged before the call; with `may_refresh` off, for users who only read, what was
@@ -57,7 +57,7 @@ def held(
         except NotFoundError:
             return []
     with reading(f"Looking up {stream}"):
-        return [_held(hit) for hit in hits]
+        return [_copy(hit) for hit in hits]
 
 
 def vacant(es: Elasticsearch, stream: str, window: Range, terms: Mapping[str, Sequence[str]]) -> Range:
@@ -74,7 +74,7 @@ def _nearest(
     first: dict[str, Any] = {"sort": [{"@timestamp": order}], "source": False, "track_total_hits": False}
     with translated(f"Looking up {stream}"):
         try:
-            hits = hits_of(whole(es, stream, index=stream, query=query, size=1, **first))
+            hits = hits_of(complete(es, stream, index=stream, query=query, size=1, **first))
         except NotFoundError:
             return None
     with reading(f"Looking up {stream}"):
@@ -117,7 +117,7 @@ def refresh_if_allowed(es: Elasticsearch, stream: str) -> bool:
 
 
 def versions_of(
-    es: Elasticsearch, stream: str, copies: Sequence[Held]
+    es: Elasticsearch, stream: str, copies: Sequence[Copy]
 ) -> dict[tuple[str, str, int], dict[str, Any]]:
     """Sources of at most 5,000 copies by index, id and version, of those that are there in some version.
 
@@ -132,7 +132,7 @@ def versions_of(
         query = {"ids": {"values": [copy.id for copy in copies]}}
         with translated(f"Reading {stream}"):
             try:
-                docs = hits_of(whole(es, stream, index=stream, query=query, size=PAGE, **_VERSIONS))
+                docs = hits_of(complete(es, stream, index=stream, query=query, size=PAGE, **_VERSIONS))
             except NotFoundError:
                 return {}
     with reading(f"Reading {stream}"):
@@ -153,17 +153,19 @@ def sources_of(
 
 def window_query(window: Range, terms: Mapping[str, Iterable[str]]) -> dict[str, Any]:
     """The query for a window (start inclusive, end exclusive) and exact values of keyword fields."""
-    span: dict[str, Any] = {"range": {"@timestamp": {"gte": iso(window.start), "lt": iso(window.end)}}}
-    return {"bool": {"filter": [span, *({"terms": {name: list(values)}} for name, values in terms.items())]}}
+    bounds: dict[str, Any] = {"range": {"@timestamp": {"gte": iso(window.start), "lt": iso(window.end)}}}
+    return {
+        "bool": {"filter": [bounds, *({"terms": {name: list(values)}} for name, values in terms.items())]}
+    }
 
 
 def _search(es: Elasticsearch, stream: str, query: dict[str, Any], size: int) -> list[dict[str, Any]]:
-    return hits_of(whole(es, stream, index=stream, query=query, size=size, filter_path=_READ, **_SEARCH))
+    return hits_of(complete(es, stream, index=stream, query=query, size=size, filter_path=_READ, **_SEARCH))
 
 
-def _held(hit: dict[str, Any]) -> Held:
+def _copy(hit: dict[str, Any]) -> Copy:
     fields = hit.get("fields", {})
     (digest,) = fields.get("event.hash", (None,))
     (missing,) = fields.get("anthropic.missing_since", (None,))
     since = None if missing is None else from_milliseconds(int(missing))
-    return Held(hit["_id"], hit["_index"], hit["_seq_no"], hit["_primary_term"], digest, since)
+    return Copy(hit["_id"], hit["_index"], hit["_seq_no"], hit["_primary_term"], digest, since)

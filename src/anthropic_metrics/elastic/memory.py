@@ -46,7 +46,7 @@ class StreamMemory:
         )
         with translated(f"Asking {self.agent}"):
             try:
-                answer = query.whole(
+                answer = query.complete(
                     self.es,
                     self.agent,
                     index=self.agent,

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from pydantic_core import to_json
 
-from anthropic_metrics.elastic.diff import Held
+from anthropic_metrics.elastic.diff import Copy
 
 CHUNK_COUNT = 500
 CHUNK_BYTES = 5_000_000
@@ -30,12 +30,12 @@ def create(id_: str, body: bytes) -> Operation:
     )
 
 
-def overwrite(kind: Literal["replace", "mark"], copy: Held, body: bytes) -> Operation:
+def overwrite(kind: Literal["replace", "mark"], copy: Copy, body: bytes) -> Operation:
     """Replace one copy in its backing index, unless it has changed since it was looked up."""
     return Operation(kind, copy.id, b'{"index":%b}\n%b\n' % (_versioned(copy), body))
 
 
-def remove(kind: Literal["delete", "extra"], copy: Held) -> Operation:
+def remove(kind: Literal["delete", "extra"], copy: Copy) -> Operation:
     """Delete one copy from its backing index, unless it has changed since it was looked up."""
     return Operation(kind, copy.id, b'{"delete":%b}\n' % _versioned(copy))
 
@@ -57,7 +57,7 @@ def chunks(
         yield chunk
 
 
-def _versioned(copy: Held) -> bytes:
+def _versioned(copy: Copy) -> bytes:
     return b'{"_index":%b,"_id":%b,"if_seq_no":%d,"if_primary_term":%d}' % (
         to_json(copy.index),
         to_json(copy.id),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.diff import Held
+from anthropic_metrics.elastic.diff import Copy
 
 FIRST = timedelta(hours=1)
 LONGEST = timedelta(days=1)
@@ -42,7 +42,7 @@ class Patience:
         return bool(self._waits)
 
     def waiting(
-        self, stream: str, wanted: Iterable[Prepared], copies: Iterable[Held], now: datetime
+        self, stream: str, wanted: Iterable[Prepared], copies: Iterable[Copy], now: datetime
     ) -> set[str]:
         """Ids of those of `wanted` not to be sent now; what `copies` has by now waits no longer."""
         arrived = {copy.id: copy.hash for copy in copies}

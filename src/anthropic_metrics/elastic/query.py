@@ -41,7 +41,7 @@ def aggregate(es: Elasticsearch, stream: str, query: Body, aggregations: Body) -
     """
     with translated(f"Asking {stream}"):
         try:
-            answer = whole(
+            answer = complete(
                 es,
                 stream,
                 index=stream,
@@ -91,7 +91,7 @@ def few_or_all_hits(
     es: Elasticsearch, stream: str, query: Body, *, page: int = PAGE, **options: Any
 ) -> Iterator[Body]:
     """All hits: in one search where a page holds them, else by `all_hits`, in three requests more."""
-    hits = hits_of(whole(es, stream, index=stream, query=query, size=page, **options))
+    hits = hits_of(complete(es, stream, index=stream, query=query, size=page, **options))
     yield from hits if len(hits) < page else all_hits(es, stream, query, page=page, **options)
 
 
@@ -113,7 +113,7 @@ def all_hits(
         while True:
             at: Body = {"pit": {"id": pit, "keep_alive": _KEEP_ALIVE}, "sort": ["_shard_doc"]}
             try:
-                answer = whole(es, stream, query=query, size=page, **at, **after, **options)
+                answer = complete(es, stream, query=query, size=page, **at, **after, **options)
             except NotFoundError as error:
                 raise RetryLater(f"Asking {stream}: the search was cut short.") from error
             pit = answer.get("pit_id", pit)
@@ -127,7 +127,7 @@ def all_hits(
         _close(es, pit)
 
 
-def whole(es: Elasticsearch, stream: str, **search: Any) -> Body:
+def complete(es: Elasticsearch, stream: str, **search: Any) -> Body:
     """The answer to a search. Raises RetryLater when shards did not answer, and go on not to."""
     answer = _from_all_shards(f"Asking {stream}", lambda: es.search(**search).body)
     if answer.get("timed_out", True) or "_shards" not in answer:

@@ -46,7 +46,7 @@ class ElasticQuestions:
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         width: timedelta,
         *,
         since: datetime | None = None,
@@ -64,7 +64,7 @@ class ElasticQuestions:
         if missing:
             filters.append({"exists": {"field": "anthropic.missing_since"}})
         # What was written since is little: the whole range holds few windows of it.
-        pieces = [span] if filters else _pieces(span, _AT_ONCE * width)
+        pieces = [time_range] if filters else _pieces(time_range, _AT_ONCE * width)
         filters += _exact(terms)
         return {
             from_milliseconds(bucket["key"])
@@ -76,7 +76,7 @@ class ElasticQuestions:
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         width: timedelta,
         fields: Sequence[str],
         *,
@@ -86,20 +86,22 @@ class ElasticQuestions:
         added: Body = {name: {"sum": {"field": name}} for name in fields}
         return {
             from_milliseconds(bucket["key"]): {name: int(bucket[name]["value"]) for name in fields}
-            for bucket in self._histogram(stream, _own(organization_id, span, *_exact(terms)), width, added)
+            for bucket in self._histogram(
+                stream, _own(organization_id, time_range, *_exact(terms)), width, added
+            )
         }
 
     def states(
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         width: timedelta,
         *,
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[datetime, State]:
         """By count and by when the documents were made."""
-        wanted = _reported(organization_id, span, terms)
+        wanted = _reported(organization_id, time_range, terms)
         made: Body = {
             "created": {"sum": {"field": "event.created"}},
             "newest": {"max": {"field": "event.created"}},
@@ -115,7 +117,7 @@ class ElasticQuestions:
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         fields: Sequence[str],
         *,
         terms: Mapping[str, Sequence[str]] | None = None,
@@ -125,7 +127,7 @@ class ElasticQuestions:
         with translated(f"Reading {stream}"):
             try:
                 for hit in query.few_or_all_hits(
-                    self.es, stream, _reported(organization_id, span, terms), **only
+                    self.es, stream, _reported(organization_id, time_range, terms), **only
                 ):
                     yield hit["_id"], hit["_source"]
             except NotFoundError:
@@ -135,7 +137,7 @@ class ElasticQuestions:
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         by: Sequence[str],
         fields: Sequence[str],
         *,
@@ -151,7 +153,7 @@ class ElasticQuestions:
             sources.insert(0, {_TIME: {"date_histogram": {"field": _TIME, "fixed_interval": seconds}}})
         sources = sources or [{"all": {"terms": {"field": "organization.id"}}}]
         sums: Body = {str(place): {"sum": {"field": name}} for place, name in enumerate(fields)}
-        wanted = _reported(organization_id, span, terms)
+        wanted = _reported(organization_id, time_range, terms)
         for bucket in query.composite(self.es, stream, wanted, sources, sums):
             added = {name: int(bucket[str(place)]["value"]) for place, name in enumerate(fields)}
             key = bucket["key"]
@@ -161,7 +163,7 @@ class ElasticQuestions:
         self,
         stream: str,
         organization_id: str,
-        span: Range,
+        time_range: Range,
         width: timedelta,
         by: str,
         field: str,
@@ -172,7 +174,7 @@ class ElasticQuestions:
         added: Body = {
             "by": {"terms": {"field": by, "size": 1000}, "aggregations": {"sum": {"sum": {"field": field}}}}
         }
-        wanted = _reported(organization_id, span, terms)
+        wanted = _reported(organization_id, time_range, terms)
         return {
             from_milliseconds(bucket["key"]): {
                 str(part["key"]): float(part["sum"]["value"]) for part in bucket["by"]["buckets"]
@@ -190,7 +192,7 @@ class ElasticQuestions:
             "filter": {"range": {"@timestamp": {"gte": iso(since)}}},
             "aggregations": {"total": {"sum": {"field": field}}},
         }
-        asked: Body = {
+        sums: Body = {
             "first": {"min": {"field": "@timestamp"}},
             "last": {"max": {"field": "@timestamp"}},
             "newer": newer,
@@ -202,7 +204,7 @@ class ElasticQuestions:
                 from_milliseconds(bucket["last"]["value"]),
                 bucket["newer"]["total"]["value"],
             )
-            for bucket in query.composite(self.es, stream, wanted, sources, asked)
+            for bucket in query.composite(self.es, stream, wanted, sources, sums)
         }
 
     def latest(self, stream: str, organization_id: str, by: Sequence[str]) -> Iterator[tuple[Row, Row]]:
@@ -222,8 +224,8 @@ class ElasticQuestions:
             {"term": {"event.outcome": "success"}},
             {"term": {"anthropic.poll.stream": stream}},
         )
-        found = query.aggregate(self.es, agent_stream, wanted, {"latest": {"max": {"field": "@timestamp"}}})
-        value = found.get("latest", {}).get("value")
+        latest = query.aggregate(self.es, agent_stream, wanted, {"latest": {"max": {"field": "@timestamp"}}})
+        value = latest.get("latest", {}).get("value")
         return None if value is None else from_milliseconds(value // 1000 * 1000)
 
     def limit_history(self, stream: str, organization_id: str) -> ElasticLimitHistory:
@@ -242,14 +244,14 @@ class ElasticQuestions:
         sources: list[dict[str, Body]] = [{"id": {"terms": {"field": "organization.id"}}}]
         newest: Body = {"newest": {"top_hits": named}}
         buckets = query.composite(self.es, stream, {"match_all": {}}, sources, newest, page=_NEWEST)
-        found = [
+        owners = [
             Owner(
                 bucket["key"]["id"],
                 bucket["newest"]["hits"]["hits"][0]["_source"]["organization"].get("name"),
             )
             for bucket in buckets
         ]
-        return sorted(found, key=lambda owner: (owner.name or "", owner.id))
+        return sorted(owners, key=lambda owner: (owner.name or "", owner.id))
 
     def _histogram(
         self, stream: str, wanted: Body, width: timedelta, aggregations: Body | None = None
@@ -260,22 +262,24 @@ class ElasticQuestions:
         }
         if aggregations:
             histogram["aggregations"] = aggregations
-        found = query.aggregate(self.es, stream, wanted, {"windows": histogram})
-        buckets: list[Body] = found.get("windows", {}).get("buckets", [])
+        answer = query.aggregate(self.es, stream, wanted, {"windows": histogram})
+        buckets: list[Body] = answer.get("windows", {}).get("buckets", [])
         return buckets
 
 
-def _own(organization_id: str, span: Range | None, *filters: Body) -> Body:
+def _own(organization_id: str, time_range: Range | None, *filters: Body) -> Body:
     own: Body = {"term": {"organization.id": organization_id}}
     within: list[Body] = []
-    if span is not None:
-        within = [{"range": {"@timestamp": {"gte": iso(span.start), "lt": iso(span.end)}}}]
+    if time_range is not None:
+        within = [{"range": {"@timestamp": {"gte": iso(time_range.start), "lt": iso(time_range.end)}}}]
     return {"bool": {"filter": [own, *within, *filters]}}
 
 
-def _reported(organization_id: str, span: Range | None, terms: Mapping[str, Sequence[str]] | None) -> Body:
+def _reported(
+    organization_id: str, time_range: Range | None, terms: Mapping[str, Sequence[str]] | None
+) -> Body:
     """What the API still reports, with one of the values of each of `terms`."""
-    wanted = _own(organization_id, span, *_exact(terms))
+    wanted = _own(organization_id, time_range, *_exact(terms))
     wanted["bool"]["must_not"] = [{"exists": {"field": "anthropic.missing_since"}}]
     return wanted
 
@@ -284,9 +288,11 @@ def _exact(terms: Mapping[str, Sequence[str]] | None) -> list[Body]:
     return [{"terms": {name: list(values)}} for name, values in (terms or {}).items()]
 
 
-def _pieces(span: Range, length: timedelta) -> list[Range]:
-    count = -((span.start - span.end) // length)
+def _pieces(time_range: Range, length: timedelta) -> list[Range]:
+    count = -((time_range.start - time_range.end) // length)
     return [
-        Range(span.start + number * length, min(span.start + (number + 1) * length, span.end))
+        Range(
+            time_range.start + number * length, min(time_range.start + (number + 1) * length, time_range.end)
+        )
         for number in range(count)
     ]

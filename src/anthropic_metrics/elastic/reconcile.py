@@ -18,8 +18,8 @@ from elasticsearch import Elasticsearch
 from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.diff import Diff, Held, diff
-from anthropic_metrics.elastic.lookup import held, present, refresh, vacant, versions_of
+from anthropic_metrics.elastic.diff import Copy, Diff, diff
+from anthropic_metrics.elastic.lookup import present, refresh, stored_copies, vacant, versions_of
 from anthropic_metrics.elastic.operations import Operation, create, overwrite, remove
 from anthropic_metrics.elastic.patience import Patience
 from anthropic_metrics.elastic.vacant import WORTH, Vacant
@@ -94,26 +94,26 @@ class Streams:
         Raises RetryLater, SinkError, AuthError or Stopped with the window partly written; calling again
         with the same or newer documents carries on.
         """
-        wanted = given = list(documents)
+        wanted = asked_for = list(documents)
         everything = {"organization.id": [organization_id], **(terms or {})}
         state = _Pass(stream, now, record)
         for round_ in range(ROUNDS):
-            found = self._held(stream, window, everything, len(wanted), anew=round_ > 0)
+            copies = self._copies(stream, window, everything, len(wanted), anew=round_ > 0)
             if round_ == 0 and self._patience:
-                state.given_up = self._patience.waiting(stream, wanted, found, now)
+                state.given_up = self._patience.waiting(stream, wanted, copies, now)
                 state.outcome.withheld = len(state.given_up)
             if state.given_up:
                 # What was refused in this pass, or has to wait, is not sent: leave it out on both sides.
                 wanted = [document for document in wanted if document.id not in state.given_up]
-                found = [copy for copy in found if copy.id not in state.given_up]
-            difference = diff(wanted, found, now=now, confirm_after=confirm_after, deletes=deletes)
+                copies = [copy for copy in copies if copy.id not in state.given_up]
+            difference = diff(wanted, copies, now=now, confirm_after=confirm_after, deletes=deletes)
             if round_ == 0:
                 state.outcome.kept, state.outcome.waiting = difference.keep, difference.waiting
             state.outcome.unsettled = self._apply(difference, state) if difference else 0
             if not state.outcome.unsettled:
                 break
         if state.diverted:
-            gone = [document for document in given if document.id in state.diverted]
+            gone = [document for document in asked_for if document.id in state.diverted]
             self._patience.diverted(stream, gone, now)
         return state.outcome
 
@@ -130,7 +130,9 @@ class Streams:
 
         None if it holds others, one twice or one that is marked. Raises as `reconcile` does.
         """
-        copies = held(self._es, stream, window, {"organization.id": [organization_id], **(terms or {})})
+        copies = stored_copies(
+            self._es, stream, window, {"organization.id": [organization_id], **(terms or {})}
+        )
         if any(copy.missing_since for copy in copies):
             return None
         same = fingerprint_of((copy.id, copy.hash) for copy in copies) == fingerprint
@@ -153,20 +155,20 @@ class Streams:
             _report(stream, written)
         return outcome
 
-    def _held(
+    def _copies(
         self, stream: str, window: Range, terms: Mapping[str, Sequence[str]], count: int, *, anew: bool
-    ) -> list[Held]:
+    ) -> list[Copy]:
         """What the window holds; not asked where nothing was a moment ago, except `anew` after a conflict."""
         key = stream, tuple((name, tuple(values)) for name, values in terms.items())
         if anew:
             self._vacant.forget(key)
-        found: list[Held] = []
+        copies: list[Copy] = []
         if not self._vacant.holds(key, window):
-            found = held(self._es, stream, window, terms)
-            if not (anew or found) and count >= WORTH:
+            copies = stored_copies(self._es, stream, window, terms)
+            if not (anew or copies) and count >= WORTH:
                 self._vacant.note(key, vacant(self._es, stream, window, terms))
         self._vacant.take(key, window)
-        return found
+        return copies
 
     def _apply(self, difference: Diff, state: _Pass) -> int:
         """Write a difference; returns how many of its writes met a conflict."""
@@ -183,13 +185,13 @@ class Streams:
     def _operations(self, difference: Diff, state: _Pass) -> Iterator[Operation]:
         yield from (create(new.id, new.body) for new in difference.create)
         yield from (remove("extra", copy) for copy in difference.extra)
-        deletions: list[tuple[Prepared | None, Held]] = [(None, copy) for copy in difference.delete]
+        deletions: list[tuple[Prepared | None, Copy]] = [(None, copy) for copy in difference.delete]
         for batch in _batches(chain(difference.replace, deletions), _BATCH):
             yield from self._rewrites(batch, state)
         for copies in _batches(difference.mark, _BATCH):
             yield from self._marks(copies, state)
 
-    def _rewrites(self, batch: list[tuple[Prepared | None, Held]], state: _Pass) -> list[Operation]:
+    def _rewrites(self, batch: list[tuple[Prepared | None, Copy]], state: _Pass) -> list[Operation]:
         """Replacements and deletions, recorded before they are handed on."""
         if state.record:
             # A document that only loses its mark says what it said before: nothing to record.
@@ -206,7 +208,7 @@ class Streams:
                 state.record(changes)
         return [_rewrite(new, copy) for new, copy in batch]
 
-    def _marks(self, copies: list[Held], state: _Pass) -> Iterator[Operation]:
+    def _marks(self, copies: list[Copy], state: _Pass) -> Iterator[Operation]:
         stamp = iso(state.now)
         sources = self._sources(copies, state)
         for copy in copies:
@@ -215,13 +217,13 @@ class Streams:
                 source.setdefault("anthropic", {})["missing_since"] = stamp
                 yield overwrite("mark", copy, to_json(source))
 
-    def _sources(self, copies: Sequence[Held], state: _Pass) -> dict[str, dict[str, Any]]:
+    def _sources(self, copies: Sequence[Copy], state: _Pass) -> dict[str, dict[str, Any]]:
         """Sources by id. A copy that changed or went since it was looked up is left out, as a conflict."""
         if not copies:
             return {}
         versions = versions_of(self._es, state.stream, copies)
-        found = {copy.id: versions.get((copy.index, copy.id, copy.seq_no)) for copy in copies}
-        sources = {id_: source for id_, source in found.items() if source is not None}
+        by_id = {copy.id: versions.get((copy.index, copy.id, copy.seq_no)) for copy in copies}
+        sources = {id_: source for id_, source in by_id.items() if source is not None}
         state.moved += len(copies) - len(sources)
         return sources
 
@@ -238,7 +240,7 @@ def _enter(outcome: Outcome, written: Written) -> None:
     outcome.refusals = (outcome.refusals + written.refused)[:_NAMED]
 
 
-def _rewrite(new: Prepared | None, copy: Held) -> Operation:
+def _rewrite(new: Prepared | None, copy: Copy) -> Operation:
     return overwrite("replace", copy, new.body) if new else remove("delete", copy)
 
 

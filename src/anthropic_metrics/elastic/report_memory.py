@@ -87,8 +87,8 @@ class ReportMemory:
                 "report": {
                     "period": report.period.label,
                     "kind": str(report.kind),
-                    "amount_usd": report.whole.amount,
-                    "amount_exact": usd_text(report.whole.amount),
+                    "amount_usd": report.total.amount,
+                    "amount_exact": usd_text(report.total.amount),
                 }
             },
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-from anthropic_metrics.elastic.diff import Held
+from anthropic_metrics.elastic.diff import Copy
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.lookup import refresh
 from anthropic_metrics.elastic.operations import Operation, create, overwrite
@@ -28,7 +28,7 @@ Source = dict[str, Any]
 class Versioned:
     """A document, and where and under which version it may be changed."""
 
-    copy: Held
+    copy: Copy
     source: Source
 
 
@@ -56,7 +56,7 @@ class VersionedStream:
                 return []
         documents = [
             Versioned(
-                Held(hit["_id"], hit["_index"], hit["_seq_no"], hit["_primary_term"], None), hit["_source"]
+                Copy(hit["_id"], hit["_index"], hit["_seq_no"], hit["_primary_term"], None), hit["_source"]
             )
             for hit in hits
         ]

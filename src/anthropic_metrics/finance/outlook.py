@@ -32,7 +32,7 @@ class Outlook:
     earlier: tuple[Charge, ...] = ()
     earlier_shares: tuple[Charge, ...] = ()
 
-    def whole(self, charges: Iterable[Charge]) -> Forecast | None:
+    def of_all(self, charges: Iterable[Charge]) -> Forecast | None:
         """The end of the month; None without a complete day."""
         return self.of(_EVERYTHING, (*charges, *self.earlier))[0]
 

@@ -57,15 +57,15 @@ def _about(report: Report) -> str:
 
 
 def _facts(report: Report) -> Iterator[str]:
-    whole = report.whole
-    before, seen = float(whole.before), report.forecast
+    total = report.total
+    before, seen = float(total.before), report.forecast
     # What has run of a month against a whole one would say nothing.
-    end = float(whole.amount) if seen is None else seen.expected
+    end = float(total.amount) if seen is None else seen.expected
     change = f"{end / before - 1:+.1%}".replace("%", " %") if before else "no month before"
     settled = sum(day not in report.open_days for day, _ in report.days)
     facts = [
-        ("Total", f"${rounded(whole.amount)}"),
-        ("Before", f"${rounded(whole.before)}"),
+        ("Total", f"${rounded(total.amount)}"),
+        ("Before", f"${rounded(total.before)}"),
         ("Change" if seen is None else "Change expected", change),
         ("Days settled", f"{settled} of {(report.period.end - report.period.start).days}"),
     ]
@@ -73,7 +73,7 @@ def _facts(report: Report) -> Iterator[str]:
         facts.append((f"Expected by {report.period.end - DAY}", f"${seen.expected:,.2f}"))
         facts.append(("80 % band", f"${seen.low:,.0f} to ${seen.high:,.0f}"))
     if report.last is not None:
-        since = Usd(report.whole.amount - report.last.amount)
+        since = Usd(report.total.amount - report.last.amount)
         facts.append((f"Since the report of {report.last.made_at:%Y-%m-%d}", rounded(since)))
     yield '<dl class="facts">'
     yield from (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)

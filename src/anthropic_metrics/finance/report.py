@@ -108,7 +108,7 @@ class Report:
     organization: str
     organization_id: str
     made_at: datetime
-    whole: Group
+    total: Group
     open_days: frozenset[date]
     days: tuple[tuple[date, Usd], ...]
     sections: tuple[Section, ...]

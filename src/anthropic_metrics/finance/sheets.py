@@ -168,7 +168,7 @@ def forecast_sheet(report: Report) -> Iterator[Sheet]:
             Column("days_of_history", "integer"),
         )
         seen = report.forecast
-        cells = (plain(report.whole.amount), *_dollars(seen), seen.days)
+        cells = (plain(report.total.amount), *_dollars(seen), seen.days)
         yield Sheet("Forecast", columns, (Row(cells, "forecast"),))
 
 

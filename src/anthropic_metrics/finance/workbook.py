@@ -86,10 +86,10 @@ def _summary(page: Any, report: Report, styles: _Styles) -> None:
         ("Organization", "text", report.organization),
         ("Organization id", "text", report.organization_id),
         ("Made (UTC)", "time", report.made_at),
-        ("Total, US dollars", "usd", report.whole.amount),
-        ("Period before", "usd", report.whole.before),
-        ("Change", "usd", report.whole.change),
-        ("Of it not settled", "usd", report.whole.open_amount),
+        ("Total, US dollars", "usd", report.total.amount),
+        ("Period before", "usd", report.total.before),
+        ("Change", "usd", report.total.change),
+        ("Of it not settled", "usd", report.total.open_amount),
     ]
     if report.forecast is not None:
         rows += [

@@ -10,7 +10,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
-from anthropic_metrics.elastic.lookup import held
+from anthropic_metrics.elastic.lookup import stored_copies
 from anthropic_metrics.elastic.operations import remove
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.elastic.setup import apply, plan_setup
@@ -43,7 +43,9 @@ def shared() -> str:
 @pytest.fixture
 def stream(es: Elasticsearch, shared: str) -> str:
     """An empty stream."""
-    copies = held(es, shared, WINDOW, {}) + held(es, shared, Range(WINDOW.end, WINDOW.end + HOUR), {})
+    copies = stored_copies(es, shared, WINDOW, {}) + stored_copies(
+        es, shared, Range(WINDOW.end, WINDOW.end + HOUR), {}
+    )
     BulkWriter(es).write(shared, [remove("delete", copy) for copy in copies])
     return shared
 

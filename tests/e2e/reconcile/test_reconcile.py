@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from elasticsearch import Elasticsearch
 
-from anthropic_metrics.elastic.lookup import held
+from anthropic_metrics.elastic.lookup import stored_copies
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.kernel.outcome import Change, Outcome
 from anthropic_metrics.kernel.ranges import iso
@@ -33,9 +33,9 @@ def test_a_stream_that_does_not_exist_is_made_and_filled(
 def test_a_second_pass_writes_nothing(es: Elasticsearch, streams: Streams, stream: str) -> None:
     wanted = documents(25)
     reconcile(streams, stream, wanted)
-    before = held(es, stream, WINDOW, {})
+    before = stored_copies(es, stream, WINDOW, {})
     assert reconcile(streams, stream, wanted) == Outcome(kept=25)
-    assert sorted(held(es, stream, WINDOW, {}), key=str) == sorted(before, key=str)
+    assert sorted(stored_copies(es, stream, WINDOW, {}), key=str) == sorted(before, key=str)
 
 
 def test_no_documents_and_no_stream_is_nothing_to_do(streams: Streams, fresh: str) -> None:
@@ -68,7 +68,7 @@ def test_copies_in_two_backing_indices_become_one(es: Elasticsearch, streams: St
     assert reconcile(streams, fresh, documents(3)) == Outcome(deleted=3, kept=3)
     assert rows(es, fresh) == plain(documents(3))
     newest = backing(es, fresh)[-1]
-    assert {copy.index for copy in held(es, fresh, WINDOW, {})} == {newest}
+    assert {copy.index for copy in stored_copies(es, fresh, WINDOW, {})} == {newest}
 
 
 def test_a_row_that_vanishes_is_marked_then_deleted_after_the_confirmation(
@@ -157,7 +157,7 @@ def test_changes_are_recorded_before_they_are_written(
 
     reconcile(streams, stream, documents(2))
     reconcile(streams, stream, documents(1))
-    (first,) = (copy for copy in held(es, stream, WINDOW, {}) if copy.id == "row-0")
+    (first,) = (copy for copy in stored_copies(es, stream, WINDOW, {}) if copy.id == "row-0")
     reconcile(streams, stream, [document(0, 5)], NOW + HOUR, record=record)
     replaced, deleted = seen
     before, after = document(0).source, document(0, 5).source
@@ -171,7 +171,7 @@ def test_windows_larger_than_a_page_are_held_whole(es: Elasticsearch, streams: S
     wanted = documents(25)
     reconcile(streams, stream, wanted)
     for page in (5, 10, 25, 26):
-        found = held(es, stream, WINDOW, {}, page=page)
+        found = stored_copies(es, stream, WINDOW, {}, page=page)
         assert sorted(copy.id for copy in found) == sorted(each.id for each in wanted)
 
 

@@ -12,7 +12,7 @@ from elastic_transport import SerializationError, TransportApiResponse
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic import query
-from anthropic_metrics.elastic.lookup import held
+from anthropic_metrics.elastic.lookup import stored_copies
 from anthropic_metrics.elastic.reconcile import ROUNDS, Streams
 from anthropic_metrics.errors import RetryLater, SinkError, Stopped
 from anthropic_metrics.kernel.outcome import Change, Outcome
@@ -309,7 +309,7 @@ def test_a_lookup_is_repeated_until_the_shard_that_a_rollover_made_is_there(
 
     monkeypatch.setattr(es, asked, starting)
     monkeypatch.setattr(query, "PAUSES", (0, 0))
-    assert len(held(es, stream, WINDOW, {}, page=1)) == 2
+    assert len(stored_copies(es, stream, WINDOW, {}, page=1)) == 2
     assert not left
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic.diff import Diff, Held, diff, milliseconds
+from anthropic_metrics.elastic.diff import Copy, Diff, diff, milliseconds
 from anthropic_metrics.errors import BrokenContract
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -26,12 +26,12 @@ def wanted(id_: str, digest: str = "h") -> Prepared:
     return Prepared(id_, digest, to_json({"id": id_, "says": digest}))
 
 
-def copy(id_: str, digest: str | None = "h", index: str = OLD, since: datetime | None = None) -> Held:
-    return Held(id_, index, 7, 1, digest, since)
+def copy(id_: str, digest: str | None = "h", index: str = OLD, since: datetime | None = None) -> Copy:
+    return Copy(id_, index, 7, 1, digest, since)
 
 
 def compare(
-    wanted: Iterable[Prepared], held: Iterable[Held], now: datetime = NOW, deletes: bool = True
+    wanted: Iterable[Prepared], held: Iterable[Copy], now: datetime = NOW, deletes: bool = True
 ) -> Diff:
     return diff(wanted, held, now=now, confirm_after=HOUR, deletes=deletes)
 
@@ -114,7 +114,7 @@ def test_the_same_document_twice_counts_once() -> None:
 
 # Properties: the stream is a dictionary of copies, a diff is applied to it as Elasticsearch would.
 
-Store = dict[tuple[str, str], Held]
+Store = dict[tuple[str, str], Copy]
 
 IDS = st.sampled_from("abcdef")
 WANTED = st.dictionaries(IDS, st.sampled_from("xyz")).map(lambda d: [wanted(i, h) for i, h in d.items()])
@@ -134,7 +134,7 @@ def applied(store: Store, change: Diff, now: datetime) -> Store:
     """What the stream holds after a diff was written; a write under an old version does nothing."""
     result = dict(store)
 
-    def put(held: Held, new: Held | None) -> None:
+    def put(held: Copy, new: Copy | None) -> None:
         key = (held.index, held.id)
         if result.get(key) != held:
             return
@@ -153,7 +153,7 @@ def applied(store: Store, change: Diff, now: datetime) -> Store:
     return result
 
 
-def hashes(documents: Iterable[Prepared | Held]) -> dict[str, str | None]:
+def hashes(documents: Iterable[Prepared | Copy]) -> dict[str, str | None]:
     return {document.id: document.hash for document in documents}
 
 

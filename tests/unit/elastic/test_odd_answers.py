@@ -19,7 +19,7 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.connect import Client, connect, server_version
 from anthropic_metrics.elastic.contents import contents
-from anthropic_metrics.elastic.lookup import held, present, refresh
+from anthropic_metrics.elastic.lookup import present, refresh, stored_copies
 from anthropic_metrics.elastic.operations import create
 from anthropic_metrics.elastic.outlook import Selection, begins, lines, unmapped
 from anthropic_metrics.elastic.owners import applying, index_templates
@@ -128,7 +128,7 @@ DOORS: dict[str, Callable[[Client, Config], Any]] = {
     "streams": lambda es, _: list(existing_streams(es, "default")),
     "streams that are missing": lambda es, _: missing_streams(es, "default"),
     "refresh": lambda es, _: refresh(es, STREAM),
-    "look-up": lambda es, _: held(es, STREAM, DAY, {}),
+    "look-up": lambda es, _: stored_copies(es, STREAM, DAY, {}),
     "ids": lambda es, _: present(es, STREAM, ["a"]),
     "aggregation": lambda es, _: query.aggregate(es, STREAM, {}, {"a": {}}),
     "composite": lambda es, _: list(query.composite(es, STREAM, {}, [], {})),

@@ -8,7 +8,7 @@ import pytest
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic import patience as module
-from anthropic_metrics.elastic.diff import Held
+from anthropic_metrics.elastic.diff import Copy
 from anthropic_metrics.elastic.patience import LONGEST, Patience
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -17,7 +17,7 @@ DOCUMENT = Prepared("a", "says this", b"{}")
 
 
 def waits(
-    patience: Patience, now: datetime, document: Prepared = DOCUMENT, held: list[Held] | None = None
+    patience: Patience, now: datetime, document: Prepared = DOCUMENT, held: list[Copy] | None = None
 ) -> bool:
     return patience.waiting("s", [document], held or [], now) == {"a"}
 
@@ -44,8 +44,8 @@ def test_a_document_that_says_something_else_or_stands_in_another_stream_does_no
 def test_what_another_agent_has_written_by_now_waits_no_longer() -> None:
     patience = Patience()
     patience.diverted("s", [DOCUMENT], NOW)
-    assert waits(patience, NOW, held=[Held("a", "i", 1, 1, "said that")])
-    assert not waits(patience, NOW, held=[Held("a", "i", 1, 1, "says this")])
+    assert waits(patience, NOW, held=[Copy("a", "i", 1, 1, "said that")])
+    assert not waits(patience, NOW, held=[Copy("a", "i", 1, 1, "says this")])
     assert not patience
 
 

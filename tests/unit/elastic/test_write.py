@@ -13,12 +13,12 @@ from elasticsearch import ApiError, Elasticsearch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anthropic_metrics.elastic.diff import Held
+from anthropic_metrics.elastic.diff import Copy
 from anthropic_metrics.elastic.operations import Kind, Operation, chunks, create, overwrite, remove
 from anthropic_metrics.elastic.write import ATTEMPTS, BulkWriter, Verdict, classify
 from anthropic_metrics.errors import AuthError, RetryLater, SinkError, Stopped
 
-COPY = Held('a"b', ".ds-x-000001", 7, 2, "h")
+COPY = Copy('a"b', ".ds-x-000001", 7, 2, "h")
 Answer = Callable[[int, list[str]], list[dict[str, Any]]]
 
 

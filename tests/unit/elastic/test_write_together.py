@@ -12,7 +12,7 @@ import pytest
 from elastic_transport import ConnectionError as LostConnection
 from elasticsearch import Elasticsearch
 
-from anthropic_metrics.elastic.diff import Held
+from anthropic_metrics.elastic.diff import Copy
 from anthropic_metrics.elastic.operations import CHUNK_COUNT, Operation, create, overwrite, remove
 from anthropic_metrics.elastic.write import CONNECTIONS, BulkWriter
 from anthropic_metrics.errors import RetryLater
@@ -57,8 +57,8 @@ def creates(count: int) -> Iterator[Operation]:
     return (create(str(number), b"{}") for number in range(count))
 
 
-def copies(count: int) -> list[Held]:
-    return [Held(str(number), ".ds-x-000001", number, 1, "h") for number in range(count)]
+def copies(count: int) -> list[Copy]:
+    return [Copy(str(number), ".ds-x-000001", number, 1, "h") for number in range(count)]
 
 
 def test_chunks_of_one_kind_are_under_way_together_and_no_more_than_the_connections() -> None:

@@ -31,7 +31,7 @@ OUTLOOK = Outlook(NOW, timedelta(hours=48), tuple(bill(date(2026, 9, 1), NOVEMBE
 
 
 def test_an_even_month_ends_at_its_even_sum_though_the_bill_of_its_last_days_is_partial() -> None:
-    seen = OUTLOOK.whole(bill(NOVEMBER.start, NOW.date()))
+    seen = OUTLOOK.of_all(bill(NOVEMBER.start, NOW.date()))
 
     assert seen is not None
     assert seen.expected == pytest.approx(300)
@@ -39,7 +39,7 @@ def test_an_even_month_ends_at_its_even_sum_though_the_bill_of_its_last_days_is_
 
 
 def test_without_a_complete_day_there_is_no_forecast() -> None:
-    assert replace(OUTLOOK, earlier=()).whole([]) is None
+    assert replace(OUTLOOK, earlier=()).of_all([]) is None
 
 
 def test_each_budget_is_forecast_from_its_own_charges_and_names_the_day_on_which_it_runs_out() -> None:
