@@ -41,11 +41,13 @@ def main() -> int:
             )
             for seed in range(wanted.count)
         ]
+        for number, simulator in enumerate(simulators):
+            simulator.admin_keys.add(f"{ADMIN_KEY}-{number}")
         config = {
             "organizations": [
                 {
                     "name": f"organization {number}",
-                    "admin_key": ADMIN_KEY,
+                    "admin_key": f"{ADMIN_KEY}-{number}",
                     "base_url": simulator.url,
                     "requests_per_minute": wanted.pace,
                 }

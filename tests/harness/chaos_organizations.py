@@ -19,11 +19,12 @@ from anthropic_metrics.config import (
     RateLimitSettings,
     UsageSettings,
 )
-from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
+from anthropic_metrics.simulator import SettableClock, Simulation, SimulatorServer
 from tests.harness.chaos_run import schedule
 from tests.harness.chaos_truth import Ledger, Wrong, check
 from tests.harness.chaos_world import FIRST, MINUTES, Chaos, Runner
 from tests.harness.fault_proxy import FaultProxy
+from tests.harness.organizations import key_of
 from tests.harness.world import World
 
 
@@ -89,6 +90,7 @@ def _worlds(
                 clock, seed=seed * 100 + place, days=1, series=series, arrivals="late", revisions="heavy"
             )
             server = SimulatorServer(simulation)
+            server.admin_keys.add(key_of(str(place)))
             server.behaviour.open_bucket = rng.choice(("omit", "partial", "error"))
             servers.append(stack.enter_context(server))
         config = Config(
@@ -96,7 +98,7 @@ def _worlds(
                 OrganizationSettings(
                     name=f"organization {place}",
                     base_url=server.url,
-                    admin_key=SecretStr(ADMIN_KEY),
+                    admin_key=SecretStr(key_of(str(place))),
                     requests_per_minute=60_000,
                     timeout=timedelta(seconds=20),
                 )

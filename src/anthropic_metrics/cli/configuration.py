@@ -54,8 +54,8 @@ def validate(config: ConfigOption = None) -> Answer:
     """
     settings, origins = load_with_origins(config)
     secrets = [settings.elasticsearch.secret(), settings.kibana.secret()]
-    if settings.anthropic.admin_key or settings.anthropic.admin_key_file:
-        secrets.append(settings.anthropic.secret())
+    admin = [each.anthropic for each in settings.each()]
+    secrets += [each.secret() for each in admin if each.admin_key or each.admin_key_file]
     for secret in secrets:
         if secret is not None:
             secret.get()
