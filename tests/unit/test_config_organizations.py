@@ -6,7 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from anthropic_metrics.cli import app
 from anthropic_metrics.config import Config, load_config
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.redaction import redact
@@ -145,3 +147,27 @@ def test_people_may_be_off_in_one_organization_alone() -> None:
 
     assert (acme.people.enabled, eu.people.enabled) == (True, False)
     assert acme.people.identify == eu.people.identify == "id"
+
+
+def test_validate_reads_the_key_file_of_every_organization() -> None:
+    Path("acme.key").write_text("sk-ant-admin01-of-acme-0001", encoding="utf-8")
+    Path("config.yaml").write_text(
+        "organizations: [{name: acme, admin_key_file: acme.key}, {name: acme-eu, admin_key_file: none.key}]"
+    )
+    result = CliRunner().invoke(app, ["config", "validate"])
+    assert "organizations: acme-eu.admin_key_file: cannot read" in str(result.exception)
+
+
+def test_show_masks_the_keys_of_the_list() -> None:
+    Path("config.yaml").write_text(TWO.replace("${EU_KEY}", EU), encoding="utf-8")
+    shown = CliRunner().invoke(app, ["config", "show", "--format", "json"]).stdout
+    assert "acme-eu" in shown
+    assert EU not in shown
+    assert "of-acme-0001" not in shown
+
+
+def test_a_parents_key_needs_the_id_of_its_organization_and_is_not_for_all() -> None:
+    parent = f"organizations: [{{name: a, {KEY}, parent: true}}]"
+    assert "organizations.parent: entry 1: needs organization_id" in refusal(parent)
+    above = f"anthropic: {{organization_id: x, parent: true}}\norganizations: [{{name: a, {KEY}}}]"
+    assert "each organization has its own parent: take anthropic.parent out" in refusal(above)

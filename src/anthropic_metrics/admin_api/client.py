@@ -89,6 +89,8 @@ class AdminClient:
         self.stats = Stats()
         # What the answers' header says, None before the first that has it.
         self.organization_id: str | None = None
+        # The organization that the analytics reports are asked for, with a parent organization's key.
+        self.asked_for = settings.organization_id if settings.parent else None
         self._auth = KeyAuth(settings.secret())
         self._timeout = settings.timeout.total_seconds()
         self._stop = stop

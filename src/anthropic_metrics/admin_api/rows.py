@@ -193,7 +193,8 @@ def read_rows(
 ) -> Iterator[RowBucket[AnItem]]:
     """Every bucket of the range, ascending, also those without a row. Rows with equal groups are summed.
 
-    A row that cannot be read is counted in `problems`. Raises BrokenContract when the answer contradicts
+    With a parent organization's key only its own rows are asked for, none of its child organizations. A row
+    that cannot be read is counted in `problems`. Raises BrokenContract when the answer contradicts
     itself and whatever `AdminClient.get` raises: what was yielded until then is not the whole range.
     """
     step = WIDTHS[query.width]
@@ -206,7 +207,8 @@ def read_rows(
             on_page()
 
     begin, groups = query.start, dict[tuple[str, ...], AnItem]()
-    entries = read_entries(client, query.path, query.params(), (BETA,), priority, on_body)
+    own = () if client.asked_for is None else (("organization_ids[]", client.asked_for),)
+    entries = read_entries(client, query.path, (*query.params(), *own), (BETA,), priority, on_body)
     for number, entry in enumerate(entries):
         start = _bucket(entry, query)
         if start < begin:

@@ -58,6 +58,11 @@ class AnthropicSettings(Section):
         description="The organization that the key must belong to; else the one that earlier polls with this "
         "key were for.",
     )
+    parent: bool = Field(
+        False,
+        description="Whether the key is a parent organization's: the analytics reports are then asked for "
+        "`organization_id` alone, without its child organizations.",
+    )
     requests_per_minute: int = Field(
         60, ge=1, description="Ceiling of our own; the organization's limit is shared with its other tools."
     )
@@ -75,6 +80,13 @@ class AnthropicSettings(Section):
     @classmethod
     def _one_key(cls, value: object, info: ValidationInfo) -> object:
         _exclusive(value, "admin_key_file", ("admin_key",), info)
+        return value
+
+    @field_validator("parent")
+    @classmethod
+    def _whose(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and not info.data.get("organization_id"):
+            raise ValueError("needs organization_id: the organization that is asked for")
         return value
 
     @property

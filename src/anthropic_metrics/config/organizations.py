@@ -23,7 +23,7 @@ from anthropic_metrics.config.values import BackfillValue, listed
 from anthropic_metrics.config.yaml_file import parse
 
 # Of `anthropic`, what belongs to one organization alone.
-OF_ONE = ("admin_key", "admin_key_file", "organization_id")
+OF_ONE = ("admin_key", "admin_key_file", "organization_id", "parent")
 # What an organization has in place of the section above it, or key by key beside it.
 _SECTIONS = ("usage", "cost", "rate_limits", "inventory", "people", "spend")
 _WHOLE = ("backfill", "budgets", "teams", "prices")
@@ -134,14 +134,15 @@ def faults(organizations: tuple[OrganizationSettings, ...], above: Mapping[str, 
                 where = ".".join(map(str, detail["loc"]))
                 yield f"{each.name}: {where}: {detail.get('ctx', {}).get('error', detail['msg'])}"
     keys = [
-        each.admin_key.get_secret_value() if each.admin_key else each.admin_key_file for each in organizations
+        (each.base_url, each.admin_key.get_secret_value() if each.admin_key else each.admin_key_file)
+        for each in organizations
     ]
     for key, each in zip(keys, organizations, strict=True):
-        if key is not None and keys.count(key) > 1:
+        if key[1] is not None and keys.count(key) > 1:
             yield f"{each.name}: has the same key as another of the list"
             return
     shared = above.get("anthropic")
     if organizations and shared is not None:
         for name in OF_ONE:
-            if getattr(shared, name) is not None:
+            if getattr(shared, name):
                 yield f"each organization has its own {name}: take anthropic.{name} out"

@@ -31,7 +31,10 @@ class World:
     """The reports of a small organization, and what was asked of them."""
 
     def __init__(
-        self, terms: Terms | None = None, answer: Callable[[httpx.Request], Any] | None = None
+        self,
+        terms: Terms | None = None,
+        answer: Callable[[httpx.Request], Any] | None = None,
+        **settings: Any,
     ) -> None:
         self.wire = small_wire(NOW)
         self.wire.api.behaviour.analytics = terms or Terms(enrolled="on")
@@ -42,15 +45,16 @@ class World:
             given = answer(request) if answer is not None else None
             return given if isinstance(given, httpx.Response) else self.wire.answer(request)
 
-        settings = AnthropicSettings.model_validate(
+        connection = AnthropicSettings.model_validate(
             {
+                **settings,
                 "base_url": "http://admin.test",
                 "admin_key": "sk-ant-admin01-simulated",
                 "requests_per_minute": 60_000,
             }
         )
         client = AdminClient(
-            settings,
+            connection,
             transport=httpx.MockTransport(answered),
             sleep=lambda _: None,
             clock=self.wire.clock.now,
@@ -187,3 +191,12 @@ def test_the_days_of_a_look_by_workspace_are_one_request_until_the_next_look() -
     w.totals(long, anew=True)
     w.reports.by_workspace(day.date(), w.tally)
     assert len(w.asked) == 3
+
+
+def test_a_parents_key_asks_for_the_rows_of_its_own_organization_only() -> None:
+    own = World(organization_id="org-parent", parent=True)
+    own.totals(LATELY)
+    alone = World(organization_id="org-parent")
+    alone.totals(LATELY)
+    asked = [[request.url.params.get_list("organization_ids[]") for request in w.asked] for w in (own, alone)]
+    assert asked == [[["org-parent"]], [[]]]
