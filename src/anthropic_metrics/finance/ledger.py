@@ -16,7 +16,7 @@ from anthropic_metrics.finance.charges import Charge, amount_of, of_allocation, 
 from anthropic_metrics.finance.people import People
 from anthropic_metrics.finance.period import Period
 from anthropic_metrics.kernel.problems import Problems
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import DAY, Range, floor
 from anthropic_metrics.reports.views import COST_PATH, SPEED_BETA, USAGE_PATH
 from anthropic_metrics.spend.allocate import allocate
 from anthropic_metrics.spend.money import Usd, total
@@ -101,7 +101,9 @@ def read_ledger(
                 foreign[row.currency] += 1
     settle = config.spend.settle_after
     open_days = frozenset(day for day in period.days() if not ended_long_enough(day, now, settle))
-    by_person = None if people is None else people.charges(client, time_range, lines, problems)
+    # The day that runs has hardly a bill yet, and a report by the day may refuse it.
+    ended = Range(time_range.start, max(time_range.start, min(time_range.end, floor(now, DAY))))
+    by_person = None if people is None else people.charges(client, ended, lines, problems)
     ledger = Ledger(period, now, tuple(lines), open_days, None, by_person, foreign, 0, problems)
     if not with_usage or time_range.start >= time_range.end:
         return ledger
