@@ -187,7 +187,7 @@ def test_every_failure_of_the_check_has_a_cure(monkeypatch: pytest.MonkeyPatch) 
         yield Finding("two", Status.failed, "details", "Do this.")
         yield Finding("three", Status.warning, "details")
 
-    monkeypatch.setattr(checks, "ways", ways)
+    monkeypatch.setattr(checks, "other_ways", ways)
     found = {each.what: each for each in checks.findings(Config(), NOW)}
     assert all(each.cure for each in found.values() if each.status is Status.failed)
     assert (found["two"].cure, found["three"].cure) == ("Do this.", "")

@@ -25,8 +25,10 @@ from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.inventory import confirm
 from anthropic_metrics.kernel.names import Identity, Names, usable_tags
 from anthropic_metrics.kernel.problems import Problems
-from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
+from anthropic_metrics.kernel.ranges import DAY, WIDTHS, Range, floor
 from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.people.persons import Persons
+from anthropic_metrics.people.read import Reader
 from anthropic_metrics.reports.views import View, views
 from anthropic_metrics.spend.analytics import Analytics
 
@@ -70,6 +72,8 @@ def admin_api(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Find
             yield _report(client, view, now)
         if config.spend.enabled and config.spend.source != "allocation":
             yield analytics_reports(client, config, now)
+        if config.people.enabled:
+            yield attempt("Reports about people", partial(_people, client, config, now))
         yield attempt("Rate limits", partial(_listed, client, endpoints.organization_rate_limits, "groups"))
         if dropped := {space.name: lost for space in facts.workspaces if (lost := _dropped_tags(space))}:
             told = "; ".join(f"{name}: {', '.join(map(repr, lost))}" for name, lost in dropped.items())
@@ -153,6 +157,16 @@ def analytics_reports(client: AdminClient, config: Config, now: datetime) -> Fin
         cure = "Set spend.source to auto, or use a key that may read analytics."
         return Finding(what, Status.failed, finding.details, cure)
     return finding
+
+
+def _people(client: AdminClient, config: Config, now: datetime) -> str:
+    """Yesterday, read exactly as the poller does; an organization may do without either report."""
+    reader, tally, today = Reader(client), Tally("people", ""), floor(now, DAY)
+    persons = Persons(config.people.identify, config.people.secret(), {})
+    reader.days(Range(today - DAY, today), now, persons, tally)
+    _refuse(tally.answers)
+    absent = "".join(f"; not here: {report} ({why})" for report, why in sorted(reader.absent.items()))
+    return f"{tally.rows:,} rows of yesterday{absent}"
 
 
 def _refuse(problems: Problems) -> None:

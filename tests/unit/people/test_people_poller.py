@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.admin_api.retry import RetryPolicy
+from anthropic_metrics.checks.admin import AdminFacts, admin_api
+from anthropic_metrics.checks.finding import Status
 from anthropic_metrics.config import AnthropicSettings, Config
 from anthropic_metrics.config.money import TeamSettings, teams_of
 from anthropic_metrics.config.people import PeopleSettings
@@ -251,3 +253,20 @@ def test_teams_that_name_people_pay_for_them(w: World) -> None:
     assert len(teams["science"]) == 1
     assert not teams["science"] & teams["Unassigned"]
     assert mateo not in repr(people(w.streams))
+
+
+def test_check_reads_what_the_poller_reads_and_names_the_report_that_is_not_here(w: World) -> None:
+    w.server.behaviour.analytics = Terms("forbidden")
+    anthropic = AnthropicSettings(base_url=w.server.url, admin_key=SecretStr(ADMIN_KEY))
+    people = PeopleSettings(enabled=True, salt=SALT)
+
+    found = {
+        each.what: each for each in admin_api(Config(anthropic=anthropic, people=people), NOW, AdminFacts())
+    }
+
+    said = found["Reports about people"]
+    assert said.status is Status.ok
+    assert " rows of yesterday; not here: analytics (" in said.details
+    assert "read:analytics" in said.details
+    off = admin_api(Config(anthropic=anthropic), NOW, AdminFacts())
+    assert "Reports about people" not in {each.what for each in off}
