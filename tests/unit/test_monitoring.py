@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import generate_latest
 
+from anthropic_metrics.figures.gauges import Figures
 from anthropic_metrics.health import Metrics
 from deploy import tools
 
@@ -41,6 +43,26 @@ def known() -> set[str]:
     endings = {"counter": "_total", "info": "_info"}
     families = Metrics.create().registry.collect()
     return {family.name + endings.get(family.type, "") for family in families}
+
+
+def test_promtool_finds_nothing_to_mend_in_the_page() -> None:
+    metrics = Metrics.create()
+    metrics.figures.put(
+        Figures(
+            {(): 12.5},
+            {("all", "monthly", "usd"): 900},
+            {("all", "monthly", "usd"): 12.5},
+            {("(all)", "Opus", "x"): 1},
+        )
+    )
+    metrics.documents.labels("usage", "created").inc()
+    checked = subprocess.run(
+        [tools.promtool(), "check", "metrics"],
+        input=generate_latest(metrics.registry),
+        capture_output=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stderr) == (0, b"")
 
 
 def test_every_rule_fires_on_its_fault_and_a_healthy_agent_raises_none() -> None:
