@@ -231,13 +231,13 @@ def _bucket(entry: Any, query: RowQuery[Any]) -> datetime:
     try:
         start, end = instant(entry["starting_at"]), instant(entry["ending_at"])
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise broken(query.path, "an entry that is no row (starting_at, ending_at, group)") from None
+        raise broken(query.path, "an entry that is not a row (starting_at, ending_at, group)") from None
     step = WIDTHS[query.width]
     # The open bucket may be told as far as it has got.
     is_whole = start.timestamp() % step.total_seconds() == 0 and start < end <= start + step
     if not (is_whole and query.start <= start < query.end):
         where = f"{iso(start, 'seconds')} to {iso(end, 'seconds')}"
-        raise broken(query.path, f"a row of {where} is no bucket of {query.width} in the asked range")
+        raise broken(query.path, f"a row of {where} is not a bucket of {query.width} in the asked range")
     return start
 
 

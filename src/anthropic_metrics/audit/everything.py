@@ -86,7 +86,7 @@ def audit_all(
             _audit_report(es, poller, total, inventory, bounds, polls.get(poller.stream), now, report)
         else:
             # Equal is never said of what nobody compared.
-            report.not_compared[poller.stream] = "the Admin API has nothing to hold it against"
+            report.not_compared[poller.stream] = "the Admin API has nothing to compare it with"
     _look_for_others(es, organization, bounds, now, shared_with, report)
     return report
 

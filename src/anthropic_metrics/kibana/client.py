@@ -53,7 +53,7 @@ class KibanaClient:
     ) -> None:
         if not settings.url:
             raise ConfigError(
-                "kibana.url: there is no Kibana.",
+                "kibana.url is not set.",
                 cure="Set KIBANA_URL, or kibana.url in the configuration file.",
             )
         self._secret = settings.secret()

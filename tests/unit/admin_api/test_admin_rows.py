@@ -68,7 +68,7 @@ def test_rows_with_equal_groups_are_summed_digit_for_digit(scripted: Make) -> No
 
 def test_rows_that_contradict_the_question_end_the_reading(scripted: Make) -> None:
     for wrong in (row(4, "a", "1"), row(-1, "a", "1"), row(0.5, "a", "1"), row(0, "a", "1", width=2 * HOUR)):
-        with pytest.raises(BrokenContract, match="no bucket of 1h"):
+        with pytest.raises(BrokenContract, match="not a bucket of 1h"):
             list(read_rows(scripted(page(wrong)).client, QUERY, Problems()))
     with pytest.raises(BrokenContract, match="out of order"):
         list(read_rows(scripted(page(row(1, "a", "1"), row(0, "a", "1"))).client, QUERY, Problems()))
