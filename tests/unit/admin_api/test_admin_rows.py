@@ -74,7 +74,7 @@ def test_rows_that_contradict_the_question_end_the_reading(scripted: Make) -> No
         list(read_rows(scripted(page(row(1, "a", "1"), row(0, "a", "1"))).client, QUERY, Problems()))
     with pytest.raises(BrokenContract, match="data_refreshed_at"):
         list(read_rows(scripted(page(loaded="yesterday")).client, QUERY, Problems()))
-    with pytest.raises(BrokenContract, match="no row"):
+    with pytest.raises(BrokenContract, match="not a row"):
         list(read_rows(scripted(page({"results": []})).client, QUERY, Problems()))
 
 
