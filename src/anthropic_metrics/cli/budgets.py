@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -90,13 +90,14 @@ def _budgets(es: Client, settings: Config, now: datetime) -> Answer:
         limits: Sequence[SpendLimit] = spend_limits.read(now, problems)
         counter = Counter(settings, ElasticQuestions(es, must_refresh=False), names)
         states = counter.states(now, limits)
+        begins = counter.begins(states, now)
     told = [state.problem for state in states if state.problem]
     exceeded = any(state.state == "exceeded" for state in states)
     return Answer(
         BUDGETS.table(
             [_row(state) for state in states], title=f"Budgets at {now:%Y-%m-%d %H:%M} UTC", empty=NO_BUDGETS
         ),
-        notes=list(_notes(settings, states, spend_limits.refusal or spend_limits.failure)),
+        notes=list(_notes(settings, states, begins, spend_limits.refusal or spend_limits.failure)),
         problems=[*told, *filter(None, [str(problems)])],
         code=1 if exceeded or told else 0,
     )
@@ -138,7 +139,9 @@ def _row(state: BudgetState) -> tuple[object, ...]:
     )
 
 
-def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Iterator[str]:
+def _notes(config: Config, states: Sequence[BudgetState], begins: date | None, refusal: str) -> Iterator[str]:
+    if begins is not None:
+        yield f"The stream begins on {begins}: periods that began before are counted from that day on."
     if any(state.estimated for state in states):
         yield (
             "Estimated: days whose bill is not settled, today's hours included."
