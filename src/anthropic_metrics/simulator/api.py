@@ -36,7 +36,7 @@ class Behaviour:
     long a page token is taken, None without limit. `requests_per_minute`: more than these are answered with
     429, None for no limit. `analytics`: whether the organization has the analytics reports, and how late
     they are. `claude_code`: whether it has the Claude Code report. `org_admin`: whether the credential may
-    read service accounts.
+    read service accounts. Telemetry destinations are the simulation's own (`destinations`).
     """
 
     open_bucket: OpenBucket = "omit"
@@ -123,6 +123,7 @@ class AdminApi:
             "/service_accounts": lists.service_accounts,
             "/rate_limits": lists.rate_limits,
             "/spend_limits": lists.spend_limits,
+            "/telemetry_destinations": lists.telemetry_destinations,
         }
         if path in lists_by_path:
             return lists_by_path[path](request)

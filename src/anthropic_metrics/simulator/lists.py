@@ -113,6 +113,16 @@ class Lists:
         known(request, ("limit", "page"))
         return self._limited(request, self.simulation.spend_limits(request.at))
 
+    def telemetry_destinations(self, request: Request) -> Answer:
+        """Refused where the simulation has no `destinations` at all: a preview."""
+        known(request, ("limit", "page"), ("workspace_ids[]",))
+        betas = [each.strip() for each in request.headers.get("anthropic-beta", "").split(",")]
+        if self.simulation.destinations is None:
+            raise Refusal(403, "This organization is not enrolled in the preview of telemetry destinations.")
+        if "telemetry-destinations-2026-08-11" not in betas:
+            raise Refusal(400, "anthropic-beta: telemetry-destinations-2026-08-11 is required")
+        return self._limited(request, self.simulation.destinations)
+
     def _limited(self, request: Request, rows: Sequence[Any]) -> Answer:
         """`{data, next_page}`; without `limit` all that is left in one page."""
         begin = self.tokens.read(request) or 0

@@ -63,6 +63,8 @@ class Simulation:
         changes = REVISIONS[revisions] if isinstance(revisions, str) else revisions
         self._costs = Costs(seed, self._usage, self.edits, changes, self.container_hours)
         self._groupings: dict[object, Grouping] = {}
+        # Rows of `/telemetry_destinations`; None where the organization does not have them.
+        self.destinations: list[dict[str, Any]] | None = None
 
     def usage_rows(
         self,
