@@ -50,6 +50,7 @@ class Metrics:
     silenced: Gauge
     estimate_error: Gauge
     figures: FigureGauges
+    delivers: Gauge
 
     @classmethod
     def create(cls, *, process: bool = True) -> Self:
@@ -98,6 +99,11 @@ class Metrics:
                 "estimate_error_ratio",
                 "Early figures of the newest settled day less its bill, as a share of the bill.",
                 "stream",
+            ),
+            delivers=gauge(
+                "telemetry_destination_delivers",
+                "Whether spans arrive at the destination (1) or it fails, is disabled or unused (0).",
+                "destination",
             ),
             differing=gauge(
                 "grains_differing_buckets",

@@ -259,6 +259,10 @@ class Agent:
         metrics.silenced.labels(label(attempt.job.name)).set(len(tally.silencing))
         if tally.estimate_error is not None:
             metrics.estimate_error.labels(stream).set(tally.estimate_error)
+        if tally.delivers is not None:
+            metrics.delivers.clear()  # a destination that was deleted has no series
+            for name, delivers in tally.delivers.items():
+                metrics.delivers.labels(name).set(delivers)
         if tally.differing is not None:
             metrics.differing.labels(label(attempt.job.name)).set(tally.differing)
 

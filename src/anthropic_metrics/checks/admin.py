@@ -17,6 +17,7 @@ from anthropic_metrics.admin_api.replies import ApiKey, Workspace
 from anthropic_metrics.admin_api.reply import Reply, parse_rows
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.budgets.scope import known_names
+from anthropic_metrics.checks import telemetry
 from anthropic_metrics.checks.finding import Finding, Status, attempt
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.money import teams_of
@@ -75,6 +76,8 @@ def admin_api(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Find
         if config.people.enabled:
             yield attempt("Reports about people", partial(_people, client, config, now))
         yield attempt("Rate limits", partial(_listed, client, endpoints.organization_rate_limits, "groups"))
+        if config.telemetry.enabled != "false":
+            yield telemetry.destinations(client, config)
         if dropped := {space.name: lost for space in facts.workspaces if (lost := _dropped_tags(space))}:
             told = "; ".join(f"{name}: {', '.join(map(repr, lost))}" for name, lost in dropped.items())
             yield Finding("Workspace tags", Status.failed, f"cannot be fields: {told}", _TAGS)

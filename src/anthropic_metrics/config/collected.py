@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from anthropic_metrics.config.connections import Section
-from anthropic_metrics.config.values import Duration, WorkspaceIds, names
+from anthropic_metrics.config.values import Duration, WorkspaceIds, lower, names
 from anthropic_metrics.kernel.ranges import WIDTHS, Width
 
 Dimension = Literal[
@@ -92,3 +92,17 @@ class InventorySettings(Section):
     people: Literal["id", "name"] = Field(
         "id", description="What documents say of users: their id, or their name too; never an e-mail address."
     )
+
+
+def _chosen(value: object) -> object:
+    """YAML reads true and false, the environment has them as text."""
+    return str(value).lower() if isinstance(value, bool) else lower(value)
+
+
+class TelemetrySettings(Section):
+    enabled: Annotated[Literal["auto", "true", "false"], BeforeValidator(_chosen)] = Field(
+        "auto",
+        description="Whether to note the destinations of the API's own traces: true, false, or auto, where "
+        "the organization has that preview.",
+    )
+    interval: Duration = Field(timedelta(minutes=15), description="How often to ask; one request.")

@@ -20,6 +20,7 @@ from anthropic_metrics.config.collected import (
     CostSettings,
     InventorySettings,
     RateLimitSettings,
+    TelemetrySettings,
     UsageSettings,
 )
 from anthropic_metrics.config.connections import (
@@ -97,6 +98,7 @@ class Config(Section):
     rate_limits: RateLimitSettings = RateLimitSettings()
     inventory: InventorySettings = InventorySettings()
     people: PeopleSettings = PeopleSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     retention: RetentionSettings = RetentionSettings()
     alerts: AlertSettings = AlertSettings()
     budgets: Budgets = Field(

@@ -14,6 +14,7 @@ from anthropic_metrics.config.collected import (
     CostSettings,
     InventorySettings,
     RateLimitSettings,
+    TelemetrySettings,
     UsageSettings,
 )
 from anthropic_metrics.config.connections import AnthropicSettings, Section
@@ -25,7 +26,7 @@ from anthropic_metrics.config.yaml_file import parse
 # Of `anthropic`, what belongs to one organization alone.
 OF_ONE = ("admin_key", "admin_key_file", "organization_id", "parent")
 # What an organization has in place of the section above it, or key by key beside it.
-_SECTIONS = ("usage", "cost", "rate_limits", "inventory", "people", "spend")
+_SECTIONS = ("usage", "cost", "rate_limits", "inventory", "people", "telemetry", "spend")
 _WHOLE = ("backfill", "budgets", "teams", "prices")
 _NAME = re.compile(r"\w[\w .&()'+-]{0,99}")
 _LIST = "must be a list of mappings, such as [{name: acme, admin_key_file: /run/secrets/acme}]"
@@ -53,6 +54,7 @@ class OrganizationSettings(AnthropicSettings):
     rate_limits: RateLimitSettings | None = None
     inventory: InventorySettings | None = None
     people: PeopleSettings | None = None
+    telemetry: TelemetrySettings | None = None
     spend: SpendSettings | None = None
     teams: Teams | None = None
     budgets: Budgets | None = None

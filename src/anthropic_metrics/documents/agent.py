@@ -22,6 +22,7 @@ from anthropic_metrics.documents.base import (
     Part,
     Shared,
 )
+from anthropic_metrics.documents.telemetry import Telemetry
 from anthropic_metrics.documents.writing import Envelope, Writer
 from anthropic_metrics.kernel.datasets import AGENT
 
@@ -30,7 +31,8 @@ class Poll(Part):
     """One poll of one view, with its counts."""
 
     poller: Keyword = Field(
-        description="`usage`, `cost`, `rate_limits`, `headroom`, `spend`, `inventory` or `alerts`."
+        description="`usage`, `cost`, `rate_limits`, `headroom`, `spend`, `inventory`, `telemetry` or "
+        "`alerts`."
     )
     stream: Keyword = Field(description="The data stream the poll keeps.")
     key_digest: Keyword | None = Field(
@@ -228,10 +230,12 @@ class AgentAnthropic(Shared):
     estimate_check: EstimateCheck | None = None
     bill_check: BillCheck | None = None
     report: MonthReport | None = None
+    telemetry: Telemetry | None = None
 
 
 class AgentDocument(Document):
-    """A poll, a correction, a changed limit, a comparison of grains, a budget, a check or a report."""
+    """A poll, a correction, a changed limit, a comparison of grains, a budget, a check, a report or a
+    telemetry destination."""
 
     anthropic: AgentAnthropic
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -44,6 +44,17 @@ def mapping(model: type[Document]) -> dict[str, Any]:
         for parent in parents:
             level = level.setdefault(parent, {"properties": {}})["properties"]
         level[last] = {"type": leaf.mapped.type, **dict(leaf.mapped.parameters)}
+    return properties
+
+
+def with_fields(properties: dict[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
+    """`properties` with further fields, dotted names with their Elasticsearch types; the same object."""
+    for name, kind in types.items():
+        *parents, last = name.split(".")
+        level = properties
+        for parent in parents:
+            level = level.setdefault(parent, {}).setdefault("properties", {})
+        level[last] = {"type": kind}
     return properties
 
 

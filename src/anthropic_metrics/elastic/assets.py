@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anthropic_metrics.documents.mapping import mapping
+from anthropic_metrics.documents.mapping import mapping, with_fields
 from anthropic_metrics.streams.registry import STREAMS
 from anthropic_metrics.streams.stream import Stream
 
@@ -79,7 +79,7 @@ def component_template(stream: Stream) -> Body:
                 "dynamic": False,
                 "date_detection": False,
                 "dynamic_templates": [_as_keyword(path) for path in _USER_KEYS],
-                "properties": _with_flat_keys(mapping(stream.document)),
+                "properties": _with_flat_keys(with_fields(mapping(stream.document), stream.lent)),
             },
             "lifecycle": {"enabled": True},
         },

@@ -20,7 +20,8 @@ class Tally(Counts):
     the newest settled day was estimated too high, None: not known. `answers` names what the Admin API's
     answers had wrong (`bad_rows` counts it) or new (`unknown_fields`). `unmatched` counts rows of the cost
     analytics report that fit no row of usage. `notes` are no failures, but tell what to do. `read_from` is
-    set where the API answers nothing older. `silencing` has a sentence for each value that keeps budgets or
+    set where the API answers nothing older. `delivers` says of each telemetry destination whether spans
+    arrive, None: none were read. `silencing` has a sentence for each value that keeps budgets or
     alert rules silent.
     """
 
@@ -38,6 +39,7 @@ class Tally(Counts):
     newest_data: datetime | None = None
     read_from: datetime | None = None
     estimate_error: float | None = None
+    delivers: dict[str, bool] | None = None
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     answers: Problems = field(default_factory=Problems)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,9 @@ class Stream:
     pollers: Factory | None = None
     # Whether panels read it: `setup` makes it before the first document, so that they show zero and no error.
     panels: bool = False
+    # Fields of other indices, with their types, for queries that read this stream beside those indices:
+    # mapped here, so that they exist while the others do not. No document of this stream has them.
+    lent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dataset(self) -> str:

@@ -1,0 +1,146 @@
+"""The state of the telemetry destinations, slot by slot, in the agent stream.
+
+Whoever reads figures made of spans should know whether spans arrive. A destination that fails or is disabled
+loses them for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.destinations import Destination, telemetry_destinations
+from anthropic_metrics.config import Config
+from anthropic_metrics.documents.agent import agent_document
+from anthropic_metrics.documents.identity import Prepared, document_id, prepare
+from anthropic_metrics.errors import AuthError, BadRequest
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.kernel.inventory import Inventory
+from anthropic_metrics.kernel.jobs import Job
+from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ports import Progress, Sink, Terms
+from anthropic_metrics.kernel.problems import Problems
+from anthropic_metrics.kernel.ranges import Range, floor
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.logs import get_logger
+
+log = get_logger(__name__)
+
+ACTION = "telemetry"
+# An organization without the preview is asked again, in case it joins.
+_AFTER_REFUSAL = timedelta(days=1)
+
+
+class TelemetryPoller:
+    """A `kernel.ports.Poller`: one document a destination and slot of the interval.
+
+    With `telemetry.enabled: auto`, an organization without the preview is no failure.
+    """
+
+    def __init__(
+        self, config: Config, client: AdminClient, inventory: Inventory, *, clock: Callable[[], datetime]
+    ) -> None:
+        self.only, self.dataset = "telemetry", AGENT
+        self.stream = stream_name(AGENT, config.namespace)
+        self.terms: Terms = {"event.action": [ACTION]}
+        self._settings = config.telemetry
+        self._namespace = config.namespace
+        self._client = client
+        self._inventory = inventory
+        self._clock = clock
+        self._refused_at: datetime | None = None
+
+    def live(self, sink: Sink) -> list[Job]:
+        return [self._job(sink)]
+
+    def sweep(self, sink: Sink) -> list[Job]:
+        return []
+
+    def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
+        return [self._job(sink)]
+
+    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
+        """None: the API tells the present state alone."""
+        return []
+
+    def range(self, wanted: Range | None = None) -> Range | None:
+        return None
+
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
+        return iter(())
+
+    def _job(self, sink: Sink) -> Job:
+        def run(tally: Tally) -> Range:
+            now = self._clock()
+            slot = floor(now, self._settings.interval)
+            if (found := self._read(tally, now)) is not None:
+                names = self._inventory.names(now)
+                tally.add(
+                    sink.store.reconcile(
+                        self.stream,
+                        Range(slot, slot + timedelta(milliseconds=1)),
+                        destination_documents(found, names, self._namespace, slot, now),
+                        organization_id=names.organization_id,
+                        terms=self.terms,
+                        now=now,
+                        confirm_after=self._settings.interval,
+                        deletes=False,  # it was still there when the slot began
+                    )
+                )
+                tally.delivers = {each.name: each.health == "ok" for each in found}
+            tally.windows += 1
+            return Range(slot, slot + self._settings.interval)
+
+        return Job("telemetry", self.only, self.stream, self._settings.interval, run)
+
+    def _read(self, tally: Tally, now: datetime) -> list[Destination] | None:
+        """The destinations; None where the organization or the key lacks the preview, under `auto`."""
+        if self._refused_at is not None and self._refused_at <= now < self._refused_at + _AFTER_REFUSAL:
+            return None
+        problems = Problems()
+        try:
+            found = telemetry_destinations(self._client, problems=problems)
+        except (AuthError, BadRequest) as error:
+            if self._settings.enabled != "auto" or (isinstance(error, AuthError) and error.status == 401):
+                raise
+            if self._refused_at is None:
+                log.info("telemetry_destinations_not_readable", reason=error.message)
+            self._refused_at = now
+            return None
+        self._refused_at = None
+        tally.rows += len(found)
+        tally.problems(problems)
+        return found
+
+
+def destination_documents(
+    found: list[Destination], names: Names, namespace: str, slot: datetime, now: datetime
+) -> Iterator[Prepared]:
+    """One document a destination, at the start of the slot."""
+    for each in found:
+        last, spaces = each.delivery_health, each.workspaces or {}
+        state = {
+            "destination_id": each.id,
+            "name": each.name,
+            "host": each.host,
+            "health": each.health,
+            "delivers": each.health == "ok",
+            "reason": each.reason,
+            "content_mode": each.traces.content_mode,
+            "workspaces": spaces.get("type"),
+            "last_success_at": last.last_success_at,
+            "last_error_at": last.last_error_at,
+            "last_error": last.last_error,
+        }
+        document = agent_document(
+            ACTION,
+            at=slot,
+            now=now,
+            namespace=namespace,
+            organization=names.organization,
+            anthropic={"telemetry": state},
+            event={"category": ["configuration"]},
+        )
+        identity = document_id(names.organization_id, AGENT, slot, {"action": ACTION, "destination": each.id})
+        yield prepare(identity, document)
