@@ -23,6 +23,8 @@ from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kibana.ask import Answer, ask, since
 from anthropic_metrics.kibana.definitions import load_bundle
 from anthropic_metrics.simulator.analytics import Enrolled, Terms
+from anthropic_metrics.simulator.spans import Spans
+from tests.harness import traces
 from tests.harness.dashboard_truth import BILL_KINDS, DAY, USAGE_KINDS, Row, Truth, by, day_of, truth
 from tests.harness.world import World, attempt, world
 
@@ -41,6 +43,12 @@ UNBILLED = (
     ("claude-opus-5-5", NOW - timedelta(days=5)),
     (None, NOW - timedelta(days=6)),
 )
+# The hour with spans, one whose usage is in the report: some minutes in either layout.
+TRACED_HOUR = NOW.replace(hour=14, minute=0, second=0)
+TRACED = {
+    "otel": (TRACED_HOUR, TRACED_HOUR + timedelta(minutes=10)),
+    "apm": (TRACED_HOUR + timedelta(minutes=10), TRACED_HOUR + timedelta(minutes=20)),
+}
 BUNDLE = load_bundle()
 PANELS = {
     f"{dashboard.name}: {panel.title}": (dashboard, panel)
@@ -96,10 +104,16 @@ def filled_world(es: Elasticsearch, url: str) -> Iterator[World]:
             template = w.simulation.organization().key("notebooks")
             w.simulation.edits.add_api_key(replace(template, id="apikey_01Fresh", name="fresh"))
             w.config = w.config.model_copy(update={"backfill": Backfill(USAGE_DAYS), "budgets": BUDGETS})
+            w.simulation.destinations = [
+                traces.destination("production"),
+                traces.destination("old", state="disabled"),
+            ]
             w.clock.advance(LOOKED_BEFORE)
             w.once()
             _add_people(w)
         es.indices.refresh(index=f"metrics-anthropic_metrics.*-{w.config.namespace}")
+        for layout, (start, end) in TRACED.items():
+            traces.load(es, w.config.namespace, layout, Spans(w.simulation).delivered(start, end))
         yield w
 
 

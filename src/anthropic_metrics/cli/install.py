@@ -16,6 +16,7 @@ from anthropic_metrics.elastic.assets import load_assets
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.setup import apply, plan_setup
 from anthropic_metrics.elastic.steps import Step
+from anthropic_metrics.elastic.traces import plan_traces
 from anthropic_metrics.kibana.install import (
     create_streams,
     install_dashboards,
@@ -59,6 +60,13 @@ def setup(
     rules: Annotated[
         bool, typer.Option("--rules/--no-rules", help="The alert rules, where kibana.url is set.")
     ] = True,
+    with_traces: Annotated[
+        bool,
+        typer.Option(
+            "--with-traces",
+            help="Also fix the types of span fields in the hooks of Elastic's trace templates.",
+        ),
+    ] = False,
     take_over: Annotated[
         bool,
         typer.Option("--take-over", help="Replace what Elastic's integration or others installed here."),
@@ -71,7 +79,7 @@ def setup(
     if dry_run and not settings.elasticsearch.hosts:
         note = "No elasticsearch.hosts: this is what an empty cluster would get."
         return Answer(_table(_everything()), notes=[note])
-    steps = _steps(settings, dry_run=dry_run, take_over=take_over)
+    steps = _steps(settings, dry_run=dry_run, take_over=take_over, with_traces=with_traces)
     if kibana and not any(step.action == "refuse" for step in steps):
         steps += _kibana(settings, dry_run=dry_run, with_rules=rules)
     failed = any(step.status == "failed" or step.action == "refuse" for step in steps)
@@ -90,10 +98,11 @@ def _changed(steps: list[Step]) -> list[str]:
     return []
 
 
-def _steps(config: Config, *, dry_run: bool, take_over: bool) -> list[Step]:
+def _steps(config: Config, *, dry_run: bool, take_over: bool, with_traces: bool) -> list[Step]:
     config.require_elasticsearch()
     with closing(connect(config.elasticsearch)) as es:
         steps = plan_setup(es, config, take_over=take_over)
+        steps += plan_traces(es) if with_traces else []
         return steps if dry_run else apply(es, steps)
 
 

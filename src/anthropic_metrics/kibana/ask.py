@@ -14,6 +14,7 @@ from anthropic_metrics.elastic.query import esql, typed_esql
 from anthropic_metrics.errors import NoData
 from anthropic_metrics.kernel.ranges import Range, iso
 from anthropic_metrics.kibana.definitions import Covers
+from anthropic_metrics.telemetry.spans import SOURCES
 
 DEFAULT_LIMIT = 1000  # what Elasticsearch sets where a query has no LIMIT
 _DOING = "The query of a panel"
@@ -141,10 +142,14 @@ def _ask_esql(query: str, namespace: str | None) -> str:
 
 
 def _missing(es: Client, query: str) -> tuple[str, ...]:
-    """The sources of a refused query that do not exist; none where it is a field that is not there."""
+    """The sources of a refused query that do not exist; none where it is a field that is not there.
+
+    Traces may be missing without harm, so they are not among them.
+    """
     source = re.match(r"\s*FROM\s+([^|]+)", query)
     names = [name.strip() for name in source[1].split(",")] if source else []
-    return tuple(name for name in names if not _exists(es, name))
+    own = [name for name in names if name not in SOURCES.split(", ")]
+    return tuple(name for name in own if not _exists(es, name))
 
 
 def _exists(es: Client, name: str) -> bool:

@@ -19,6 +19,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from anthropic_metrics.documents.base import OWN
 from anthropic_metrics.elastic.assets import assets_root
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.telemetry import spans
+from anthropic_metrics.telemetry.rpm import BY_GROUP
 
 WIDTH = 48  # columns of Kibana's grid
 Format = Literal["usd", "price", "count", "compact", "ratio", "percent", "time", "day"]
@@ -225,6 +228,7 @@ def load_bundle(folder: Path | None = None) -> Bundle:
     folder = folder or kibana_folder()
     path = folder / SHARED
     shared = _validated(_BundleFile, path, _read(path))
+    shared.words["requests_by_group"] = "\n".join(f"| {command}" for command in BY_GROUP)
     dashboards = [
         _dashboard(dashboard, shared) for dashboard in sorted(folder.glob("*.yaml")) if dashboard != path
     ]
@@ -255,7 +259,9 @@ def _expanded(path: Path, panel: dict[str, Any], words: dict[str, str]) -> str:
 
 
 def _own_documents(query: str) -> str:
-    """The query with its source limited to what this agent wrote."""
+    """The query with its source limited to what this agent wrote, or to the API's spans (`FROM calls`)."""
+    if spans.is_of_calls(query):
+        return spans.expanded(query, stream_name(AGENT, "*"))
     source, _, rest = query.partition("\n")
     return f"{source}\n| {OWN_DOCUMENTS}\n{rest}"
 

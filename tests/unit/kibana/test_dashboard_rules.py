@@ -22,12 +22,17 @@ from anthropic_metrics.kibana.definitions import (
 )
 from anthropic_metrics.kibana.lens import GREEN, RED, YELLOW
 from anthropic_metrics.streams.registry import STREAMS
+from anthropic_metrics.telemetry import spans
+from anthropic_metrics.telemetry.spans import IS_CALL, SOURCES
 from tests.harness.esql_columns import COMMANDS, FUNCTIONS, RESERVED, commands, functions, output_columns
 
 BUNDLE = load_bundle()
 OBJECTS = [json.loads(line) for line in (kibana_folder() / FILE).read_text("utf-8").splitlines()]
 DASHBOARDS = [each for each in OBJECTS if each["type"] == "dashboard"]
-FIELDS = {stream.name("*"): {leaf.name: leaf for leaf in fields(stream.document)} for stream in STREAMS}
+FIELDS: dict[str, set[str]] = {
+    **{stream.name("*"): {leaf.name for leaf in fields(stream.document)} for stream in STREAMS},
+    **{pattern: set(spans.FIELDS) for pattern in SOURCES.split(", ")},
+}
 # The attributes of 8.17; it refuses an object with any other.
 ATTRIBUTES = {
     *(
@@ -183,7 +188,8 @@ def test_every_dashboard_links_to_all_and_takes_choices_only_where_they_are_offe
 @each_dashboard
 def test_a_control_is_a_plain_options_list(saved: dict[str, Any]) -> None:
     controls = json.loads(saved["attributes"]["controlGroupInput"]["panelsJSON"])
-    assert controls
+    # Both layouts of traces share no field that a choice could filter.
+    assert bool(controls) is (saved["id"] != "anthropic-metrics-requests")
     assert [each["order"] for each in controls.values()] == list(range(len(controls)))
     for name, control in controls.items():
         assert control["type"] == "optionsListControl"
@@ -258,7 +264,11 @@ def test_a_metric_tile_without_a_row_is_never_coloured_good(lens: dict[str, Any]
 
 @each_panel
 def test_every_panel_reads_only_documents_of_this_agent(dashboard: Dashboard, panel: Queried) -> None:
-    assert commands(panel.query)[1] == ("WHERE", 'agent.name == "anthropic-metrics"')
+    own = 'agent.name == "anthropic-metrics"'
+    traced = {IS_CALL, f"{own} OR {IS_CALL}"} if SOURCES in panel.query else set()
+    command, text = commands(panel.query)[1]
+    assert command == "WHERE"
+    assert text in traced | ({own} if not traced else set())
 
 
 @each_lens
@@ -323,7 +333,8 @@ def test_a_query_reads_only_fields_that_its_streams_have(dashboard: Dashboard, p
     known = {name for stream in panel.pattern.split(",") for name in FIELDS[stream]}
     read = set(
         re.findall(
-            r"\b(?:anthropic|event|data_stream|organization|gen_ai|agent)\.[\w.]+", without_texts(panel.query)
+            r"(?<![\w.])(?:anthropic|event|data_stream|organization|gen_ai|agent)\.[\w.]+",
+            without_texts(panel.query),
         )
     )
     assert read <= known
@@ -345,7 +356,8 @@ def test_sums_never_mix_grains(dashboard: Dashboard, panel: Queried) -> None:
     streams = panel.pattern.split(",")
     grains = [stream for stream in streams if ".usage" in stream]
     assert len(grains) <= 1
-    assert all(re.fullmatch(r"metrics-anthropic_metrics\.\w+-\*", stream) for stream in streams)
+    own = set(streams) - set(SOURCES.split(", "))
+    assert all(re.fullmatch(r"metrics-anthropic_metrics\.\w+-\*", stream) for stream in own)
 
 
 @each_panel

@@ -1,0 +1,32 @@
+"""Requests a minute beside the RPM limits, in ES|QL.
+
+Version 8.17 joins nothing, so the limits and the calls are read together: each model takes its minutes along,
+packed into one number each, until the limits have told its group.
+"""
+
+from __future__ import annotations
+
+_LIMITS = (
+    '(anthropic.rate_limit.scope == "organization" AND anthropic.rate_limit.group_type == "model_group" '
+    "AND anthropic.rate_limit.requests_per_minute IS NOT NULL)"
+)
+_MINUTE, _LIMIT = 60_000, 1_000_000_000  # milliseconds; above any limit
+_COUNT = 1_000_000  # above any number of requests a minute
+
+# Commands of a query `FROM calls, <rate limits>`. What comes out, by limit group and minute (its number since
+# 1970) with requests: `requests`, `rpm_limit` (the organization's newest in the range) and `rpm_share`.
+BY_GROUP = (
+    f"WHERE call_id IS NOT NULL OR {_LIMITS}",
+    "EVAL model = COALESCE(call_model, anthropic.rate_limit.models), "
+    f"stamped = TO_LONG(@timestamp) / 1000 * {_LIMIT} + anthropic.rate_limit.requests_per_minute",
+    "MV_EXPAND model",
+    "STATS requests = COUNT_DISTINCT(call_id), rpm_limit = MAX(stamped), "
+    "group_name = MAX(anthropic.rate_limit.group_name) BY model, minute = DATE_TRUNC(1 minute, @timestamp)",
+    f"EVAL packed = CASE(requests > 0, TO_LONG(minute) / {_MINUTE} * {_COUNT} + requests)",
+    "STATS packed = VALUES(packed), rpm_limit = MAX(rpm_limit), group_name = MAX(group_name) BY model",
+    "MV_EXPAND packed",
+    "WHERE packed IS NOT NULL AND rpm_limit IS NOT NULL",
+    f"EVAL minute = packed / {_COUNT}, requests = packed % {_COUNT}, rpm_limit = rpm_limit % {_LIMIT}",
+    "STATS requests = SUM(requests), rpm_limit = MAX(rpm_limit) BY group_name, minute",
+    "EVAL rpm_share = TO_DOUBLE(requests) / rpm_limit",
+)
