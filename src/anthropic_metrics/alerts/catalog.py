@@ -9,13 +9,14 @@ from anthropic_metrics.alerts.budgets import budget_rules
 from anthropic_metrics.alerts.further import FURTHER
 from anthropic_metrics.alerts.keys import KEYS
 from anthropic_metrics.alerts.organizations import by_organization, of_organization
+from anthropic_metrics.alerts.requests import REQUESTS
 from anthropic_metrics.alerts.rule import Definition, Rule
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
 from anthropic_metrics.headroom.derivation import Headroom
 from anthropic_metrics.kernel.datasets import COST, HEADROOM, INVENTORY, RATE_LIMIT, SPEND, USAGE
 
-DEFINITIONS: tuple[Definition, ...] = (*ANNOUNCED, *FURTHER, *KEYS)
+DEFINITIONS: tuple[Definition, ...] = (*ANNOUNCED, *FURTHER, *KEYS, *REQUESTS)
 
 
 def every_rule(config: Config) -> list[Rule]:
@@ -89,9 +90,13 @@ def _not_chosen(rule: Rule, config: Config) -> str:
 
 
 def _without_data(rule: Rule, config: Config) -> str:
+    if rule.key == "telemetry_destination" and config.telemetry.enabled == "false":
+        return "telemetry.enabled is false"
     for dataset in rule.reads:
         if why := _not_collected(dataset, config):
             return why
+    if RATE_LIMIT in rule.reads and not rule.spans and not config.rate_limits.workspaces:
+        return "rate_limits.workspaces is false"
     absent = [name for name in rule.groups if name not in config.usage.group_by]
     return f"usage.group_by lacks {', '.join(absent)}" if absent else ""
 
@@ -110,8 +115,6 @@ def _not_collected(dataset: str, config: Config) -> str:
         return "spend is not kept: it takes spend.enabled and usage by the hour (1h)"
     if dataset in (RATE_LIMIT, HEADROOM) and not limits.enabled:
         return "rate_limits.enabled is false"
-    if dataset == RATE_LIMIT and not limits.workspaces:
-        return "rate_limits.workspaces is false"
     if dataset == HEADROOM and not Headroom.of(config) is not None:
         return "headroom takes usage by the minute and by model"
     return ""

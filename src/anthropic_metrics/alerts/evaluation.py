@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from anthropic_metrics.alerts.catalog import concerned, every_rule, off_because
-from anthropic_metrics.alerts.execute import Alert, alerts, run
+from anthropic_metrics.alerts.execute import Alert, alerts, rows, run
 from anthropic_metrics.alerts.organizations import NAME
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.config import Config
@@ -16,8 +16,9 @@ from anthropic_metrics.documents.base import AGENT_NAME
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.query import aggregate
 from anthropic_metrics.errors import AuthError, MetricsError, NoData
-from anthropic_metrics.kernel.datasets import stream_name
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.ranges import iso
+from anthropic_metrics.telemetry.spans import expanded
 
 State = Literal["fires", "quiet", "no data", "off", "failed"]
 
@@ -86,6 +87,8 @@ def _verdict(es: Client, rule: Rule, namespace: str, at: datetime) -> Verdict:
         return Verdict(rule, "fires" if unwritten else "no data", unwritten, error.message)
     if fired:
         return Verdict(rule, "fires", tuple(fired))
+    if rule.spans and not _has_calls(es, rule, namespace, at):
+        return Verdict(rule, "no data", reason="no traces of the Claude API in the rule's window")
     empty = [
         name
         for name in (stream_name(dataset, namespace) for dataset in rule.reads)
@@ -94,6 +97,13 @@ def _verdict(es: Client, rule: Rule, namespace: str, at: datetime) -> Verdict:
     if empty:
         return Verdict(rule, "no data", reason=f"{', '.join(empty)} holds nothing of the rule's window")
     return Verdict(rule, "quiet")
+
+
+def _has_calls(es: Client, rule: Rule, namespace: str, at: datetime) -> bool:
+    """Whether any span of a request arrived in this window."""
+    query = expanded("FROM calls\n| STATS calls = COUNT(*)", stream_name(AGENT, namespace))
+    _, ((count,),) = rows(es, query, rule.window, at)
+    return bool(count)
 
 
 def _has_documents(es: Client, name: str, start: datetime, end: datetime, organization: str) -> bool:

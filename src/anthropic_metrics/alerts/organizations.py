@@ -11,6 +11,7 @@ import re
 from dataclasses import replace
 
 from anthropic_metrics.alerts.rule import Rule, no_mustache, text
+from anthropic_metrics.telemetry.spans import ORGANIZATION
 
 ID, NAME = "organization_id", "organization"
 _BREAK = "\n| "
@@ -24,6 +25,8 @@ def by_organization(rule: Rule) -> Rule:
     """The rule judged for each organization by itself. ValueError for a command that may lose it."""
     source, own, *commands = rule.query.split(_BREAK)
     named = f"EVAL {ID} = organization.id, {NAME} = organization.name"
+    if rule.spans:  # a span has the organization's id, not its name
+        named = f"EVAL {ID} = {ORGANIZATION}, {NAME} = COALESCE(organization.name, {ORGANIZATION})"
     return replace(
         rule,
         query=_BREAK.join([source, own, named, *map(_grouped, commands)]),

@@ -16,7 +16,8 @@ from typing import Any
 
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.base import OWN
-from anthropic_metrics.kernel.datasets import stream_name
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.telemetry.spans import expanded
 
 # The end of the window, which Kibana hands to the query. Never NOW(): a rule must be able to look back.
 NOW = "TO_DATETIME(?_tend)"
@@ -52,7 +53,7 @@ class Rule:
     version of Kibana looks for them. `threshold` and `meaning` are for people, `subject` is a Mustache text
     over the row's columns. `reads` are the datasets, `groups` the dimensions of usage that the rule needs.
     `unwritten` are the rows that hold while the stream does not exist. `organization` names the only one that
-    the rule is for, of several.
+    the rule is for, of several. `spans`: it reads the API's own traces, which may not be there.
     """
 
     key: str
@@ -68,6 +69,7 @@ class Rule:
     groups: tuple[str, ...] = ()
     limit: Limit | None = None
     unwritten: tuple[Mapping[str, Any], ...] = ()
+    spans: bool = False
     organization: str = ""
 
     @property
@@ -101,6 +103,7 @@ class Definition:
     # Whether it gives way to a budget of the organization.
     own: bool = False
     unwritten: Callable[[Config], tuple[Mapping[str, Any], ...]] | None = None
+    spans: bool = False
 
     @property
     def is_of_one(self) -> bool:
@@ -110,13 +113,16 @@ class Definition:
     def rule(self, config: Config) -> Rule:
         """The rule with the thresholds of the configuration."""
         values = _settings(config) | dict(self.fill(config) if self.fill else {})
-        sources = ", ".join(stream_name(dataset, config.namespace) for dataset in self.reads)
+        streams = [stream_name(dataset, config.namespace) for dataset in self.reads]
+        commands = [_filled(line, values) for line in self.query]
         return Rule(
             key=self.key,
             title=_filled(self.title, values),
             meaning=_filled(self.meaning, values),
             threshold=_filled(self.threshold, values),
-            query=lines(f"FROM {sources}", f"WHERE {OWN}", *(_filled(line, values) for line in self.query)),
+            query=_of_calls(streams, commands, config)
+            if self.spans
+            else lines(f"FROM {', '.join(streams)}", f"WHERE {OWN}", *commands),
             window=self.window,
             schedule=self.schedule,
             subject=_filled(self.subject, values),
@@ -125,7 +131,14 @@ class Definition:
             groups=self.groups,
             limit=self.limit,
             unwritten=self.unwritten(config) if self.unwritten else (),
+            spans=self.spans,
         )
+
+
+def _of_calls(streams: list[str], commands: list[str], config: Config) -> str:
+    return expanded(
+        lines(", ".join(["FROM calls", *streams]), *commands), stream_name(AGENT, config.namespace)
+    )
 
 
 def _settings(config: Config) -> dict[str, str]:

@@ -37,6 +37,12 @@ RULES = (
     "retired_key_used",
     "new_key",
     "workspace_without_limit",
+    "request_errors",
+    "request_latency",
+    "rate_limited",
+    "overloaded",
+    "rpm_headroom",
+    "telemetry_destination",
 )
 _MOST_ADDRESSES, _LONGEST_ADDRESS = 100, 512
 _LEAST_USD = 0.01
@@ -218,7 +224,10 @@ class AlertSettings(Section):
         20.0, description="`workspace_baseline`: how much above the usual it must be at least."
     )
     headroom_percent: int = Field(
-        20, ge=1, le=100, description="`rate_limit_headroom`: least of a rate limit that a minute may leave."
+        20,
+        ge=1,
+        le=100,
+        description="`rate_limit_headroom`, `rpm_headroom`: least of a rate limit that a minute may leave.",
     )
     unattributed_tokens: int = Field(
         1_000_000,
@@ -230,6 +239,21 @@ class AlertSettings(Section):
     )
     key_unused_days: int = Field(
         90, ge=1, description="`key_unused`: days without use that an active key may have."
+    )
+    request_error_percent: float = Field(
+        5.0, gt=0, le=100, description="`request_errors`: most of a model's requests that may fail."
+    )
+    rate_limited_percent: float = Field(
+        1.0, gt=0, le=100, description="`rate_limited`: most of a model's requests that may get a 429."
+    )
+    overloaded_percent: float = Field(
+        5.0, gt=0, le=100, description="`overloaded`: most of a model's requests that may get a 529."
+    )
+    latency_factor: float = Field(
+        2.0, ge=1, description="`request_latency`: how many times its usual the 95th percentile may be."
+    )
+    request_floor: int = Field(
+        100, ge=1, description="Rules over requests: requests of a model below which nothing is judged."
     )
 
     def low_defaults(self) -> list[str]:

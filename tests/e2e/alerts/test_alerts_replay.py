@@ -38,7 +38,8 @@ pytestmark = pytest.mark.timeout(1200)
 
 
 def ours(config: Config) -> list[Watched]:
-    return [Watched(rule) for rule in rules(config)]
+    # The rules over traces are played in a world of their own.
+    return [Watched(rule) for rule in rules(config) if not rule.spans]
 
 
 def both(config: Config) -> list[Watched]:

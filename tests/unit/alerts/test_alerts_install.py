@@ -328,7 +328,7 @@ def test_install_and_export_say_which_chosen_rules_are_off_for_want_of_data(
         off = {change.name: change.detail for change in changes if change.action == "off"}
         assert len(kibana.rules) == len(every_rule(config)) - len(off)
     assert set(off.values()) == {"rate_limits.enabled is false"}
-    assert len(off) == 3
+    assert len(off) == 4
     monkeypatch.setenv("ANTHROPIC_METRICS_RATE_LIMITS__ENABLED", "false")
     written = CliRunner().invoke(app, ["alerts", "export", str(tmp_path)], catch_exceptions=False)
     assert "new_workspace is off and left out: rate_limits.enabled is false." in written.stderr

@@ -1,0 +1,144 @@
+"""The rules over the API's own traces: errors, latency, 429 and 529, requests a minute, delivery.
+
+Spans arrive within minutes; nothing says how late at most, so each window is several schedules long. Groups
+of few requests are not judged: one refusal of three is no rate.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from anthropic_metrics.alerts.announced import QUARTERLY
+from anthropic_metrics.alerts.rule import Definition
+from anthropic_metrics.kernel.datasets import AGENT, RATE_LIMIT
+from anthropic_metrics.telemetry.rpm import BY_GROUP
+
+_HALF_HOUR = timedelta(minutes=30)
+_RECENT = "@timestamp > $now - 1 hour"
+
+
+def _share(condition: str, setting: str) -> tuple[str, ...]:
+    """A share of the requests of each model, in per cent, above its setting."""
+    return (
+        "EVAL model = call_model",
+        f"STATS requests = COUNT_DISTINCT(call_id), matched = COUNT_DISTINCT(CASE({condition}, call_id)) "
+        "BY model",
+        "EVAL share_percent = ROUND(100.0 * matched / requests, 1)",
+        f"WHERE requests >= $request_floor AND share_percent > ${setting}",
+        "SORT model",
+    )
+
+
+REQUESTS = (
+    Definition(
+        key="request_errors",
+        title="Requests that fail",
+        meaning="In the last half hour more of a model's requests failed than that, for whatever reason. A "
+        "stream that breaks after its 200 fails.",
+        threshold="$request_error_percent % of at least $request_floor requests",
+        reads=(),
+        spans=True,
+        query=_share("failed", "request_error_percent"),
+        identity=("model",),
+        subject="{{model}}: {{share_percent}} % of {{requests}} requests failed",
+        window=_HALF_HOUR,
+        schedule=QUARTERLY,
+    ),
+    Definition(
+        key="request_latency",
+        title="Latency against its own week",
+        meaning="The 95th percentile of a model's latency in the last hour is far above that of the six days "
+        "before. Latency is the time to the first token of a stream, else the whole call.",
+        threshold="$latency_factor times the usual, of at least $request_floor requests",
+        reads=(),
+        spans=True,
+        query=(
+            "WHERE NOT failed",
+            "EVAL model = call_model, waited = CASE(streamed, first_token, seconds), "
+            f"recent = CASE({_RECENT}, waited), before = CASE({_RECENT}, null, waited)",
+            "STATS requests = COUNT(recent), usual_requests = COUNT(before), p95 = PERCENTILE(recent, 95), "
+            "usual_p95 = PERCENTILE(before, 95) BY model",
+            "WHERE requests >= $request_floor AND usual_requests >= $request_floor "
+            "AND p95 > $latency_factor * usual_p95",
+            "EVAL p95_seconds = ROUND(p95, 2), usual_seconds = ROUND(usual_p95, 2)",
+            "SORT model",
+        ),
+        identity=("model",),
+        subject="{{model}}: 95 % of requests waited up to {{p95_seconds}} s, usually {{usual_seconds}} s",
+        window=timedelta(days=6, hours=1),
+        schedule=QUARTERLY,
+    ),
+    Definition(
+        key="rate_limited",
+        title="Requests refused by a rate limit (429)",
+        meaning="In the last half hour more of a model's requests were refused with 429 than that. Refusals "
+        "that name a spend limit are left out, and so is what the SDK healed: each attempt is a request.",
+        threshold="$rate_limited_percent % of at least $request_floor requests",
+        reads=(),
+        spans=True,
+        query=_share('error_kind == "rate limit (429)"', "rate_limited_percent"),
+        identity=("model",),
+        subject="{{model}}: {{share_percent}} % of {{requests}} requests got a 429",
+        window=_HALF_HOUR,
+        schedule=QUARTERLY,
+    ),
+    Definition(
+        key="overloaded",
+        title="Requests refused by overload (529)",
+        meaning="In the last half hour more of a model's requests were refused with 529 than that.",
+        threshold="$overloaded_percent % of at least $request_floor requests",
+        reads=(),
+        spans=True,
+        query=_share('error_kind == "overloaded (529)"', "overloaded_percent"),
+        identity=("model",),
+        subject="{{model}}: {{share_percent}} % of {{requests}} requests got a 529",
+        window=_HALF_HOUR,
+        schedule=QUARTERLY,
+    ),
+    Definition(
+        key="rpm_headroom",
+        title="Requests a minute near their limit",
+        meaning="In the last three quarters of an hour one minute came closer to a limit of requests a "
+        "minute than that.",
+        threshold="$headroom_percent % left",
+        reads=(RATE_LIMIT,),
+        spans=True,
+        query=(
+            *BY_GROUP,
+            "EVAL limit_group = group_name",
+            "STATS most_share = MAX(rpm_share), requests = MAX(requests), rpm_limit = MAX(rpm_limit) "
+            "BY limit_group",
+            "EVAL headroom_percent = ROUND(100 * (1 - most_share), 1)",
+            "WHERE headroom_percent < $headroom_percent",
+            "SORT limit_group",
+        ),
+        identity=("limit_group",),
+        subject="{{limit_group}}: {{requests}} of {{rpm_limit}} requests in a minute",
+        window=timedelta(minutes=45),
+        schedule=QUARTERLY,
+    ),
+    Definition(
+        key="telemetry_destination",
+        title="Traces do not arrive: destination disabled or failing",
+        meaning="A destination of the API's traces is disabled, or its last delivery failed. Its spans are "
+        "lost, and the rules over requests may be silent for that reason.",
+        threshold="any destination",
+        reads=(AGENT,),
+        query=(
+            'WHERE event.action == "telemetry"',
+            # The newest state: a filter on what DISSECT takes out of an aggregate never returns on 8.19.
+            "EVAL destination_id = anthropic.telemetry.destination_id, "
+            'stamped = TO_LONG(@timestamp) * 10 + CASE(anthropic.telemetry.health == "disabled", 2, '
+            'anthropic.telemetry.health == "failing", 1, 0)',
+            "STATS stamped = MAX(stamped), destination = MAX(anthropic.telemetry.name) BY destination_id",
+            "WHERE stamped % 10 > 0",
+            'EVAL health = CASE(stamped % 10 == 2, "disabled", "failing")',
+            "KEEP destination_id, destination, health",
+            "SORT destination_id",
+        ),
+        identity=("destination_id",),
+        subject="{{destination}} ({{destination_id}}) is {{health}}: its spans are lost",
+        window=timedelta(hours=1),
+        schedule=QUARTERLY,
+    ),
+)
