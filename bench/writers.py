@@ -14,6 +14,7 @@ from elasticsearch.helpers import parallel_bulk
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.operations import chunks, create
+from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.kernel.tally import Tally
 from bench.setting import DAYS, agent_at, backfill, hourly
 
@@ -39,8 +40,9 @@ class Stopwatch:
 
 
 def documents(api: str, elasticsearch: str, days: int = DAYS) -> list[Prepared]:
-    """What a backfill of so many days has to write; the stream gets its template by the way."""
+    """What a backfill of so many days has to write; the server gets its templates."""
     with agent_at(api, elasticsearch, days=days) as agent:
+        ensure(agent.runtime.elasticsearch, agent.config)
         poller = hourly(agent)
         return list(poller.documents(poller.view.whole(agent.clock()), Tally("", "")))
 
@@ -93,7 +95,7 @@ def _post(elasticsearch: str, namespace: str, bodies: Sequence[bytes]) -> bool:
     good = True
     for body in bodies:
         connection.request("POST", path, body, {"content-type": "application/x-ndjson"})
-        good = good and connection.getresponse().read() == b'{"errors":false}'
+        good = (connection.getresponse().read() == b'{"errors":false}') and good
     connection.close()
     return good
 

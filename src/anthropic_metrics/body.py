@@ -5,10 +5,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
+from pydantic_core import from_json
 
-__all__ = ["Allowance", "TooLarge", "read_body"]
+__all__ = ["Allowance", "TooLarge", "read_body", "read_json"]
 
 _COMPRESSED = ("gzip", "x-gzip", "deflate")
 _EITHER_HEADER = 32 + zlib.MAX_WBITS  # zlib finds out whether it is gzip or zlib
@@ -41,6 +43,11 @@ def read_body(response: httpx.Response, most: int, on_chunk: Callable[[], object
         if len(body) > most:
             raise TooLarge
     return body
+
+
+def read_json(body: bytes | bytearray) -> Any:
+    """The value of a JSON text; equal texts are one object. Raises ValueError."""
+    return from_json(body, allow_inf_nan=False, cache_strings="all")
 
 
 def _pieces(response: httpx.Response, most: int) -> Iterator[bytes]:

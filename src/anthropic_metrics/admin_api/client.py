@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
-import pydantic_core
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
@@ -30,7 +29,7 @@ from anthropic_metrics.admin_api.retry import (
     is_transient,
     limited_wait,
 )
-from anthropic_metrics.body import Allowance, TooLarge, read_body
+from anthropic_metrics.body import Allowance, TooLarge, read_body, read_json
 from anthropic_metrics.deadline import WHOLE, limited, within
 from anthropic_metrics.errors import AuthError, BrokenContract, ConfigError
 from anthropic_metrics.proxies import proxy_for
@@ -38,9 +37,10 @@ from anthropic_metrics.proxies import proxy_for
 if TYPE_CHECKING:
     from anthropic_metrics.config import AnthropicSettings
 
-__all__ = ["AdminClient", "Priority", "Stats"]
+__all__ = ["AdminClient", "Parse", "Priority", "Stats"]
 
 Params = Sequence[tuple[str, str]]
+Parse = Callable[[bytes | bytearray], Any]
 
 _HEADERS = {
     "accept": "application/json",
@@ -125,8 +125,11 @@ class AdminClient:
         headers: Mapping[str, str] | None = None,
         priority: Priority = Priority.LIVE,
         allowance: Allowance | None = None,
+        parse: Parse | None = None,
     ) -> Any:
         """The parsed JSON object at `path` (`/v1/...`); texts stay texts, decimals among them.
+
+        `parse` parses the body in another way; it raises ValueError for what is not JSON.
 
         Raises AuthError (401, 403), BadRequest (any other refusal, with its status), RetryLater (429, 5xx,
         no or no whole answer, after this call's own retries), BrokenContract (no JSON object),
@@ -137,15 +140,18 @@ class AdminClient:
         allowed = allowance or Allowance()
         if allowed.left is None:
             allowed.left = self._most
+        parse = parse or read_json
         try:
-            return self._patiently(request, priority, allowed)
+            return self._patiently(request, priority, allowed, parse)
         except AuthError:
             if not self._auth.reload():
                 raise
         log.info("admin_key_reloaded")
-        return self._patiently(request, priority, allowed)
+        return self._patiently(request, priority, allowed, parse)
 
-    def _patiently(self, request: httpx.Request, priority: Priority, allowance: Allowance) -> Any:
+    def _patiently(
+        self, request: httpx.Request, priority: Priority, allowance: Allowance, parse: Parse
+    ) -> Any:
         retrying = Retrying(
             retry=retry_if_exception_type(TryAgain),
             wait=self._policy.wait,
@@ -155,13 +161,13 @@ class AdminClient:
             reraise=True,
         )
         try:
-            return retrying(self._attempt, request, priority, allowance)
+            return retrying(self._attempt, request, priority, allowance, parse)
         except TryAgain as failure:
             error = failure.error
         # Raised out here, so that no traceback chains back to an exception that holds the request.
         raise error
 
-    def _attempt(self, request: httpx.Request, priority: Priority, allowance: Allowance) -> Any:
+    def _attempt(self, request: httpx.Request, priority: Priority, allowance: Allowance, parse: Parse) -> Any:
         hold = self._pacer.hold_left()
         if hold > self._policy.longest_wait.total_seconds():
             raise answers.too_long_a_hold(hold)
@@ -170,7 +176,7 @@ class AdminClient:
             answer = self._send(request, allowance)
             self._note(request, answer, time.monotonic() - started)
             if isinstance(answer, Answer) and answer.status == 200:
-                return self._parsed(request, answer)
+                return self._parsed(request, answer, parse)
             raise self._failure(request, answer)
 
     def _send(self, request: httpx.Request, allowance: Allowance) -> Answer | httpx.RequestError:
@@ -200,9 +206,9 @@ class AdminClient:
             self._on_request(status)
         log.debug("admin_api_request", **answers.query(request), status=status, took_ms=round(took * 1000))
 
-    def _parsed(self, request: httpx.Request, answer: Answer) -> dict[str, Any]:
+    def _parsed(self, request: httpx.Request, answer: Answer, parse: Parse) -> dict[str, Any]:
         try:
-            body = pydantic_core.from_json(answer.body, allow_inf_nan=False, cache_strings="all")
+            body = parse(answer.body)
         except ValueError as error:
             reason = str(error)
         else:

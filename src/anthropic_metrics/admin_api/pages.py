@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
-from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.client import AdminClient, Parse
+from anthropic_metrics.admin_api.cut import Piece, page_without_buckets, pieces
 from anthropic_metrics.admin_api.pacing import Priority
-from anthropic_metrics.body import Allowance
+from anthropic_metrics.body import Allowance, read_json
 from anthropic_metrics.errors import BadRequest, BrokenContract, RetryLater
 from anthropic_metrics.kernel.ranges import WIDTHS, Width, iso
 
@@ -19,6 +20,7 @@ __all__ = [
     "Bucket",
     "BucketQuery",
     "Params",
+    "Seen",
     "broken",
     "instant",
     "read_buckets",
@@ -62,13 +64,45 @@ class BucketQuery:
         )
 
 
-@dataclass(slots=True)
 class Bucket:
-    """One interval, [start, end) in UTC, with its rows as received: `parse_rows` judges them."""
+    """One interval, [start, end) in UTC, with its rows as received: `parse_rows` judges them.
 
-    start: datetime
-    end: datetime
-    rows: list[dict[str, Any]]
+    `digest` tells its text from others, in this process; None where it is not known. Where the text was seen
+    before, only the number of its rows is given, and they are parsed if they are asked for.
+    """
+
+    __slots__ = ("_rows", "_text", "count", "digest", "end", "start")
+
+    def __init__(
+        self,
+        start: datetime,
+        end: datetime,
+        rows: list[dict[str, Any]] | None = None,
+        *,
+        count: int = 0,
+        text: bytes = b"",
+        digest: int | None = None,
+    ) -> None:
+        self.start, self.end, self.digest = start, end, digest
+        self.count = count if rows is None else len(rows)
+        self._rows, self._text = rows, text
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as received."""
+        rows = self._rows
+        return read_json(self._text)["results"] or [] if rows is None else rows
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Bucket):
+            return NotImplemented
+        return (self.start, self.end, self.rows) == (other.start, other.end, other.rows)
+
+    __hash__ = None  # type: ignore[assignment]  # its end may move
+
+
+Seen = Callable[[datetime, int], int | None]
+"""How many rows a bucket's text has, by its start and digest, if it was seen before; else None."""
 
 
 def read_buckets(
@@ -77,19 +111,23 @@ def read_buckets(
     *,
     priority: Priority = Priority.LIVE,
     on_page: Callable[[], object] | None = None,
+    seen: Seen | None = None,
 ) -> Iterator[Bucket]:
     """The buckets of the range, ascending, empty ones too, page by page as they are asked for.
 
     Each lies inside [start, end), on the grid, and comes once. The open bucket may be missing or cut off at
     the present; a range that the API says holds no whole bucket yields nothing. Raises BrokenContract when
     the answer contradicts itself and whatever `AdminClient.get` raises: what was yielded until then is not
-    the whole window. `on_page` is called for every page that came.
+    the whole window. `on_page` is called for every page that came. Buckets of which `seen` knows the text are
+    not parsed.
     """
     width = WIDTHS[query.width]
     floor, end = query.start, query.end
     try:
         on_body = None if on_page is None else lambda _: on_page()
-        for entry in read_entries(client, query.path, query.params(), query.headers, priority, on_body):
+        parse = None if seen is None else partial(_cut, seen)
+        entries = read_entries(client, query.path, query.params(), query.headers, priority, on_body, parse)
+        for entry in entries:
             bucket = _bucket(entry, query.path)
             if bucket.start < bucket.end < bucket.start + width == end:
                 bucket.end = end  # the open bucket, told as far as it has got
@@ -127,6 +165,7 @@ def read_entries(
     headers: Params,
     priority: Priority,
     on_body: Callable[[dict[str, Any]], object] | None = None,
+    parse: Parse | None = None,
 ) -> Iterator[Any]:
     """The entries of all pages of an answer. `on_body` is called with every page before its entries come.
 
@@ -139,7 +178,9 @@ def read_entries(
     while True:
         if len(seen) >= _MOST_PAGES:
             raise broken(path, f"more than {_MOST_PAGES:,} pages")
-        body = _get(client, path, params + following, headers, priority, allowance, is_first=not following)
+        body = _get(
+            client, path, params + following, headers, priority, allowance, parse, is_first=not following
+        )
         if on_body:
             on_body(body)
         data = body.get("data", ())
@@ -164,11 +205,14 @@ def _get(
     headers: Params,
     priority: Priority,
     allowance: Allowance,
+    parse: Parse | None,
     *,
     is_first: bool,
 ) -> Any:
     try:
-        return client.get(path, params, headers=dict(headers), priority=priority, allowance=allowance)
+        return client.get(
+            path, params, headers=dict(headers), priority=priority, allowance=allowance, parse=parse
+        )
     except BadRequest as refusal:
         if refusal.status != 400 or is_first:
             raise
@@ -194,7 +238,25 @@ def _next(body: dict[str, Any], path: str) -> Params:
     )
 
 
+def _cut(seen: Seen, body: bytes | bytearray) -> Any:
+    """The page, with buckets in place of its entries; as it is where it cannot be cut. Raises ValueError."""
+    try:
+        return page_without_buckets(body) | {"data": [_of_text(piece, seen) for piece in pieces(body)]}
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return read_json(body)
+
+
+def _of_text(piece: Piece, seen: Seen) -> Bucket:
+    start, end, digest = instant(piece.start), instant(piece.end), hash(piece.text)
+    count = seen(start, digest)
+    if count is not None:
+        return Bucket(start, end, count=count, text=piece.text, digest=digest)
+    return Bucket(start, end, read_json(piece.text)["results"], digest=digest)
+
+
 def _bucket(entry: Any, path: str) -> Bucket:
+    if isinstance(entry, Bucket):
+        return entry
     try:
         start, end, rows = entry["starting_at"], entry["ending_at"], entry["results"]
         rows = [] if rows is None else rows  # null is empty

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -31,7 +31,10 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A bucket's documents, without its rows. `clean`: every row of it could be read."""
+    """A bucket's documents, without its rows, of which there were `count`.
+
+    `clean`: every row of it could be read. `text` is the digest of the text, as far as it is known.
+    """
 
     start: datetime
     end: datetime
@@ -39,18 +42,55 @@ class Built:
     organization_id: str
     documents: list[Prepared]
     clean: bool
+    text: int | None
+    count: int
 
 
-class Known(NamedTuple):
-    """What is remembered of a bucket: the digest of its answer, the fingerprint of its documents."""
-
+class _Known(NamedTuple):
     digest: int
+    text: int | None
+    rows: int
     fingerprint: int
 
-    @classmethod
-    def of(cls, built: Built) -> Known:
-        """Of a bucket whose documents the stream holds."""
-        return cls(built.digest, fingerprint((document.id, document.hash) for document in built.documents))
+
+class Answers:
+    """Each bucket's last reconciled answer, while the stream says just that.
+
+    A cache: losing it costs one look-up a window.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[datetime, _Known] = {}
+
+    def seen(self, start: datetime, text: int) -> int | None:
+        """How many rows a bucket's text has, by its digest, if it was the last one that was reconciled."""
+        known = self._known.get(start)
+        return known.rows if known is not None and known.text == text else None
+
+    def fresh(self, bucket: Bucket, digest: int, *, verify: bool) -> Fresh | None:
+        """The bucket, if its answer is new; with `verify` also if it is not."""
+        known = self._known.get(bucket.start)
+        if known is None or known.digest != digest:
+            return Fresh(bucket, digest)
+        return Fresh(bucket, digest, known.fingerprint) if verify else None
+
+    def forget(self, run: Iterable[Built]) -> None:
+        """These buckets are about to be written."""
+        for built in run:
+            self._known.pop(built.start, None)
+
+    def note(self, run: Iterable[Built]) -> None:
+        """The stream says what these buckets say, those apart that had a refused row."""
+        for built in run:
+            if built.clean:
+                said = fingerprint((document.id, document.hash) for document in built.documents)
+                self._known[built.start] = _Known(built.digest, built.text, built.count, said)
+
+    def forget_before(self, oldest: datetime) -> None:
+        """Older buckets are not read again."""
+        for start in list(self._known):
+            if start < oldest:
+                self._known.pop(start, None)
 
 
 def runs(buckets: list[Fresh]) -> Iterator[list[Fresh]]:
@@ -61,10 +101,10 @@ def runs(buckets: list[Fresh]) -> Iterator[list[Fresh]]:
     run: list[Fresh] = []
     rows = 0
     for fresh in buckets:
-        rows += len(fresh.bucket.rows)
+        rows += fresh.bucket.count
         if run and (rows > RUN_ROWS or run[-1].bucket.end != fresh.bucket.start):
             yield run
-            run, rows = [], len(fresh.bucket.rows)
+            run, rows = [], fresh.bucket.count
         run.append(fresh)
     if run:
         yield run
@@ -80,8 +120,11 @@ def other_currencies(bucket: Bucket) -> set[str]:
 def answer_digest(bucket: Bucket, names: Names, now: datetime) -> int:
     """Digest of all that the bucket's documents are made of: rows, names, whether it is complete.
 
-    marshal in version 2 writes equal values as equal bytes, several times faster than JSON. 64 bits, good
-    for this process only, are enough: a change that they hid would be found by the daily sweep.
+    Where the bucket's text is not known, marshal in version 2 writes equal rows as equal bytes, several times
+    faster than JSON. 64 bits, good for this process only, are enough: a change that they hid would be found
+    by the first sweep of the next process.
     """
     complete = now >= bucket.end + DOCUMENTED_LAG
+    if bucket.digest is not None:
+        return hash((bucket.digest, names.digest, complete))
     return hash(marshal.dumps([bucket.rows, names.digest, complete], 2))

@@ -31,7 +31,7 @@ from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import WIDTHS, Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.behind import Behind
-from anthropic_metrics.reports.buckets import Built, Fresh, Known, answer_digest, other_currencies, runs
+from anthropic_metrics.reports.buckets import Answers, Built, Fresh, answer_digest, other_currencies, runs
 from anthropic_metrics.reports.corrections import corrections
 from anthropic_metrics.reports.reach import Reach
 from anthropic_metrics.reports.views import View
@@ -53,9 +53,7 @@ class ViewPoller:
         self._client = client
         self._inventory = inventory
         self._clock = clock
-        # Each bucket's last reconciled answer, while the stream says just that. A cache: losing it costs one
-        # look-up a window.
-        self._known: dict[datetime, Known] = {}
+        self._known = Answers()
         self._has_money = "currency" in view.row.model_fields
         self._writing = threading.Lock()
         self._reach = Reach(view, self._answers)
@@ -144,10 +142,7 @@ class ViewPoller:
                 writer.then(partial(_finish, window, tally, progress))
             writer.settle()
         tally.problems(self._inventory.problems)
-        oldest = self.view.history(self._clock())
-        for start in list(self._known):
-            if start < oldest:
-                self._known.pop(start, None)
+        self._known.forget_before(self.view.remembered(self._clock()))
 
     def documents(self, time_range: Range, tally: Tally) -> Iterator[Prepared]:
         """The documents that should exist for `time_range`, newest window first; nothing is written.
@@ -199,22 +194,20 @@ class ViewPoller:
         """All pages of the window, or nothing: of its buckets those whose answer is new."""
         names = self._inventory.names(now)
         query = self.view.query(window)
-        buckets = list(read_buckets(self._client, query, priority=priority, on_page=tally.page))
+        seen = None if self._has_money else self._known.seen
+        buckets = list(read_buckets(self._client, query, priority=priority, on_page=tally.page, seen=seen))
         if buckets:
-            rows = sum(len(bucket.rows) for bucket in buckets)
+            rows = sum(bucket.count for bucket in buckets)
             self._density = next_density(self._density, rows / len(buckets), self.view.width)
         fresh = []
         for bucket in buckets:
-            if bucket.rows:
+            if bucket.count:
                 tally.saw(bucket.end)
                 if self._has_money:
                     tally.silencing |= other_currencies(bucket)
             digest = answer_digest(bucket, names, now)
-            known = self._known.get(bucket.start)
-            if known is None or known.digest != digest:
-                fresh.append(Fresh(bucket, digest))
-            elif verify:
-                fresh.append(Fresh(bucket, digest, known.fingerprint))
+            if entry := self._known.fresh(bucket, digest, verify=verify):
+                fresh.append(entry)
         tally.buckets += len(buckets)
         tally.unchanged_buckets += len(buckets) - len(fresh)
         return fresh
@@ -256,7 +249,14 @@ class ViewPoller:
         frame = self.view.frame(Range(bucket.start, bucket.end), names, now)
         documents = self.view.build(frame, rows)
         return Built(
-            bucket.start, bucket.end, fresh.digest, names.organization_id, documents, clean=not problems.total
+            bucket.start,
+            bucket.end,
+            fresh.digest,
+            names.organization_id,
+            documents,
+            clean=not problems.total,
+            text=bucket.digest,
+            count=bucket.count,
         )
 
     def _reconcile(self, run: list[Built], store: Store, now: datetime, tally: Tally, record: Record) -> None:
@@ -267,8 +267,7 @@ class ViewPoller:
 
         with self._writing:
             # From the first write on the old answer no longer stands there, and may yet come back.
-            for built in run:
-                self._known.pop(built.start, None)
+            self._known.forget(run)
             outcome = store.reconcile(
                 view.stream,
                 Range(run[0].start, run[-1].end),
@@ -283,7 +282,7 @@ class ViewPoller:
             )
             if outcome.settled:
                 # A bucket with a refused row is built again at each poll, so that each poll says so.
-                self._known.update((built.start, Known.of(built)) for built in run if built.clean)
+                self._known.note(run)
         tally.add(outcome)
 
 

@@ -80,6 +80,13 @@ class View:
         step = WIDTHS[self.width]
         return Range(floor(self.history(now), step), ceil(now, step))
 
+    def remembered(self, now: datetime) -> datetime:
+        """The oldest bucket that polls and sweeps read again."""
+        oldest = self.history(now)
+        if self.resweep is None:
+            return oldest
+        return max(oldest, now - max(self.resweep, *(rung.age for rung in self.rungs)) - WIDTHS["1h"])
+
     def older(self, wanted: Range, now: datetime) -> Range | None:
         """`wanted` in whole buckets, from the oldest it may hold; None if that leaves nothing."""
         step = WIDTHS[self.width]
