@@ -11,6 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 from anthropic_metrics.simulator import Simulation
+from anthropic_metrics.simulator.clock import epoch
+from anthropic_metrics.simulator.prices import TOKEN_TYPES, WEB_SEARCH_CENTS, token_cents
+from anthropic_metrics.simulator.series import DIMENSIONS
 from tests.harness.world import GROUPED, World
 
 DAY = timedelta(days=1)
@@ -66,6 +69,58 @@ def _everything(simulation: Simulation, now: datetime) -> tuple[list[Row], list[
     usage = simulation.usage_rows(first, now, "1h", GROUPED, at=now)
     costs = simulation.cost_rows(first, now, grouped, at=now)
     return [_usage(row, spaces, keys) for row in usage], [_cost(row, spaces) for row in costs]
+
+
+def true_spend(
+    world: World, start: datetime, end: datetime, chosen: Mapping[str, Sequence[str]] | None = None
+) -> list[Row]:
+    """What the requests of each hour from `start` on, before `end`, really cost: by workspace, model and key.
+
+    `saved` is what their cached tokens would have cost as uncached input, less what they did cost.
+    """
+    found = _spent(world.simulation, world.clock.now())
+    return [row for row in found if start <= row["time"] < end and _fits(row, chosen or {})]
+
+
+@lru_cache(maxsize=1)
+def _spent(simulation: Simulation, now: datetime) -> list[Row]:
+    organization = simulation.organization(now)
+    spaces = {each.report_id: each.name for each in organization.workspaces}
+    keys: dict[str | None, str] = {None: "Console"} | {key.id: key.name for key in organization.api_keys}
+    first = day_of(now) - 14 * DAY
+    rows: list[Row] = []
+    # The hour that runs is not reported.
+    until = int(epoch(now)) // 3600 * 3600
+    for begin, cells in simulation.usage_cells(int(epoch(first)), until, 3600, now):
+        for dimensions, cell in zip(simulation.edits.dimensions, cells, strict=False):
+            values = dict(zip(DIMENSIONS, dimensions, strict=True))
+            if cell is None or values["service_tier"] not in ("standard", "batch"):
+                continue
+            cents = [_cents(values, kind, count) for kind, count in zip(TOKEN_TYPES, cell, strict=False)]
+            rows.append(
+                {
+                    "time": datetime.fromtimestamp(begin, UTC),
+                    "workspace": spaces[values["workspace_id"]],
+                    "model": values["model"],
+                    "key_name": keys.get(values["api_key_id"]),
+                    "key": keys.get(values["api_key_id"]) or values["api_key_id"],
+                    "usd": (sum(cents) + cell[5] * WEB_SEARCH_CENTS) / CENTS,
+                    "saved": (_cents(values, TOKEN_TYPES[0], sum(cell[1:4])) - sum(cents[1:4])) / CENTS,
+                }
+            )
+    return rows
+
+
+def _cents(values: dict[str, str | None], kind: str, count: int) -> Decimal:
+    return token_cents(
+        values["model"] or "",
+        kind,
+        count,
+        tier=values["service_tier"] or "",
+        window=values["context_window"] or "",
+        geo=values["inference_geo"] or "",
+        speed=values["speed"],
+    )
 
 
 def total(values: Iterable[Any]) -> Any:

@@ -45,6 +45,16 @@ PANELS = (
         {"usd": "{:,.2f}"},
     ),
     Panel(
+        "spend_by_key",
+        "Spend of the last 24 hours by API key, USD",
+        "FROM metrics-anthropic_metrics.spend-{ns} | WHERE @timestamp >= NOW() - 24 hours "
+        "| STATS usd = SUM(anthropic.spend.amount_usd), "
+        'estimated = SUM(anthropic.spend.amount_usd) WHERE anthropic.spend.basis == "estimated" '
+        "BY key = COALESCE(anthropic.api_key.name, anthropic.api_key.id) "
+        "| KEEP key, usd, estimated | SORT usd DESC",
+        {"usd": "{:,.2f}", "estimated": "{:,.2f}"},
+    ),
+    Panel(
         "tokens_by_model",
         "Tokens by model",
         "FROM metrics-anthropic_metrics.usage-{ns} | STATS input = SUM(anthropic.usage.input_tokens), "
