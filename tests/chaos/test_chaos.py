@@ -9,10 +9,11 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from tests.harness.chaos_events import Event
-from tests.harness.chaos_run import failure_of, report, schedule_of_live_polls, shrunk
+from tests.harness.chaos_run import failure_of, report, schedule_of_live_polls, schedule_of_reports, shrunk
 
 SEEDS = range(1, 21)
 LIVE_SEEDS = range(301, 305)
+REPORT_SEEDS = range(501, 503)
 # Schedules that once failed, by what was wrong.
 FAILED_ONCE: dict[str, tuple[int, str]] = {
     "a correction refused once was not recorded": (8, "9:es_items_refused:880737 9:usage_revised:289164"),
@@ -37,6 +38,14 @@ def test_after_wrong_empty_answers_live_polls_alone_leave_the_truth(
     es: Elasticsearch, elasticsearch_url: str, seed: int
 ) -> None:
     failure = report(es, elasticsearch_url, seed, schedule_of_live_polls(seed))
+    assert not failure, failure
+
+
+@pytest.mark.parametrize("seed", REPORT_SEEDS)
+def test_spend_by_the_analytics_reports_ends_equal_to_a_fresh_computation_and_to_their_totals(
+    es: Elasticsearch, elasticsearch_url: str, seed: int
+) -> None:
+    failure = report(es, elasticsearch_url, seed, schedule_of_reports(seed))
     assert not failure, failure
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -16,6 +16,7 @@ from typing import get_args
 from elasticsearch import ApiError
 
 from anthropic_metrics.simulator import effects
+from anthropic_metrics.simulator.analytics import Terms
 from anthropic_metrics.simulator.organization import Workspace
 from anthropic_metrics.simulator.prices import MODELS
 from tests.harness import fault_proxy as net
@@ -23,6 +24,8 @@ from tests.harness.chaos_world import Chaos, Runner
 
 Act = Callable[[Chaos, Random], None]
 ACTS: dict[str, tuple[int, Act]] = {}
+# Of the analytics reports: only in schedules that begin with them.
+REPORT_ACTS: dict[str, tuple[int, Act]] = {}
 REPORTS = "*_report*"
 DATASETS = ("usage", "usage_1m", "cost", "rate_limit", "agent")
 
@@ -36,7 +39,7 @@ class Event:
     number: int
 
     def act(self, world: Chaos) -> None:
-        ACTS[self.name][1](world, Random(f"{self.name} {self.number}"))
+        (ACTS | REPORT_ACTS)[self.name][1](world, Random(f"{self.name} {self.number}"))
 
     def __str__(self) -> str:
         return f"{self.step}:{self.name}:{self.number}"
@@ -47,9 +50,9 @@ class Event:
         return cls(int(step), name, int(number))
 
 
-def event(weight: int) -> Callable[[Act], Act]:
+def event(weight: int, acts: dict[str, tuple[int, Act]] = ACTS) -> Callable[[Act], Act]:
     def register(act: Act) -> Act:
-        ACTS[act.__name__] = (weight, act)
+        acts[act.__name__] = (weight, act)
         return act
 
     return register
@@ -143,6 +146,40 @@ def api_lists_failing(world: Chaos, rng: Random) -> None:
     """The inventory and the limits are away, the reports are not."""
     path = rng.choice(("*/workspaces", "*/api_keys", "*/rate_limits", "*/me"))
     world.server.faults.add(effects.status(rng.choice((403, 404, 500))), path, times=None)
+
+
+# --- the analytics reports
+
+
+@event(1, REPORT_ACTS)
+def analytics_here(world: Chaos, rng: Random) -> None:
+    """The organization has them; agents that believe that it has not begin anew, as a day later."""
+    late = timedelta(hours=rng.choice((1, 4, 9)))
+    world.server.behaviour.analytics = Terms(enrolled="on", lag=late, revised=rng.choice((0, 0.1, 0.4)))
+    world.has_reports = True
+    for runner in world.runners:
+        runner.start()
+
+
+@event(3, REPORT_ACTS)
+def analytics_revised(world: Chaos, rng: Random) -> None:
+    """Rows come late, or go again; and how far they are loaded changes."""
+    late = timedelta(hours=rng.choice((1, 4, 9, 20)))
+    terms = world.server.behaviour.analytics
+    world.server.behaviour.analytics = replace(terms, lag=late, revised=rng.choice((0, 0.2, 0.5)))
+
+
+@event(1, REPORT_ACTS)
+def analytics_gone(world: Chaos, rng: Random) -> None:
+    world.server.behaviour.analytics = Terms(enrolled=rng.choice(("off", "not_enrolled", "forbidden")))
+
+
+@event(3, REPORT_ACTS)
+def analytics_unreadable(world: Chaos, rng: Random) -> None:
+    """Either report, or both, cannot be read."""
+    effect = rng.choice((effects.status(500), effects.malformed(), effects.truncated(), effects.status(429)))
+    path = rng.choice(("*/analytics/*", "*/analytics/cost", "*/analytics/usage"))
+    world.server.faults.add(effect, path, nth=rng.randint(1, 3), times=rng.choice((1, 8, 30)))
 
 
 # --- what upstream changes

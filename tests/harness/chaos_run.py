@@ -9,7 +9,8 @@ from uuid import uuid4
 
 from elasticsearch import Elasticsearch
 
-from tests.harness.chaos_events import ACTS, Event
+from anthropic_metrics.spend.settle import SETTLE_AFTER
+from tests.harness.chaos_events import ACTS, REPORT_ACTS, Event
 from tests.harness.chaos_truth import Ledger, Wrong, check
 from tests.harness.chaos_world import Chaos, chaos_world
 
@@ -38,10 +39,26 @@ def schedule_of_live_polls(seed: int) -> list[Event]:
     return sorted([*events, *emptied], key=lambda event: event.step)
 
 
+def schedule_of_reports(seed: int) -> list[Event]:
+    """The events of a seed with the analytics reports from the start, and two agents from some step on."""
+    rng = Random(f"reports {seed}")
+    names, weights = list(REPORT_ACTS), [weight for weight, _ in REPORT_ACTS.values()]
+    events = [Event(0, "analytics_here", rng.randrange(10**6))]
+    events += [
+        Event(rng.randrange(1, STEPS), name, rng.randrange(10**6))
+        for name in rng.choices(names, weights, k=5)
+    ]
+    events.append(Event(rng.randrange(STEPS), "second_agent", rng.randrange(10**6)))
+    return sorted([*events, *schedule(seed)], key=lambda event: event.step)
+
+
 def run(es: Elasticsearch, url: str, seed: int, events: Sequence[Event]) -> None:
     """Let it all happen; raises Wrong when something is not as it must be in the end."""
     namespace = f"c{uuid4().hex[:8]}"
-    with chaos_world(es, url, namespace, seed) as world:
+    reports = any(event.name in REPORT_ACTS for event in events)
+    # With the reports, days settle while a schedule runs: every basis comes and goes.
+    settle_after = timedelta(hours=3) if reports else SETTLE_AFTER
+    with chaos_world(es, url, namespace, seed, settle_after=settle_after) as world:
         try:
             _live_through(world, seed, events)
         finally:
@@ -65,6 +82,10 @@ def _live_through(world: Chaos, seed: int, events: Sequence[Event]) -> None:
     world.skew = timedelta()
     world.poll()
     ledger.look()
+    if world.has_reports:
+        # A refusal is believed for a day: begin as an agent does that asks again.
+        for runner in world.runners:
+            runner.start()
     sweeps = any(event.name in NEED_A_SWEEP for event in events)
     for _ in range(2):
         # What vanished is deleted by the second look, at least an interval (of costs: an hour) later.

@@ -9,10 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.documents.cost import NUMBERS as COST_NUMBERS
 from anthropic_metrics.documents.usage import NUMBERS as USAGE_NUMBERS
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.corrections import value_at
 from anthropic_metrics.simulator import SettableClock, Simulation
+from anthropic_metrics.spend.additions import Addition, additions
+from anthropic_metrics.spend.keeper import SpendKeeper
 from tests.harness.chaos_world import MINUTES, Chaos, Turn
 from tests.harness.world import COST_FIELDS, GROUPED, NULLS, WIDTHS
 
@@ -250,13 +254,35 @@ def check_derived(world: Chaos, poller: str) -> None:
 
 
 def check_spend(world: Chaos) -> None:
-    """Spend follows from usage and cost, with one document for each row of usage, whatever its basis."""
+    """Spend follows from usage and what was billed, with one document for each row of usage, whatever its
+    basis, and adds up to what was billed."""
     check_derived(world, "spend")
-    usage, found = (Counter(id_ for id_, _ in documents(world, name)) for name in ("usage", "spend"))
+    usage = {id_ for id_, _ in documents(world, "usage")}
+    spent = documents(world, "spend")
+    found = Counter(id_ for id_, _ in spent)
     if twice := [id_ for id_, times in found.items() if times > 1]:
         raise Wrong(f"spend: {len(twice)} documents are there twice, such as {twice[0]}")
-    if lacking := usage.keys() - found.keys():
+    if lacking := usage - found.keys():
         raise Wrong(f"spend: {len(lacking)} rows of usage have no document")
+    others = [source for id_, source in spent if id_ not in usage]
+    if strange := [each for each in others if "cost_type" not in each["anthropic"]["spend"]]:
+        raise Wrong(f"spend: {len(strange)} documents are of no row of usage, such as {strange[0]}")
+    if unequal := [each for each in _additions(world) if not each.equal]:
+        raise Wrong(f"spend: {len(unequal)} sums are not what was billed, such as {unequal[0]}")
+
+
+def _additions(world: Chaos) -> list[Addition]:
+    with Agent(world.config, clock=world.clock.now) as agent:
+        (keeper,) = (
+            poller.keeper
+            for poller in agent.organization.pollers
+            if isinstance(poller, DerivedPoller) and isinstance(poller.keeper, SpendKeeper)
+        )
+        now = world.clock.now()
+        names, whole = agent.organization.inventory.names(now), keeper.history(now)
+        tally = Tally(keeper.only, world.truth.stream("spend"))
+        computation = keeper.computation(whole, agent.sink.ask, names, now, tally)
+        return list(additions(computation, tally.stream, whole))
 
 
 def _check_indices(world: Chaos) -> None:

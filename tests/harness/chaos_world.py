@@ -26,10 +26,12 @@ from anthropic_metrics.config import (
     RateLimitSettings,
     UsageSettings,
 )
+from anthropic_metrics.config.money import SpendSettings
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.kernel.jobs import Kind
 from anthropic_metrics.kernel.schedule import by_organization, due
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
+from anthropic_metrics.spend.settle import SETTLE_AFTER
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.world import World
 
@@ -144,6 +146,7 @@ class Chaos:
     taken: list[Any] = field(default_factory=list)
     polls: list[Turn] = field(default_factory=list)
     lying: bool = False
+    has_reports: bool = False
     side_by_side: bool = False
     polled: Config | None = None
 
@@ -200,7 +203,9 @@ class Chaos:
 
 
 @contextlib.contextmanager
-def chaos_world(es: Elasticsearch, url: str, namespace: str, seed: int) -> Iterator[Chaos]:
+def chaos_world(
+    es: Elasticsearch, url: str, namespace: str, seed: int, *, settle_after: timedelta = SETTLE_AFTER
+) -> Iterator[Chaos]:
     """A world for one seed; the proxy and the simulator end with it."""
     rng = Random(f"world {seed}")
     clock = SettableClock(FIRST + timedelta(hours=rng.randrange(24), minutes=rng.randrange(60), seconds=10))
@@ -220,6 +225,7 @@ def chaos_world(es: Elasticsearch, url: str, namespace: str, seed: int) -> Itera
             usage=UsageSettings(granularities=("1m", "1h"), minute_backfill=MINUTES),
             # The truth is that every scope is read at every poll.
             rate_limits=RateLimitSettings(workspace_interval=timedelta(minutes=15)),
+            spend=SpendSettings(settle_after=settle_after),
         )
         world = Chaos(seed, World(simulation, server, clock, config, es), proxy, config, clock)
         world.runners.append(Runner(world, 0))
