@@ -1,10 +1,12 @@
 """What a day of spend of a large organization costs to compute: seconds, documents, memory.
 
-    python -m bench.spend [--workspaces 300] [--models 12]
+    python -m bench.spend [--workspaces 300] [--models 12] [--analytics] [--year DAYS]
 
 Fills a real Elasticsearch (ELASTICSEARCH_URL, else the embedded one) with five days of hourly usage and four
 bills of the organization of `bench.headroom_sample`, and lets the agent's own poller compute them: a first
-pass over everything, one in which nothing changed, one with a new hour, and a settled day once more.
+pass over everything, one in which nothing changed, one with a new hour, and a settled day once more. With
+`--analytics` the figures come from the analytics reports of the same usage. With `--year` the stream is
+filled with that many days more, and every panel that reads it is timed.
 Memory is the peak of this process before and after.
 """
 
@@ -35,17 +37,19 @@ from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.build import cost_documents, usage_documents
 from anthropic_metrics.reports.views import View, cost_view, usage_view
+from anthropic_metrics.spend.analytics import Analytics
 from anthropic_metrics.spend.keeper import SpendKeeper
 from anthropic_metrics.spend.rows import TOKEN_TYPES
+from bench import spend_year
 from bench.headroom import cluster
 from bench.headroom_sample import Known, Sample, Sizes
 from bench.memory import peak_so_far
+from bench.spend_reports import CENTS_PER_MILLION, Reports
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime.fromisoformat("2026-11-20T00:10:00+00:00")
 FIRST = NOW.replace(hour=0, minute=0) - 5 * DAY
 DAYS, BILLS = 5, 4
-CENTS_PER_MILLION = (400, 20, 500, 800, 2000)
 LEAST_SECONDS = 10
 
 
@@ -53,6 +57,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.spend", description=__doc__)
     parser.add_argument("--workspaces", type=int, default=300)
     parser.add_argument("--models", type=int, default=12)
+    parser.add_argument("--analytics", action="store_true", help="bill every hour from the analytics reports")
+    parser.add_argument("--year", type=int, default=0, help="days to fill the stream with before the panels")
     given = parser.parse_args()
     logs.configure("error")
     with cluster() as url:
@@ -64,11 +70,25 @@ def main() -> None:
         )
         with Elasticsearch(url, request_timeout=600) as es:
             ensure(es, config)
-        Bench(config, Sample(Sizes(given.workspaces, given.models, 0, 0))).run()
+            bench = Bench(
+                config, Sample(Sizes(given.workspaces, given.models, 0, 0)), analytics=given.analytics
+            )
+            bench.run()
+            if given.year:
+                began = time.monotonic()
+                count = spend_year.load(es, bench.poller.stream, FIRST + DAY, given.year)
+                print(
+                    f"{count:,} documents of {given.year} days more in {time.monotonic() - began:.0f} s",
+                    flush=True,
+                )
+                good = spend_year.panels(es, config.namespace, NOW - 2 * HOUR, given.year)
+                print(
+                    f"{'+' if good else '-'} every panel over its own range in under {spend_year.AIM:.0f} s"
+                )
 
 
 class Bench:
-    def __init__(self, config: Config, sample: Sample) -> None:
+    def __init__(self, config: Config, sample: Sample, *, analytics: bool = False) -> None:
         hours, cost = usage_view(config, "1h"), cost_view(config)
         assert hours is not None
         assert cost is not None
@@ -79,7 +99,11 @@ class Bench:
         self.store = Streams(es)
         self.sink = Sink(self.store, lambda documents: None, ElasticQuestions(es))
         self.now = NOW
-        self.keeper = SpendKeeper(config, hours)
+        self.reports = (
+            Reports(lambda start: list(self.rows(start)), NOW.replace(minute=0)) if analytics else None
+        )
+        reports = Analytics(self.reports.client(), hours.group_by) if self.reports else None
+        self.keeper = SpendKeeper(config, hours, reports)
         self.poller = DerivedPoller(self.keeper, Known(sample.names), clock=lambda: self.now)
 
     def run(self) -> None:
@@ -103,7 +127,11 @@ class Bench:
         self.write_usage(last, [*self.rows(last)][:-1])
         self.measure("one open hour changed", lambda tally: self.poller.keep(whole, self.sink, tally))
         self.keeper._forget(Range(FIRST + DAY, FIRST + 2 * DAY))
+        if self.reports:
+            self.reports.requests = self.reports.bytes = 0
         took = self.measure("one settled day", lambda tally: self.poller.keep(whole, self.sink, tally))
+        if self.reports:
+            print(f"  {self.reports.requests} requests of the reports, {self.reports.bytes / 1e6:.1f} MB")
         print(f"peak memory {before:,.0f} MB before, {peak_so_far():,.0f} MB after")
         print(f"{'+' if took < LEAST_SECONDS else '-'} a settled day in under {LEAST_SECONDS} s")
 
@@ -141,11 +169,10 @@ class Bench:
             counts = (row.uncached_input_tokens, row.cache_read_input_tokens, row.output_tokens)
             for kind, count in zip((0, 1, 4), counts, strict=True):
                 tokens[row.workspace_id, row.model, TOKEN_TYPES[kind]] += count
-        prices = dict(zip(TOKEN_TYPES, CENTS_PER_MILLION, strict=True))
         lines = [
             CostRow.model_validate(
                 {
-                    "amount": format(Decimal(count * prices[kind]).scaleb(-6), "f"),
+                    "amount": format(Decimal(count * CENTS_PER_MILLION[kind]).scaleb(-6), "f"),
                     "currency": "USD",
                     "cost_type": "tokens",
                     "description": f"{model} {kind}",
