@@ -25,7 +25,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from anthropic_metrics.errors import Stopped
 
 # A whole request may take so many times as long as a server may stay silent in it.
-WHOLE = 4
+TIMEOUTS = 4
 _PIECE = 16_384
 _LOOK = 0.5  # seconds: how soon a read that waits notices that the agent is stopping
 

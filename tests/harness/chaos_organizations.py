@@ -121,7 +121,7 @@ def _worlds(
                 runners=runners,
                 polled=config,
             )
-            for server, own in zip(servers, config.each(), strict=True)
+            for server, own in zip(servers, config.per_organization(), strict=True)
         ]
         runners.append(Runner(worlds[0], 0))
         try:

@@ -149,6 +149,6 @@ def several(
             each.label: OneOf(
                 servers[each.label].simulation, servers[each.label], clock, each, es, name=each.label
             )
-            for each in config.each()
+            for each in config.per_organization()
         }
         yield Several(config, es, clock, worlds)

@@ -46,7 +46,7 @@ def refusal(text: str, environ: dict[str, str] | None = None) -> str:
 
 
 def test_each_organization_has_what_is_above_and_its_own_key_by_key() -> None:
-    acme, eu = loaded(TWO).each()
+    acme, eu = loaded(TWO).per_organization()
     assert (acme.label, eu.label) == ("acme", "acme-eu")
     assert acme.anthropic.secret().get() == "sk-ant-admin01-of-acme-0001"
     assert eu.anthropic.secret().get() == EU
@@ -63,7 +63,7 @@ def test_each_organization_has_what_is_above_and_its_own_key_by_key() -> None:
 
 def test_the_single_form_is_the_one_element_case_without_a_name() -> None:
     config = loaded("anthropic: {admin_key: sk-ant-admin01-single-0001}")
-    assert config.each() == (config,)
+    assert config.per_organization() == (config,)
     assert config.label == ""
 
 
@@ -84,7 +84,7 @@ def test_organizations_put_the_plain_variable_of_one_key_aside() -> None:
 def test_the_environment_gives_the_list_as_yaml_or_json() -> None:
     text = '[{"name": "one", "admin_key": "sk-ant-admin01-in-the-env-04"}]'
     config = loaded("namespace: test", {"ANTHROPIC_METRICS_ORGANIZATIONS": text})
-    assert [each.label for each in config.each()] == ["one"]
+    assert [each.label for each in config.per_organization()] == ["one"]
     assert "in-the-env-04" not in redact.scrub(f"it was {text}")
 
 
@@ -143,7 +143,7 @@ def test_what_is_wrong_with_the_list_names_the_organization_and_the_key(text: st
 
 def test_people_may_be_off_in_one_organization_alone() -> None:
     people = "people: {enabled: true, salt: a salt for tests only, identify: id}\n"
-    acme, eu = loaded(people + TWO + "    people: {enabled: false}\n").each()
+    acme, eu = loaded(people + TWO + "    people: {enabled: false}\n").per_organization()
 
     assert (acme.people.enabled, eu.people.enabled) == (True, False)
     assert acme.people.identify == eu.people.identify == "id"

@@ -30,7 +30,7 @@ from anthropic_metrics.admin_api.retry import (
     limited_wait,
 )
 from anthropic_metrics.body import Allowance, TooLarge, read_body, read_json
-from anthropic_metrics.deadline import WHOLE, limited, within
+from anthropic_metrics.deadline import TIMEOUTS, limited, within
 from anthropic_metrics.errors import AuthError, BrokenContract, ConfigError
 from anthropic_metrics.proxies import proxy_for
 
@@ -183,7 +183,7 @@ class AdminClient:
         """The whole answer, or the reason that there is none. Raises AnswerTooLarge."""
         assert allowance.left is not None
         try:
-            with within(WHOLE * self._timeout, self._stop):
+            with within(TIMEOUTS * self._timeout, self._stop):
                 response = self._http.send(request, stream=True)
                 try:
                     body = read_body(response, allowance.left, self._pacer.check_stop)

@@ -69,12 +69,12 @@ class Agent:
         self.stop = stop or threading.Event()
         self.runtime = Runtime(config, clock=clock, monotonic=monotonic, stop=self.stop)
         self._count = RequestCount()
-        self.organizations = [self._organization(each) for each in config.each()]
+        self.organizations = [self._organization(one) for one in config.per_organization()]
         self._by_label = {organization.label: organization for organization in self.organizations}
         self.sink = self.runtime.sink(self._record_corrections)
-        polled = [job for each in self.organizations for job in each.scheduled(self.sink)]
-        digests = [job for each in self.organizations for job in self._digest(each)]
-        figures = [job for each in self.organizations for job in self._figures(each, polled)]
+        polled = [job for one in self.organizations for job in one.scheduled(self.sink)]
+        digests = [job for one in self.organizations for job in self._digest(one)]
+        figures = [job for one in self.organizations for job in self._figures(one, polled)]
         self.runtime.schedule([*polled, *self._watch(), *digests, *figures])
         self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex

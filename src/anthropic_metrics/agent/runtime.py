@@ -38,7 +38,7 @@ class Runtime:
         self.elasticsearch = connect(config.elasticsearch)
         self.store = Streams(self.elasticsearch, stop=stop)
         self.ask = ElasticQuestions(self.elasticsearch)
-        labels = ["", *(settings.label for settings in config.each() if settings.label)]
+        labels = ["", *(settings.label for settings in config.per_organization() if settings.label)]
         self.metrics = {label: Metrics.create(process=not label) for label in labels}
         self.registry = combined({label: settings.registry for label, settings in self.metrics.items()})
         self._clock = clock

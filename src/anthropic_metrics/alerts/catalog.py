@@ -37,13 +37,15 @@ def _made(definition: Definition, config: Config) -> list[Rule]:
         return [definition.rule(config)]
     if not definition.is_of_one:
         return [by_organization(definition.rule(config))]
-    return [of_organization(definition.rule(each), each.label) for each in config.each()]
+    return [of_organization(definition.rule(each), each.label) for each in config.per_organization()]
 
 
 def _budgets(config: Config) -> list[Rule]:
     if not config.organizations:
         return list(budget_rules(config))
-    return [of_organization(rule, each.label) for each in config.each() for rule in budget_rules(each)]
+    return [
+        of_organization(rule, each.label) for each in config.per_organization() for rule in budget_rules(each)
+    ]
 
 
 def rules(config: Config) -> list[Rule]:
@@ -76,7 +78,7 @@ def off_because(rule: Rule, config: Config) -> str:
 
 def concerned(rule: Rule, config: Config) -> tuple[Config, ...]:
     """The organizations that the rule is for."""
-    return (config.of(rule.organization),) if rule.organization else config.each()
+    return (config.of(rule.organization),) if rule.organization else config.per_organization()
 
 
 def _not_chosen(rule: Rule, config: Config) -> str:

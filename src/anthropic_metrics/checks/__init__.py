@@ -24,7 +24,7 @@ def findings(
     What cannot work because an earlier one failed is left out or skipped. `organizations` are the
     configurations of those to look at, one each; None: of all.
     """
-    known = [(own, AdminFacts()) for own in organizations or config.each()]
+    known = [(own, AdminFacts()) for own in organizations or config.per_organization()]
     checks = (
         *(about(own, [admin_way(own)]) for own, _ in known),
         other_ways(config),

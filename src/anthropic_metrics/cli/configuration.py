@@ -54,8 +54,8 @@ def validate(config: ConfigOption = None) -> Answer:
     """
     settings, origins = load_with_origins(config)
     secrets = [settings.elasticsearch.secret(), settings.kibana.secret()]
-    admin = [each.anthropic for each in settings.each()]
-    secrets += [each.secret() for each in admin if each.admin_key or each.admin_key_file]
+    admin = [own.anthropic for own in settings.per_organization()]
+    secrets += [own.secret() for own in admin if own.admin_key or own.admin_key_file]
     for secret in secrets:
         if secret is not None:
             secret.get()

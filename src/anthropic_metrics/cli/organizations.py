@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 def chosen(config: Config, organization: str | None) -> tuple[Config, ...]:
     """The configuration of each organization, or of the one that is named; ConfigError where it is none."""
-    return config.each() if organization is None else (config.of(organization),)
+    return config.per_organization() if organization is None else (config.of(organization),)
 
 
 def of_each(config: Config, organization: str | None, answer: Callable[[Config], Answer]) -> Answer:

@@ -142,15 +142,15 @@ class Config(Section):
     @field_validator("organizations")
     @classmethod
     def _fit(cls, value: Organizations, info: ValidationInfo) -> Organizations:
-        found = list(organization_faults(value, info.data))
+        problems = list(organization_faults(value, info.data))
         retention = info.data.get("retention")
-        for each in value:
-            if not found and each.usage is not None and retention is not None:
-                usage = each.overrides(info.data).get("usage")
+        for own in value:
+            if not problems and own.usage is not None and retention is not None:
+                usage = own.overrides(info.data).get("usage")
                 if usage and (outlived := _outlived(retention, usage)):
-                    found.append(f"{each.name}: retention.{outlived[0]} {outlived[1]}")
-        if found:
-            raise ValueError("; ".join(found))
+                    problems.append(f"{own.name}: retention.{outlived[0]} {outlived[1]}")
+        if problems:
+            raise ValueError("; ".join(problems))
         return value
 
     @property
@@ -158,7 +158,7 @@ class Config(Section):
         """The name of the organization it is for, of several; empty where there is one."""
         return self.anthropic.label
 
-    def each(self) -> tuple[Config, ...]:
+    def per_organization(self) -> tuple[Config, ...]:
         """A configuration for each organization: this one where it is for one."""
         if not self.organizations:
             return (self,)
@@ -171,9 +171,9 @@ class Config(Section):
     def of(self, name: str) -> Config:
         """The configuration of the organization with this name; ConfigError says which there are."""
         names = [organization.name for organization in self.organizations]
-        for each in self.each():
-            if each.label and each.label.casefold() == name.casefold():
-                return each
+        for own in self.per_organization():
+            if own.label and own.label.casefold() == name.casefold():
+                return own
         raise ConfigError(
             f"--organization: the configuration has no organization {name!r}; it has {', '.join(names)}"
             if names
@@ -182,8 +182,8 @@ class Config(Section):
 
     def require_admin_key(self) -> None:
         """ConfigError unless there is an admin key that can be read, of each organization."""
-        for each in self.each():
-            each.anthropic.secret().get()
+        for own in self.per_organization():
+            own.anthropic.secret().get()
 
     def require_elasticsearch(self) -> None:
         """ConfigError unless there is a cluster to write to and its credentials, if any, can be read."""
@@ -202,7 +202,9 @@ class Config(Section):
 
     def hints(self) -> Iterator[str]:
         """What still loads in an older form, has no effect, or fires on anybody, one sentence each."""
-        yield from dict.fromkeys(hint for each in self.each() for hint in budget_hints(each.budgets))
+        yield from dict.fromkeys(
+            hint for own in self.per_organization() for hint in budget_hints(own.budgets)
+        )
         if self.digest != "off" and not (self.alerts.webhooks or self.alerts.slack_webhooks):
             yield "digest: alerts.webhooks and alerts.slack_webhooks are empty: nobody gets it."
         if self.alerts.evaluate and (low := self.alerts.low_defaults()):
@@ -225,7 +227,7 @@ class Config(Section):
         """The keys of addresses on other machines to which a secret goes over plain HTTP."""
         es, kibana, alerts = self.elasticsearch, self.kibana, self.alerts
         webhooks = (*alerts.webhooks, *alerts.slack_webhooks)
-        admin = [each.anthropic for each in self.each()]
+        admin = [own.anthropic for own in self.per_organization()]
         sent = {
             **{
                 f"{api.place}.base_url": ((api.base_url,), api.admin_key or api.admin_key_file)
@@ -244,8 +246,8 @@ def _outlived(retention: RetentionSettings, usage: UsageSettings) -> tuple[str, 
     if "minute_backfill" not in usage.model_fields_set:
         return None
     for key in ("usage_1m", "headroom"):
-        kept = getattr(retention, key)
-        if kept is not None and kept < usage.minute_backfill:
-            least, given = format_duration(usage.minute_backfill), format_duration(kept)
-            return key, f"must be at least usage.minute_backfill ({least}), or none; you gave {given}"
+        duration = getattr(retention, key)
+        if duration is not None and duration < usage.minute_backfill:
+            least, written = format_duration(usage.minute_backfill), format_duration(duration)
+            return key, f"must be at least usage.minute_backfill ({least}), or none; you gave {written}"
     return None

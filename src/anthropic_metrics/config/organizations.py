@@ -27,7 +27,7 @@ from anthropic_metrics.config.yaml_file import parse
 OF_ONE = ("admin_key", "admin_key_file", "organization_id", "parent")
 # What an organization has in place of the section above it, or key by key beside it.
 _SECTIONS = ("usage", "cost", "rate_limits", "inventory", "people", "telemetry", "spend")
-_WHOLE = ("backfill", "budgets", "teams", "prices")
+_REPLACED = ("backfill", "budgets", "teams", "prices")
 _NAME = re.compile(r"\w[\w .&()'+-]{0,99}")
 _LIST = "must be a list of mappings, such as [{name: acme, admin_key_file: /run/secrets/acme}]"
 
@@ -81,24 +81,24 @@ class OrganizationSettings(AnthropicSettings):
         does not fit itself.
         """
         own: dict[str, Any] = {
-            name: value for name in _WHOLE if (value := getattr(self, name)) is not None and name in above
+            name: value for name in _REPLACED if (value := getattr(self, name)) is not None and name in above
         }
         for name in _SECTIONS:
             if (section := getattr(self, name)) is not None and name in above:
                 own[name] = _joined(above[name], section)
         if (shared := above.get("anthropic")) is not None:
             inherited = {
-                name: value for name, value in _given(shared).items() if name not in self.model_fields_set
+                name: value for name, value in _keys_set(shared).items() if name not in self.model_fields_set
             }
             own["anthropic"] = self.model_copy(update=inherited)
         return own
 
 
 def _joined(above: S, section: S) -> S:
-    return type(above).model_validate(_given(above) | _given(section))
+    return type(above).model_validate(_keys_set(above) | _keys_set(section))
 
 
-def _given(section: Section) -> dict[str, Any]:
+def _keys_set(section: Section) -> dict[str, Any]:
     return {name: getattr(section, name) for name in section.model_fields_set}
 
 
@@ -111,10 +111,12 @@ def read(value: object) -> object:
             raise ValueError(_LIST) from None
     if value in (None, ""):
         return ()
-    found = listed(value)
-    if not isinstance(found, list | tuple) or not all(isinstance(item, Mapping | Section) for item in found):
+    organizations = listed(value)
+    if not isinstance(organizations, list | tuple) or not all(
+        isinstance(item, Mapping | Section) for item in organizations
+    ):
         raise ValueError(_LIST)
-    return tuple(found)
+    return tuple(organizations)
 
 
 Organizations = Annotated[tuple[OrganizationSettings, ...], BeforeValidator(read)]
@@ -122,26 +124,26 @@ Organizations = Annotated[tuple[OrganizationSettings, ...], BeforeValidator(read
 
 def faults(organizations: tuple[OrganizationSettings, ...], above: Mapping[str, Any]) -> Iterator[str]:
     """What does not fit among the organizations, or between one of them and the sections above."""
-    names = [each.name.casefold() for each in organizations]
-    for each in organizations:
-        if names.count(each.name.casefold()) > 1:
-            yield f"two have the name {each.name}"
+    names = [own.name.casefold() for own in organizations]
+    for own in organizations:
+        if names.count(own.name.casefold()) > 1:
+            yield f"two have the name {own.name}"
             return
-        if each.admin_key is None and each.admin_key_file is None:
-            yield f"{each.name}: needs admin_key or admin_key_file"
+        if own.admin_key is None and own.admin_key_file is None:
+            yield f"{own.name}: needs admin_key or admin_key_file"
         try:
-            each.overrides(above)
+            own.overrides(above)
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_input=False):
                 where = ".".join(map(str, detail["loc"]))
-                yield f"{each.name}: {where}: {detail.get('ctx', {}).get('error', detail['msg'])}"
+                yield f"{own.name}: {where}: {detail.get('ctx', {}).get('error', detail['msg'])}"
     keys = [
-        (each.base_url, each.admin_key.get_secret_value() if each.admin_key else each.admin_key_file)
-        for each in organizations
+        (own.base_url, own.admin_key.get_secret_value() if own.admin_key else own.admin_key_file)
+        for own in organizations
     ]
-    for key, each in zip(keys, organizations, strict=True):
+    for key, own in zip(keys, organizations, strict=True):
         if key[1] is not None and keys.count(key) > 1:
-            yield f"{each.name}: has the same key as another of the list"
+            yield f"{own.name}: has the same key as another of the list"
             return
     shared = above.get("anthropic")
     if organizations and shared is not None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     class RetentionSettings(_RetentionSettings):
         """How long documents stay, by the key of their stream."""
 
-        def __init__(self, **kept: timedelta | None) -> None: ...
+        def __init__(self, **retentions: timedelta | None) -> None: ...
 
 else:
     _fields: dict[str, Any] = {

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from anthropic_metrics.certificates import authorities
 from anthropic_metrics.config import ElasticsearchSettings
-from anthropic_metrics.deadline import WHOLE, within
+from anthropic_metrics.deadline import TIMEOUTS, within
 from anthropic_metrics.elastic.failures import NO_PRODUCT, reading
 from anthropic_metrics.elastic.node import node_class
 from anthropic_metrics.secrets import Secret
@@ -98,7 +98,7 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
     )
     transport = es.transport
     assert isinstance(transport, RotatingTransport)
-    transport.seconds = WHOLE * settings.timeout.total_seconds()
+    transport.seconds = TIMEOUTS * settings.timeout.total_seconds()
     if secret := settings.secret():
         secret.get()
         transport.sign(secret, _header(settings.username))

@@ -12,7 +12,7 @@ import httpx
 from anthropic_metrics.body import TooLarge, read_body
 from anthropic_metrics.certificates import authorities, tls_cure, unverified
 from anthropic_metrics.config import KibanaSettings
-from anthropic_metrics.deadline import WHOLE, limited, within
+from anthropic_metrics.deadline import TIMEOUTS, limited, within
 from anthropic_metrics.errors import (
     AuthError,
     BadRequest,
@@ -49,7 +49,7 @@ class KibanaClient:
         settings: KibanaSettings,
         *,
         transport: httpx.BaseTransport | None = None,
-        seconds: float = WHOLE * TIMEOUT,
+        seconds: float = TIMEOUTS * TIMEOUT,
     ) -> None:
         if not settings.url:
             raise ConfigError(
