@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.checks import Status, findings
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import (
     CostSettings,
@@ -115,6 +117,28 @@ def test_a_refused_key_stops_only_its_own_organization(usage_only: Several) -> N
         if source["event"]["action"] == "poll"
     }
     assert outcomes == {("acme", "failure"), ("acme-eu", "success")}
+
+
+def test_check_tells_how_the_last_poll_of_each_organization_went(usage_only: Several) -> None:
+    usage_only.once()
+    usage_only.clock.advance(timedelta(minutes=5))
+    usage_only.each["acme"].server.faults.add(effects.status(400), "*usage_report*", times=None)
+    with usage_only.agent() as agent:
+        for organization in agent.organizations:
+            for job in organization.whole(agent.sink):
+                agent.attempt(job)
+    usage_only.each["acme"].server.faults.clear()
+    usage_only.sources("agent")  # refreshes it
+    stream = usage_only.each["acme"].stream("usage")
+    found = findings(usage_only.config, usage_only.clock.now())
+    told = {each.organization: each for each in found if each.what == stream}
+    assert {name: each.status for name, each in told.items()} == {
+        "acme": Status.failed,
+        "acme-eu": Status.ok,
+    }
+    assert "the last poll failed" in told["acme"].details
+    for name, world in usage_only.each.items():
+        assert f"{len(world.sources('usage')):,} documents" in told[name].details
 
 
 def test_two_keys_of_one_organization_stop_the_second_and_name_both(

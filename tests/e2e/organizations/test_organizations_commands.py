@@ -73,6 +73,15 @@ def test_a_command_shows_the_organization_of_each_row_or_only_the_one_that_is_na
         assert plain(own) == plain(wanted)
 
 
+def test_corrections_are_those_of_the_organization_that_was_revised(two: Several, tmp_path: Path) -> None:
+    found = rows(run(COMMANDS["corrections"], two.written(tmp_path)))
+    assert {row["organization"] for row in found} == {"acme"}
+    keys = {key["id"] for key in two.each["acme"].simulation.api_keys()}
+    named = {each for row in found for each in row["dimensions"] if each.startswith("api_key_id=apikey_")}
+    assert named
+    assert {each.removeprefix("api_key_id=") for each in named} <= keys
+
+
 def test_figures_of_a_command_are_those_of_the_organization_alone(two: Several, tmp_path: Path) -> None:
     config = two.written(tmp_path)
     spent = rows(run(COMMANDS["spend"], config))
@@ -83,6 +92,18 @@ def test_figures_of_a_command_are_those_of_the_organization_alone(two: Several, 
         assert sum(row["tokens"] for row in spent if row["organization"] == name) == tokens
         ids = {row["id"] for row in world.simulation.api_keys()}
         assert {row["id"] for row in keys if row["organization"] == name} == ids
+    limits = [row for row in rows(run(COMMANDS["headroom"], config)) if row.get("peak") is not None]
+    for name, world in two.each.items():
+        peaks: dict[tuple[str, str, str], float] = {}
+        for source in world.sources("headroom"):
+            window, space = source["anthropic"]["headroom"], source["anthropic"].get("workspace", {})
+            if not window["unmapped"]:
+                key = space.get("name") or "", window["group_name"], window["limit_type"]
+                peaks[key] = max(peaks.get(key, 0.0), window["peak_share"])
+        own = [row for row in limits if row["organization"] == name]
+        shown = {(row["workspace"] or "", row["limit_group"], row["limit"]): row["peak"] for row in own}
+        assert shown == peaks
+        assert len(shown) == len(own)
     budgets = [row for row in rows(run(COMMANDS["budgets"], config)) if row["budget"] == "everything"]
     states = {row["organization"]: row["state"] for row in budgets}
     assert states == {"acme": "ok", "acme-eu": "exceeded"}
