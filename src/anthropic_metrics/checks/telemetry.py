@@ -23,7 +23,7 @@ def destinations(client: AdminClient, config: Config) -> Finding:
     """Nothing requires traces: without destinations this is a warning that says how to get them."""
     problems = Problems()
     try:
-        found = telemetry_destinations(client, problems=problems)
+        listed = telemetry_destinations(client, problems=problems)
     except (AuthError, BadRequest) as error:
         if config.telemetry.enabled == "true" or (isinstance(error, AuthError) and error.status == 401):
             return Finding(
@@ -37,26 +37,31 @@ def destinations(client: AdminClient, config: Config) -> Finding:
         return Finding(
             WHAT, Status.failed, str(problems), "The API may have changed: look for a newer agent."
         )
-    if not found:
+    if not listed:
         return Finding(WHAT, Status.warning, "none: requests, latency and 429s are not known", setup_steps())
-    told = "; ".join(map(_told, found))
-    if bad := [each for each in found if each.health in ("failing", "disabled")]:
+    told = "; ".join(map(_told, listed))
+    if bad := [destination for destination in listed if destination.health in ("failing", "disabled")]:
         return Finding(WHAT, Status.failed, told, _cure(bad))
-    if any(each.traces.content_mode == "content" for each in found):
+    if any(destination.traces.content_mode == "content" for destination in listed):
         advice = f"Choose metadata only unless prompts and answers are to be stored; see {DOCS}."
         return Finding(WHAT, Status.warning, told, advice)
     return Finding(WHAT, Status.ok, told)
 
 
-def _told(each: Destination) -> str:
-    state = each.health
+def _told(destination: Destination) -> str:
+    state = destination.health
     if state == "disabled":
-        state += f" ({each.reason})" if each.reason else ""
+        state += f" ({destination.reason})" if destination.reason else ""
     elif state == "failing":
-        state += f" ({each.delivery_health.last_error or 'no reason given'})"
-    with_content = ", prompts and answers included" if each.traces.content_mode == "content" else ""
-    return f"{each.name}: {state}{with_content}"
+        state += f" ({destination.delivery_health.last_error or 'no reason given'})"
+    with_content = ", prompts and answers included" if destination.traces.content_mode == "content" else ""
+    return f"{destination.name}: {state}{with_content}"
 
 
 def _cure(bad: list[Destination]) -> str:
-    return " ".join([_LOST, *dict.fromkeys(_CURES[each.reason] for each in bad if each.reason in _CURES)])
+    return " ".join(
+        [
+            _LOST,
+            *dict.fromkeys(_CURES[destination.reason] for destination in bad if destination.reason in _CURES),
+        ]
+    )

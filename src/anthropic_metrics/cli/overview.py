@@ -23,7 +23,7 @@ class Panel:
     query: str
     formats: dict[str, str]
 
-    def asked(self, namespace: str) -> str:
+    def query_over(self, namespace: str) -> str:
         """The query over a namespace's documents of this agent."""
         source, *steps = self.query.replace("{ns}", namespace).split(" | ")
         return " | ".join([source.strip(), f"WHERE {OWN}", *steps, "LIMIT 1000"])
@@ -105,7 +105,7 @@ def overview(es: Client, namespace: str, organization_id: str) -> Answer:
     own = {"term": {"organization.id": organization_id}}
     tables = []
     for panel in PANELS:
-        columns, values = esql(es, panel.asked(namespace), doing=panel.title, filter=own)
+        columns, values = esql(es, panel.query_over(namespace), doing=panel.title, filter=own)
         layout = Layout(panel.name, *(_column(panel, column) for column in columns))
         tables.append(layout.table(values, title=panel.title, empty=f"{panel.title}: none", most=ROWS))
     return Answer(*tables)

@@ -30,8 +30,8 @@ def plan_traces(es: Elasticsearch) -> list[Step]:
 def _steps(es: Elasticsearch) -> Iterator[Step]:
     for name, body in hooks().items():
         path = f"/_component_template/{quoted(name)}"
-        found = get(es, path).get("component_templates", [])
-        stored = found[0]["component_template"] if found else None
+        components = get(es, path).get("component_templates", [])
+        stored = components[0]["component_template"] if components else None
         if stored is not None and owner(stored) != OURS:
             yield Step("component template", name, "skip", _THEIRS)
         else:

@@ -38,7 +38,7 @@ class Section:
     posted: tuple[Usd, ...]
 
     @property
-    def whole(self) -> Group:
+    def total(self) -> Group:
         return summed(self.groups)
 
 

@@ -106,7 +106,7 @@ def grouping(report: Report, section: Section) -> Sheet:
         *(() if report.is_settled else (Column("unsettled_usd", "usd"),)),
     )
     posted = dict(zip(section.groups, section.posted, strict=True))
-    total = section.whole
+    total = section.total
 
     def row(group: Group, level: Level) -> Row:
         inner = [member for member in section.groups if _within(member, group, level)]

@@ -116,7 +116,7 @@ class Lists:
     def telemetry_destinations(self, request: Request) -> Answer:
         """Refused where the simulation has no `destinations` at all: a preview."""
         known(request, ("limit", "page"), ("workspace_ids[]",))
-        betas = [each.strip() for each in request.headers.get("anthropic-beta", "").split(",")]
+        betas = [beta.strip() for beta in request.headers.get("anthropic-beta", "").split(",")]
         if self.simulation.destinations is None:
             raise Refusal(403, "This organization is not enrolled in the preview of telemetry destinations.")
         if "telemetry-destinations-2026-08-11" not in betas:

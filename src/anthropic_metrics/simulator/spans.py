@@ -147,8 +147,8 @@ class Spans:
         self, begin: int, place: int, cell: Cell, model: str, workspace: str | None
     ) -> Iterator[Call]:
         seed = self.simulation.seed
-        troubles = [each for each in self.troubles if each.holds(begin, model)]
-        slower = max([each.slower for each in troubles], default=1.0)
+        troubles = [trouble for trouble in self.troubles if trouble.holds(begin, model)]
+        slower = max([trouble.slower for trouble in troubles], default=1.0)
         count = 1 + sum(cell[:5]) // TOKENS_OF_A_CALL
         before = ZERO
         for number in range(count):
@@ -158,7 +158,7 @@ class Spans:
             before = now
             yield call
             refused = [(rate / 1000, code, error) for rate, code, error in _REFUSED]
-            refused += [(each.share, each.code, each.error) for each in troubles if each.share]
+            refused += [(trouble.share, trouble.code, trouble.error) for trouble in troubles if trouble.share]
             for attempt, (rate, code, error) in enumerate(refused):
                 if share(*key, attempt, code) < rate:
                     yield _refusal((*key, attempt), call, code, error)
@@ -241,7 +241,7 @@ def _span(call: Call, organization_id: str) -> SpanData:
 
 def _attributes(call: Call) -> dict[str, Any]:
     """Under the names of the vendor's SDK, which the reference of the API's spans shares."""
-    given: dict[str, Any] = {
+    attributes: dict[str, Any] = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "anthropic",
         "gen_ai.request.model": call.model,
@@ -255,7 +255,7 @@ def _attributes(call: Call) -> dict[str, Any]:
         "gen_ai.response.time_to_first_chunk": call.first_chunk,
     }
     if call.code == 200:
-        given |= {
+        attributes |= {
             "gen_ai.response.model": call.model,
             "gen_ai.response.id": tagged("msg", call.id),
             "gen_ai.usage.input_tokens": call.input_tokens,
@@ -265,4 +265,4 @@ def _attributes(call: Call) -> dict[str, Any]:
             "anthropic.usage.cache_creation.ephemeral_1h_input_tokens": call.tokens[3],
             "gen_ai.usage.output_tokens": call.tokens[4],
         }
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in attributes.items() if value is not None}

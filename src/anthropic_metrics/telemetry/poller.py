@@ -74,13 +74,13 @@ class TelemetryPoller:
         def run(tally: Tally) -> Range:
             now = self._clock()
             slot = floor(now, self._settings.interval)
-            if (found := self._read(tally, now)) is not None:
+            if (listed := self._read(tally, now)) is not None:
                 names = self._inventory.names(now)
                 tally.add(
                     sink.store.reconcile(
                         self.stream,
                         Range(slot, slot + timedelta(milliseconds=1)),
-                        destination_documents(found, names, self._namespace, slot, now),
+                        destination_documents(listed, names, self._namespace, slot, now),
                         organization_id=names.organization_id,
                         terms=self.terms,
                         now=now,
@@ -88,7 +88,7 @@ class TelemetryPoller:
                         deletes=False,  # it was still there when the slot began
                     )
                 )
-                tally.delivers = {each.name: each.health == "ok" for each in found}
+                tally.delivers = {destination.name: destination.health == "ok" for destination in listed}
             tally.windows += 1
             return Range(slot, slot + self._settings.interval)
 
@@ -100,7 +100,7 @@ class TelemetryPoller:
             return None
         problems = Problems()
         try:
-            found = telemetry_destinations(self._client, problems=problems)
+            destinations = telemetry_destinations(self._client, problems=problems)
         except (AuthError, BadRequest) as error:
             if self._settings.enabled != "auto" or (isinstance(error, AuthError) and error.status == 401):
                 raise
@@ -109,25 +109,25 @@ class TelemetryPoller:
             self._refused_at = now
             return None
         self._refused_at = None
-        tally.rows += len(found)
+        tally.rows += len(destinations)
         tally.problems(problems)
-        return found
+        return destinations
 
 
 def destination_documents(
-    found: list[Destination], names: Names, namespace: str, slot: datetime, now: datetime
+    destinations: list[Destination], names: Names, namespace: str, slot: datetime, now: datetime
 ) -> Iterator[Prepared]:
     """One document a destination, at the start of the slot."""
-    for each in found:
-        last, spaces = each.delivery_health, each.workspaces or {}
+    for destination in destinations:
+        last, spaces = destination.delivery_health, destination.workspaces or {}
         state = {
-            "destination_id": each.id,
-            "name": each.name,
-            "host": each.host,
-            "health": each.health,
-            "delivers": each.health == "ok",
-            "reason": each.reason,
-            "content_mode": each.traces.content_mode,
+            "destination_id": destination.id,
+            "name": destination.name,
+            "host": destination.host,
+            "health": destination.health,
+            "delivers": destination.health == "ok",
+            "reason": destination.reason,
+            "content_mode": destination.traces.content_mode,
             "workspaces": spaces.get("type"),
             "last_success_at": last.last_success_at,
             "last_error_at": last.last_error_at,
@@ -142,5 +142,7 @@ def destination_documents(
             anthropic={"telemetry": state},
             event={"category": ["configuration"]},
         )
-        identity = document_id(names.organization_id, AGENT, slot, {"action": ACTION, "destination": each.id})
+        identity = document_id(
+            names.organization_id, AGENT, slot, {"action": ACTION, "destination": destination.id}
+        )
         yield prepare(identity, document)
