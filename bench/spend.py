@@ -1,6 +1,6 @@
 """What a day of spend of a large organization costs to compute: seconds, documents, memory.
 
-    python -m bench.spend [--workspaces 300] [--models 12] [--analytics] [--year DAYS]
+    python -m bench.spend [--workspaces 300] [--models 12] [--days 5] [--analytics] [--year DAYS]
 
 Fills a real Elasticsearch (ELASTICSEARCH_URL, else the embedded one) with five days of hourly usage and four
 bills of the organization of `bench.headroom_sample`, and lets the agent's own poller compute them: a first
@@ -57,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.spend", description=__doc__)
     parser.add_argument("--workspaces", type=int, default=300)
     parser.add_argument("--models", type=int, default=12)
+    parser.add_argument("--days", type=int, default=DAYS, help="days to begin with, of five")
     parser.add_argument("--analytics", action="store_true", help="bill every hour from the analytics reports")
     parser.add_argument("--year", type=int, default=0, help="days to fill the stream with before the panels")
     given = parser.parse_args()
@@ -73,7 +74,7 @@ def main() -> None:
             bench = Bench(
                 config, Sample(Sizes(given.workspaces, given.models, 0, 0)), analytics=given.analytics
             )
-            bench.run()
+            bench.run(given.days)
             if given.year:
                 began = time.monotonic()
                 count = spend_year.load(es, bench.poller.stream, FIRST + DAY, given.year)
@@ -106,9 +107,9 @@ class Bench:
         self.keeper = SpendKeeper(config, hours, reports)
         self.poller = DerivedPoller(self.keeper, Known(sample.names), clock=lambda: self.now)
 
-    def run(self) -> None:
-        """Fill, then measure each kind of pass."""
-        for number in range(DAYS):
+    def run(self, days: int) -> None:
+        """Fill the first `days`, then measure each kind of pass."""
+        for number in range(days):
             start = FIRST + number * DAY
             rows = {start + hour * HOUR: list(self.rows(start + hour * HOUR)) for hour in range(24)}
             print(f"{start:%Y-%m-%d}: {sum(map(len, rows.values())):,} rows of usage", flush=True)
@@ -119,13 +120,14 @@ class Bench:
         before = peak_so_far()
         whole = Range(FIRST, NOW)
         self.measure(
-            "everything (5 days, 3 settled)", lambda tally: self.poller.keep(whole, self.sink, tally)
+            f"everything ({days} days, {min(days, 3)} settled)",
+            lambda tally: self.poller.keep(whole, self.sink, tally),
         )
         self.measure("nothing changed", lambda tally: self.poller.keep(whole, self.sink, tally))
         self.now += HOUR
-        last = FIRST + (DAYS * DAY - HOUR)
+        last = FIRST + (days * DAY - HOUR)
         self.write_usage(last, [*self.rows(last)][:-1])
-        self.measure("one open hour changed", lambda tally: self.poller.keep(whole, self.sink, tally))
+        self.measure("one hour changed", lambda tally: self.poller.keep(whole, self.sink, tally))
         self.keeper._forget(Range(FIRST + DAY, FIRST + 2 * DAY))
         if self.reports:
             self.reports.requests = self.reports.bytes = 0
@@ -153,9 +155,9 @@ class Bench:
         for place in self.sample.at_work(start):
             yield rows[place].model_copy(
                 update={
-                    "uncached_input_tokens": rng.randrange(200_000),
-                    "cache_read_input_tokens": rng.randrange(2_000_000),
-                    "output_tokens": rng.randrange(50_000),
+                    "uncached_input_tokens": 1 + rng.randrange(200_000),
+                    "cache_read_input_tokens": 1 + rng.randrange(2_000_000),
+                    "output_tokens": 1 + rng.randrange(50_000),
                 }
             )
 

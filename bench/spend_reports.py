@@ -16,7 +16,7 @@ from anthropic_metrics.admin_api.rows import COST_PATH
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.spend.rows import TOKEN_TYPES
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CENTS_PER_MILLION: Mapping[str, int] = dict(zip(TOKEN_TYPES, (400, 20, 500, 800, 2000), strict=True))
 PAGE = 1000
 
@@ -46,7 +46,8 @@ class Reports:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         params = request.url.params
         start, end = (datetime.fromisoformat(params[name]) for name in ("starting_at", "ending_at"))
-        groups = self._groups(start, min(end, self._loaded), params.get_list("group_by[]"))
+        width = DAY if params["time_bucket_width"] == "1d" else HOUR
+        groups = self._groups(start, min(end, self._loaded), width, params.get_list("group_by[]"))
         begin = int(params.get("page", 0))
         more = begin + PAGE < len(groups)
         is_cost = request.url.path == COST_PATH
@@ -63,13 +64,19 @@ class Reports:
         self.bytes += len(body)
         return httpx.Response(200, content=body, headers={"content-type": "application/json"})
 
-    def _groups(self, start: datetime, end: datetime, names: Sequence[str]) -> list[dict[str, Any]]:
+    def _groups(
+        self, start: datetime, end: datetime, width: timedelta, names: Sequence[str]
+    ) -> list[dict[str, Any]]:
         found = []
         while start < end:
-            rows = self._rows(start)
-            parts = [[row] for row in rows] if "model" in names else [list(rows)] if rows else []
-            found += [{"start": start, "rows": part, "names": names} for part in parts]
-            start += HOUR
+            parts: dict[Any, list[UsageRow]] = {}
+            for number in range(width // HOUR):
+                for row in self._rows(start + number * HOUR):
+                    key = tuple(getattr(row, name, None) for name in names)
+                    parts.setdefault(key, []).append(row)
+            times = {"start": start, "end": start + width, "names": names}
+            found += [{**times, "rows": part} for part in parts.values()]
+            start += width
         return found
 
 
@@ -77,7 +84,7 @@ def _items(group: Mapping[str, Any], *, is_cost: bool) -> list[dict[str, Any]]:
     rows: list[UsageRow] = group["rows"]
     names: Sequence[str] = group["names"]
     start: datetime = group["start"]
-    times = {"starting_at": start.isoformat(), "ending_at": (start + HOUR).isoformat()}
+    times = {"starting_at": start.isoformat(), "ending_at": group["end"].isoformat()}
     asked = {name: getattr(rows[0], name) for name in names if name not in ("cost_type", "token_type")}
     counts = {
         kind: sum(getattr(row, kind) for row in rows)
