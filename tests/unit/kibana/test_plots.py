@@ -146,6 +146,16 @@ def test_a_bucket_is_as_wide_as_the_query_makes_it(days: int, width: timedelta) 
     assert bucket_width(query, NOW - days * DAY, NOW) == width
 
 
+def test_hours_and_days_that_a_query_cuts_off_are_as_wide_as_they_are() -> None:
+    query = (
+        "FROM x | EVAL day = DATE_TRUNC(1 day, $end) | STATS n = COUNT(*) BY t = DATE_TRUNC({}, @timestamp)"
+    )
+    for text, width in (("1 hour", HOUR), ("1 day", DAY)):
+        assert bucket_width(query.format(text), NOW - 8 * DAY, NOW) == width
+    minutes = "FROM x | STATS n = COUNT(*) BY t = BUCKET(TO_DATETIME(m * 60000), 60, ?_tstart, ?_tend)"
+    assert bucket_width(minutes, NOW - DAY, NOW) == 30 * MINUTE
+
+
 def test_a_bar_covers_what_a_document_covers() -> None:
     """Six hours of hourly documents in buckets of ten minutes."""
     query = "FROM metrics-{}-* | STATS n = COUNT(*) BY time = BUCKET(@timestamp, 60, ?_tstart, ?_tend)"

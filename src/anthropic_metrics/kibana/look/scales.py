@@ -18,7 +18,9 @@ BUCKETS = (
 )
 MONTH = timedelta(days=31)
 GRAINS = {USAGE: HOUR, COST: DAY, HEADROOM: 5 * MINUTE}
-_BUCKET = re.compile(r"BUCKET\(@timestamp,\s*(\d+)")
+# Of any expression of time, such as @timestamp or TO_DATETIME(minute * 60000).
+_BUCKET = re.compile(r"BUCKET\([^?]+?,\s*(\d+),\s*\?_tstart")
+_HOURS = re.compile(r"BY\s+\w+ = DATE_TRUNC\(1 hour, @timestamp\)")
 _STEPS = (
     *(timedelta(seconds=count) for count in (1, 5, 15, 30)),
     *(count * MINUTE for count in (1, 5, 10, 15, 30)),
@@ -75,7 +77,7 @@ def bucket_width(query: str, start: datetime, end: datetime) -> timedelta:
     """
     match = _BUCKET.search(query)
     if match is None:
-        return DAY
+        return HOUR if _HOURS.search(query) else DAY
     narrow = (width for width in BUCKETS if (end - start) / width <= int(match[1]))
     grains = (grain for dataset, grain in GRAINS.items() if stream_name(dataset, "") in query)
     return max(next(narrow, MONTH), *grains, timedelta())
