@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 import time
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -247,7 +249,7 @@ class AdminClient:
 def _open(
     settings: AnthropicSettings, auth: httpx.Auth, transport: httpx.BaseTransport | None
 ) -> httpx.Client:
-    context = _tls(settings.ca_file)
+    context = _tls(settings.ca_file, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     try:
         # Every path begins with the version; who copies an address often takes it along.
         url = httpx.URL(settings.base_url.rstrip("/").removesuffix("/v1"))
@@ -275,8 +277,12 @@ def _open(
     )
 
 
-def _tls(ca_file: Path | None) -> ssl.SSLContext:
-    """The usual authorities (SSL_CERT_FILE and SSL_CERT_DIR are honoured) and those of `ca_file` besides."""
+@lru_cache(maxsize=8)
+def _tls(ca_file: Path | None, *_variables: str | None) -> ssl.SSLContext:
+    """The usual authorities (SSL_CERT_FILE and SSL_CERT_DIR are honoured) and those of `ca_file` besides.
+
+    Clients share them: the authorities take a megabyte, and an agent may have twenty clients.
+    """
     context = httpx.create_ssl_context()
     if ca_file is not None:
         try:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import structlog
 
-from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.client import AdminClient, _tls
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.errors import (
@@ -192,7 +192,16 @@ def test_a_key_that_no_header_can_hold_is_a_configuration_error_that_does_not_sh
             return Held()
 
         timeout, requests_per_minute, ca_file, base_url = timedelta(seconds=1), 60, None, "http://x.test"
+        parent = False
 
     with pytest.raises(ConfigError, match=r"anthropic\.admin_key") as raised:
         AdminClient(cast(AnthropicSettings, Settings()))
     assert "admin01" not in str(raised.value)
+
+
+def test_clients_of_one_agent_share_the_authorities_that_they_trust() -> None:
+    settings = AnthropicSettings.model_validate({"admin_key": "sk-ant-admin01-simulated"})
+    with AdminClient(settings), AdminClient(settings):
+        before = _tls.cache_info().misses
+        AdminClient(settings).close()
+        assert _tls.cache_info().misses == before
