@@ -13,6 +13,7 @@ import httpx
 
 from anthropic_metrics.admin_api.client import Priority
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
@@ -20,19 +21,20 @@ from bench.setting import NOW, Figure, agent_at, canned, hourly
 from bench.writers import Stopwatch
 
 AN_HOUR = 100
-HOURS = 72
+HOURS = 24
 WHOLE = Range(
     NOW.replace(minute=0, second=0) - timedelta(hours=HOURS + 1),
     NOW.replace(minute=0, second=0) - timedelta(hours=1),
 )
 SHARES = (1, 10, 100)
-ROUNDS = 3
+ROUNDS = 2
 AIM = 1.5
 
 
 def measure() -> list[Figure]:
     """Rounds of a first write and a poll for each share, each in a namespace of its own."""
-    with EmbeddedElasticsearch(heap="1g") as server:
+    with EmbeddedElasticsearch(heap="1g") as server, agent_at(server.url, server.url) as agent:
+        ensure(agent.runtime.elasticsearch, agent.config)
         return [_share(server.url, share) for share in SHARES]
 
 

@@ -18,9 +18,9 @@ from anthropic_metrics.kernel.ranges import Range
 from bench.setting import DAYS, NOW, Figure, canned
 from bench.writers import by_socket, documents, stream
 
-AN_HOUR = 400  # 294,400 documents
+AN_HOUR = 100  # 73,600 documents
 INDICES = (3, 30)
-ROUNDS = 25
+ROUNDS = 15
 END = NOW.replace(hour=0, minute=0, second=0) - timedelta(days=DAYS // 2)
 WINDOWS = {"an hour": timedelta(hours=1), "a day": timedelta(days=1)}
 AIM = 1.25
