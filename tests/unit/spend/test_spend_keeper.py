@@ -12,6 +12,7 @@ from anthropic_metrics.errors import RetryLater
 from anthropic_metrics.kernel.datasets import SPEND
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.reports.views import usage_view
 from anthropic_metrics.simulator.analytics import Terms
 from anthropic_metrics.spend.keeper import DAYS_OF_A_READ, LIVE_DAYS, whole_days
 from tests.harness.memory_spend import (
@@ -244,6 +245,26 @@ def test_hours_that_the_analytics_reports_have_loaded_are_billed_and_both_bills_
     # Both reports are made of the same requests.
     assert_adds_up(w, *SETTLED)
     assert_fresh(w)
+
+
+@pytest.mark.parametrize("reports", [True, False])
+def test_tokens_that_a_commitment_pays_for_have_no_amount_and_are_not_unpriced(reports: bool) -> None:
+    w = billed_world() if reports else small()
+    priority = {"model": "claude-opus-5-5", "service_tier": "priority"}
+    w.simulation.edits.add_usage(TWENTIETH + 5 * HOUR, priority, {"output_tokens": 1_000_000})
+    w.agent().poll(everything=True)
+
+    spends = [each["anthropic"]["spend"] for each in w.documents().values()]
+    (paid,) = (each for each in spends if each.get("service_tier") == "priority" and each["output_tokens"])
+    assert (paid["basis"], paid["priority_tokens"]) == ("billed" if reports else "allocated", 1_000_000)
+    assert not {"amount_usd", "amount_exact", "unpriced_tokens", "price_source"} & paid.keys()
+
+
+def test_an_older_range_is_kept_as_far_as_usage_by_the_hour_is() -> None:
+    w = small()
+    (poller,) = (each for each in w.agent().organization.pollers if isinstance(each, DerivedPoller))
+    older = Range(NOW - 99 * DAY, NOW - 90 * DAY)
+    assert poller.keeper.older(older, NOW) == usage_view(w.config, "1h").older(older, NOW)  # type: ignore[union-attr]  # usage by the hour is collected
 
 
 def test_two_bills_that_differ_are_recorded_until_they_agree() -> None:
