@@ -17,6 +17,7 @@ SOURCES = "traces-*.otel-*, traces-apm-*"
 MESSAGES = "anthropic.messages.create"
 _PLATFORM, _SCOPE = "claude-platform", "com.anthropic.claude-platform"
 _STATUS_CODE = "http.response.status_code"
+_SPENT = ".*(spend_limit|billing).*"
 
 _ATTRIBUTES = {
     "gen_ai.request.model": "keyword",
@@ -74,40 +75,64 @@ IS_CALL = (
 )
 
 
-def _either(attribute: str, cast: str) -> str:
-    """The attribute in either layout; cast, because the way in and the first value decide the type."""
-    return f"COALESCE({cast}(attributes.{attribute}), {cast}({_label(attribute)}))"
+def _two(name: str, attribute: str, cast: str) -> dict[str, str]:
+    """A column of an attribute in either layout; cast, for the way in and the first value decide the type."""
+    return {
+        f"{name}_otel": f"{cast}(attributes.{attribute})",
+        f"{name}_apm": f"{cast}({_label(attribute)})",
+        name: f"COALESCE({name}_otel, {name}_apm)",
+    }
 
 
-# What a query may name of a call; in the agent's own documents all are null. Each may use those before it.
+# The types of errors, the first that fits.
+_KINDS = (
+    ("is_spent", "spend limit"),
+    ("code == 429", "rate limit (429)"),
+    ("code == 529", "overloaded (529)"),
+    ("code >= 500", "server error"),
+    ("code >= 400", "refused request"),
+    ("code == 200", "broken after 200"),
+)
+# What a query may name of a call; in the agent's own documents all but the flags are null. Each may use those
+# before it. Elasticsearch evaluates a CASE of several conditions, and one of expressions, row by row, which
+# takes several times as long: so each has one condition, and its arguments are columns or literals.
 COLUMNS: Mapping[str, str] = {
     "call_id": "COALESCE(span_id, transaction.id)",
-    "call_model": f"CASE(call_id IS NOT NULL, "
-    f'COALESCE({_either("gen_ai.request.model", "TO_STRING")}, "unknown"))',
-    "call_workspace": f"CASE(call_id IS NOT NULL, "
-    f'COALESCE({_either("anthropic.workspace.id", "TO_STRING")}, "Default"))',
-    "seconds": "COALESCE(TO_DOUBLE(duration) / 1.0E9, TO_DOUBLE(transaction.duration.us) / 1.0E6)",
-    "first_token": _either("gen_ai.response.time_to_first_chunk", "TO_DOUBLE"),
-    "streamed": f"CASE(call_id IS NOT NULL, "
-    f"COALESCE({_either('gen_ai.request.stream', 'TO_BOOLEAN')}, false))",
-    "input_tokens": _either("gen_ai.usage.input_tokens", "TO_LONG"),
-    "output_tokens": _either("gen_ai.usage.output_tokens", "TO_LONG"),
+    "is_call": "call_id IS NOT NULL",
+    **_two("model_named", "gen_ai.request.model", "TO_STRING"),
+    "model_unnamed": 'CASE(is_call, "unknown", null)',
+    "call_model": "COALESCE(model_named, model_unnamed)",
+    **_two("workspace_named", "anthropic.workspace.id", "TO_STRING"),
+    "workspace_unnamed": 'CASE(is_call, "Default", null)',
+    "call_workspace": "COALESCE(workspace_named, workspace_unnamed)",
+    "seconds_otel": "TO_DOUBLE(duration) / 1.0E9",
+    "seconds_apm": "TO_DOUBLE(transaction.duration.us) / 1.0E6",
+    "seconds": "COALESCE(seconds_otel, seconds_apm)",
+    **_two("first_token", "gen_ai.response.time_to_first_chunk", "TO_DOUBLE"),
+    **_two("stream_flag", "gen_ai.request.stream", "TO_BOOLEAN"),
+    "streamed": "COALESCE(stream_flag, false)",
+    **_two("input_tokens", "gen_ai.usage.input_tokens", "TO_LONG"),
+    **_two("output_tokens", "gen_ai.usage.output_tokens", "TO_LONG"),
     # A stream that breaks after its 200 is an error, so the status of the span counts, not that of HTTP. The
     # outcome of APM Server falls back on HTTP only where the span has no status.
-    "failed": "CASE(call_id IS NOT NULL, "
-    'COALESCE(status.code == "Error" OR event.outcome == "failure", false), false)',
-    "answered": "CASE(call_id IS NOT NULL AND NOT failed, call_id)",
-    "code": _either(_STATUS_CODE, "TO_LONG"),
-    "error_word": f'CONCAT(COALESCE({_either("error.type", "TO_STRING")}, ""), " ", '
-    f'COALESCE(status.message, ""))',
+    "has_failed": 'status.code == "Error" OR event.outcome == "failure"',
+    "failed": "COALESCE(has_failed, false)",
+    **_two("code", _STATUS_CODE, "TO_LONG"),
+    **_two("error_type", "error.type", "TO_STRING"),
     # A 429 is a rate limit unless the API's word for it says that a spend limit was reached.
-    "error_kind": 'CASE(NOT failed, null, code == 402 OR error_word LIKE "*spend_limit*" OR '
-    'error_word LIKE "*billing*", "spend limit", code == 429, "rate limit (429)", '
-    'code == 529, "overloaded (529)", code >= 500, "server error", code >= 400, "refused request", '
-    'code == 200, "broken after 200", "no answer")',
+    "is_spent": f'code == 402 OR error_type RLIKE "{_SPENT}" OR status.message RLIKE "{_SPENT}"',
+    **{
+        f"kind_{number}": f'CASE({condition}, "{kind}", null)'
+        for number, (condition, kind) in enumerate(_KINDS)
+    },
+    "kind_known": f'COALESCE({", ".join(f"kind_{number}" for number in range(len(_KINDS)))}, "no answer")',
+    "error_kind": "CASE(failed, kind_known, null)",
 }
 # Whose call, or whose document, it is.
-ORGANIZATION = f"COALESCE(organization.id, {_either('anthropic.organization.id', 'TO_STRING')})"
+_ORGANIZATION = "anthropic.organization.id"
+ORGANIZATION = (
+    f"COALESCE(organization.id, TO_STRING(attributes.{_ORGANIZATION}), TO_STRING({_label(_ORGANIZATION)}))"
+)
 _SUBJECT = re.compile(r"FROM calls(?:,\s*(?P<streams>[^\n|]+))?")
 
 
