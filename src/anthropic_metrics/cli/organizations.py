@@ -69,7 +69,8 @@ def of_owners(
     organization; NOBODY stands for a stream without documents. ConfigError for a name that is not known.
     """
     owners = _owners(ask, stream, config, organization)
-    if len(owners) <= 1:
+    is_alone = organization is not None or not config.organizations
+    if not owners or (is_alone and len(owners) == 1):
         owner = owners[0] if owners else NOBODY
         return answer(owner, _config_of(owner, config))
     names = [owner.name for owner in owners]

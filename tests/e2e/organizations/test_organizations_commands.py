@@ -14,6 +14,7 @@ from anthropic_metrics.cli import app
 from anthropic_metrics.cli.overview import overview
 from anthropic_metrics.kibana.ask import ask
 from anthropic_metrics.kibana.definitions import load_bundle
+from tests.harness.command_schemas import validate
 from tests.harness.organizations import NOW, Several
 
 SINCE = "2026-11-18"
@@ -30,7 +31,7 @@ COMMANDS = {
     ],
     "corrections": ["corrections", "--since", SINCE],
     "budgets": ["budgets"],
-    "costs": ["costs", "--since", SINCE, "--until", "2026-11-20", "--by", "workspace"],
+    "costs": ["costs", "--since", SINCE, "--until", "2026-11-20", "--by", "workspace", "--compare"],
     "audit": ["audit", "--since", SINCE, "--until", "2026-11-20", "--only", "usage", "--only", "cost"],
     "check": ["check"],
     "alerts": ["alerts", "evaluate", "--at", "2026-11-20T09:00Z"],
@@ -42,8 +43,8 @@ MOMENTARY = {"band", "details", "expires_in", "forecast", "forecast_high", "fore
 def run(arguments: list[str], config: Path) -> dict[str, Any]:
     result = CliRunner().invoke(app, [*arguments, "--config", str(config), "--format", "json"])
     assert result.exit_code in (0, 1), result.output
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
+    name = " ".join(arguments[:2] if arguments[0] == "alerts" else arguments[:1])
+    return validate(name, result.stdout)
 
 
 def rows(found: dict[str, Any]) -> list[dict[str, Any]]:
