@@ -154,3 +154,32 @@ def test_a_list_of_public_names_is_complete_and_sorted(module: str) -> None:
     assert listed == sorted(listed)
     assert not [name for name in listed if not hasattr(importlib.import_module(module), name)]
     assert _public(module) - set(listed) == set()
+
+
+# Participles and pronouns that say nothing of what a thing is; the glossary has nouns.
+NO_NAMES = {"asked", "each", "found", "given", "held", "kept"}
+
+
+def named(module: str, *kinds: type[ast.AST]) -> set[str]:
+    """What a module gives a name to: classes and functions, variables and arguments, as `kinds` say."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, kinds):
+            stored = not isinstance(node, ast.Name) or isinstance(node.ctx, ast.Store)
+            word = next(getattr(node, field) for field in ("name", "id", "arg") if hasattr(node, field))
+            names |= {word.strip("_").lower()} if stored else set()
+    return names
+
+
+def test_classes_and_functions_are_named_by_what_they_are() -> None:
+    wrong = {module for module in MODULES if named(module, ast.ClassDef, ast.FunctionDef) & NO_NAMES} - {
+        f"{PACKAGE}.alerts.state"
+    }
+    assert not wrong
+
+
+def test_the_kernel_names_its_variables_by_what_they_are() -> None:
+    kernel = [module for module in MODULES if module.startswith(f"{PACKAGE}.kernel.")]
+    assert [module for module in kernel if named(module, ast.Name, ast.arg) & NO_NAMES] == [
+        f"{PACKAGE}.kernel.outcome"  # `kept` is a field of the agent stream
+    ]
