@@ -13,9 +13,3 @@ def test_two_organizations_end_equal_to_the_truth_of_each(
     es: Elasticsearch, elasticsearch_url: str, seed: int
 ) -> None:
     run_several(es, elasticsearch_url, seed, organizations=2, series=5, steps=5)
-
-
-def test_twenty_organizations_end_equal_to_the_truth_of_each(
-    es: Elasticsearch, elasticsearch_url: str
-) -> None:
-    run_several(es, elasticsearch_url, 520, organizations=20, series=2, steps=1)

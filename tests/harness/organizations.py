@@ -101,7 +101,7 @@ class Several:
 
 
 def key_of(name: str) -> str:
-    return f"sk-ant-admin01-simulated-{name}"
+    return f"sk-ant-admin01-simulated-{name.replace(' ', '-')}"
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from datetime import timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ from anthropic_metrics.errors import RetryLater
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import effects
-from tests.harness.organizations import NOW, Several, several
+from tests.harness.organizations import NOW, Several, key_of, several
+from tests.harness.world import GROUPED
 
 OFF = {
     "usage": UsageSettings(granularities=("1h",)),
@@ -195,6 +198,50 @@ def test_each_organization_has_a_pace_and_a_patience_of_its_own(
             before = passed.now
             agent.organizations[1].client.get("/v1/organizations/me")
             assert passed.now - before < 1
+
+
+FAULTS = (
+    effects.status(429, hint="seconds", seconds=7),
+    effects.status(529),
+    effects.reset("in_body"),
+    effects.truncated(),
+    effects.malformed(),
+)
+
+
+def test_twenty_organizations_end_equal_to_the_truth_of_each_whatever_some_of_them_answer(
+    es: Elasticsearch, elasticsearch_url: str, namespace: str
+) -> None:
+    names = [f"organization {number}" for number in range(20)]
+    own = {name: OFF | {"cost": CostSettings()} for name in names}
+    begin = NOW - timedelta(days=1)
+    with several(es, elasticsearch_url, namespace, now=NOW, names=names, days=1, series=2, own=own) as found:
+        for world, effect in zip(list(found.each.values())[::3], cycle(FAULTS), strict=False):
+            world.server.faults.add(effect, "*_report*", times=3)
+        found.each[names[1]].server.admin_keys.clear()
+        passed = Passing()
+        with found.agent(stop=passed, monotonic=lambda: passed.now) as agent:
+            for organization in agent.organizations:
+                for job in organization.whole(agent.sink):
+                    agent.attempt(job)
+            troubled = {name.partition(":")[0] for name in agent.health.troubles()}
+        assert names[1] in troubled
+        assert troubled <= {names[1], *names[::3]}
+        found.each[names[1]].server.admin_keys.add(key_of(names[1]))
+        found.once()
+        by_id: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for dataset in ("usage", "cost"):
+            for source in found.sources(dataset):
+                by_id[source["organization"]["id"]].append(source["anthropic"])
+        assert by_id.keys() == {world.id for world in found.each.values()}
+        for world in found.each.values():
+            rows = world.simulation.usage_rows(begin.replace(hour=0, minute=0), NOW, "1h", GROUPED, at=NOW)
+            tokens = sum(row["output_tokens"] for row in rows)
+            usage = [row["usage"] for row in by_id[world.id] if "usage" in row]
+            assert (len(usage), sum(row["output_tokens"] for row in usage)) == (len(rows), tokens), world.name
+            days = world.simulation.cost_rows(NOW - timedelta(days=40), NOW, ("workspace_id", "description"))
+            costs = sorted(row["cost"]["amount_exact"] for row in by_id[world.id] if "cost" in row)
+            assert costs == sorted(row["amount"] for row in days), world.name
 
 
 def test_once_ends_with_the_others_done_and_names_the_one_that_failed(
