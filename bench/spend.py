@@ -96,6 +96,7 @@ class Bench:
         self.hours: View = hours
         self.cost: View = cost
         self.sample = sample
+        self.zeros = sample.rows()
         es = connect(config.elasticsearch)
         self.store = Streams(es)
         self.sink = Sink(self.store, lambda documents: None, ElasticQuestions(es))
@@ -151,9 +152,9 @@ class Bench:
 
     def rows(self, start: datetime) -> Iterator[UsageRow]:
         """Use of every combination at work in the hour."""
-        rng, rows = random.Random(int(start.timestamp())), self.sample.rows()
+        rng = random.Random(int(start.timestamp()))
         for place in self.sample.at_work(start):
-            yield rows[place].model_copy(
+            yield self.zeros[place].model_copy(
                 update={
                     "uncached_input_tokens": 1 + rng.randrange(200_000),
                     "cache_read_input_tokens": 1 + rng.randrange(2_000_000),
