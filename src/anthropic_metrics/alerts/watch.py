@@ -156,7 +156,7 @@ class Watch:
         said = "Recovered" if event == "recovered" else "Alert"
         return {
             "event": event,
-            **({"organization": name} if (name := kept.organization) else {}),
+            **({"organization": own} if (own := kept.organization) else {}),
             "rule": alert["rule"],
             "name": name,
             "alert": alert["id"],
