@@ -29,6 +29,9 @@ log = get_logger(__name__)
 GRACE = 8.0
 # People look at the live data first, and a sweep at the same time would write the same documents.
 SWEEP_DELAY = 60.0
+# From one organization's first turns to the next's: the first pass of each reads its whole history, and the
+# windows of twenty in memory together would take a gigabyte.
+STAGGER = 15.0
 JITTER_SHARE = 0.1
 JITTER_MOST = 30.0
 # APScheduler compares times of the wall clock: this one has passed whatever that clock says.
@@ -74,7 +77,10 @@ def take_turns(agent: Agent, start: Callable[[Chain], object]) -> None:
     All waits are by the agent's monotonic clock: setting the machine's clock delays and repeats nothing.
     """
     begin = agent.monotonic()
-    tables = [(jobs, _before_first_turns(jobs, begin)) for jobs in by_organization(agent.jobs)]
+    tables = [
+        (jobs, _before_first_turns(jobs, begin, number * STAGGER))
+        for number, jobs in enumerate(by_organization(agent.jobs))
+    ]
     while not agent.stop.is_set():
         now = agent.monotonic()
         for jobs, last in tables:
@@ -98,10 +104,14 @@ def attempt(agent: Agent, chain: Chain) -> None:
     give_back()
 
 
-def _before_first_turns(jobs: Sequence[Job], now: float) -> dict[str, float]:
-    """Live jobs are due at once, sweeps a minute later."""
-    sweeps = (job for job in jobs if job.kind is Kind.sweep)
-    return {job.name: now + SWEEP_DELAY - job.interval.total_seconds() for job in sweeps}
+def _before_first_turns(jobs: Sequence[Job], now: float, after: float = 0.0) -> dict[str, float]:
+    """Live jobs are due `after` so many seconds, at once for none; sweeps a minute later."""
+    first = {job.name: now + after + SWEEP_DELAY * (job.kind is Kind.sweep) for job in jobs}
+    return {
+        job.name: first[job.name] - job.interval.total_seconds()
+        for job in jobs
+        if after or job.kind is Kind.sweep
+    }
 
 
 def _scheduler(agent: Agent) -> BackgroundScheduler:

@@ -152,3 +152,11 @@ def test_a_scheduler_that_ends_while_it_starts_a_job_ends_without_an_error(
     assert store.asked.wait(30)
     assert daemon._shut_down(scheduler)
     assert errors == []
+
+
+def test_the_first_turns_of_several_organizations_begin_one_after_the_other() -> None:
+    stop = Stop(waits=30)
+    jobs = [replace(job("live"), organization=name) for name in ("one", "two", "three")]
+    first: dict[str, float] = {}
+    daemon.take_turns(agent_of(jobs, stop), lambda chain: first.setdefault(chain[0].organization, stop.now))
+    assert first == {"one": 0.0, "two": daemon.STAGGER, "three": 2 * daemon.STAGGER}
