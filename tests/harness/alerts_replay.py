@@ -29,6 +29,7 @@ from anthropic_metrics.config import (
     RateLimitSettings,
     UsageSettings,
 )
+from anthropic_metrics.config.collected import TelemetrySettings
 from anthropic_metrics.kernel.jobs import Job, Kind
 from tests.harness.world import World, world
 from tests.servers.kibana_ids import FORMS, Form, alert_ids, id_columns
@@ -212,8 +213,9 @@ def replay(
                 "alerts": alerts or AlertSettings(),
                 "cost": CostSettings(interval=cost_every),
                 "rate_limits": RateLimitSettings(interval=limits_every, workspace_interval=limits_every),
-                # Its rules are played in a world of their own.
+                # Their rules are played in worlds of their own.
                 "inventory": InventorySettings(enabled=inventory),
+                "telemetry": TelemetrySettings(enabled="false"),
             }
         )
         _fill(w, "cost", "rate_limits")
