@@ -14,7 +14,7 @@ from .identity import share
 from .prices import CODE_EXECUTION_CENTS, MODELS, TOKEN_TYPES, WEB_SEARCH_CENTS, token_cents
 from .series import DIMENSIONS, LONG, Dimensions
 from .traffic import Cell, add
-from .usage import Usage
+from .usage import Held, Usage
 
 _BILLED_TIERS = ("standard", "batch")
 _LABELS = {
@@ -85,9 +85,8 @@ class Costs:
     def lines(self, day: int, at: float | None) -> list[Line]:
         """The lines of the day that begins at `day` (epoch seconds)."""
         settled = at is None or at >= day + DAY + _LAST
-        lines = list(
-            self._ledgers(day, None if settled and not self._edits.usage else at, self._edits.version)
-        )
+        edits = tuple(self._edits.usage_between(day, day + DAY, at))
+        lines = list(self._ledgers(day, None if settled else at, edits))
         for edit in self._edits.costs:
             if edit.day == day and edit.holds(at):
                 lines = [_scaled(line, edit.factor, edit.match) for line in lines]
@@ -95,8 +94,12 @@ class Costs:
             lines = list(self._revised(day, lines, at))
         return [line for line in lines if line.amount]
 
-    def _ledger(self, day: int, at: float | None, _version: int) -> tuple[Line, ...]:
-        ((_, cells),) = self._usage.buckets(day, day + DAY, DAY, at)
+    def _ledger(self, day: int, at: float | None, edits: Held) -> tuple[Line, ...]:
+        """The day as it stands at `at`; None: with all that has arrived, and these edits of usage."""
+        if at is None:
+            cells = self._usage.arrived_day(day, edits)
+        else:
+            ((_, cells),) = self._usage.buckets(day, day + DAY, DAY, at)
         groups: dict[Dimensions, Cell] = {}
         for dimensions, cell in zip(self._edits.dimensions, cells, strict=False):
             key = tuple(dimensions[place] for place in _BILLING)

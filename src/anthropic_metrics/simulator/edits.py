@@ -33,11 +33,21 @@ class Edit:
 
 
 @dataclass(eq=False)
-class UsageEdit(Edit):
-    """`transform` on every minute cell between `start` and `end` of the series that `matches` accepts."""
+class Spanning(Edit):
+    """An edit of usage between `start` and `end`."""
 
     start: int
     end: int
+
+    def touches(self, start: int, end: int) -> bool:
+        """Whether anything in [start, end) is edited."""
+        return self.start < end and start < self.end
+
+
+@dataclass(eq=False)
+class UsageEdit(Spanning):
+    """`transform` on every minute cell between `start` and `end` of the series that `matches` accepts."""
+
     matches: Callable[[Dimensions], bool]
     transform: Callable[[Cell], Cell]
 
@@ -52,11 +62,9 @@ class UsageEdit(Edit):
 
 
 @dataclass(eq=False)
-class Addition(Edit):
+class Addition(Spanning):
     """Usage that the seed does not make, in the one minute that begins at `start`."""
 
-    start: int
-    end: int
     series: int
     cell: Cell
 
@@ -241,7 +249,7 @@ class Edits:
 
     def usage_between(self, start: int, end: int, at: float | None) -> list[UsageEdit | Addition]:
         """The usage edits that hold at `at` and touch [start, end)."""
-        return [edit for edit in self.usage if edit.start < end and start < edit.end and edit.holds(at)]
+        return [edit for edit in self.usage if edit.touches(start, end) and edit.holds(at)]
 
     def _at(self, at: datetime | None) -> float:
         return epoch(self._now() if at is None else at)

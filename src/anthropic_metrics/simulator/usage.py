@@ -9,11 +9,12 @@ from typing import Any
 
 from .arrivals import Arrivals
 from .clock import DAY, HOUR, MINUTE
-from .edits import Edits
+from .edits import Addition, Edits, UsageEdit
 from .series import DIMENSIONS, Dimensions
 from .traffic import Cell, Cells, Minutes, Traffic, add
 
 Filters = tuple[tuple[str, frozenset[str | None]], ...]
+Held = tuple[UsageEdit | Addition, ...]
 Folded = list[tuple[int, Cell]]
 
 _NUMBERS = (
@@ -30,8 +31,10 @@ class Usage:
         self._traffic = traffic
         self._arrivals = arrivals
         self._edits = edits
+        # What has arrived changes by the edits that hold and by nothing else.
         self._minutes_at = lru_cache(maxsize=12)(self._build_minutes)
-        self._day_final = lru_cache(maxsize=400)(self._build_day)
+        self._edited_hour = lru_cache(maxsize=512)(self._build_hour)
+        self.arrived_day = lru_cache(maxsize=400)(self._build_day)
 
     def buckets(self, start: int, end: int, width: int, at: float | None) -> Iterator[tuple[int, Cells]]:
         """Each whole bucket in [start, end), which are bucket starts, with the cells of all series."""
@@ -44,39 +47,48 @@ class Usage:
         return [None if minutes is None else minutes[number] for minutes in self._minutes(begin // HOUR, at)]
 
     def _hour(self, begin: int, at: float | None) -> Cells:
-        hour = begin // HOUR
-        if self._plain(hour, at):
-            return self._traffic.hour(hour)
-        return [None if minutes is None else _total(minutes) for minutes in self._minutes(hour, at)]
+        edits = self._holding(begin, begin + HOUR, at)
+        if self._arrivals.all_here(begin + HOUR, at):
+            return self._arrived_hour(begin // HOUR, edits)
+        return _totals(self._minutes_at(begin // HOUR, at, edits))
 
     def _day(self, begin: int, at: float | None) -> Cells:
-        hours = range(begin // HOUR, begin // HOUR + 24)
-        if all(self._plain(hour, at) for hour in hours):
-            return self._day_final(begin)
-        return _sum_of([self._hour(hour * HOUR, at) for hour in hours])
+        if self._arrivals.all_here(begin + DAY, at):
+            return self.arrived_day(begin, self._holding(begin, begin + DAY, at))
+        return _sum_of([self._hour(hour, at) for hour in range(begin, begin + DAY, HOUR)])
 
-    def _build_day(self, begin: int) -> Cells:
-        return _sum_of([self._traffic.hour(hour) for hour in range(begin // HOUR, begin // HOUR + 24)])
+    def _build_day(self, begin: int, edits: Held) -> Cells:
+        """The UTC day that begins at `begin`, all of it arrived, with these edits."""
+        hours = range(begin, begin + DAY, HOUR)
+        touching = (tuple(edit for edit in edits if edit.touches(hour, hour + HOUR)) for hour in hours)
+        return _sum_of(
+            [self._arrived_hour(hour // HOUR, own) for hour, own in zip(hours, touching, strict=True)]
+        )
 
-    def _plain(self, hour: int, at: float | None) -> bool:
-        """Whether the hour is what the traffic says: all of it has arrived and no edit touches it."""
-        begin, end = hour * HOUR, (hour + 1) * HOUR
-        return self._arrivals.all_here(end, at) and not self._edits.usage_between(begin, end, at)
+    def _arrived_hour(self, hour: int, edits: Held) -> Cells:
+        return self._edited_hour(hour, edits) if edits else self._traffic.hour(hour)
+
+    def _build_hour(self, hour: int, edits: Held) -> Cells:
+        return _totals(self._minutes_at(hour, None, edits))
 
     def _minutes(self, hour: int, at: float | None) -> Sequence[Minutes | None]:
-        if self._plain(hour, at):
+        begin, end = hour * HOUR, (hour + 1) * HOUR
+        edits, arrived = self._holding(begin, end, at), self._arrivals.all_here(end, at)
+        if arrived and not edits:
             return self._traffic.minutes(hour)
-        return self._minutes_at(hour, at, self._edits.version)
+        return self._minutes_at(hour, None if arrived else at, edits)
 
-    def _build_minutes(self, hour: int, at: float | None, _version: int) -> Sequence[Minutes | None]:
+    def _build_minutes(self, hour: int, at: float | None, edits: Held) -> Sequence[Minutes | None]:
         minutes: list[Minutes | None] = [
             None if series_minutes is None else self._arrivals.visible(index, series_minutes, hour, at)
             for index, series_minutes in enumerate(self._traffic.minutes(hour))
         ]
-        begin, end = hour * HOUR, (hour + 1) * HOUR
-        for edit in self._edits.usage_between(begin, end, at):
-            edit.apply(minutes, self._edits.dimensions, begin)
+        for edit in edits:
+            edit.apply(minutes, self._edits.dimensions, hour * HOUR)
         return minutes
+
+    def _holding(self, start: int, end: int, at: float | None) -> Held:
+        return tuple(self._edits.usage_between(start, end, at))
 
 
 class Grouping:
@@ -135,6 +147,10 @@ def _row(key: Dimensions, cell: Cell) -> dict[str, Any]:
 def _template(key: Dimensions) -> str:
     text = json.dumps(dict(zip(DIMENSIONS, key, strict=True)), separators=(",", ":"))
     return _NUMBERS + text[1:].replace("%", "%%")
+
+
+def _totals(series: Sequence[Minutes | None]) -> Cells:
+    return [None if minutes is None else _total(minutes) for minutes in series]
 
 
 def _total(minutes: Minutes) -> Cell | None:
