@@ -20,6 +20,8 @@ from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.ranges import iso
 from anthropic_metrics.telemetry.spans import expanded
 
+# The rule that tells of streams without fresh data.
+SILENCE = "no_fresh_data"
 State = Literal["fires", "quiet", "no data", "off", "failed"]
 
 
@@ -52,6 +54,23 @@ def evaluate(es: Client, config: Config, at: datetime) -> Iterator[Verdict]:
             yield _verdict(es, rule, config.namespace, at)
         except MetricsError as error:
             yield Verdict(rule, "failed", reason=str(error))
+
+
+def silent_streams(es: Client, config: Config, at: datetime) -> set[tuple[str, str]]:
+    """The streams that no poll has kept for three of its intervals, by the agent's own record of polls.
+
+    Each with the organization whose polls they are, empty where there is one. Raises what `run` raises, but
+    for NoData: without a record every stream is silent.
+    """
+    silent = set()
+    for rule in every_rule(config):
+        if rule.key.startswith(SILENCE):
+            try:
+                found = run(es, rule, at)
+            except NoData:
+                found = alerts(rule, rule.unwritten)
+            silent |= {(rule.organization, str(alert.row["stream"])) for alert in found}
+    return silent
 
 
 def first_impression(es: Client, rule: Rule, config: Config, now: datetime) -> tuple[int, str]:

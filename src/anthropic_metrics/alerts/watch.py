@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from anthropic_metrics.alerts.catalog import rules
+from anthropic_metrics.alerts.evaluation import silent_streams
 from anthropic_metrics.alerts.execute import run, turn
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.alerts.state import AlertState, Kept
@@ -17,6 +18,7 @@ from anthropic_metrics.alerts.webhooks import Poster, Webhook, webhooks
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.errors import MetricsError, NoData, Stopped
+from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
 
@@ -40,6 +42,7 @@ class Watch:
         stop: threading.Event,
         poster: Poster | None = None,
     ) -> None:
+        self._config = config
         self._rules = rules(config)
         self._es = es
         self._clock = clock
@@ -47,6 +50,7 @@ class Watch:
         self._webhooks = webhooks(config.alerts)
         self._poster = poster or Poster(stop)
         self._last: dict[str, datetime] = {}
+        self._silent: set[tuple[str, str]] | None = None
 
     @property
     def interval(self) -> timedelta:
@@ -60,9 +64,11 @@ class Watch:
     def evaluate(self, tally: Tally) -> None:
         """Run every rule that is due, then post what is owed. One rule's failure does not keep the others.
 
+        An alert does not end while its streams are absent or without fresh data.
         Counts new alerts as created and ended ones as replaced. What failed is in `tally.failures`.
         """
         now = self._clock()
+        self._silent = None
         for rule in self._rules:
             if not self._due(rule, now):
                 continue
@@ -85,7 +91,7 @@ class Watch:
         try:
             found = run(self._es, rule, now)
         except NoData:
-            found = []
+            return  # no news, neither good nor bad
         self._state.refresh()
         known = self._state.known(rule, [alert.id for alert in found])
         change = turn(known.active, found)
@@ -96,11 +102,22 @@ class Watch:
             if self._state.fire(rule, alert, episode, now, self._owed("fired")):
                 tally.created += 1
                 log.warning("alert_fired", rule=rule.key, alert=alert.id)
-        for identity in change.recovered:
+        is_known = bool(change.recovered) and not self._lacks_data(rule, now)
+        for identity in change.recovered if is_known else ():
             if self._state.recover(known.active[identity], now, self._owed("recovered")):
                 tally.replaced += 1
                 log.info("alert_recovered", rule=rule.key, alert=identity)
         tally.kept += len(change.ongoing)
+
+    def _lacks_data(self, rule: Rule, now: datetime) -> bool:
+        """Whether a stream of the rule is silent: then nobody knows whether an alert is over."""
+        if self._silent is None:
+            self._silent = silent_streams(self._es, self._config, now)
+        streams = {stream_name(dataset, self._config.namespace) for dataset in rule.reads}
+        return any(
+            stream in streams and rule.organization in ("", organization)
+            for organization, stream in self._silent
+        )
 
     def _owed(self, event: str) -> list[str]:
         return [f"{event} {webhook.name}" for webhook in self._webhooks]

@@ -25,6 +25,7 @@ from anthropic_metrics.config import (
     UsageSettings,
 )
 from anthropic_metrics.elastic.setup import ensure
+from anthropic_metrics.errors import NoData
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import SettableClock
 from tests.harness.world import attempt, world
@@ -43,15 +44,29 @@ class Office:
     config: Config
     inbox: Inbox
     clock: SettableClock
+    polled: bool = True
 
     def watch(self) -> Watch:
         stop = threading.Event()
         return Watch(self.config, self.es, clock=self.clock.now, stop=stop, poster=Poster(stop, waits=(0, 0)))
 
     def evaluate(self, watch: Watch | None = None) -> Tally:
+        """A turn of the watch, after a poll of usage that succeeded unless `polled` is False."""
+        if self.polled:
+            self._poll()
         tally = Tally("alerts", "")
         (watch or self.watch()).evaluate(tally)
         return tally
+
+    def _poll(self) -> None:
+        source: dict[str, Any] = {
+            "@timestamp": self.clock.now().isoformat(),
+            "agent": {"name": "anthropic-metrics"},
+            "event": {"action": "poll", "outcome": "success"},
+            "anthropic": {"poll": {"stream": f"metrics-anthropic_metrics.usage-{self.config.namespace}"}},
+        }
+        stream = f"metrics-anthropic_metrics.agent-{self.config.namespace}"
+        self.es.index(index=stream, document=source, op_type="create", refresh=True)
 
     def use(self, model: str, tokens: int, hour: datetime = ELEVEN) -> None:
         source: dict[str, Any] = {
@@ -225,6 +240,31 @@ def test_a_rule_that_fails_keeps_its_alerts_and_lets_the_others_run(office: Offi
     assert "token_spike" in tally.failures[0]
     assert tally.created == 1
     assert [alert["status"] for alert in office.alerts()] == ["active", "active"]
+
+
+def test_an_alert_does_not_end_while_its_stream_has_no_fresh_data(office: Office) -> None:
+    office.use("claude-haiku-5-5", 900_000)
+    office.evaluate()
+    office.polled = False
+    for _ in range(2):
+        office.clock.advance(6 * HOUR)
+        assert office.evaluate().done
+        assert [alert["status"] for alert in office.alerts()] == ["active"]
+    office.polled = True
+    office.evaluate()
+    assert [alert["status"] for alert in office.alerts()] == ["recovered"]
+
+
+def test_an_alert_does_not_end_with_its_stream(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.use("claude-haiku-5-5", 900_000)
+    office.evaluate()
+
+    def gone(*_: object) -> None:
+        raise NoData("There is no stream.")
+
+    monkeypatch.setattr("anthropic_metrics.alerts.watch.run", gone)
+    assert office.evaluate().done
+    assert [alert["status"] for alert in office.alerts()] == ["active"]
 
 
 def test_the_window_is_open_at_its_start_and_closed_at_its_end(office: Office) -> None:
