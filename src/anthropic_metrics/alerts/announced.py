@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from anthropic_metrics.alerts.rule import Definition, Limit
+from anthropic_metrics.alerts.rule import QUARTERLY, RUNNING, Definition, Limit, above
 from anthropic_metrics.kernel.datasets import COST, USAGE
 
-HOURLY, QUARTERLY = timedelta(hours=1), timedelta(minutes=15)
 # A cost day, the two days in which Anthropic revises it, and room for poll and schedule.
 DAYS_OF_COST = timedelta(days=4)
 # After its end a month is still judged for so long: its last day arrives late and is revised.
@@ -38,15 +37,11 @@ ANNOUNCED = (
         reads=(COST,),
         query=(
             f"EVAL day = {DAY}",
-            "STATS cost_usd = SUM(anthropic.cost.amount_usd) BY day",
-            "WHERE cost_usd > $daily_cost_usd",
-            "EVAL cost_usd = ROUND(cost_usd, 2)",
-            "SORT day",
+            *above("$daily_cost_usd", "cost_usd", "anthropic.cost.amount_usd", ("day",)),
         ),
         identity=("day",),
         subject="{{day}} cost {{cost_usd}} USD",
         window=DAYS_OF_COST,
-        schedule=HOURLY,
         limit=Limit("daily_cost_usd", "cost_usd"),
     ),
     Definition(
@@ -54,19 +49,15 @@ ANNOUNCED = (
         title="Monthly budget spend limit",
         meaning="The calendar month (UTC) has cost more than the limit so far.",
         threshold="$monthly_budget_usd USD a month",
-        reads=(COST,),
+        reads=(RUNNING,),
         query=(
             THIS_MONTH,
             f"EVAL month = {MONTH}",
-            "STATS cost_usd = SUM(anthropic.cost.amount_usd) BY month",
-            "WHERE cost_usd > $monthly_budget_usd",
-            "EVAL cost_usd = ROUND(cost_usd, 2)",
-            "SORT month",
+            *above("$monthly_budget_usd", "cost_usd", "$dollars", ("month",)),
         ),
         identity=("month",),
         subject="{{month}} has cost {{cost_usd}} USD so far",
         window=MONTH_AND_GRACE,
-        schedule=HOURLY,
         limit=Limit("monthly_budget_usd", "cost_usd", by_day=False, weekly=0),
         own=True,
     ),
@@ -78,16 +69,17 @@ ANNOUNCED = (
         reads=(COST,),
         query=(
             f"EVAL day = {DAY}, {WORKSPACE}",
-            "STATS cost_usd = SUM(anthropic.cost.amount_usd), workspace = MAX(anthropic.workspace.name) "
-            "BY day, workspace_id",
-            "WHERE cost_usd > $workspace_daily_cost_usd",
-            "EVAL cost_usd = ROUND(cost_usd, 2)",
-            "SORT day, workspace_id",
+            *above(
+                "$workspace_daily_cost_usd",
+                "cost_usd",
+                "anthropic.cost.amount_usd",
+                ("day", "workspace_id"),
+                names=", workspace = MAX(anthropic.workspace.name)",
+            ),
         ),
         identity=("day", "workspace_id"),
         subject="{{workspace}} ({{workspace_id}}) cost {{cost_usd}} USD on {{day}}",
         window=DAYS_OF_COST,
-        schedule=HOURLY,
         limit=Limit("workspace_daily_cost_usd", "cost_usd"),
     ),
     Definition(
@@ -99,9 +91,7 @@ ANNOUNCED = (
         groups=("model",),
         query=(
             f"EVAL hour = {HOUR}, model = anthropic.model",
-            "STATS tokens = SUM(anthropic.usage.total_tokens) BY hour, model",
-            "WHERE tokens > $hourly_tokens",
-            "SORT hour, model",
+            *above("$hourly_tokens", "tokens", "anthropic.usage.total_tokens", ("hour", "model")),
         ),
         identity=("hour", "model"),
         subject="{{model}} used {{tokens}} tokens in the hour from {{hour}}",
@@ -129,14 +119,13 @@ ANNOUNCED = (
             "EVAL hit_percent = ROUND(100.0 * cached_tokens / input_tokens, 1), "
             "usual_hit_percent = ROUND(100.0 * usual_cached_tokens / usual_input_tokens, 1)",
             "WHERE hit_percent < $cache_hit_percent AND hit_percent < usual_hit_percent / 2",
-            "SORT workspace_id, model",
         ),
         identity=("workspace_id", "model"),
         subject="{{workspace}} ({{workspace_id}}), {{model}}: the cache served {{hit_percent}} % of the "
         "input, usually {{usual_hit_percent}} %",
         window=timedelta(days=7),
         schedule=QUARTERLY,
-        limit=Limit("cache_hit_percent", "hit_percent", False, share=True, by_day=False, step=_LOOK),
+        limit=Limit("cache_hit_percent", "hit_percent", False, unit="percent", by_day=False, step=_LOOK),
     ),
     Definition(
         key="model_dominance",
@@ -165,6 +154,6 @@ ANNOUNCED = (
         subject="{{model}} used {{share_percent}} % of {{total_tokens}} tokens, of {{models}} models",
         window=timedelta(hours=7),
         schedule=QUARTERLY,
-        limit=Limit("dominance_percent", "share_percent", share=True, by_day=False, step=_LOOK),
+        limit=Limit("dominance_percent", "share_percent", unit="percent", by_day=False, step=_LOOK),
     ),
 )

@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from anthropic_metrics.alerts.announced import GRACE, HOURLY, MONTH, MONTH_AND_GRACE, QUARTERLY
-from anthropic_metrics.alerts.rule import Definition, Rule, field, no_mustache, number, text
+from anthropic_metrics.alerts.announced import DAY, GRACE, MONTH, MONTH_AND_GRACE
+from anthropic_metrics.alerts.rule import (
+    HOURLY,
+    QUARTERLY,
+    Definition,
+    Rule,
+    field,
+    no_mustache,
+    number,
+    text,
+)
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.budgets.scope import whose
 from anthropic_metrics.config import BudgetSettings, Config
@@ -28,7 +37,7 @@ _PERIODS: dict[BudgetPeriod, tuple[str, str, timedelta, str]] = {
         timedelta(days=11),
         "the week from Monday on (UTC)",
     ),
-    "daily": ("1 day", 'DATE_FORMAT("yyyy-MM-dd", @timestamp)', timedelta(days=5), "the UTC day"),
+    "daily": ("1 day", DAY, timedelta(days=5), "the UTC day"),
 }
 _SHORT: dict[BudgetPeriod, str] = {"monthly": "a month", "weekly": "a week", "daily": "a day"}
 
@@ -89,7 +98,6 @@ def _rule(config: Config, budget: BudgetSettings) -> Rule:
             "WHERE used >= level_percent",
             f"STATS {figure} = ROUND(MAX({figure}), 2), used_percent = ROUND(MAX(used), 1), "
             "budget = MAX(budget) BY period, level_percent",
-            "SORT period, level_percent",
         ),
         identity=("period", "level_percent"),
         subject="$whose: {{period}} has used {{used_percent}} % of $budget $what (level {{level_percent}} %)",

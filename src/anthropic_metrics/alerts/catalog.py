@@ -11,12 +11,13 @@ from anthropic_metrics.alerts.keys import KEYS
 from anthropic_metrics.alerts.organizations import by_organization, of_organization
 from anthropic_metrics.alerts.requests import REQUESTS
 from anthropic_metrics.alerts.rule import Definition, Rule
+from anthropic_metrics.alerts.spend import SPEND_RULES
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
 from anthropic_metrics.headroom.derivation import Headroom
 from anthropic_metrics.kernel.datasets import COST, HEADROOM, INVENTORY, RATE_LIMIT, SPEND, USAGE
 
-DEFINITIONS: tuple[Definition, ...] = (*ANNOUNCED, *FURTHER, *KEYS, *REQUESTS)
+DEFINITIONS: tuple[Definition, ...] = (*ANNOUNCED, *FURTHER, *SPEND_RULES, *KEYS, *REQUESTS)
 
 
 def every_rule(config: Config) -> list[Rule]:
@@ -94,7 +95,7 @@ def _not_chosen(rule: Rule, config: Config) -> str:
 def _without_data(rule: Rule, config: Config) -> str:
     if rule.key == "telemetry_destination" and config.telemetry.enabled == "false":
         return "telemetry.enabled is false"
-    for dataset in rule.reads:
+    for dataset in (*rule.reads, *rule.needs):
         if why := _not_collected(dataset, config):
             return why
     if RATE_LIMIT in rule.reads and not rule.spans and not config.rate_limits.workspaces:

@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from anthropic_metrics.alerts.announced import DAY, HOURLY, MONTH_AND_GRACE, QUARTERLY, WORKSPACE
-from anthropic_metrics.alerts.rule import Definition, Limit, Values, number, text
+from anthropic_metrics.alerts.announced import DAY, MONTH_AND_GRACE, WORKSPACE
+from anthropic_metrics.alerts.rule import QUARTERLY, Definition, Limit, Values, above, number, text
+from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
 from anthropic_metrics.headroom.derivation import Headroom
-from anthropic_metrics.kernel.datasets import AGENT, COST, HEADROOM, INVENTORY, RATE_LIMIT, USAGE, stream_name
+from anthropic_metrics.kernel.datasets import (
+    AGENT,
+    COST,
+    HEADROOM,
+    INVENTORY,
+    RATE_LIMIT,
+    SPEND,
+    USAGE,
+    stream_name,
+)
 from anthropic_metrics.reports.views import views
 
 _TODAY = "DATE_TRUNC(1 day, $now)"
@@ -35,6 +45,8 @@ def _patience(config: Config) -> dict[str, float]:
         intervals[stream_name(RATE_LIMIT, config.namespace)] = config.rate_limits.interval
     if config.inventory.enabled:
         intervals[stream_name(INVENTORY, config.namespace)] = config.inventory.interval
+    if collects_spend(config):
+        intervals[stream_name(SPEND, config.namespace)] = config.usage.interval
     if Headroom.of(config) is not None:
         intervals[stream_name(HEADROOM, config.namespace)] = config.usage.interval
     return {name: _INTERVALS * every.total_seconds() / 60 for name, every in sorted(intervals.items())}
@@ -87,14 +99,12 @@ FURTHER = (
             "AND cost_usd - usual_usd > $baseline_floor_usd",
             "EVAL factor = ROUND(cost_usd / usual_usd, 1), cost_usd = ROUND(cost_usd, 2), "
             "usual_usd = ROUND(usual_usd, 2)",
-            "SORT day, workspace_id",
         ),
         identity=("day", "workspace_id"),
         subject="{{workspace}} ({{workspace_id}}) cost {{cost_usd}} USD on {{day}}, usually {{usual_usd}} "
         "USD",
         window=timedelta(days=33),
-        schedule=HOURLY,
-        limit=Limit("baseline_factor", "factor", share=True, by_day=False),
+        limit=Limit("baseline_factor", "factor", unit="factor", by_day=False),
     ),
     Definition(
         key="month_end_forecast",
@@ -121,7 +131,6 @@ FURTHER = (
         identity=("month",),
         subject="{{month}} is on its way to {{forecast_usd}} USD",
         window=MONTH_AND_GRACE,
-        schedule=HOURLY,
         limit=Limit("monthly_budget_usd", "forecast_usd", by_day=False, weekly=0),
     ),
     Definition(
@@ -139,14 +148,13 @@ FURTHER = (
             "BY scope, group_id, limit_type, workspace_id",
             "EVAL headroom_percent = ROUND(100 * least_share, 1)",
             "WHERE headroom_percent < $headroom_percent",
-            "SORT headroom_percent",
         ),
         identity=("scope", "group_id", "limit_type", "workspace_id"),
         subject="{{scope}} {{workspace}}, {{limit_group}}: {{limit_type}} had {{headroom_percent}} % left",
         # A window of five minutes, the documented lag and the poll after it, the schedule, and as much again.
         window=timedelta(minutes=45),
         schedule=QUARTERLY,
-        limit=Limit("headroom_percent", "headroom_percent", above=False, share=True),
+        limit=Limit("headroom_percent", "headroom_percent", above=False, unit="percent"),
     ),
     Definition(
         key="new_workspace",
@@ -171,12 +179,10 @@ FURTHER = (
             'DISSECT entry "%{workspace_id} %{first_spend} %{own} %{workspace}"',
             'WHERE TO_DATETIME(first_spend) > $now - 7 days AND own != "workspace"',
             "STATS first_spend = MAX(first_spend), workspace = MAX(workspace) BY workspace_id",
-            "SORT workspace_id",
         ),
         identity=("workspace_id",),
         subject="{{workspace}} ({{workspace_id}}) spends since {{first_spend}} and has no limit of its own",
         window=timedelta(days=35),
-        schedule=HOURLY,
     ),
     Definition(
         key="unattributed_usage",
@@ -190,15 +196,12 @@ FURTHER = (
             'WHERE anthropic.api_key.id == "Console" OR anthropic.api_key.name IS NULL',
             "WHERE anthropic.api_key.id IS NOT NULL",
             f"EVAL day = {DAY}, api_key_id = anthropic.api_key.id",
-            "STATS tokens = SUM(anthropic.usage.total_tokens) BY day, api_key_id",
-            "WHERE tokens > $unattributed_tokens",
-            "SORT day, api_key_id",
+            *above("$unattributed_tokens", "tokens", "anthropic.usage.total_tokens", ("day", "api_key_id")),
         ),
         identity=("day", "api_key_id"),
         subject="{{api_key_id}} used {{tokens}} tokens on {{day}}",
         # The day, and a second one in which its sum only shrinks as the window moves on.
         window=timedelta(hours=50),
-        schedule=HOURLY,
         limit=Limit("unattributed_tokens", "tokens"),
     ),
     Definition(
@@ -222,7 +225,6 @@ FURTHER = (
             "limit_minutes = TO_DOUBLE(limit)",
             "WHERE silent_minutes > limit_minutes",
             "STATS silent_minutes = MAX(silent_minutes), limit_minutes = MAX(limit_minutes) BY stream",
-            "SORT stream",
         ),
         identity=("stream",),
         subject="{{stream}}: no successful poll for {{silent_minutes}} minutes",

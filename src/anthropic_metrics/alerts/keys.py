@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from anthropic_metrics.alerts.announced import HOURLY, WORKSPACE
+from anthropic_metrics.alerts.announced import WORKSPACE
 from anthropic_metrics.alerts.rule import Definition
 from anthropic_metrics.kernel.datasets import AGENT, INVENTORY, RATE_LIMIT
 
@@ -29,12 +29,10 @@ KEYS = (
             f"EVAL {_KEY}",
             f"STATS days_left = MIN(anthropic.inventory.expires_in_days), {_NAMED} BY key_id",
             "WHERE days_left <= $key_expires_days",
-            "SORT days_left, key_id",
         ),
         identity=("key_id",),
         subject="{{key}} ({{key_id}}) expires in {{days_left}} days",
         window=_LATEST,
-        schedule=HOURLY,
     ),
     Definition(
         key="key_unused",
@@ -49,12 +47,10 @@ KEYS = (
             f"EVAL {_KEY}",
             f"STATS unused_days = MIN(anthropic.inventory.days_unused), {_NAMED} BY key_id",
             "WHERE unused_days >= $key_unused_days",
-            "SORT unused_days DESC, key_id",
         ),
         identity=("key_id",),
         subject="{{key}} ({{key_id}}) is unused for {{unused_days}} days",
         window=_LATEST,
-        schedule=HOURLY,
     ),
     Definition(
         key="retired_key_used",
@@ -70,13 +66,11 @@ KEYS = (
             "used_at = MAX(anthropic.inventory.last_used), "
             f"state = MAX(anthropic.inventory.state), {_NAMED} BY key_id",
             'WHERE active_days == 0 AND DATE_DIFF("hour", since, used_at) >= 24',
-            "SORT key_id",
         ),
         identity=("key_id",),
         subject="{{key}} ({{key_id}}) is {{state}} and was used at {{used_at}}",
         # Two days: the one on which it was retired already, and the one of its use.
         window=timedelta(hours=50),
-        schedule=HOURLY,
     ),
     Definition(
         key="new_key",
@@ -91,12 +85,10 @@ KEYS = (
             "STATS seen = MAX(@timestamp), key = MAX(anthropic.inventory_change.name), "
             "created_by = MAX(anthropic.inventory_change.by_id), workspace = MAX(anthropic.workspace.name) "
             "BY key_id",
-            "SORT key_id",
         ),
         identity=("key_id",),
         subject="{{key}} ({{key_id}}) was created by {{created_by}} in {{workspace}}",
         window=timedelta(days=1),
-        schedule=HOURLY,
     ),
     Definition(
         key="workspace_without_limit",
@@ -113,11 +105,9 @@ KEYS = (
             "tokens = MAX(anthropic.inventory.tokens_30d), workspace = MAX(anthropic.workspace.name) "
             "BY workspace_id",
             "WHERE own_limits == 0 AND tokens > 0",
-            "SORT workspace_id",
         ),
         identity=("workspace_id",),
         subject="{{workspace}} ({{workspace_id}}) used {{tokens}} tokens in 30 days, without a limit",
         window=_LATEST,
-        schedule=HOURLY,
     ),
 )

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from anthropic_metrics.alerts.announced import QUARTERLY
-from anthropic_metrics.alerts.rule import Definition
+from anthropic_metrics.alerts.rule import QUARTERLY, Definition
 from anthropic_metrics.kernel.datasets import AGENT, RATE_LIMIT
 from anthropic_metrics.telemetry.rpm import BY_GROUP
 
@@ -25,7 +24,6 @@ def _share(condition: str, setting: str) -> tuple[str, ...]:
         "BY model",
         "EVAL share_percent = ROUND(100.0 * matched / requests, 1)",
         f"WHERE requests >= $request_floor AND share_percent > ${setting}",
-        "SORT model",
     )
 
 
@@ -61,7 +59,6 @@ REQUESTS = (
             "WHERE requests >= $request_floor AND usual_requests >= $request_floor "
             "AND p95 > $latency_factor * usual_p95",
             "EVAL p95_seconds = ROUND(p95, 2), usual_seconds = ROUND(usual_p95, 2)",
-            "SORT model",
         ),
         identity=("model",),
         subject="{{model}}: 95 % of requests waited up to {{p95_seconds}} s, usually {{usual_seconds}} s",
@@ -110,7 +107,6 @@ REQUESTS = (
             "BY limit_group",
             "EVAL headroom_percent = ROUND(100 * (1 - most_share), 1)",
             "WHERE headroom_percent < $headroom_percent",
-            "SORT limit_group",
         ),
         identity=("limit_group",),
         subject="{{limit_group}}: {{requests}} of {{rpm_limit}} requests in a minute",
@@ -134,7 +130,6 @@ REQUESTS = (
             "WHERE stamped % 10 > 0",
             'EVAL health = CASE(stamped % 10 == 2, "disabled", "failing")',
             "KEEP destination_id, destination, health",
-            "SORT destination_id",
         ),
         identity=("destination_id",),
         subject="{{destination}} ({{destination_id}}) is {{health}}: its spans are lost",

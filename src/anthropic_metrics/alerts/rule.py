@@ -1,8 +1,9 @@
 """A rule as a value, and its definition: data from which a configuration makes the rule.
 
 A definition's texts are templates: `$name` stands for a setting of `alerts:`, for `$now` (the end of the
-window) or for a value of `fill`. Every query begins with the streams it reads and a filter on the agent's own
-documents, so that another shipper in the same stream changes no rule.
+window), for `$dollars` (the field of RUNNING) or for a value of `fill`. Every query begins with the streams
+it reads and a filter on the agent's own documents, so that another shipper in the same stream changes no
+rule, and ends with a SORT by the alert's id.
 """
 
 from __future__ import annotations
@@ -12,25 +13,30 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from string import Template
-from typing import Any
+from typing import Any, Literal
 
+from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.base import OWN
-from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.kernel.datasets import AGENT, COST, SPEND, stream_name
 from anthropic_metrics.telemetry.spans import expanded
 
 # The end of the window, which Kibana hands to the query. Never NOW(): a rule must be able to look back.
 NOW = "TO_DATETIME(?_tend)"
+# Stands in `reads` for the running figure: spend, today's estimates included; where it is not kept, the bill.
+RUNNING = "running"
+HOURLY, QUARTERLY = timedelta(hours=1), timedelta(minutes=15)
 
 Values = Mapping[str, str]
+Unit = Literal["amount", "percent", "factor"]
 
 
 @dataclass(frozen=True)
 class Limit:
     """The one setting that decides when a rule fires, and the column of the row that is held against it.
 
-    `above`: the rule fires above the limit, else below it. `share`: a percentage or a factor, which means the
-    same to an organization of any size; amounts do not. `by_day`: the query gives the same over a window of
+    `above`: the rule fires above the limit, else below it. `unit`: a percentage or a factor means the same to
+    an organization of any size; an amount does not. `by_day`: the query gives the same over a window of
     one UTC day, so that the past can be judged day by day; else every `step`, over the rule's own window.
     `weekly` is how often a week the rule may fire under a threshold that fits.
     """
@@ -38,7 +44,7 @@ class Limit:
     setting: str
     column: str
     above: bool = True
-    share: bool = False
+    unit: Unit = "amount"
     by_day: bool = True
     step: timedelta = timedelta(days=1)
     weekly: int = 1
@@ -51,9 +57,10 @@ class Rule:
     Every row that `query` returns over the documents of the last `window` is an alert. `identity` names the
     columns that make the alert's id: they stand, as plain names, after the last BY, which is where every
     version of Kibana looks for them. `threshold` and `meaning` are for people, `subject` is a Mustache text
-    over the row's columns. `reads` are the datasets, `groups` the dimensions of usage that the rule needs.
-    `unwritten` are the rows that hold while the stream does not exist. `organization` names the only one that
-    the rule is for, of several. `spans`: it reads the API's own traces, which may not be there.
+    over the row's columns. `reads` are the datasets of the query, `needs` those that must be collected
+    besides, `groups` the dimensions of usage that the rule needs. `unwritten` are the rows that hold while
+    the stream does not exist. `organization` names the only one that the rule is for, of several. `spans`: it
+    reads the API's own traces, which may not be there.
     """
 
     key: str
@@ -66,6 +73,7 @@ class Rule:
     subject: str
     identity: tuple[str, ...]
     reads: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     limit: Limit | None = None
     unwritten: tuple[Mapping[str, Any], ...] = ()
@@ -85,7 +93,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Definition:
-    """A rule before its configuration. `query` are the commands after the first two, one a line."""
+    """A rule before its configuration. `query` are the commands between the first two and the last one.
+
+    `needs` are datasets that the query does not read, and without which what it reads is not written.
+    """
 
     key: str
     title: str
@@ -96,7 +107,8 @@ class Definition:
     identity: tuple[str, ...]
     subject: str
     window: timedelta
-    schedule: timedelta
+    schedule: timedelta = HOURLY
+    needs: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     limit: Limit | None = None
     fill: Callable[[Config], Values] | None = None
@@ -112,9 +124,12 @@ class Definition:
 
     def rule(self, config: Config) -> Rule:
         """The rule with the thresholds of the configuration."""
-        values = _settings(config) | dict(self.fill(config) if self.fill else {})
-        streams = [stream_name(dataset, config.namespace) for dataset in self.reads]
-        commands = [_filled(line, values) for line in self.query]
+        running = SPEND if collects_spend(config) else COST
+        dollars = {"dollars": f"anthropic.{'spend' if running == SPEND else 'cost'}.amount_usd"}
+        values = _settings(config) | dollars | dict(self.fill(config) if self.fill else {})
+        reads = tuple(running if dataset == RUNNING else dataset for dataset in self.reads)
+        streams = [stream_name(dataset, config.namespace) for dataset in reads]
+        commands = [*(_filled(line, values) for line in self.query), f"SORT {', '.join(self.identity)}"]
         return Rule(
             key=self.key,
             title=_filled(self.title, values),
@@ -127,7 +142,8 @@ class Definition:
             schedule=self.schedule,
             subject=_filled(self.subject, values),
             identity=self.identity,
-            reads=self.reads,
+            reads=reads,
+            needs=self.needs,
             groups=self.groups,
             limit=self.limit,
             unwritten=self.unwritten(config) if self.unwritten else (),
@@ -173,6 +189,20 @@ def field(name: str) -> str:
 def no_mustache(name: str) -> str:
     """A name that stands in a Mustache text as it is."""
     return name.replace("{{", "{ {")
+
+
+def above(
+    threshold: str, figure: str, summed: str, by: tuple[str, ...], *, names: str = ""
+) -> tuple[str, ...]:
+    """The commands of a rule over a sum: every group of `by` in which `figure` is above the threshold.
+
+    `names` are further aggregates, each after a comma.
+    """
+    return (
+        f"STATS {figure} = SUM({summed}){names} BY {', '.join(by)}",
+        f"WHERE {figure} > {threshold}",
+        f"EVAL {figure} = ROUND({figure}, 2)",
+    )
 
 
 def lines(*parts: str) -> str:

@@ -152,13 +152,13 @@ def fitting(limit: Limit, past: Sequence[Sequence[Sample]], configured: float) -
 
     A percentage or a factor that is not too loud stays as it is configured; so does what has no past.
     """
-    if not any(past) or (limit.share and all(_is_calm(each, limit, configured) for each in past)):
+    if not any(past) or (limit.unit != "amount" and all(_is_calm(each, limit, configured) for each in past)):
         return configured
     edges = [_edge(each, limit) for each in past if each]
     edge = max(edges) if limit.above else min(edges)
-    if not limit.share:
+    if limit.unit == "amount":
         return _rounded(edge * MARGIN)
-    if limit.setting == "baseline_factor":
+    if limit.unit == "factor":
         return _rounded(max(edge, 1.0) * MARGIN)
     if limit.above:
         return float(math.ceil(edge + (_MOST_PERCENT - edge) / 4)) if edge < _MOST_PERCENT else None

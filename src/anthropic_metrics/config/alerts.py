@@ -32,6 +32,12 @@ RULES = (
     "new_workspace",
     "unattributed_usage",
     "no_fresh_data",
+    "spend_spike",
+    "daily_spend",
+    "key_begins_to_spend",
+    "unpriced_model",
+    "estimate_drift",
+    "spend_limit",
     "key_expires",
     "key_unused",
     "retired_key_used",
@@ -193,7 +199,9 @@ class AlertSettings(Section):
     schedules: Annotated[dict[str, timedelta], BeforeValidator(_schedules)] = Field(
         {}, description="Other schedules than the rules' own, by rule: `{token_spike: 5m}`."
     )
-    daily_cost_usd: Usd = Field(50.0, description="`daily_cost`: most that a UTC day may cost.")
+    daily_cost_usd: Usd = Field(
+        50.0, description="`daily_cost` and `daily_spend`: most that a UTC day may cost."
+    )
     monthly_budget_usd: Usd = Field(
         1000.0,
         description="`monthly_budget` and `month_end_forecast`: most that a month may cost, where "
@@ -233,6 +241,29 @@ class AlertSettings(Section):
         1_000_000,
         ge=0,
         description="`unattributed_usage`: tokens that the Console or an unknown key may use in a UTC day.",
+    )
+    spike_factor: float = Field(
+        3.0,
+        ge=1,
+        description="`spend_spike`: how many times its usual most expensive hour a key's hour may cost.",
+    )
+    spike_floor_usd: Usd = Field(
+        10.0, description="`spend_spike`: how much above the usual it must be at least."
+    )
+    new_spend_usd: Usd = Field(
+        1.0, description="`key_begins_to_spend`: what a key must have cost before it counts."
+    )
+    estimate_drift_percent: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="`estimate_drift`: most that the estimates of a workspace's day may be off.",
+    )
+    spend_limit_percent: int = Field(
+        80,
+        ge=1,
+        le=99,
+        description="`spend_limit`: the share of a limit of the Console from which on it is near.",
     )
     key_expires_days: int = Field(
         14, ge=0, description="`key_expires`: days before the expiry of a key from which on it is told."

@@ -24,7 +24,10 @@ from anthropic_metrics.alerts.install import install_rules
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import AlertSettings, Config, KibanaSettings, UsageSettings, load_config
 from anthropic_metrics.config.budgets import old_budgets
+from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import BadRequest, NoData
+from anthropic_metrics.kernel.datasets import RATE_LIMIT, stream_name
+from anthropic_metrics.streams.registry import STREAMS
 from tests.harness.world import World, world
 from tests.servers.kibana_rules import KEY, kibana_rules
 
@@ -62,6 +65,21 @@ def test_every_query_runs_and_its_columns_are_undotted(filled: World) -> None:
         found = run(filled.es, rule, NOW)
         assert all("." not in column for alert in found for column in alert.row)
         run(filled.es, replace(rule, query=query(rule, (8, 17))), NOW)
+
+
+def test_no_rule_but_that_of_silence_fires_over_mappings_without_data(filled: World, namespace: str) -> None:
+    config = filled.config.model_copy(update={"namespace": namespace})
+    ensure(filled.es, config)
+    (two,) = [rule for rule in every_rule(config) if rule.key == "workspace_without_limit"]
+    source = {"@timestamp": "2020-01-01T00:00:00Z"}
+    for dataset in sorted(stream.dataset for stream in STREAMS):
+        if dataset == RATE_LIMIT:  # the inventory is there already
+            with pytest.raises(NoData, match="rate_limit"):
+                run(filled.es, two, NOW)
+        name = stream_name(dataset, namespace)
+        filled.es.index(index=name, document=source, op_type="create", refresh=True)
+    fired = {rule.key for rule in every_rule(config) if run(filled.es, rule, NOW)}
+    assert fired == {"no_fresh_data"}
 
 
 def test_a_budget_s_rule_has_the_figure_that_the_agent_has_counted(filled: World) -> None:
@@ -147,7 +165,7 @@ def test_a_namespace_that_was_never_written_is_not_quiet(evaluated: Evaluated) -
     assert not [line for lines in rules.values() for line in lines if line.startswith("quiet")]
     assert [rule for rule, lines in rules.items() if not lines[0].startswith("no data")] == ["no_fresh_data"]
     streams = {line.split(" ")[1].split(".")[1].split("-")[0] for line in rules["no_fresh_data"]}
-    assert streams == {"usage", "usage_1m", "cost", "rate_limit", "headroom", "inventory"}
+    assert streams == {"usage", "usage_1m", "cost", "rate_limit", "headroom", "inventory", "spend"}
 
 
 def test_no_fresh_data_fires_for_a_stream_that_never_had_a_successful_poll(filled: World) -> None:
@@ -158,7 +176,7 @@ def test_no_fresh_data_fires_for_a_stream_that_never_had_a_successful_poll(fille
     # Daily polls are hourly: three of their intervals after the agent's first record, and with it the others.
     late = {alert.id: alert.row for alert in run(filled.es, rule, NOW + timedelta(minutes=181))}
     assert late[f"metrics-anthropic_metrics.usage_1d-{config.namespace}"]["silent_minutes"] == 181
-    assert len(run(filled.es, rule, NOW + timedelta(days=8))) == 7
+    assert len(run(filled.es, rule, NOW + timedelta(days=8))) == 8
 
 
 def test_a_rule_whose_stream_or_dimension_is_not_collected_is_off_and_says_so(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anthropic_metrics.alerts.bodies import query
-from anthropic_metrics.alerts.catalog import every_rule, rules
+from anthropic_metrics.alerts.catalog import every_rule, left_out, rules
 from anthropic_metrics.alerts.execute import Alert, alerts, turn
 from anthropic_metrics.alerts.messages import subject
 from anthropic_metrics.alerts.rule import NOW, Rule
@@ -104,6 +104,21 @@ def test_a_budget_of_the_organization_takes_the_place_of_the_monthly_limit() -> 
     keys = {rule.key for rule in rules(CONFIG)}
     assert "monthly_budget" not in keys
     assert "budget organization" in keys
+
+
+def test_where_spend_is_not_kept_its_rules_are_off_and_the_month_counts_the_bill() -> None:
+    config = Config.model_validate({"spend": {"enabled": False}})
+    assert {rule.key for rule, _ in left_out(config)} == {
+        "spend_spike",
+        "daily_spend",
+        "key_begins_to_spend",
+        "unpriced_model",
+        "estimate_drift",
+    }
+    for each, dataset in ((config, "cost"), (Config(), "spend")):
+        (month,) = [rule for rule in rules(each) if rule.key == "monthly_budget"]
+        assert f"SUM(anthropic.{dataset}.amount_usd)" in month.query
+        assert month.reads == (f"anthropic_metrics.{dataset}",)
 
 
 def test_names_of_users_are_quoted() -> None:

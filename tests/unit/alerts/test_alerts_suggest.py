@@ -14,8 +14,8 @@ from anthropic_metrics.config import Config
 DAY = timedelta(days=1)
 START = datetime(2026, 11, 1, tzinfo=UTC)
 AMOUNT = Limit("daily_cost_usd", "cost_usd")
-SHARE = Limit("dominance_percent", "share_percent", share=True, by_day=False, step=timedelta(hours=2))
-LEAST = Limit("headroom_percent", "headroom_percent", above=False, share=True)
+SHARE = Limit("dominance_percent", "share_percent", unit="percent", by_day=False, step=timedelta(hours=2))
+LEAST = Limit("headroom_percent", "headroom_percent", above=False, unit="percent")
 MONTH = Limit("monthly_budget_usd", "cost_usd", by_day=False, weekly=0)
 
 
