@@ -1,16 +1,18 @@
-"""Time played again: real pollers on their intervals, every rule at every tick of its schedule, real queries.
+"""Time played again: real pollers and every rule at every tick of their schedules, real queries.
 
-A rule over buckets of an hour or a day reads nothing but whole buckets, so between two full hours its answer
-cannot change unless a document does; such a tick repeats the answer before it instead of asking again.
+Most rules read nothing but documents of whole hours or days. As long as no document changes, and neither the
+end of its window nor a moment that its query counts back from there passes the start of a bucket, a rule's
+answer cannot change; such a tick repeats the answer before it instead of asking again.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -18,32 +20,27 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.alerts.bodies import Body, Version, create_body
 from anthropic_metrics.alerts.execute import alerts, rows, run, turn
-from anthropic_metrics.alerts.rule import Rule
-from anthropic_metrics.alerts.suggest import settings, suggestions
-from anthropic_metrics.config import (
-    AlertSettings,
-    Backfill,
-    Config,
-    CostSettings,
-    InventorySettings,
-    RateLimitSettings,
-    UsageSettings,
-)
-from anthropic_metrics.config.collected import TelemetrySettings
+from anthropic_metrics.alerts.rule import NOW, Rule
+from anthropic_metrics.kernel.datasets import AGENT, COST, INVENTORY, RATE_LIMIT
 from anthropic_metrics.kernel.jobs import Job, Kind
-from tests.harness.world import World, world
+from anthropic_metrics.kernel.ranges import floor
+from anthropic_metrics.kernel.schedule import due, seconds_left
+from tests.harness.world import World
 from tests.servers.kibana_ids import FORMS, Form, alert_ids, id_columns
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-STEP = timedelta(minutes=5)
 Reader = tuple[Version, Form]
 # Every Kibana whose body of a rule differs, by both ways in which it may read an alert's id out of it.
 READERS: tuple[Reader, ...] = tuple(
     (version, form) for version in ((8, 17), (8, 19), (9, 1), (9, 2), (9, 5)) for form in FORMS
 )
-# Rules that read documents between the full hours, too.
-_NOT_BY_THE_HOUR = ("anthropic_metrics.agent", "anthropic_metrics.rate_limit")
-
+# The first poll comes so long after the start, so that no poll falls on a rule's tick.
+POLLS_AFTER = timedelta(minutes=10)
+BUDGETS = "budgets"
+# Documents of whole days; of the agent's records those of budgets and of checks, not the two below.
+_DAILY = {COST, INVENTORY, AGENT}
+_AT_ANY_TIME = ('event.action == "poll"', 'event.action == "inventory_change"')
+_BACK = re.compile(re.escape(NOW) + r" - (\d+) (hour|day)s?")
 
 Answer = tuple[list[str], list[list[Any]]]
 
@@ -60,8 +57,18 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Incident:
+    """What happened, the one alert that it should make, and the first moment at which the API told it."""
+
+    rule: str
+    shape: str
+    id: str
+    tells: datetime
+
+
+@dataclass(frozen=True)
 class Watched:
-    """A rule, how often it must match in a row before it alerts, and how late in an interval it runs."""
+    """A rule, and how often it must match in a row before it alerts. A `kernel.schedule.Scheduled`."""
 
     rule: Rule
     delay: int = 1
@@ -70,6 +77,18 @@ class Watched:
     @property
     def key(self) -> str:
         return self.rule.key
+
+    @property
+    def name(self) -> str:
+        return self.rule.key
+
+    @property
+    def interval(self) -> timedelta:
+        return self.rule.schedule
+
+    @property
+    def after(self) -> None:
+        return None
 
 
 @dataclass
@@ -82,14 +101,16 @@ class Replay:
     w: World
     agent: Agent
     watched: list[Watched]
-    polls_at: timedelta = timedelta(minutes=10)
     heard: list[Heard] = field(default_factory=list)
     ticks: Counter[str] = field(default_factory=Counter)
     polling: bool = True
     active: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _polled: dict[str, float] = field(default_factory=dict)
+    _looked: dict[str, float] = field(default_factory=dict)
     _matched: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     _versions: Counter[str] = field(default_factory=Counter)
     _answers: dict[str, tuple[Any, Answer]] = field(default_factory=dict)
+    _judged: dict[str, Answer] = field(default_factory=dict)
     in_kibana: dict[Reader, list[Heard]] = field(default_factory=lambda: defaultdict(list))
     _bodies: dict[tuple[str, Version], Body] = field(default_factory=dict)
     _kibana_active: dict[tuple[Reader, str], set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -97,15 +118,26 @@ class Replay:
     def until(self, end: datetime, script: Sequence[tuple[datetime, Callable[[], object]]] = ()) -> None:
         """Play on to `end`, exclusive. `script` is done at its times, before anything else of that time."""
         todo = sorted(script, key=lambda item: item[0])
+        jobs = [job for job in self.agent.jobs if job.kind is Kind.live and self._is_read(job)]
+        first = (self.w.clock.now() + POLLS_AFTER).timestamp()
+        for job in jobs:
+            self._polled.setdefault(job.name, first - job.interval.total_seconds())
         while (now := self.w.clock.now()) < end:
             while todo and todo[0][0] <= now:
                 todo.pop(0)[1]()
+            polled = due(jobs, self._polled, now.timestamp()) if self.polling else []
+            for chain in polled:
+                self._polled[chain[0].name] = now.timestamp()
+                for job in chain:
+                    self._poll(job)
+            for (watched,) in due(self.watched, self._looked, now.timestamp()):
+                self._looked[watched.name] = now.timestamp()
+                self._evaluate(watched, now)
+            waits = [seconds_left(self.watched, self._looked, now.timestamp())]
             if self.polling:
-                self._poll(now)
-            for watched in self.watched:
-                if _due(now, watched.rule.schedule):
-                    self._evaluate(watched, now)
-            self.w.clock.advance(STEP)
+                waits.append(seconds_left(jobs, self._polled, now.timestamp()))
+            moments = [now + timedelta(seconds=wait) for wait in waits if wait is not None]
+            self.w.clock.set(min([*moments, *(moment for moment, _ in todo[:1]), end]))
 
     def new(self, rule: str) -> dict[str, list[datetime]]:
         """When each id of a rule began to be an alert, as often as it did."""
@@ -122,22 +154,34 @@ class Replay:
                 ended[heard.id].append(heard.at)
         return dict(ended)
 
-    def _poll(self, now: datetime) -> None:
-        for job in self._jobs():
-            if _due(now - self.polls_at, job.interval):
-                tally = self.agent.attempt(job)
-                dataset = job.stream.removeprefix("metrics-").rpartition("-")[0]
-                self._versions[dataset] += tally.changed
-                if tally.changed:
-                    # Elasticsearch does so by itself within a second.
-                    self.w.es.indices.refresh(index=job.stream)
+    def patience(self, key: str) -> timedelta:
+        """The longest that a rule may take after the Admin API tells: one poll and one schedule."""
+        (rule,) = (each.rule for each in self.watched if each.key == key)
+        config = self.w.config
+        polls = {COST: config.cost.interval, INVENTORY: config.inventory.interval}
+        polls[RATE_LIMIT] = config.rate_limits.interval
+        usual = config.usage.interval
+        return rule.schedule + max(polls.get(dataset, usual) for dataset in rule.reads)
 
-    def _jobs(self) -> list[Job]:
-        return [job for job in self.agent.jobs if job.kind is Kind.live]
+    def _is_read(self, job: Job) -> bool:
+        """Whether a rule reads what the job writes; no_fresh_data reads the record of every poll."""
+        return job.name != BUDGETS or any("anthropic.budget." in each.rule.query for each in self.watched)
+
+    def _poll(self, job: Job) -> None:
+        tally = self.agent.attempt(job)
+        dataset = job.stream.removeprefix("metrics-").rpartition("-")[0]
+        self._versions[dataset] += tally.changed
+        self._versions[AGENT] += 1
+        if tally.changed:
+            # Elasticsearch does so by itself within a second.
+            self.w.es.indices.refresh(index=job.stream)
 
     def _evaluate(self, watched: Watched, now: datetime) -> None:
         self.ticks[watched.key] += 1
-        columns, values = self._run(watched.rule, now)
+        columns, values = judged = self._run(watched.rule, now)
+        if watched.ours and self._judged.get(watched.key) is judged:
+            return
+        self._judged[watched.key] = judged
         answer = [dict(zip(columns, value, strict=True)) for value in values]
         if watched.ours:
             found = alerts(watched.rule, answer)
@@ -170,71 +214,31 @@ class Replay:
             self._kibana_active[reader, rule.key] = ids
 
     def _run(self, rule: Rule, now: datetime) -> Answer:
-        if any(dataset in rule.query for dataset in _NOT_BY_THE_HOUR):
-            self.w.es.indices.refresh(index=self.w.stream("agent"))
-            return rows(self.w.es, rule.query, rule.window, now)
         versions = tuple(sorted(item for item in self._versions.items() if f"{item[0]}-" in rule.query))
-        key = (versions, now.replace(minute=0))
+        at_any_time = any(action in rule.query for action in _AT_ANY_TIME)
+        key = (versions, *_buckets(rule, now), at_any_time and now)
         if self._answers.get(rule.key, (None,))[0] != key:
+            if AGENT in rule.reads:
+                self.w.es.indices.refresh(index=self.w.stream("agent"))
             self._answers[rule.key] = key, rows(self.w.es, rule.query, rule.window, now)
         return self._answers[rule.key][1]
 
 
-@contextmanager
-def replay(
-    es: Elasticsearch,
-    url: str,
-    namespace: str,
-    *,
-    start: datetime,
-    alerts: AlertSettings | None = None,
-    decided: Mapping[str, Any] | None = None,
-    usage_every: timedelta,
-    rules: Callable[[Config], list[Watched]],
-    cost_every: timedelta = HOUR,
-    limits_every: timedelta = 6 * HOUR,
-    usage: bool = True,
-    inventory: bool = False,
-    **simulated: Any,
-) -> Iterator[Replay]:
-    """A world that stands at `start` with 45 days of cost and 8 days of usage behind it.
-
-    Without `alerts` the thresholds are those that `alerts suggest` derives, but for what is `decided`.
-    """
-    grains = UsageSettings(
-        granularities=("1h",),
-        interval=usage_every,
-        enabled=usage,
-        group_by=("model", "workspace_id", "service_tier", "api_key_id"),
-    )
-    with world(es, url, namespace, now=start, days=45, usage=grains, **simulated) as w:
-        w.config = w.config.model_copy(
-            update={
-                "alerts": alerts or AlertSettings(),
-                "cost": CostSettings(interval=cost_every),
-                "rate_limits": RateLimitSettings(interval=limits_every, workspace_interval=limits_every),
-                # Their rules are played in worlds of their own.
-                "inventory": InventorySettings(enabled=inventory),
-                "telemetry": TelemetrySettings(enabled="false"),
-            }
-        )
-        _fill(w, "cost", "rate_limits")
-        w.config = w.config.model_copy(update={"backfill": Backfill(timedelta(days=8))})
-        _fill(w, "usage")
-        es.indices.refresh(index=f"metrics-anthropic_metrics.*-{namespace}")
-        if alerts is None:
-            suggested = settings(w.config, suggestions(es, w.config, start, 30))
-            chosen = suggested.model_copy(update=dict(decided or {}))
-            w.config = w.config.model_copy(update={"alerts": chosen})
-        with w.agent() as agent:
-            yield Replay(w, agent, rules(w.config))
+def _buckets(rule: Rule, now: datetime) -> tuple[tuple[datetime, bool], ...]:
+    """The buckets that hold the moments on which the rule's answer depends; and which of them are starts."""
+    width, back = _moments(rule.query, rule.window, rule.reads)
+    moments = [now - each for each in back]
+    return tuple((floor(moment, width), floor(moment, width) == moment) for moment in moments)
 
 
-def _fill(w: World, *pollers: str) -> None:
-    with w.agent() as agent:
-        agent.organization.only(list(pollers))
-        for job in agent.organization.whole(agent.sink):
-            assert agent.attempt(job).done
+@cache
+def _moments(
+    query: str, window: timedelta, reads: tuple[str, ...]
+) -> tuple[timedelta, tuple[timedelta, ...]]:
+    """How wide a rule's buckets are, and how far before now each moment lies that it counts from."""
+    width = DAY if reads and _DAILY.issuperset(reads) else HOUR
+    named = {int(count) * (HOUR if unit == "hour" else DAY) for count, unit in _BACK.findall(query)}
+    return width, tuple(sorted({timedelta(0), window, *named}))
 
 
 def heard_by(
@@ -261,9 +265,4 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def hourly(rule: Rule) -> Rule:
-    return replace(rule, schedule=HOUR)
-
-
-def _due(now: datetime, every: timedelta) -> bool:
-    return (now - datetime(1970, 1, 1, tzinfo=UTC)) % every == timedelta(0)
+MONTH_END = at("2026-11-01")

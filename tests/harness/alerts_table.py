@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tests.harness.alerts_incidents import Incident
-from tests.harness.alerts_replay import DAY, HOUR, Replay
+from tests.harness.alerts_replay import DAY, HOUR, Incident, Replay
 from tests.harness.alerts_rival import PREFIX
 
 DOCS = Path(__file__).parents[2] / "docs/alerts.md"

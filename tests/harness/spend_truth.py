@@ -13,6 +13,7 @@ from anthropic_metrics.simulator.series import DIMENSIONS
 from tests.harness.world import World
 
 DAY_SECONDS = 86_400
+BILLED = {"standard", "batch"}
 
 
 def true_cost_by_key(w: World, day: datetime) -> dict[str, Decimal]:
@@ -22,16 +23,17 @@ def true_cost_by_key(w: World, day: datetime) -> dict[str, Decimal]:
     found: dict[str, Decimal] = defaultdict(Decimal)
     for dimensions, cell in zip(w.simulation.edits.dimensions, cells, strict=False):
         values = dict(zip(DIMENSIONS, dimensions, strict=True))
-        if cell is None or values["service_tier"] not in {"standard", "batch"}:
+        if cell is None or values["service_tier"] not in BILLED:
             continue
         key = values["api_key_id"] or "Console"
         for token_type, count in zip(TOKEN_TYPES, cell, strict=False):
-            found[key] += _cents(values, token_type, count) / 100
+            found[key] += token_type_cents(values, token_type, count) / 100
         found[key] += cell[5] * WEB_SEARCH_CENTS / 100
     return found
 
 
-def _cents(values: dict[str, str | None], token_type: str, count: int) -> Decimal:
+def token_type_cents(values: dict[str, str | None], token_type: str, count: int) -> Decimal:
+    """What `count` tokens of one type cost in a request with these dimensions, cents."""
     return token_cents(
         values["model"] or "",
         token_type,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Literal
 
 Form = Literal["older", "newer"]
@@ -35,16 +36,20 @@ def id_columns(query: str, columns: Sequence[str], form: Form) -> list[str]:
     """The columns of the last BY, later RENAMEs followed, dropped ones left out; without any, `_id` where it
     survives, else every column.
     """
-    commands = [part.strip() for part in _split(query, "|")]
-    keys: list[str] = []
-    for command in commands:
-        if _is_stats(command, form):
-            keys = list(_keys(command, form))
-        keys = _renamed(keys, command)
-    left = [key for key in keys if key in columns]
+    left = [key for key in _named(query, form) if key in columns]
     if left:
         return left
     return ["_id"] if "_id" in columns else list(columns)
+
+
+@cache
+def _named(query: str, form: Form) -> tuple[str, ...]:
+    keys: list[str] = []
+    for command in map(str.strip, _split(query, "|")):
+        if _is_stats(command, form):
+            keys = list(_keys(command, form))
+        keys = _renamed(keys, command)
+    return tuple(keys)
 
 
 def last_by(query: str) -> list[str]:

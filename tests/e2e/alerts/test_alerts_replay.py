@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -14,53 +13,42 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.alerts.bodies import create_body
 from anthropic_metrics.alerts.catalog import rules
-from anthropic_metrics.config import AlertSettings, Config
-from anthropic_metrics.config.budgets import old_budgets
-from tests.harness.alerts_incidents import (
-    MONTH,
-    MONTH_END,
-    START,
-    Incident,
-    MonthEnd,
-    Script,
-    incidents,
-    month_end,
-)
-from tests.harness.alerts_replay import DAY, HOUR, READERS, Heard, Replay, Watched, at, replay
-from tests.harness.alerts_rival import rivals
+from anthropic_metrics.alerts.execute import run
+from anthropic_metrics.config import Config
+from tests.harness import alerts_inventory, alerts_money, alerts_month
+from tests.harness.alerts_incidents import bad_days
+from tests.harness.alerts_inventory import Keys, days_of_keys
+from tests.harness.alerts_money import Money, runaway_day
+from tests.harness.alerts_month import MonthEnd, at_month_end
+from tests.harness.alerts_replay import DAY, HOUR, MONTH_END, READERS, Heard, Incident, Replay, at
 from tests.harness.alerts_table import table, write, written
 from tests.harness.alerts_truth import day_costs
+from tests.harness.alerts_world import replay
 from tests.servers.kibana_ids import ALL_ROWS
 
-POLL = timedelta(minutes=15)
+Bad = tuple[Replay, list[Incident]]
+Month = tuple[Replay, MonthEnd]
+Dollars = tuple[Replay, Money]
+Listed = tuple[Replay, Keys]
 # Two cores that do other things, too, need their time for five days in five-minute steps.
 pytestmark = pytest.mark.timeout(1200)
 
 
-def ours(config: Config) -> list[Watched]:
-    # The rules over traces are played in a world of their own.
-    return [Watched(rule) for rule in rules(config) if not rule.spans]
-
-
-def both(config: Config) -> list[Watched]:
-    return [*ours(config), *rivals(config)]
-
-
 def test_a_quiet_fortnight_under_suggested_thresholds_has_two_alerts_at_most(
-    es: Elasticsearch, elasticsearch_url: str, namespace: str
+    es: Elasticsearch, elasticsearch_url: str
 ) -> None:
     # A month of 31 days ends in it; Europe's clocks change on 25 October, America's on 1 November.
     with replay(
         es,
         elasticsearch_url,
-        namespace,
         start=at("2026-10-20"),
-        decided={"schedules": {"no_fresh_data": HOUR}},
-        usage_every=2 * HOUR,
-        cost_every=3 * HOUR,
-        rules=ours,
+        decided={"schedules": {"no_fresh_data": 2 * HOUR}},
+        usage_every=3 * HOUR,
+        cost_every=6 * HOUR,
+        limits_every=12 * HOUR,
         arrivals="usual",
         revisions="usual",
+        series=24,
     ) as played:
         played.until(at("2026-10-20") + 14 * DAY)
         assert len([each for each in played.heard if each.kind == "new"]) <= 2
@@ -69,44 +57,61 @@ def test_a_quiet_fortnight_under_suggested_thresholds_has_two_alerts_at_most(
 
 
 @pytest.fixture(scope="module")
-def bad_days(es: Elasticsearch, elasticsearch_url: str) -> Iterator[tuple[Replay, list[Incident]]]:
-    with replay(
-        es,
-        elasticsearch_url,
-        f"t{uuid.uuid4().hex[:8]}",
-        start=START,
-        # A budget is decided, not derived: this one is passed in November's first week.
-        decided={"monthly_budget_usd": 20_000.0},
-        usage_every=POLL,
-        limits_every=HOUR,
-        rules=both,
-        arrivals="usual",
-    ) as played:
-        script = Script(played)
-        script.play()
-        yield played, incidents(script)
+def bad(es: Elasticsearch, elasticsearch_url: str) -> Iterator[Bad]:
+    with bad_days(es, elasticsearch_url) as played:
+        yield played
+
+
+@pytest.fixture(scope="module")
+def month(es: Elasticsearch, elasticsearch_url: str) -> Iterator[Month]:
+    with at_month_end(es, elasticsearch_url) as played:
+        yield played
+
+
+@pytest.fixture(scope="module")
+def money(es: Elasticsearch, elasticsearch_url: str) -> Iterator[Dollars]:
+    with runaway_day(es, elasticsearch_url) as played:
+        yield played
+
+
+@pytest.fixture(scope="module")
+def keys(es: Elasticsearch, elasticsearch_url: str) -> Iterator[Listed]:
+    with days_of_keys(es, elasticsearch_url) as played:
+        yield played
 
 
 def test_every_incident_is_heard_once_within_a_poll_and_a_schedule_and_nothing_else_is(
-    bad_days: tuple[Replay, list[Incident]],
+    bad: Bad, money: Dollars, keys: Listed
 ) -> None:
-    played, happened = bad_days
-    watched = {each.key: each.rule for each in played.watched}
-    for key in (rule.key for rule in rules(played.w.config)):
-        wanted = sorted((incident for incident in happened if incident.rule == key), key=lambda i: i.tells)
-        began = played.new(key)
-        assert Counter({name: len(times) for name, times in began.items()}) == Counter(i.id for i in wanted)
-        poll = HOUR if "usage-" not in watched[key].query and key != "no_fresh_data" else POLL
-        for identity in began:
-            told = [incident.tells for incident in wanted if incident.id == identity]
-            for moment, heard in zip(told, began[identity], strict=True):
-                assert timedelta(0) <= heard - moment <= poll + watched[key].schedule, (key, identity)
+    for played, wanted in _with_incidents(bad, money, keys):
+        for watched in played.watched:
+            if watched.ours and watched.key != "budget day":
+                assert_heard(played, watched.key, wanted)
+
+
+def _with_incidents(bad: Bad, money: Dollars, keys: Listed) -> list[Bad]:
+    (dear, dollars), (listed, inventory) = money, keys
+    return [bad, (dear, dollars.incidents()), (listed, inventory.incidents())]
+
+
+def assert_heard(played: Replay, key: str, happened: list[Incident]) -> None:
+    """Each incident of a rule alerts once, in time, and nothing else does."""
+    wanted = sorted((incident for incident in happened if incident.rule == key), key=lambda i: i.tells)
+    began = played.new(key)
+    assert Counter({name: len(times) for name, times in began.items()}) == Counter(i.id for i in wanted), key
+    for identity in began:
+        told = [incident.tells for incident in wanted if incident.id == identity]
+        for moment, heard in zip(told, began[identity], strict=True):
+            assert timedelta(0) <= heard - moment <= played.patience(key), (key, identity)
 
 
 def test_every_kibana_hears_what_the_agent_hears_by_both_forms_of_its_ids(
-    bad_days: tuple[Replay, list[Incident]], at_month_end: tuple[Replay, MonthEnd]
+    bad: Bad,
+    month: Month,
+    money: Dollars,
+    keys: Listed,
 ) -> None:
-    for played, _ in (bad_days, at_month_end):
+    for played, _ in (bad, month, money, keys):
         ours = {each.key for each in played.watched if each.ours}
         heard = sorted((each for each in played.heard if each.rule in ours), key=_order)
         for reader in READERS:
@@ -133,12 +138,12 @@ def _of_any_row(heard: list[Heard]) -> Iterator[Heard]:
             yield Heard(moment, rule, "recovered" if before else "new", ALL_ROWS)
 
 
-def test_every_alert_ends_when_its_reason_does(bad_days: tuple[Replay, list[Incident]]) -> None:
-    played, _ = bad_days
+def test_every_alert_ends_when_its_reason_does(bad: Bad) -> None:
+    played, _ = bad
     for key, (first, last) in {
         "cache_hit_rate": ("2026-11-04", "2026-11-05T23:59"),
         "new_workspace": ("2026-11-05T09:00", "2026-11-05T11:00"),
-        "no_fresh_data": ("2026-11-06T04:10", "2026-11-06T10:15"),
+        "no_fresh_data": ("2026-11-06T04:10", "2026-11-06T10:30"),
         "token_spike": ("2026-11-02T14:00", "2026-11-06T18:00"),
     }.items():
         ended = [moment for times in played.recovered(key).values() for moment in times]
@@ -146,36 +151,10 @@ def test_every_alert_ends_when_its_reason_does(bad_days: tuple[Replay, list[Inci
         assert all(at(first) <= moment <= at(last) for moment in ended), (key, ended)
 
 
-@pytest.fixture(scope="module")
-def at_month_end(es: Elasticsearch, elasticsearch_url: str) -> Iterator[tuple[Replay, MonthEnd]]:
-    with replay(
-        es,
-        elasticsearch_url,
-        f"t{uuid.uuid4().hex[:8]}",
-        start=at("2026-10-27"),
-        alerts=AlertSettings(rules=("monthly_budget", "month_end_forecast")),
-        usage_every=POLL,
-        cost_every=3 * HOUR,
-        usage=False,
-        rules=lambda config: [],
-    ) as played:
-        what = month_end(played.w.simulation)
-        budgets = old_budgets(
-            workspaces={"Production": what.months_cost_usd / 2},
-            tags={"team=research": what.months_cost_usd / 2.5},
-        )
-        alerts = played.w.config.alerts.model_copy(update={"monthly_budget_usd": what.budget_usd})
-        config = played.w.config.model_copy(update={"alerts": alerts, "budgets": budgets})
-        monthly = [each for each in rivals(config) if each.key.endswith("monthly_budget")]
-        played.watched = [*ours(config), *monthly]
-        played.until(at("2026-11-05"))
-        yield played, what
-
-
 def test_a_budget_passed_on_the_31st_is_heard_once_and_the_closed_month_never_again(
-    at_month_end: tuple[Replay, MonthEnd],
+    month: Month,
 ) -> None:
-    played, _ = at_month_end
+    played, _ = month
     # The 31st can be known when it has ended. Its month is judged for three days more, for what is revised.
     (heard,) = played.new("monthly_budget")["2026-10"]
     assert MONTH_END <= heard <= MONTH_END + 2 * HOUR
@@ -184,17 +163,17 @@ def test_a_budget_passed_on_the_31st_is_heard_once_and_the_closed_month_never_ag
 
 
 def test_the_forecast_tells_three_days_before_and_a_dear_day_is_no_forecast_for_the_next_month(
-    at_month_end: tuple[Replay, MonthEnd],
+    month: Month,
 ) -> None:
-    played, what = at_month_end
+    played, what = month
     assert played.new("month_end_forecast") == {"2026-10": [what.dear_day + DAY + 6 * HOUR]}
     assert played.recovered("month_end_forecast") == {"2026-10": [MONTH_END + 6 * HOUR]}
 
 
 def test_each_level_of_a_budget_is_an_alert_of_its_own_once_a_month(
-    at_month_end: tuple[Replay, MonthEnd],
+    month: Month,
 ) -> None:
-    played, what = at_month_end
+    played, what = month
     sim = played.w.simulation
     organization = sim.organization()
     spaces = {
@@ -204,56 +183,76 @@ def test_each_level_of_a_budget_is_an_alert_of_its_own_once_a_month(
     for key, (ids, budget) in spaces.items():
         began = played.new(key)
         assert began
-        for month, first, end in (("2026-10", MONTH, MONTH_END), ("2026-11", MONTH_END, at("2026-11-05"))):
-            days = [day_costs(sim, first + n * DAY, at("2026-11-05")) for n in range((end - first) // DAY)]
+        for name, first, end in (
+            ("2026-10", alerts_month.MONTH, MONTH_END),
+            ("2026-11", MONTH_END, alerts_month.END),
+        ):
+            days = [day_costs(sim, first + n * DAY, alerts_month.END) for n in range((end - first) // DAY)]
             spent = sum(day.get(each, 0.0) for day in days for each in ids)
-            reached = {f"{month},{level}" for level in (50, 75, 90, 100) if 100 * spent >= level * budget}
-            assert {name for name in began if name.startswith(month)} == reached
+            reached = {f"{name},{level}" for level in (50, 75, 90, 100) if 100 * spent >= level * budget}
+            assert {each for each in began if each.startswith(name)} == reached
         assert all(len(times) == 1 for times in began.values())
 
 
-def test_a_day_s_budget_is_heard_on_that_day_in_the_hour_that_reaches_a_level(
-    es: Elasticsearch, elasticsearch_url: str
+def test_a_runaway_key_is_told_within_one_poll_and_one_schedule_of_the_first_usage_that_shows_it(
+    money: Dollars,
 ) -> None:
-    start = at("2026-11-20")
-    with replay(
-        es,
-        elasticsearch_url,
-        f"t{uuid.uuid4().hex[:8]}",
-        start=start,
-        alerts=AlertSettings(rules=()),
-        usage_every=HOUR,
-        cost_every=24 * HOUR,
-        limits_every=24 * HOUR,
-        rules=lambda config: [],
-        series=16,
-    ) as played:
-        whole = sum(day_costs(played.w.simulation, start, start + DAY).values())
-        given = {"budgets": [{"name": "day", "usd": round(whole / 2, 2), "period": "daily"}]}
-        budgets = Config.model_validate(given).budgets
-        played.until(start + HOUR)  # spend has its stream
-        played.watched = ours(played.w.config.model_copy(update={"budgets": budgets}))
-        played.until(start + DAY)
-        began = played.new("budget day")
-        today = {name: times for name, times in began.items() if name.startswith("2026-11-20")}
-        assert today.keys() == {f"2026-11-20,{level}" for level in (50, 75, 90, 100)}
-        moments = [moment for level in (50, 75, 90, 100) for moment in today[f"2026-11-20,{level}"]]
-        assert len(moments) == 4
-        assert moments == sorted(moments)
-        assert moments[0] > start + 3 * HOUR
-        assert moments[-1] < start + 22 * HOUR
+    played, what = money
+    (told,) = played.new("spend_spike")[f"{alerts_money.TODAY:%Y-%m-%d},{what.key.id}"]
+    assert timedelta(0) <= told - (alerts_money.RUNAWAY + HOUR) <= played.patience("spend_spike")
+
+
+def test_over_the_week_before_only_the_one_runaway_hour_that_the_organization_has_anyway_is_told(
+    money: Dollars,
+) -> None:
+    played, _ = money
+    runner = played.w.simulation.organization().key("eval-runner").id
+    told = set()
+    for rule in (each.rule for each in played.watched if each.key in alerts_money.RULES_OF_USE):
+        for n in range(1, 31):
+            moment = alerts_money.START - n * 6 * HOUR
+            told |= {(rule.key, alert.id) for alert in run(played.w.es, rule, moment)}
+    assert told == {("spend_spike", f"2026-11-09,{runner}")}
+
+
+def test_the_day_of_a_price_change_is_named_when_it_settles(money: Dollars) -> None:
+    played, _ = money
+    (heard,) = [each for each in played.heard if each.rule == "estimate_drift"]
+    assert heard.row["day"] == f"{alerts_money.CHANGED_ON:%Y-%m-%d}"
+    assert alerts_money.CHANGED in heard.row["cell"]
+
+
+def test_each_level_of_a_day_s_budget_is_told_in_the_hour_that_reaches_it(
+    money: Dollars,
+) -> None:
+    played, what = money
+    reached = what.day_levels()
+    today = [each.tells for each in reached if each.id.startswith(f"{alerts_money.TODAY:%Y-%m-%d}")]
+    assert len(set(today)) > 2
+    assert_heard(played, "budget day", reached)
+
+
+def test_an_alert_of_a_key_or_workspace_ends_when_its_reason_does(keys: Listed) -> None:
+    played, what = keys
+    poll = alerts_inventory.POLL
+    for key, identity, over in (
+        ("new_key", alerts_inventory.NEWCOMER, alerts_inventory.BORN + DAY),
+        ("key_expires", what.expiring, alerts_inventory.PROLONGED),
+        ("workspace_without_limit", what.free[0], alerts_inventory.LIMITED),
+    ):
+        (ended,) = played.recovered(key)[identity]
+        assert over <= ended <= over + poll + HOUR, key
 
 
 def test_the_table_of_the_docs_is_what_was_measured(
-    bad_days: tuple[Replay, list[Incident]], at_month_end: tuple[Replay, MonthEnd]
+    bad: Bad,
+    month: Month,
+    money: Dollars,
+    keys: Listed,
 ) -> None:
-    played, happened = bad_days
-    month, what = at_month_end
-    ends = [
-        Incident("monthly_budget", "on the 31st", "2026-10", MONTH_END),
-        Incident("month_end_forecast", "a dear day", "2026-10", what.dear_day + DAY + 6 * HOUR),
-    ]
-    text = table([(played, happened), (month, ends)])
+    at_the_end, what = month
+    first, *others = _with_incidents(bad, money, keys)
+    text = table([first, (at_the_end, what.incidents()), *others])
     if os.environ.get("ALERTS_TABLE") == "write":
         write(text)
     assert written() == text
