@@ -23,24 +23,23 @@ from tests.harness.alerts_truth import (
 )
 from tests.harness.alerts_world import ours, replay
 
-POLL = timedelta(minutes=30)
+POLL = timedelta(minutes=15)
 
 
 @contextmanager
 def bad_days(es: Elasticsearch, url: str) -> Iterator[tuple[Replay, list[Incident]]]:
     """The five days, played to our rules and to the rival's."""
     # A budget is decided, not derived: this one is passed in November's first week.
-    decided = {"monthly_budget_usd": 10_000.0, "schedules": {"no_fresh_data": POLL}}
+    decided = {"monthly_budget_usd": 20_000.0}
     with replay(
         es,
         url,
         start=START,
         decided=decided,
         usage_every=POLL,
-        limits_every=2 * HOUR,
+        limits_every=HOUR,
         watched=_both,
         arrivals="usual",
-        series=24,
     ) as played:
         script = Script(played)
         script.play()
@@ -177,6 +176,6 @@ def _silence(script: Script) -> list[Incident]:
     usage = script.played.w.stream("usage")
     every = script.played.w.config.usage.interval
     return [
-        Incident("no_fresh_data", "agent stopped", usage, at("2026-11-06T01:40") + 3 * every),
-        Incident("no_fresh_data", "key refused", usage, at("2026-11-06T07:40") + 3 * every),
+        Incident("no_fresh_data", "agent stopped", usage, at("2026-11-06T01:55") + 3 * every),
+        Incident("no_fresh_data", "key refused", usage, at("2026-11-06T07:55") + 3 * every),
     ]

@@ -1,4 +1,4 @@
-"""Five days of an inventory: keys that are new, expire, idle or are retired; workspaces without limits."""
+"""Five days of an inventory: keys that are new, expire or idle; workspaces without limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.harness.alerts_world import replay
 START, END = at("2026-11-02"), at("2026-11-07")
 POLL = timedelta(hours=2)
 NEWCOMER = "apikey_01Newcomer"
-RULES = ("key_expires", "key_unused", "retired_key_used", "new_key", "workspace_without_limit")
+RULES = ("key_expires", "key_unused", "new_key", "workspace_without_limit")
 SETTINGS = AlertSettings(rules=RULES, key_expires_days=2, key_unused_days=3)
 BORN = START + DAY + 9 * HOUR
 PROLONGED = START + 2 * DAY + 21 * HOUR
@@ -52,7 +52,7 @@ class Keys:
     def __init__(self, played: Replay) -> None:
         self.played, self.sim = played, played.w.simulation
         edits, organization = self.sim.edits, self.sim.organization()
-        self.expiring, self.retired = organization.key("notebooks").id, organization.key("helpdesk-bot")
+        self.expiring = organization.key("notebooks").id
         self.idle = organization.key("eval-runner").id
         self.free = list(self._free())
         newcomer = replace(organization.key("notebooks"), id=NEWCOMER, name="newcomer", created_at=BORN)
@@ -60,13 +60,7 @@ class Keys:
         expiry = START + 4 * DAY + 12 * HOUR
         edits.change_api_key(self.expiring, expires_at=expiry, at=START)
         edits.change_api_key(self.expiring, expires_at=None, at=PROLONGED)
-        edits.change_api_key(self.retired.id, status="inactive", at=BORN)
         edits.vanish_usage(START, match={"api_key_id": self.idle}, span=30 * DAY, at=START)
-        # The Admin API should refuse it, and does not.
-        use = {"workspace_id": self.retired.workspace_id, "api_key_id": self.retired.id}
-        edits.add_usage(
-            START + 2 * DAY + 5 * HOUR, {"model": "claude-sonnet-5-5", **use}, {"output_tokens": 9}
-        )
         group = organization.rate_limits[0].group_id
         edits.set_workspace_rate_limit(self.free[0], group, "requests_per_minute", 50, at=LIMITED)
 
@@ -76,7 +70,6 @@ class Keys:
             # From two days before the UTC day of its expiry.
             Incident("key_expires", "in two days", self.expiring, START + 2 * DAY),
             *self._unused(),
-            Incident("retired_key_used", "inactive", self.retired.id, self._used_again()),
             Incident("new_key", "created", NEWCOMER, BORN),
             *(Incident("workspace_without_limit", "from the start", each, START) for each in self.free),
         ]
@@ -105,12 +98,6 @@ class Keys:
                 told = max(START, day + 3 * DAY)
                 if told < END and not days & {day + DAY, day + 2 * DAY}:
                     yield Incident("key_unused", "for three days", key.id, told)
-
-    def _used_again(self) -> datetime:
-        """When the first hour of use on a later day than that of its retirement has ended."""
-        rows = self.sim.usage_rows(START + 2 * DAY, END, "1h", ("api_key_id",))
-        ends = (row["ending_at"] for row in rows if row["api_key_id"] == self.retired.id)
-        return datetime.fromisoformat(min(ends))
 
 
 def _day(text: str) -> datetime:

@@ -184,7 +184,7 @@ class Money:
                 cost = usd + changed * _factor(hour, now)
                 peaks[floor(hour, DAY)] = max(peaks[floor(hour, DAY)], cost)
         before = [cost for each, cost in peaks.items() if each < judged and cost]
-        if day < judged or len(before) < 3:
+        if day < judged or len(before) < 5:
             return False
         usual, least = median(before), self.settings.spike_floor_usd
         return peaks[day] > self.settings.spike_factor * usual and peaks[day] - usual > least

@@ -106,7 +106,7 @@ class Script:
             ),
             # The agent stops; later its key is refused.
             (at("2026-11-06T02:05"), lambda: setattr(self.played, "polling", False)),
-            (at("2026-11-06T04:10"), lambda: setattr(self.played, "polling", True)),
+            (at("2026-11-06T03:55"), lambda: setattr(self.played, "polling", True)),
             (at("2026-11-06T08:05"), self.played.w.server.admin_keys.clear),
             (at("2026-11-06T10:00"), lambda: self.played.w.server.admin_keys.add(self._admin_key)),
         ]

@@ -39,7 +39,7 @@ SPEND_RULES = (
         key="spend_spike",
         title="Spend spike of an API key",
         meaning="An hour of a key cost far more than its usual most expensive hour: the median, over the "
-        "seven UTC days before, of each day's most expensive hour. Judged where at least three of those days "
+        "seven UTC days before, of each day's most expensive hour. Judged where at least five of those days "
         "have spend.",
         threshold="$spike_factor times the usual, and $spike_floor_usd USD above it",
         reads=(SPEND,),
@@ -57,7 +57,7 @@ SPEND_RULES = (
             f"days = COUNT(CASE(date < {_FIRST_DAY}, peak)), "
             f"entry = VALUES(CASE(date >= {_FIRST_DAY}, entry)), "
             "key = MAX(key), workspace = MAX(workspace) BY key_id",
-            "WHERE days >= 3 AND entry IS NOT NULL",
+            "WHERE days >= 5 AND entry IS NOT NULL",
             "MV_EXPAND entry",
             'DISSECT entry "%{micros} %{hour}"',
             "EVAL day = SUBSTRING(hour, 1, 10), cost_usd = TO_LONG(micros) / 1000000.0",

@@ -68,7 +68,7 @@ def test_every_query_runs_and_its_columns_are_undotted(filled: World) -> None:
 
 
 def test_no_rule_but_that_of_silence_fires_over_mappings_without_data(filled: World, namespace: str) -> None:
-    config = filled.config.model_copy(update={"namespace": namespace})
+    config = filled.config.model_copy(update={"namespace": namespace, "budgets": ()})
     ensure(filled.es, config)
     (two,) = [rule for rule in every_rule(config) if rule.key == "workspace_without_limit"]
     source = {"@timestamp": "2020-01-01T00:00:00Z"}

@@ -143,7 +143,7 @@ def test_every_alert_ends_when_its_reason_does(bad: Bad) -> None:
     for key, (first, last) in {
         "cache_hit_rate": ("2026-11-04", "2026-11-05T23:59"),
         "new_workspace": ("2026-11-05T09:00", "2026-11-05T11:00"),
-        "no_fresh_data": ("2026-11-06T04:10", "2026-11-06T10:30"),
+        "no_fresh_data": ("2026-11-06T03:55", "2026-11-06T10:15"),
         "token_spike": ("2026-11-02T14:00", "2026-11-06T18:00"),
     }.items():
         ended = [moment for times in played.recovered(key).values() for moment in times]
@@ -244,15 +244,9 @@ def test_an_alert_of_a_key_or_workspace_ends_when_its_reason_does(keys: Listed) 
         assert over <= ended <= over + poll + HOUR, key
 
 
-def test_the_table_of_the_docs_is_what_was_measured(
-    bad: Bad,
-    month: Month,
-    money: Dollars,
-    keys: Listed,
-) -> None:
+def test_the_table_of_the_docs_is_what_was_measured(bad: Bad, month: Month) -> None:
     at_the_end, what = month
-    first, *others = _with_incidents(bad, money, keys)
-    text = table([first, (at_the_end, what.incidents()), *others])
+    text = table([bad, (at_the_end, what.incidents())])
     if os.environ.get("ALERTS_TABLE") == "write":
         write(text)
     assert written() == text
