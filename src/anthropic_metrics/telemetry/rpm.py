@@ -19,9 +19,11 @@ BY_GROUP = (
     f"WHERE call_id IS NOT NULL OR {_LIMITS}",
     "EVAL model = COALESCE(call_model, anthropic.rate_limit.models), "
     f"stamped = TO_LONG(@timestamp) / 1000 * {_LIMIT} + anthropic.rate_limit.requests_per_minute",
+    # Limits have no minute of their own, or each snapshot would be a group.
+    "EVAL minute = CASE(call_id IS NOT NULL, DATE_TRUNC(1 minute, @timestamp))",
     "MV_EXPAND model",
     "STATS requests = COUNT_DISTINCT(call_id), rpm_limit = MAX(stamped), "
-    "group_name = MAX(anthropic.rate_limit.group_name) BY model, minute = DATE_TRUNC(1 minute, @timestamp)",
+    "group_name = MAX(anthropic.rate_limit.group_name) BY model, minute",
     f"EVAL packed = CASE(requests > 0, TO_LONG(minute) / {_MINUTE} * {_COUNT} + requests)",
     "STATS packed = VALUES(packed), rpm_limit = MAX(rpm_limit), group_name = MAX(group_name) BY model",
     "MV_EXPAND packed",
