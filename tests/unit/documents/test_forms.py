@@ -20,7 +20,7 @@ def test_a_form_is_filled_in_place_by_place() -> None:
     assert form.fill((*texts("x"), 7)) == b'{"a":"x","share":"100 %d","b":7}'
 
 
-@pytest.mark.parametrize("text", [b"{}", b"%d %d" % (NUMBER, TEXT)])
+@pytest.mark.parametrize("text", [b"{}", b"%d %d" % (NUMBER, TEXT)], ids=["no place", "no text in quotes"])
 def test_a_value_without_its_place_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match="no place"):
         Form(text, (TEXT,), (NUMBER,))
