@@ -16,7 +16,7 @@ from tests.harness.alerts_world import replay
 START, END = at("2026-11-02"), at("2026-11-07")
 POLL = timedelta(hours=2)
 NEWCOMER = "apikey_01Newcomer"
-RULES = ("key_expires", "key_unused", "new_key", "workspace_without_limit")
+RULES = ("key_expires", "key_unused", "retired_key_used", "new_key", "workspace_without_limit")
 SETTINGS = AlertSettings(rules=RULES, key_expires_days=2, key_unused_days=3)
 BORN = START + DAY + 9 * HOUR
 PROLONGED = START + 2 * DAY + 21 * HOUR
@@ -54,6 +54,7 @@ class Keys:
         edits, organization = self.sim.edits, self.sim.organization()
         self.expiring = organization.key("notebooks").id
         self.idle = organization.key("eval-runner").id
+        self.retired = organization.key("assistant-api").id
         self.free = list(self._free())
         newcomer = replace(organization.key("notebooks"), id=NEWCOMER, name="newcomer", created_at=BORN)
         edits.add_api_key(newcomer, at=BORN)
@@ -61,6 +62,7 @@ class Keys:
         edits.change_api_key(self.expiring, expires_at=expiry, at=START)
         edits.change_api_key(self.expiring, expires_at=None, at=PROLONGED)
         edits.vanish_usage(START, match={"api_key_id": self.idle}, span=30 * DAY, at=START)
+        edits.change_api_key(self.retired, status="inactive", at=START + 9 * HOUR)
         group = organization.rate_limits[0].group_id
         edits.set_workspace_rate_limit(self.free[0], group, "requests_per_minute", 50, at=LIMITED)
 
@@ -70,6 +72,8 @@ class Keys:
             # From two days before the UTC day of its expiry.
             Incident("key_expires", "in two days", self.expiring, START + 2 * DAY),
             *self._unused(),
+            # From the day after its retirement on.
+            Incident("retired_key_used", "inactive", self.retired, START + DAY),
             Incident("new_key", "created", NEWCOMER, BORN),
             *(Incident("workspace_without_limit", "from the start", each, START) for each in self.free),
         ]

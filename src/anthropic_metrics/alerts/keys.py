@@ -61,16 +61,17 @@ KEYS = (
         groups=("api_key_id",),
         query=(
             'WHERE anthropic.inventory.type == "api_key"',
-            f'EVAL {_KEY}, active = CASE(anthropic.inventory.state == "active", 1, 0)',
-            "STATS since = MIN(@timestamp), active_days = SUM(active), "
+            f'EVAL {_KEY}, active_on = CASE(anthropic.inventory.state == "active", @timestamp)',
+            "STATS active_on = MAX(active_on), since = MIN(@timestamp), newest = MAX(@timestamp), "
             "used_at = MAX(anthropic.inventory.last_used), "
             f"state = MAX(anthropic.inventory.state), {_NAMED} BY key_id",
-            'WHERE active_days == 0 AND DATE_DIFF("hour", since, used_at) >= 24',
+            # Two days after the last active one: use on the day of its retirement does not count.
+            "WHERE used_at >= COALESCE(active_on + 2 days, since + 1 day) AND used_at >= newest - 1 day",
         ),
         identity=("key_id",),
         subject="{{key}} ({{key_id}}) is {{state}} and was used at {{used_at}}",
-        # Two days: the one on which it was retired already, and the one of its use.
-        window=timedelta(hours=50),
+        # Longer than any pause in its use, so that one retirement is one alert.
+        window=timedelta(days=8),
     ),
     Definition(
         key="new_key",

@@ -64,8 +64,8 @@ def test_a_retired_key_is_told_when_it_is_used_on_a_later_day(put: Put, alerts: 
         put("api_key", id_, DAY - 24 * HOUR, last_used=(DAY - 3 * HOUR).isoformat())
         put("api_key", id_, DAY, state="inactive", last_used=(DAY + 2 * HOUR).isoformat())
         put("api_key", id_, DAY + 24 * HOUR, state="inactive", last_used=used.isoformat())
-    # While the day on which it was active is in the window, its use may have been allowed.
-    assert alerts("retired_key_used", DAY + 25 * HOUR) == []
+    # On the day of its retirement its use may have been allowed.
+    assert alerts("retired_key_used", DAY + 23 * HOUR) == []
     assert alerts("retired_key_used", DAY + 30 * HOUR) == ["goes-on"]
 
 

@@ -244,9 +244,12 @@ def test_an_alert_of_a_key_or_workspace_ends_when_its_reason_does(keys: Listed) 
         assert over <= ended <= over + poll + HOUR, key
 
 
-def test_the_table_of_the_docs_is_what_was_measured(bad: Bad, month: Month) -> None:
+def test_the_table_of_the_docs_is_what_was_measured(
+    bad: Bad, month: Month, money: Dollars, keys: Listed
+) -> None:
     at_the_end, what = month
-    text = table([bad, (at_the_end, what.incidents())])
+    _, *further = _with_incidents(bad, money, keys)
+    text = table([bad, (at_the_end, what.incidents()), *further])
     if os.environ.get("ALERTS_TABLE") == "write":
         write(text)
     assert written() == text
