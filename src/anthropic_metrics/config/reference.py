@@ -32,23 +32,23 @@ _REFERENCE_HEAD = """\
 
 Made from the code by `scripts/docs`; do not edit. `config.example.yaml` holds every key with its default.
 
-The file is the one named by `--config`, else by `ANTHROPIC_METRICS_CONFIG`, else `config.yaml` in the working
-directory, else none: `ANTHROPIC_ADMIN_API_KEY` and `ELASTICSEARCH_URL` are enough to begin.
+The agent reads the file that `--config` names, or else `ANTHROPIC_METRICS_CONFIG`, or else `config.yaml` in the working
+directory. You can start without a file: `ANTHROPIC_ADMIN_API_KEY` and `ELASTICSEARCH_URL` are enough.
 
-For each key the first of these that is given counts:
+For each key, the agent uses the first of these sources that has a value:
 
-1. its environment variable (last column; a section and its key are joined by two underscores),
+1. the key's environment variable (last column; two underscores join a section and its key),
 2. the file, in which `${NAME}` and `${NAME:-default}` stand for environment variables and `$${` for `${`,
-3. the plain variable that other tools use too (`ELASTICSEARCH_URL` and the like, see the descriptions; a name
-   of other programs that is not read, such as `ELASTIC_PASSWORD`, is named in a warning),
+3. the variable that other tools use too, such as `ELASTICSEARCH_URL` (see the descriptions); the agent warns about
+   similar variables that it does not read, such as `ELASTIC_PASSWORD`,
 4. the default.
 
-A credential that is given one way puts aside the other ways of a later line: `admin_key_file` in the file
-wins over `ANTHROPIC_ADMIN_API_KEY`. An empty environment variable counts as not given.
+If one source gives a credential in any form, the agent ignores all forms of it in later sources: `admin_key_file` in
+the file takes precedence over `ANTHROPIC_ADMIN_API_KEY`. An empty environment variable counts as not set.
 
-Durations are a whole number and a unit: `90s`, `5m`, `1h`, `30d`. In an environment variable a list is
-written `model, speed` or `[model, speed]`. A key that is not known is an error, and so is a value that does
-not fit: the agent names every problem at once and ends with exit code 2.
+A duration is a whole number and a unit: `90s`, `5m`, `1h`, `30d`. In an environment variable, write a list as
+`model, speed` or `[model, speed]`. An unknown key or an invalid value is an error: the agent reports every problem at
+once and ends with exit code 2.
 """
 
 

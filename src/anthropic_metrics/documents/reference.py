@@ -25,7 +25,7 @@ def render() -> str:
         "",
         "Generated from the document models by `scripts/docs`; do not edit.",
         "",
-        "Figures (`long`, `double`) and `event.hash` have no index of their own: a filter by one of them",
+        "Figures (`long`, `double`) and `event.hash` are not indexed: a filter on one of them",
         "reads that field of every document in the range.",
         "",
         "## All data streams",
