@@ -31,7 +31,7 @@ Enabled = Annotated[bool, Field(description="Whether to collect it at all.")]
 class UsageSettings(Section):
     enabled: Enabled = True
     interval: Duration = Field(
-        timedelta(minutes=5), description="How often to ask; the report lags about as much."
+        timedelta(minutes=5), description="How often to ask; the report is late by about the same time."
     )
     granularities: Annotated[
         tuple[Width, ...], names(what="granularity", allowed=tuple(WIDTHS), at_least=1)
@@ -76,17 +76,17 @@ class CostSettings(Section):
 
 class RateLimitSettings(Section):
     enabled: Enabled = True
-    interval: Duration = Field(timedelta(minutes=15), description="How often to note the limits in force.")
+    interval: Duration = Field(timedelta(minutes=15), description="How often to record the limits in force.")
     workspaces: bool = Field(True, description="Each workspace's limits too: one more request per workspace.")
     workspace_interval: Duration = Field(
         timedelta(hours=1),
-        description="How often to note a workspace's limits; at every `interval` while it is near one.",
+        description="How often to record a workspace's limits; every `interval` while it is close to one.",
     )
 
 
 class InventorySettings(Section):
     enabled: bool = Field(
-        True, description="Whether to note workspaces, keys, users and service accounts day by day."
+        True, description="Whether to record workspaces, keys, users and service accounts day by day."
     )
     interval: Duration = Field(timedelta(hours=1), description="How often to ask; five lists each time.")
     people: Literal["id", "name"] = Field(
@@ -102,7 +102,7 @@ def _chosen(value: object) -> object:
 class TelemetrySettings(Section):
     enabled: Annotated[Literal["auto", "true", "false"], BeforeValidator(_chosen)] = Field(
         "auto",
-        description="Whether to note the destinations of the API's own traces: true, false, or auto, where "
-        "the organization has that preview.",
+        description="Whether to record the telemetry destinations, which receive the API's own traces: true, "
+        "false, or auto, if the organization has that preview.",
     )
     interval: Duration = Field(timedelta(minutes=15), description="How often to ask; one request.")

@@ -55,8 +55,8 @@ class AnthropicSettings(Section):
     )
     organization_id: OptionalText = Field(
         None,
-        description="The organization that the key must belong to; else the one that earlier polls with this "
-        "key were for.",
+        description="The organization that the key must belong to; by default, the organization of earlier "
+        "polls with this key.",
     )
     parent: bool = Field(
         False,
@@ -64,15 +64,15 @@ class AnthropicSettings(Section):
         "`organization_id` alone, without its child organizations.",
     )
     requests_per_minute: int = Field(
-        60, ge=1, description="Ceiling of our own; the organization's limit is shared with its other tools."
+        60, ge=1, description="The agent's own ceiling; the organization's other tools share its limit."
     )
     max_answer_bytes: int = Field(
         64 * 2**20,
         ge=2**20,
-        description="Largest answer that is read, decompressed; of a list, all its pages together.",
+        description="Largest answer that the agent reads, decompressed; for a list, all its pages together.",
     )
     ca_file: CertificateFile = Field(
-        None, description="PEM file of the authority that signs a TLS proxy's answers."
+        None, description="PEM file of the authority that signed a TLS proxy's certificate."
     )
     timeout: Timeout = timedelta(seconds=30)
 
@@ -129,7 +129,7 @@ class ElasticsearchSettings(Section):
         None, description="File with the API key instead; read again after a 401."
     )
     ca_certs: CertificateFile = Field(
-        None, description="PEM file of the authority that signed the cluster's TLS."
+        None, description="PEM file of the authority that signed the cluster's certificate."
     )
     proxy: Proxy = Field(
         None,
@@ -137,7 +137,7 @@ class ElasticsearchSettings(Section):
         "environment's (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).",
     )
     verify_certs: bool = Field(
-        True, description="Turn off only to try things: anybody could answer as the cluster."
+        True, description="Turn off for trials only: without verification, anybody could pose as the cluster."
     )
     timeout: Timeout = timedelta(seconds=30)
 
@@ -164,9 +164,11 @@ class KibanaSettings(Section):
     url: OptionalUrl = Field(None, description="URL of Kibana; also read from KIBANA_URL.")
     api_key: ApiKey = Field(None, description="Encoded API key; also read from KIBANA_API_KEY.")
     api_key_file: SecretFile = Field(None, description="File with the API key instead.")
-    ca_certs: CertificateFile = Field(None, description="PEM file of the authority that signed Kibana's TLS.")
+    ca_certs: CertificateFile = Field(
+        None, description="PEM file of the authority that signed Kibana's certificate."
+    )
     verify_certs: bool = Field(
-        True, description="Turn off only to try things: anybody could answer as Kibana."
+        True, description="Turn off for trials only: without verification, anybody could pose as Kibana."
     )
     space: Space = Field(
         None, description="Kibana space for dashboards and rules; empty is the default space."

@@ -66,7 +66,7 @@ class HealthSettings(Section):
 
 class LogSettings(Section):
     level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = Field(
-        "info", description="The least level that is logged: debug, info, warning, error."
+        "info", description="Lowest level that is logged: debug, info, warning, error."
     )
     format: Literal["json", "console"] | None = Field(
         None, description="json or console; empty is console on a terminal, json elsewhere."

@@ -21,7 +21,7 @@ _CURE = "Make one with `openssl rand -hex 32` and keep it: with another salt, ev
 class PeopleSettings(Section):
     enabled: bool = Field(
         False,
-        description="Whether to collect what each person used and cost. Off: nothing of it is asked for.",
+        description="Whether to collect what each person used and cost. If off, it is not requested.",
     )
     identify: Annotated[Identify, BeforeValidator(lower)] = Field(
         "hash",

@@ -32,23 +32,25 @@ _REFERENCE_HEAD = """\
 
 Made from the code by `scripts/docs`; do not edit. `config.example.yaml` holds every key with its default.
 
-The agent reads the file that `--config` names, or else `ANTHROPIC_METRICS_CONFIG`, or else `config.yaml` in the working
-directory. You can start without a file: `ANTHROPIC_ADMIN_API_KEY` and `ELASTICSEARCH_URL` are enough.
+The agent reads the file that `--config` names, or else `ANTHROPIC_METRICS_CONFIG`, or else `config.yaml` in
+the working directory. You can start without a file: `ANTHROPIC_ADMIN_API_KEY` and `ELASTICSEARCH_URL` are
+enough.
 
 For each key, the agent uses the first of these sources that has a value:
 
 1. the key's environment variable (last column; two underscores join a section and its key),
 2. the file, in which `${NAME}` and `${NAME:-default}` stand for environment variables and `$${` for `${`,
-3. the variable that other tools use too, such as `ELASTICSEARCH_URL` (see the descriptions); the agent warns about
-   similar variables that it does not read, such as `ELASTIC_PASSWORD`,
+3. the variable that other tools use too, such as `ELASTICSEARCH_URL` (see the descriptions); the agent warns
+   about similar variables that it does not read, such as `ELASTIC_PASSWORD`,
 4. the default.
 
-If one source gives a credential in any form, the agent ignores all forms of it in later sources: `admin_key_file` in
-the file takes precedence over `ANTHROPIC_ADMIN_API_KEY`. An empty environment variable counts as not set.
+If one source gives a credential in any form, the agent ignores all forms of it in later sources:
+`admin_key_file` in the file takes precedence over `ANTHROPIC_ADMIN_API_KEY`. An empty environment variable
+counts as not set.
 
 A duration is a whole number and a unit: `90s`, `5m`, `1h`, `30d`. In an environment variable, write a list as
-`model, speed` or `[model, speed]`. An unknown key or an invalid value is an error: the agent reports every problem at
-once and ends with exit code 2.
+`model, speed` or `[model, speed]`. An unknown key or an invalid value is an error: the agent reports every
+problem at once and ends with exit code 2.
 """
 
 

@@ -43,7 +43,10 @@ else:
     _fields: dict[str, Any] = {
         stream.key: (
             Retention,
-            Field(stream.retention, description=f"How long {stream.retained} stay; `none` is without end."),
+            Field(
+                stream.retention,
+                description=f"How long {stream.retained} stay; `none` keeps them without limit.",
+            ),
         )
         for stream in STREAMS
     }

@@ -34,14 +34,14 @@ class Poll(Part):
         description="`usage`, `cost`, `rate_limits`, `headroom`, `spend`, `inventory`, `telemetry` or "
         "`alerts`."
     )
-    stream: Keyword = Field(description="The data stream the poll keeps.")
+    stream: Keyword = Field(description="The data stream that the poll updates.")
     key_digest: Keyword | None = Field(
         None,
         description="Digest of the Admin API key: the next poll with it must be for the same organization.",
     )
     window_start: Date = Field(description="Start of the range read, inclusive.")
     window_end: Date = Field(description="End of the range read, exclusive.")
-    windows: Count = Field(0, description="Windows read to their end and reconciled.")
+    windows: Count = Field(0, description="Windows that were read completely and reconciled.")
     pages: Count = Field(0, description="Pages of the report read.")
     buckets: Count = Field(0, description="Buckets in the answers.")
     unchanged_buckets: Count = Field(0, description="Buckets whose answer was the same as at the last poll.")
@@ -52,7 +52,9 @@ class Poll(Part):
     marked: Count = Field(0, description="Documents marked because the API no longer reports them.")
     kept: Count = Field(0, description="Documents that were right already.")
     waiting: Count = Field(0, description="Marked documents that wait for the second look.")
-    conflicts: Count = Field(0, description="Writes that another writer was faster at; compared anew.")
+    conflicts: Count = Field(
+        0, description="Writes that another writer was faster at; the agent compared these documents again."
+    )
     unsettled: Count = Field(0, description="Of them, those still open at the end of the poll.")
     refused: Count = Field(0, description="Documents that Elasticsearch refused.")
     diverted: Count = Field(0, description="Documents that went to the failure store.")
@@ -61,7 +63,9 @@ class Poll(Part):
     )
     dropped: Count = Field(0, description="Documents that a pipeline of yours dropped.")
     bad_rows: Count = Field(0, description="Rows that did not fit the documented shape, skipped.")
-    unknown_fields: Count = Field(0, description="Fields the agent does not know, kept going.")
+    unknown_fields: Count = Field(
+        0, description="Fields that the agent does not know; the rows are read anyway."
+    )
     unmatched: Count = Field(
         0,
         description="Rows of the cost analytics report that fit no row of usage; each has a spend document.",
@@ -104,7 +108,7 @@ class LimitChange(Part):
     group_name: Keyword = Field(description="The group's display name, else its models.")
     limit_type: Keyword = Field(description="Which limit changed.")
     old: Count | None = Field(None, description="The limit before; absent where there was none.")
-    new: Count | None = Field(None, description="The limit now; absent where there is none any more.")
+    new: Count | None = Field(None, description="The limit now; absent if it no longer exists.")
     delta: Double | None = Field(None, description="New minus old, where there are both.")
     why: Keyword = Field(description="`raised`, `lowered`, `added` or `removed`.")
     seen_between: Dates = Field(description="The two snapshots between which it changed.")
@@ -122,11 +126,11 @@ class InventoryChange(Part):
         "`residency_changed`."
     )
     field: Keyword | None = Field(None, description="What changed, of a tag `tags.` and its key.")
-    old: Keyword | None = Field(None, description="What it said before; absent where it said nothing.")
-    new: Keyword | None = Field(None, description="What it says now; absent where it says nothing.")
+    old: Keyword | None = Field(None, description="The old value; absent if there was none.")
+    new: Keyword | None = Field(None, description="The new value; absent if there is none.")
     by_id: Keyword | None = Field(None, description="Who did it, where the API says so.")
     seen_after: Date | None = Field(
-        None, description="When it was last seen as before; the change was made after that."
+        None, description="When the old value was last seen; the change was made after that."
     )
 
 
@@ -150,14 +154,15 @@ class EstimateCheck(Part):
     workspace_id: Keyword | None = Field(None, description="The workspace, where usage is grouped by it.")
     estimated_usd: Money = Field(description="What its usage would have cost at the prices known that day.")
     billed_usd: Money = Field(description="What the bill has for the same usage.")
-    difference_usd: Money = Field(description="Estimated less billed.")
+    difference_usd: Money = Field(description="Estimated minus billed.")
     difference_share: Double | None = Field(
         None, description="The difference as a share of what was billed; absent where that is nothing."
     )
-    unattributed_usd: Money = Field(description="What else the bill has: no estimate could know it.")
+    unattributed_usd: Money = Field(description="Other costs on the bill, which no estimate can include.")
     unpriced_tokens: Count = Field(description="Tokens that had no price.")
     cell: Keyword | None = Field(
-        None, description="Whose price was most off: model, tier, geo and token type; absent if none was."
+        None,
+        description="The cell whose price was most off: model, tier, geo and token type; absent if none was.",
     )
     cell_estimated_usd: Money | None = Field(None, description="What that cell was estimated at.")
     cell_billed_usd: Money | None = Field(None, description="What the bill has for that cell.")
@@ -169,7 +174,7 @@ class BillCheck(Part):
     workspace_id: Keyword | None = Field(None, description="The workspace, where usage is grouped by it.")
     classic_usd: Money = Field(description="What the cost report has.")
     analytics_usd: Money = Field(description="What the cost analytics report has.")
-    difference_usd: Money = Field(description="Analytics less classic.")
+    difference_usd: Money = Field(description="Analytics minus classic.")
 
 
 class Budget(Part):
@@ -183,7 +188,9 @@ class Budget(Part):
     whose: Keyword | None = Field(None, description="Whose budget it is, such as `workspace Production`.")
     period: Keyword | None = Field(None, description="`monthly`, `weekly` (from Monday on) or `daily`.")
     period_end: Date | None = Field(None, description="The period's end, exclusive.")
-    month_usd: Double | None = Field(None, description="Of a month's budget, the most dollars.")
+    month_usd: Double | None = Field(
+        None, description="For a monthly budget, the most that the month may cost, US dollars."
+    )
     limit_usd: Double | None = Field(None, description="The most that the period may cost, US dollars.")
     limit_tokens: Double | None = Field(None, description="The most tokens that the period may use.")
     spent_usd: Double | None = Field(

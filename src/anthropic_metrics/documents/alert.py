@@ -16,15 +16,15 @@ class Alert(Part):
 
     rule: Keyword = Field(description="The rule's key in the configuration.")
     id: Keyword = Field(description="The alert's id: what tells it from the rule's other alerts.")
-    episode: Count = Field(description="How often this id had been an alert before.")
+    episode: Count = Field(description="How many earlier alerts had this id.")
     status: Keyword = Field(description="`active`, then `recovered`.")
-    fired_at: Date = Field(description="The run that found it.")
-    recovered_at: Date | None = Field(None, description="The first run that no longer did.")
-    message: Keyword = Field(description="What it says, one sentence.")
+    fired_at: Date = Field(description="Time of the run that found the alert.")
+    recovered_at: Date | None = Field(None, description="Time of the first run that no longer found it.")
+    message: Keyword = Field(description="The alert's message, one sentence.")
     row: Keyword = Field(description="The row of the rule's query, as JSON.")
-    pending: Keywords | None = Field(None, description="What has still to be posted: event and webhook.")
-    claimed_by: Keyword | None = Field(None, description="The agent that posts.")
-    claimed_until: Date | None = Field(None, description="When another one may.")
+    pending: Keywords | None = Field(None, description="Posts that are still to be made: event and webhook.")
+    claimed_by: Keyword | None = Field(None, description="The agent that claimed the alert and posts it.")
+    claimed_until: Date | None = Field(None, description="When another agent may post instead.")
 
 
 class AlertAnthropic(Shared):

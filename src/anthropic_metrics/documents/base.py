@@ -87,7 +87,8 @@ class Event(Part):
     created: Date = Field(description="When the agent read the answer that this document was made of.")
     ingested: Date | None = Field(None, description="When Elasticsearch took the document, by its own clock.")
     hash: Digest | None = Field(
-        None, description="Digest of the document as the agent sent it; the agent compares by it."
+        None,
+        description="Digest of the document as the agent sent it; the agent compares documents by it.",
     )
 
 

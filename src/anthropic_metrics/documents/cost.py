@@ -23,7 +23,7 @@ class CostFields(Part):
 
     bucket_start_time: Date = Field(description="The UTC day's start.")
     bucket_end_time: Date = Field(description="The UTC day's end, exclusive.")
-    amount: Money = Field(description="The amount in cents, as Elastic's integration has it.")
+    amount: Money = Field(description="The amount in cents, as in Elastic's integration.")
     amount_usd: Money | None = Field(
         None, description="The amount in US dollars; absent for other currencies."
     )
@@ -34,7 +34,7 @@ class CostFields(Part):
     )
     description: Keyword | None = Field(None, description="The line item as the bill words it.")
     model: Keyword | None = Field(None, description="The model's id.")
-    token_type: Keyword | None = Field(None, description="Which kind of tokens was billed.")
+    token_type: Keyword | None = Field(None, description="The type of tokens that was billed.")
     service_tier: Keyword | None = Field(None, description="`standard` or `batch`.")
     context_window: Keyword | None = Field(None, description="`0-200k` or `200k-1M`.")
     inference_geo: Keyword | None = Field(None, description="`global`, `us` or `not_available`.")

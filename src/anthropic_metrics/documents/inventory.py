@@ -21,7 +21,9 @@ from anthropic_metrics.documents.base import (
 class Use(Part):
     """What our own streams say of a resource. Absent where usage is not split by it."""
 
-    first_used: Date | None = Field(None, description="Start of the first bucket with use that is held.")
+    first_used: Date | None = Field(
+        None, description="Start of the first bucket with use in the usage stream."
+    )
     last_used: Date | None = Field(None, description="Start of the last bucket with use.")
     days_unused: Count | None = Field(
         None,
@@ -45,7 +47,9 @@ class InventoryFields(Use):
     state: Keyword = Field(
         description="`active`, `inactive`, `archived`, `expired`, or `deleted` on the day of the deletion."
     )
-    created_at: Date | None = Field(None, description="When it was created, a user: added.")
+    created_at: Date | None = Field(
+        None, description="When it was created; for a user, when the user was added."
+    )
     archived_at: Date | None = Field(None, description="When it was archived.")
     expires_at: Date | None = Field(None, description="When the key expires.")
     expires_in_days: Count | None = Field(None, description="UTC days until an active key expires.")
@@ -53,7 +57,7 @@ class InventoryFields(Use):
         None, description="Set while the API no longer lists it; a second look makes it `deleted`."
     )
     workspace_id: Keyword | None = Field(
-        None, description="A key's workspace by its own id, of the default workspace too."
+        None, description="The id of a key's workspace; the default workspace has its own id here, too."
     )
     is_default: Flag | None = Field(
         None, description="True for the default workspace, which `anthropic.workspace.id` calls `Default`."
@@ -62,7 +66,7 @@ class InventoryFields(Use):
     created_by_id: Keyword | None = Field(None, description="Who created it: a user or a service account.")
     created_by_type: Keyword | None = Field(None, description="`user` or `service_account`.")
     owner_id: Keyword | None = Field(
-        None, description="Whom a key acts for; where the API does not say, who created it."
+        None, description="For whom a key acts; if the API does not say, who created it."
     )
     owner_name: Keyword | None = Field(None, description="The owner's name, where it is known.")
     role: Keyword | None = Field(None, description="The role of a user or of a service account.")
@@ -72,13 +76,13 @@ class InventoryFields(Use):
         None, description="The geographies a workspace may use; `unrestricted` is all."
     )
     own_limits: Count | None = Field(
-        None, description="How many rate limits a workspace has of its own, besides the organization's."
+        None, description="How many rate limits of its own a workspace has, besides the organization's."
     )
     lists: Keywords | None = Field(
-        None, description="Of the organization: the lists that the key has been able to read."
+        None, description="For the organization: the lists that the key could read."
     )
     refused_lists: Keywords | None = Field(
-        None, description="Of the organization: the lists that the key may not read."
+        None, description="For the organization: the lists that the key may not read."
     )
 
 

@@ -8,7 +8,7 @@ from anthropic_metrics.documents.base import Count, Document, GenAi, Keyword, Ke
 
 
 class Limit(Part):
-    type: Keyword = Field(description="What is limited; an open set.")
+    type: Keyword = Field(description="What is limited; the API may add values.")
     value: Count | None = Field(None, description="The limit in force.")
     organization_value: Count | None = Field(
         None, description="The organization's own limit beside a workspace's."

@@ -53,13 +53,23 @@ class SpendFields(Part):
         None, description="What the row cost in US dollars; absent where no price is known."
     )
     amount_exact: Keyword | None = Field(None, description="The same in all its digits, a decimal text.")
-    uncached_input_usd: Money | None = Field(None, description="Of it, input that no cache held.")
-    cache_read_usd: Money | None = Field(None, description="Of it, input read from the cache.")
-    cache_write_5m_usd: Money | None = Field(None, description="Of it, writes to the cache for five minutes.")
-    cache_write_1h_usd: Money | None = Field(None, description="Of it, writes to the cache for an hour.")
-    output_usd: Money | None = Field(None, description="Of it, output.")
-    web_search_usd: Money | None = Field(None, description="Of it, web searches.")
-    other_usd: Money | None = Field(None, description="Of it, code execution, sessions and what is new.")
+    uncached_input_usd: Money | None = Field(
+        None, description="The part of the amount for input that no cache held."
+    )
+    cache_read_usd: Money | None = Field(
+        None, description="The part of the amount for input read from the cache."
+    )
+    cache_write_5m_usd: Money | None = Field(
+        None, description="The part of the amount for writes to the 5m cache."
+    )
+    cache_write_1h_usd: Money | None = Field(
+        None, description="The part of the amount for writes to the 1h cache."
+    )
+    output_usd: Money | None = Field(None, description="The part of the amount for output.")
+    web_search_usd: Money | None = Field(None, description="The part of the amount for web searches.")
+    other_usd: Money | None = Field(
+        None, description="The part of the amount for code execution, sessions and new kinds of cost."
+    )
     list_usd: Money | None = Field(
         None, description="The row at list prices; absent unless all of it is in the list."
     )

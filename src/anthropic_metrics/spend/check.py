@@ -51,7 +51,7 @@ class EstimateCheck:
 
     @property
     def difference(self) -> Usd:
-        """Estimated less billed."""
+        """Estimated minus billed."""
         return Usd(total((self.estimated, Usd(-self.billed))))
 
     @property

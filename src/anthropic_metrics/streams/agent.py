@@ -28,7 +28,8 @@ STREAM = Stream(
     key="agent",
     title="What the agent did",
     about="a poll with its counts, a correction of a shipped number, a changed limit, "
-    "a comparison of the grains, a budget, a check of the estimates, the state of a telemetry destination",
+    "a comparison of minutes, hours and days, a budget, a check of the estimates, "
+    "the state of a telemetry destination",
     document=AgentDocument,
     polled="as it happens",
     retained="the agent's own polls and corrections",

@@ -26,7 +26,7 @@ def _pollers(organization: Organization) -> Iterator[Poller]:
 STREAM = Stream(
     key="rate_limit",
     title="Rate limits",
-    about="a limit group as it stood, organization and workspaces",
+    about="a snapshot of a limit group, of the organization or of a workspace",
     document=RateLimitDocument,
     polled="15m",
     retained="rate limits",
