@@ -15,7 +15,7 @@ from anthropic_metrics.secrets import Secret
 
 Identify = Literal["hash", "id", "email"]
 SHORTEST_SALT = 16
-_CURE = "Make one with `openssl rand -hex 32` and keep it: with another salt, everybody is somebody else."
+_CURE = "Make one with `openssl rand -hex 32` and keep it: another salt gives everybody another pseudonym."
 
 
 class PeopleSettings(Section):

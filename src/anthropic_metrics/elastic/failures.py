@@ -116,7 +116,9 @@ def _from_transport(error: TransportError, doing: str) -> MetricsError:
             f"{doing}: the TLS connection failed: {error.message}", cure=cure or _CERTIFICATE_CURE
         )
     if isinstance(error, ConnectionTimeout):
-        return RetryLater(f"{doing}: no answer in time.", cure="Raise `elasticsearch.timeout` if this stays.")
+        return RetryLater(
+            f"{doing}: no answer in time.", cure="Raise `elasticsearch.timeout` if this persists."
+        )
     if isinstance(error, ClientConnectionError):
         return RetryLater(f"{doing}: no connection: {error.message}", cure=cure or _HOST_CURE)
     if isinstance(error, SerializationError):
