@@ -10,7 +10,7 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _PAGES = "https://github.com/anthropic-metrics/anthropic-metrics/blob/main/"
 _FILES = "https://raw.githubusercontent.com/anthropic-metrics/anthropic-metrics/main/"
-_RELATIVE = re.compile(r"(!?)(\[[^\]\n]*\]\()(?![a-z]+:|#)([^)\s]+\))")
+_RELATIVE = re.compile(r"(!?)(\[[^\]]*\]\()(?![a-z]+:|#)([^)\s]+\))")
 
 
 def absolute(markdown: str) -> str:
