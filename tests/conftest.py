@@ -67,7 +67,8 @@ def elasticsearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     if named:
         yield named.rstrip("/")
         return
-    yield from _running(EmbeddedElasticsearch(data=tmp_path_factory.mktemp("elasticsearch")))
+    # A worker's tests leave hundreds of indices behind, and the default heap refused them in the end.
+    yield from _running(EmbeddedElasticsearch(data=tmp_path_factory.mktemp("elasticsearch"), heap="1g"))
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from anthropic_metrics.config import (
 )
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import NoData
+from anthropic_metrics.kernel.ranges import iso
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import SettableClock
 from tests.harness.world import attempt, world
@@ -120,7 +121,7 @@ def test_an_alert_is_posted_once_and_its_end_once_over_restarts(office: Office) 
         "2026-11-18T11:00Z,claude-haiku-5-5",
     )
     assert fired["row"] == {"tokens": 900_000, "hour": "2026-11-18T11:00Z", "model": "claude-haiku-5-5"}
-    assert (recovered["event"], recovered["at"]) == ("recovered", (NOW + 6 * HOUR).isoformat())
+    assert (recovered["event"], recovered["at"]) == ("recovered", iso(NOW + 6 * HOUR))
 
 
 def test_two_agents_at_the_same_instant_post_once(office: Office) -> None:

@@ -118,5 +118,5 @@ def test_people_are_off_and_need_a_salt_of_some_length() -> None:
     with pytest.raises(ConfigError, match=r"people: salt or salt_file is needed .* `openssl rand -hex 32"):
         load_config(None, {"ANTHROPIC_METRICS_PEOPLE__ENABLED": "true"})
     with pytest.raises(ConfigError, match=r"people\.salt: must have at least 16 characters"):
-        PeopleSettings(enabled=True, salt=SecretStr("short")).secret()
+        PeopleSettings(enabled=True, salt=SecretStr("x9-q7")).secret()
     assert SALT not in repr(PeopleSettings(enabled=True, salt=SecretStr(SALT)))
