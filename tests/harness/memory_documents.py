@@ -18,7 +18,7 @@ from anthropic_metrics.kernel.questions import Row, State
 from anthropic_metrics.kernel.ranges import Range, floor
 from anthropic_metrics.reports.corrections import value_at
 from tests.harness.memory_questions import MemoryQuestions
-from tests.harness.memory_streams import Store, count_if_same, writes
+from tests.harness.memory_streams import Store, count_if_same, outcome, writes
 
 Source = dict[str, Any]
 Terms = Mapping[str, Sequence[str]] | None
@@ -61,14 +61,7 @@ class MemoryDocuments(MemoryQuestions):
         assert all(write() for write in writes(found, store, now))
         for seen in found.mark:
             store.copies[seen.id][1].setdefault("anthropic", {})["missing_since"] = now.isoformat()
-        return Outcome(
-            created=len(found.create),
-            replaced=len(found.replace),
-            deleted=len(found.delete),
-            marked=len(found.mark),
-            kept=found.keep,
-            waiting=found.waiting,
-        )
+        return outcome(found)
 
     def holds(
         self,

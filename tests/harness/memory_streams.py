@@ -73,6 +73,18 @@ def writes(difference: Diff, store: Store, now: datetime) -> Iterator[Callable[[
         yield partial(store.remove, seen)
 
 
+def outcome(difference: Diff) -> Outcome:
+    """What a store answers that has done all of the difference."""
+    return Outcome(
+        created=len(difference.create),
+        replaced=len(difference.replace),
+        deleted=len(difference.delete),
+        marked=len(difference.mark),
+        kept=difference.keep,
+        waiting=difference.waiting,
+    )
+
+
 def count_if_same(copies: Sequence[Copy], expected: int) -> int | None:
     """What `kernel.ports.Store.holds` answers where these copies are held."""
     same = fingerprint((copy.id, copy.hash) for copy in copies) == expected
@@ -102,14 +114,7 @@ class MemoryStreams:
         assert all(_inside(document.source, window) for document in wanted)
         found = diff(wanted, self.store.held(window), now=now, confirm_after=confirm_after, deletes=deletes)
         assert all(write() for write in writes(found, self.store, now))
-        return Outcome(
-            created=len(found.create),
-            replaced=len(found.replace),
-            deleted=len(found.delete),
-            marked=len(found.mark),
-            kept=found.keep,
-            waiting=found.waiting,
-        )
+        return outcome(found)
 
     def holds(
         self,

@@ -118,8 +118,7 @@ def read_buckets(
     Each lies inside [start, end), on the grid, and comes once. The open bucket may be missing or cut off at
     the present; a range that the API says holds no whole bucket yields nothing. Raises BrokenContract when
     the answer contradicts itself and whatever `AdminClient.get` raises: what was yielded until then is not
-    the whole window. `on_page` is called for every page that came. Buckets of which `seen` knows the text are
-    not parsed.
+    the whole window. `on_page` is called for each page. Buckets whose text `seen` knows are not parsed.
     """
     width = WIDTHS[query.width]
     floor, end = query.start, query.end

@@ -16,31 +16,38 @@ _HALF_HOUR = timedelta(minutes=30)
 _RECENT = "@timestamp > $now - 1 hour"
 
 
-def _share(condition: str, setting: str) -> tuple[str, ...]:
-    """A share of the requests of each model, in per cent, above its setting."""
-    return (
-        "EVAL model = call_model",
-        f"STATS requests = COUNT_DISTINCT(call_id), matched = COUNT_DISTINCT(CASE({condition}, call_id)) "
-        "BY model",
-        "EVAL share_percent = ROUND(100.0 * matched / requests, 1)",
-        f"WHERE requests >= $request_floor AND share_percent > ${setting}",
+def _share(key: str, condition: str, *, setting: str, title: str, meaning: str, ended: str) -> Definition:
+    """A rule over the share of each model's requests, in per cent, that meet the ES|QL condition."""
+    return Definition(
+        key=key,
+        title=title,
+        meaning=meaning,
+        threshold=f"${setting} % of at least $request_floor requests",
+        reads=(),
+        spans=True,
+        query=(
+            "EVAL model = call_model",
+            f"STATS requests = COUNT_DISTINCT(call_id), matched = COUNT_DISTINCT(CASE({condition}, call_id)) "
+            "BY model",
+            "EVAL share_percent = ROUND(100.0 * matched / requests, 1)",
+            f"WHERE requests >= $request_floor AND share_percent > ${setting}",
+        ),
+        identity=("model",),
+        subject=f"{{{{model}}}}: {{{{share_percent}}}} % of {{{{requests}}}} requests {ended}",
+        window=_HALF_HOUR,
+        schedule=QUARTERLY,
     )
 
 
 REQUESTS = (
-    Definition(
-        key="request_errors",
+    _share(
+        "request_errors",
+        "failed",
+        setting="request_error_percent",
         title="Requests that fail",
         meaning="In the last half hour more of a model's requests failed than that, for whatever reason. A "
         "stream that breaks after its 200 fails.",
-        threshold="$request_error_percent % of at least $request_floor requests",
-        reads=(),
-        spans=True,
-        query=_share("failed", "request_error_percent"),
-        identity=("model",),
-        subject="{{model}}: {{share_percent}} % of {{requests}} requests failed",
-        window=_HALF_HOUR,
-        schedule=QUARTERLY,
+        ended="failed",
     ),
     Definition(
         key="request_latency",
@@ -65,32 +72,22 @@ REQUESTS = (
         window=timedelta(days=6, hours=1),
         schedule=QUARTERLY,
     ),
-    Definition(
-        key="rate_limited",
+    _share(
+        "rate_limited",
+        'error_kind == "rate limit (429)"',
+        setting="rate_limited_percent",
         title="Requests refused by a rate limit (429)",
         meaning="In the last half hour more of a model's requests were refused with 429 than that. Refusals "
         "that name a spend limit are left out, and so is what the SDK healed: each attempt is a request.",
-        threshold="$rate_limited_percent % of at least $request_floor requests",
-        reads=(),
-        spans=True,
-        query=_share('error_kind == "rate limit (429)"', "rate_limited_percent"),
-        identity=("model",),
-        subject="{{model}}: {{share_percent}} % of {{requests}} requests got a 429",
-        window=_HALF_HOUR,
-        schedule=QUARTERLY,
+        ended="got a 429",
     ),
-    Definition(
-        key="overloaded",
+    _share(
+        "overloaded",
+        'error_kind == "overloaded (529)"',
+        setting="overloaded_percent",
         title="Requests refused by overload (529)",
         meaning="In the last half hour more of a model's requests were refused with 529 than that.",
-        threshold="$overloaded_percent % of at least $request_floor requests",
-        reads=(),
-        spans=True,
-        query=_share('error_kind == "overloaded (529)"', "overloaded_percent"),
-        identity=("model",),
-        subject="{{model}}: {{share_percent}} % of {{requests}} requests got a 529",
-        window=_HALF_HOUR,
-        schedule=QUARTERLY,
+        ended="got a 529",
     ),
     Definition(
         key="rpm_headroom",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from anthropic_metrics.admin_api.client import AdminClient
@@ -15,19 +15,19 @@ from anthropic_metrics.budgets.period import period_of
 from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import PERIODS, BudgetPeriod
-from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.datasets import AGENT, COST, SPEND, stream_name
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Progress, Sink, Terms
+from anthropic_metrics.kernel.present import PresentPoller
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 
 JOB = "budgets"
 
 
-class BudgetPoller:
+class BudgetPoller(PresentPoller):
     """A `kernel.ports.Poller`: budgets follow spend where it is collected, else the bill.
 
     `board` gets the states whether or not they can be written.
@@ -57,21 +57,8 @@ class BudgetPoller:
     def live(self, sink: Sink) -> list[Job]:
         return [self._job(sink)]
 
-    def sweep(self, sink: Sink) -> list[Job]:
-        return []
-
     def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
         return [self._job(sink)]
-
-    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
-        """None: nobody knows what the configuration said."""
-        return []
-
-    def range(self, wanted: Range | None = None) -> Range | None:
-        return None
-
-    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
-        return iter(())
 
     def _job(self, sink: Sink) -> Job:
         def run(tally: Tally) -> Range:

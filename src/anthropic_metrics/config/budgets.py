@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from anthropic_metrics import quoting
 from anthropic_metrics.config.connections import Section
+from anthropic_metrics.config.sections import data, sections
 from anthropic_metrics.config.values import listed
 from anthropic_metrics.config.yaml_file import parse
 
@@ -218,21 +219,8 @@ def old_budgets(**sections: Any) -> tuple[BudgetSettings, ...]:
 
 
 def _budgets(value: object) -> object:
-    if isinstance(value, str) and value.strip():
-        try:
-            value = parse(value)
-        except (yaml.YAMLError, ValueError):
-            raise ValueError(_LIST) from None
-    if value in (None, ""):
-        return ()
-    if isinstance(value, Mapping):
-        return _from_old(value)
-    sections = listed(value)
-    if not isinstance(sections, list | tuple) or not all(
-        isinstance(item, Mapping | Section) for item in sections
-    ):
-        raise ValueError(_LIST)
-    return tuple(sections)
+    value = data(value, _LIST)
+    return _from_old(value) if isinstance(value, Mapping) else sections(value, _LIST)
 
 
 def _from_old(value: Mapping[Any, Any]) -> tuple[BudgetSettings, ...]:

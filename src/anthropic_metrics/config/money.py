@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from anthropic_metrics.config.connections import Section
+from anthropic_metrics.config.sections import sections
 from anthropic_metrics.config.values import Duration, listed
 from anthropic_metrics.kernel import teams as kernel
 
@@ -135,12 +136,7 @@ def teams_of(settings: Iterable[TeamSettings]) -> kernel.Teams:
 
 
 def _sections(value: object) -> object:
-    sections = listed(value)
-    if not isinstance(sections, list | tuple) or not all(
-        isinstance(item, Mapping | Section) for item in sections
-    ):
-        raise ValueError("must be a list of mappings, such as [{team: research, workspaces: [Research]}]")
-    return tuple(sections)
+    return sections(value, "must be a list of mappings, such as [{team: research, workspaces: [Research]}]")
 
 
 Teams = Annotated[tuple[TeamSettings, ...], BeforeValidator(_sections)]

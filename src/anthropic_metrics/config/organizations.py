@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import BeforeValidator, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from anthropic_metrics.config.budgets import Budgets
@@ -20,8 +19,8 @@ from anthropic_metrics.config.collected import (
 from anthropic_metrics.config.connections import AnthropicSettings, Section
 from anthropic_metrics.config.money import Prices, SpendSettings, Teams
 from anthropic_metrics.config.people import PeopleSettings
-from anthropic_metrics.config.values import BackfillValue, listed
-from anthropic_metrics.config.yaml_file import parse
+from anthropic_metrics.config.sections import data, sections
+from anthropic_metrics.config.values import BackfillValue
 
 # Of `anthropic`, what belongs to one organization alone.
 OF_ONE = ("admin_key", "admin_key_file", "organization_id", "parent")
@@ -104,19 +103,7 @@ def _keys_set(section: Section) -> dict[str, Any]:
 
 def read(value: object) -> object:
     """The list as data; also one given as text, as the environment has it. ValueError without the text."""
-    if isinstance(value, str) and value.strip():
-        try:
-            value = parse(value)
-        except (yaml.YAMLError, ValueError):
-            raise ValueError(_LIST) from None
-    if value in (None, ""):
-        return ()
-    organizations = listed(value)
-    if not isinstance(organizations, list | tuple) or not all(
-        isinstance(item, Mapping | Section) for item in organizations
-    ):
-        raise ValueError(_LIST)
-    return tuple(organizations)
+    return sections(data(value, _LIST), _LIST)
 
 
 Organizations = Annotated[tuple[OrganizationSettings, ...], BeforeValidator(read)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
+from anthropic_metrics.kernel.present import PresentPoller
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
 from anthropic_metrics.kernel.tally import Tally
@@ -124,7 +125,7 @@ def check_document(comparison: Comparison, names: Names, namespace: str, now: da
     return prepare(hex_digest(key), document)
 
 
-class GrainCheck:
+class GrainCheck(PresentPoller):
     """Compares two widths of usage after each sweep of the finer one, and records what it finds.
 
     Upstream may change between the polls of the two, so a difference counts once both were read again.
@@ -148,15 +149,6 @@ class GrainCheck:
 
     def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
         return [self._job(sink)]
-
-    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
-        return []
-
-    def range(self, wanted: Range | None = None) -> Range | None:
-        return None
-
-    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
-        return iter(())
 
     def _job(self, sink: Sink) -> Job:
         fine, coarse = self._views

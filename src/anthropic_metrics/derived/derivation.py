@@ -64,8 +64,8 @@ class Computed:
     left_out: str = ""
 
 
-class Derivation(Protocol):
-    """A derived stream of one organization. Its values are the configuration's; it keeps no state."""
+class Derived(Protocol):
+    """What a derived stream of one organization is, however it is kept."""
 
     @property
     def dataset(self) -> str: ...
@@ -78,23 +78,12 @@ class Derivation(Protocol):
     def namespace(self) -> str: ...
 
     @property
-    def window(self) -> timedelta:
-        """The width of one window: what is computed anew when an input changes."""
-
-    @property
-    def run_length(self) -> timedelta:
-        """How much is computed in the first go; later ones follow the density of documents."""
-
-    @property
     def interval(self) -> timedelta:
         """How often to look for changes; a vanished document is deleted after a second look so much later."""
 
     @property
     def follows(self) -> str | None:
         """The dataset whose every live poll it runs after."""
-
-    @property
-    def inputs(self) -> tuple[Input, ...]: ...
 
     @property
     def completed_by(self) -> str | None:
@@ -109,6 +98,21 @@ class Derivation(Protocol):
 
     def older(self, wanted: Range, now: datetime) -> Range | None:
         """What of an older range can be computed; None if nothing can."""
+
+
+class Derivation(Derived, Protocol):
+    """A derived stream of one organization. Its values are the configuration's; it keeps no state."""
+
+    @property
+    def window(self) -> timedelta:
+        """The width of one window: what is computed anew when an input changes."""
+
+    @property
+    def run_length(self) -> timedelta:
+        """How much is computed in the first go; later ones follow the density of documents."""
+
+    @property
+    def inputs(self) -> tuple[Input, ...]: ...
 
     def state(self, ask: Questions, names: Names) -> Hashable:
         """What concerns every window at once: when it differs from the last pass, all are computed anew."""

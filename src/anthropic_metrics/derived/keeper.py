@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from anthropic_metrics.derived.derivation import Derived
 from anthropic_metrics.derived.passes import Pass
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
@@ -18,7 +18,7 @@ from anthropic_metrics.kernel.tally import Tally
 EVERYTHING_EVERY = timedelta(days=1)
 
 
-class Keeper(Protocol):
+class Keeper(Derived, Protocol):
     """A derived stream of one organization. What it remembers is a cache: losing it costs one pass over all.
 
     `derived.changes.Changes` keeps any `Derivation`; spend has a keeper of its own, since its days also
@@ -26,40 +26,8 @@ class Keeper(Protocol):
     """
 
     @property
-    def dataset(self) -> str: ...
-
-    @property
-    def only(self) -> str:
-        """Its poller's name for people."""
-
-    @property
-    def namespace(self) -> str: ...
-
-    @property
-    def interval(self) -> timedelta:
-        """How often to look for changes; a vanished document is deleted after a second look so much later."""
-
-    @property
-    def follows(self) -> str | None:
-        """The dataset whose every live poll it runs after."""
-
-    @property
-    def completed_by(self) -> str | None:
-        """The dataset whose polls make windows complete although nothing in them changes."""
-
-    @property
     def settles_by(self) -> timedelta:
         """The width of what an audit compares whole."""
-
-    @property
-    def terms(self) -> Terms:
-        """Which documents are its own, besides the organization's id."""
-
-    def history(self, now: datetime) -> Range:
-        """The range that is kept true."""
-
-    def older(self, wanted: Range, now: datetime) -> Range | None:
-        """What of an older range can be computed; None if nothing can."""
 
     def keep(self, time_range: Range, this: Pass) -> None:
         """Make the stream right for what changed within `time_range` since the last call, at times for all

@@ -6,12 +6,12 @@ of a report follow the density of rows, and reach across windows that hold littl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 from anthropic_metrics.kernel.plan import GROWTH
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import DAY, Range
 
 # Documents of one run that are in memory together: about 20 MB with what they are made of.
 RUN_DOCUMENTS = 8_000
@@ -53,3 +53,18 @@ class Runs:
             if newer - older > longest:
                 return starts[place:]
         return starts
+
+
+def unbroken_days(days: Iterable[date], documents: Callable[[date], int]) -> Iterator[list[date]]:
+    """Days in a row, given in order from either end, of which the `documents` fit into memory together."""
+    batch: list[date] = []
+    total = 0
+    for day in days:
+        more = documents(day)
+        if batch and (abs(day - batch[-1]) != DAY or total + more > RUN_DOCUMENTS):
+            yield batch
+            batch, total = [], 0
+        batch.append(day)
+        total += more
+    if batch:
+        yield batch

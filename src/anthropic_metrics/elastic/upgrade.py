@@ -47,8 +47,8 @@ def create_stream(es: Elasticsearch, name: str) -> None:
 def plan_streams(
     es: Elasticsearch, namespace: str, templates: dict[str, Body], *, take_over: bool = False
 ) -> Iterator[Step]:
-    """Steps for every existing stream of the namespace; `templates` are the component templates' bodies by
-    dataset. A stream that cannot be looked at fails by itself, one that others made is refused."""
+    """Steps for each existing stream of the namespace; `templates` are the component templates' bodies by
+    dataset. A stream that cannot be read fails alone; a stream of another owner is refused."""
     usable = []
     for dataset, stream in existing_streams(es, namespace):
         template = templates[dataset]["template"]

@@ -75,7 +75,7 @@ def of_bill(lines: Iterable[Billed]) -> Iterator[Charge]:
 
 
 def of_allocation(allocation: Allocation) -> Iterator[Charge]:
-    """A charge for every kind of use of each key and each further dimension on the day, hours added up.
+    """One charge per kind of use, key and further dimension of the day; the hours are added up.
 
     Their sum is that of the day's bill. What no key can carry has the key `Unattributed`.
     """

@@ -19,6 +19,7 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
+from anthropic_metrics.kernel.present import PresentPoller
 from anthropic_metrics.kernel.questions import Row
 from anthropic_metrics.kernel.ranges import DAY, Range, floor
 from anthropic_metrics.kernel.tally import Tally
@@ -30,8 +31,8 @@ Before = dict[tuple[str, str], Row]
 _BY = ("anthropic.inventory.type", "anthropic.inventory.id")
 
 
-class InventoryPoller:
-    """A `kernel.ports.Poller` of the inventory stream."""
+class InventoryPoller(PresentPoller):
+    """A `kernel.ports.Poller` of the inventory stream. How things were on an earlier day cannot be asked."""
 
     def __init__(
         self, config: Config, client: AdminClient, inventory: Inventory, *, clock: Callable[[], datetime]
@@ -49,17 +50,9 @@ class InventoryPoller:
         """The present day."""
         return [self._job(sink)]
 
-    def sweep(self, sink: Sink) -> list[Job]:
-        """None: how the organization stood on a day that is over cannot be asked."""
-        return []
-
     def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
         """The present day."""
         return [self._job(sink, progress)]
-
-    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
-        """None: the inventory has no past."""
-        return []
 
     def range(self, wanted: Range | None = None) -> Range | None:
         """The present day; None for an older range."""

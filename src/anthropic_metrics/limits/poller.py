@@ -20,6 +20,7 @@ from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
+from anthropic_metrics.kernel.present import PresentPoller
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.questions import Questions, Scope
 from anthropic_metrics.kernel.ranges import Range, floor
@@ -37,8 +38,8 @@ WORKSPACES_PER_POLL = 20
 NEAR_FOR = timedelta(hours=1)
 
 
-class RateLimitPoller:
-    """Snapshots of the limits as they stand."""
+class RateLimitPoller(PresentPoller):
+    """Snapshots of the limits as they stand; one of the past cannot be taken again."""
 
     def __init__(
         self, config: Config, client: AdminClient, inventory: Inventory, *, clock: Callable[[], datetime]
@@ -57,17 +58,9 @@ class RateLimitPoller:
         """A snapshot of the organization's limits, and of the workspaces whose turn it is; first of all."""
         return [self._job(sink, every_workspace=False)]
 
-    def sweep(self, sink: Sink) -> list[Job]:
-        """None: a snapshot of the past cannot be taken again."""
-        return []
-
     def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
         """A snapshot of everything."""
         return [self._job(sink, progress, every_workspace=True)]
-
-    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
-        """None: the rate limits have no past."""
-        return []
 
     def range(self, wanted: Range | None = None) -> Range | None:
         """The present slot; None for an older range."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from anthropic_metrics.derived.runs import RUN_DOCUMENTS
+from anthropic_metrics.derived.runs import unbroken_days
 from anthropic_metrics.kernel.questions import State
-from anthropic_metrics.kernel.ranges import DAY, Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.spend.estimate import Prices
 from anthropic_metrics.spend.inputs import Inputs
 from anthropic_metrics.spend.learn import LOOK_BACK, Key, Learned, newest
@@ -41,7 +41,7 @@ class PriceBook:
         """
         self._left_out = look.begins_within
         new = [day for day in look.settled if self._states(day) != look.states(day)]
-        for days in _batches(new, look):
+        for days in unbroken_days(sorted(new), lambda day: look.cost[day].documents):
             for day, prices in inputs.day_prices(days).items():
                 self._days[day] = _Settled(look.states(day), prices.learned())
         looked = Range(time_range.start - LOOK_BACK, time_range.end)
@@ -61,18 +61,3 @@ class PriceBook:
     def _states(self, day: date) -> tuple[State | None, ...] | None:
         prices = self._days.get(day)
         return None if prices is None else prices.states
-
-
-def _batches(days: Collection[date], look: Look) -> Iterator[list[date]]:
-    """Days in a row, of whose bills the lines fit into memory together."""
-    batch: list[date] = []
-    lines = 0
-    for day in sorted(days):
-        more = look.cost[day].documents
-        if batch and (day != batch[-1] + DAY or lines + more > RUN_DOCUMENTS):
-            yield batch
-            batch, lines = [], 0
-        batch.append(day)
-        lines += more
-    if batch:
-        yield batch

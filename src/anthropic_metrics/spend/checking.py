@@ -5,12 +5,12 @@ The bill against the early figures (`estimate_check`), and the two bills against
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from anthropic_metrics.config import Config
 from anthropic_metrics.derived.passes import Pass
-from anthropic_metrics.derived.runs import RUN_DOCUMENTS
+from anthropic_metrics.derived.runs import unbroken_days
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.ranges import DAY, Range
@@ -26,7 +26,7 @@ from anthropic_metrics.spend.checks import (
 )
 from anthropic_metrics.spend.compute import Computation, SettledDay
 from anthropic_metrics.spend.money import Usd
-from anthropic_metrics.spend.plan import Look, days_of, hours_of
+from anthropic_metrics.spend.plan import days_of, hours_of
 from anthropic_metrics.spend.settle import day_of, day_start
 
 Bills = Mapping[date, Mapping[str | None, Usd]]
@@ -94,7 +94,7 @@ class Checking:
         except UNREADABLE as error:
             this.tally.failures.append(f"The analytics reports could not be read: {error.message}")
             return
-        for batch in _batches(new, look):
+        for batch in unbroken_days(new, lambda day: look.rows(hours_of(day))):
             self._compare_bills(batch, reported, computation, this)
 
     def remove_others(self, computation: Computation, time_range: Range, this: Pass) -> None:
@@ -134,21 +134,6 @@ def _bills_of(computation: Computation, day: date) -> object:
     """All that a comparison of the two bills depends on."""
     look = computation.look
     return look.states(day), computation.known(day), [look.billed.get(hour) for hour in hours_of(day)]
-
-
-def _batches(days: Sequence[date], look: Look) -> Iterator[list[date]]:
-    """Days in a row, given newest first, of which the rows fit into memory together."""
-    batch: list[date] = []
-    rows = 0
-    for day in days:
-        more = look.rows(hours_of(day))
-        if batch and (day != batch[-1] - DAY or rows + more > RUN_DOCUMENTS):
-            yield batch
-            batch, rows = [], 0
-        batch.append(day)
-        rows += more
-    if batch:
-        yield batch
 
 
 def _range_of(days: Sequence[date]) -> Range:

@@ -20,6 +20,7 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Progress, Sink, Terms
+from anthropic_metrics.kernel.present import PresentPoller
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import Range, floor
 from anthropic_metrics.kernel.tally import Tally
@@ -32,7 +33,7 @@ ACTION = "telemetry"
 _AFTER_REFUSAL = timedelta(days=1)
 
 
-class TelemetryPoller:
+class TelemetryPoller(PresentPoller):
     """A `kernel.ports.Poller`: one document a destination and slot of the interval.
 
     With `telemetry.enabled: auto`, an organization without the preview is no failure.
@@ -54,21 +55,8 @@ class TelemetryPoller:
     def live(self, sink: Sink) -> list[Job]:
         return [self._job(sink)]
 
-    def sweep(self, sink: Sink) -> list[Job]:
-        return []
-
     def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
         return [self._job(sink)]
-
-    def older(self, sink: Sink, wanted: Range, progress: Progress | None = None) -> list[Job]:
-        """None: the API tells the present state alone."""
-        return []
-
-    def range(self, wanted: Range | None = None) -> Range | None:
-        return None
-
-    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
-        return iter(())
 
     def _job(self, sink: Sink) -> Job:
         def run(tally: Tally) -> Range:
