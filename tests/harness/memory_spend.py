@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -26,6 +26,10 @@ from tests.harness.memory_documents import MemoryDocuments, Source
 from tests.harness.memory_streams import Wire
 
 NOW = datetime(2026, 11, 24, 7, 2, tzinfo=UTC)
+# The world's days; those up to the 21st ended two days ago and more.
+SETTLED = ("2026-11-19", "2026-11-20", "2026-11-21")
+OPEN = ("2026-11-22", "2026-11-23", "2026-11-24")
+TWENTIETH = datetime.fromisoformat("2026-11-20T00:00:00Z")
 USED, BILLED, SPENT, SAID = (stream_name(name, "default") for name in (USAGE, COST, SPEND, AGENT))
 NAMES = (USAGE, COST, SPEND)
 
@@ -134,3 +138,35 @@ def by_day_and_workspace(w: MemorySpend, stream: str) -> dict[tuple[str, str], D
         dollars = Decimal(part.get("amount_exact", "0")) / (1 if stream == SPENT else 100)
         sums[source["@timestamp"][:10], part["workspace_id"]] += dollars
     return {place: amount for place, amount in sums.items() if amount}
+
+
+def small(**settings: object) -> MemorySpend:
+    return MemorySpend(series=4, settings=dict(settings))
+
+
+def assert_adds_up(w: MemorySpend, *days: str) -> None:
+    """A document for each row of usage, and of these days the bill, digit for digit."""
+    rows, found = w.documents(USED), w.documents()
+    assert found.keys() >= rows.keys()
+    for id_, row in rows.items():
+        assert found[id_]["anthropic"]["spend"]["total_tokens"] == row["anthropic"]["usage"]["total_tokens"]
+    bill, spent = by_day_and_workspace(w, BILLED), by_day_and_workspace(w, SPENT)
+    chosen = {place: amount for place, amount in bill.items() if place[0] in days}
+    assert chosen
+    assert {place: spent[place] for place in chosen} == chosen
+
+
+def assert_fresh(w: MemorySpend) -> None:
+    """An agent that knows nothing computes the same."""
+    tally = w.agent().spend(everything=True)
+    assert (tally.changed, tally.failures) == (0, [])
+
+
+def compared(w: MemorySpend, names: Collection[str] = (SPENT,)) -> int:
+    return sum(w.streams.asked.count(f"reconcile {name}") for name in names)
+
+
+def billed_world() -> MemorySpend:
+    w = small()
+    w.analytics(Terms(enrolled="on"))
+    return w

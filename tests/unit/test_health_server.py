@@ -77,10 +77,11 @@ def test_a_request_has_a_deadline_as_a_whole(make: Callable[..., HealthServer], 
         assert ask(connection) == b""
 
 
-def test_without_a_connection_nothing_wakes_the_server_up(
-    server: HealthServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_connection_nothing_wakes_the_server_up(server: HealthServer) -> None:
     assert trouble(HOST, port_of(server)) == ""
+    with socket.create_connection((HOST, port_of(server)), 60) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+        assert ask(connection)  # to its end, which the server sends once it has let the connection go
     assert server._patience() is None
 
 
