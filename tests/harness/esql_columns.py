@@ -60,6 +60,18 @@ def functions(query: str) -> set[str]:
     return set(re.findall(r"\b([A-Za-z_]+)\(", text)) - {"IN", "in"}
 
 
+def groups(query: str) -> list[str]:
+    """The columns by which the last STATS groups, as they are called in the result: they name a row of it."""
+    found: list[str] = []
+    for name, text in commands(query):
+        if name == "STATS":
+            found = [_target(each) for each in split(_halves(text)[2], ",") if each.strip()]
+        elif name == "RENAME":
+            renamed = dict(each.strip().split(" AS ") for each in split(text, ","))
+            found = [renamed.get(each, each) for each in found]
+    return found
+
+
 def output_columns(query: str) -> list[str] | None:
     """The names in the result; None where the query keeps whatever its source has."""
     columns: list[str] | None = None

@@ -18,7 +18,16 @@ from anthropic_metrics.kibana.definitions import (
 from anthropic_metrics.streams.registry import STREAMS
 from anthropic_metrics.telemetry import spans
 from anthropic_metrics.telemetry.spans import IS_CALL, SOURCES
-from tests.harness.esql_columns import COMMANDS, FUNCTIONS, RESERVED, commands, functions, output_columns
+from tests.harness.esql_columns import (
+    COMMANDS,
+    FUNCTIONS,
+    RESERVED,
+    commands,
+    functions,
+    groups,
+    output_columns,
+    split,
+)
 
 BUNDLE = load_bundle()
 FIELDS: dict[str, set[str]] = {
@@ -73,6 +82,28 @@ def test_a_query_that_groups_is_bounded_and_sorted_first(dashboard: Dashboard, p
     assert "LIMIT" in names
     assert names.index("SORT") < names.index("LIMIT")
     assert int(dict(commands(panel.query))["LIMIT"]) <= 10_000
+
+
+# Lists put together by month and taken apart again: (month, these) names a row.
+OF_A_MONTH = {
+    "Cumulative spend of each month, USD": ["month", "day"],
+    "Invoice reconciliation by UTC month and line item, USD": [
+        "month",
+        "anthropic.workspace.name",
+        "anthropic.cost.description",
+    ],
+}
+
+
+@each_panel
+def test_rows_that_tie_have_one_order(dashboard: Dashboard, panel: Queried) -> None:
+    """Else the order, and behind a LIMIT even the choice, changes from one call to the next."""
+    texts = dict(commands(panel.query))
+    if "SORT" not in texts:
+        return
+    by = {each.split()[0] for each in split(texts["SORT"], ",")}
+    named = OF_A_MONTH.get(panel.title) or (groups(panel.query) if "STATS" in texts else ["event.hash"])
+    assert set(named) <= by
 
 
 def without_texts(query: str) -> str:
