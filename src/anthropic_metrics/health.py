@@ -48,6 +48,7 @@ class Metrics:
     fresh: Gauge
     differing: Gauge
     silenced: Gauge
+    open_alerts: Gauge
     estimate_error: Gauge
     figures: FigureGauges
     delivers: Gauge
@@ -95,6 +96,7 @@ class Metrics:
                 "Values that keep budgets or alert rules silent (another currency, an unknown name).",
                 "poller",
             ),
+            open_alerts=gauge("alerts_open", "Open alerts of the agent's own alerting.", "poller"),
             estimate_error=gauge(
                 "estimate_error_ratio",
                 "Early figures of the newest settled day less its bill, as a share of the bill.",

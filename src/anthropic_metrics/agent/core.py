@@ -13,6 +13,7 @@ from typing import Self
 from uuid import uuid4
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.agent.measure import measure
 from anthropic_metrics.agent.organization import Organization, inventory_of
 from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
 from anthropic_metrics.agent.runtime import AllHealth, Runtime
@@ -26,12 +27,12 @@ from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import AuthError, MetricsError, Stopped, WrongOrganization
 from anthropic_metrics.figures.poller import FigurePoller
-from anthropic_metrics.health import Metrics, label
+from anthropic_metrics.health import Metrics
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.digests import hex_digest
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
-from anthropic_metrics.kernel.tally import WRITTEN, Tally
+from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import Flip, about, get_logger
 
 log = get_logger(__name__)
@@ -75,7 +76,7 @@ class Agent:
         polled = [job for one in self.organizations for job in one.scheduled(self.sink)]
         digests = [job for one in self.organizations for job in self._digest(one)]
         figures = [job for one in self.organizations for job in self._figures(one, polled)]
-        self.runtime.schedule([*polled, *self._watch(), *digests, *figures])
+        self.runtime.schedule([*polled, *self._watch(polled), *digests, *figures])
         self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
         self._ready = threading.Lock()
@@ -128,11 +129,17 @@ class Agent:
         inventory = inventory_of(config, client, memory=memory, claim=partial(self.runtime.claim, label))
         return Organization(config, client, inventory, clock=self.clock)
 
-    def _watch(self) -> list[Job]:
+    def _watch(self, polled: Sequence[Job]) -> list[Job]:
         """The evaluation of the alert rules, where the agent is to do it."""
         if not self.config.alerts.evaluate:
             return []
-        watch = Watch(self.config, self.runtime.elasticsearch, clock=self.clock, stop=self.stop)
+        watch = Watch(
+            self.config,
+            self.runtime.elasticsearch,
+            clock=self.clock,
+            stop=self.stop,
+            is_settled=lambda: self.runtime.had_turns(polled),
+        )
         return [Job("alerts", "alerts", watch.stream, watch.interval, watch.evaluate)]
 
     def _digest(self, organization: Organization) -> list[Job]:
@@ -228,7 +235,7 @@ class Agent:
             self.runtime.health[job.organization].failed(job.name, failure, paused=attempt.refused)
         else:
             self.runtime.health[job.organization].ok(job.name, **attempt.facts())
-        self._measure(attempt)
+        measure(self.runtime.metrics[job.organization], attempt)
         self._append_poll(attempt)
 
     def _tell_answers(self, attempt: Attempt) -> None:
@@ -245,26 +252,6 @@ class Agent:
         for said in sorted(attempt.tally.silencing - self._silencing.get(key, set())):
             log.warning("alerts_silenced", job=attempt.job.name, reason=said)
         self._silencing[key] = attempt.tally.silencing
-
-    def _measure(self, attempt: Attempt) -> None:
-        stream, tally = attempt.job.stream, attempt.tally
-        metrics = self.runtime.metrics[attempt.job.organization]
-        for outcome in WRITTEN:
-            if count := getattr(tally, outcome):
-                metrics.documents.labels(stream, outcome).inc(count)
-        if tally.bad_rows:
-            metrics.rows_refused.labels(stream).inc(tally.bad_rows)
-        if tally.newest_data is not None:
-            metrics.newest_data.labels(stream).set(tally.newest_data.timestamp())
-        metrics.silenced.labels(label(attempt.job.name)).set(len(tally.silencing))
-        if tally.estimate_error is not None:
-            metrics.estimate_error.labels(stream).set(tally.estimate_error)
-        if tally.delivers is not None:
-            metrics.delivers.clear()  # a destination that was deleted has no series
-            for name, delivers in tally.delivers.items():
-                metrics.delivers.labels(name).set(delivers)
-        if tally.differing is not None:
-            metrics.differing.labels(label(attempt.job.name)).set(tally.differing)
 
     def _append_poll(self, attempt: Attempt) -> None:
         """One agent document for the attempt. That it cannot be written must not fail the job itself.

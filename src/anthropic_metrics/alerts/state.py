@@ -28,6 +28,8 @@ from anthropic_metrics.kernel.ranges import iso
 # Long enough for the retries of every webhook; after it another agent takes over.
 LEASE = timedelta(minutes=5)
 _ALERT = "anthropic.alert"
+# In `pending`, before the name of a webhook: the alert is told in the summary, not by itself.
+SUMMARY = "summary "
 
 
 class Kept:
@@ -50,13 +52,27 @@ class Kept:
     def pending(self) -> list[str]:
         return list(self.alert.get("pending") or ())
 
+    @property
+    def is_open(self) -> bool:
+        return bool(self.alert["status"] == "active")
+
+    @property
+    def in_summary(self) -> list[str]:
+        """The webhooks whose summary is to count this alert."""
+        return [owed.removeprefix(SUMMARY) for owed in self.pending if owed.startswith(SUMMARY)]
+
+    @property
+    def alone(self) -> list[str]:
+        """What is still to be posted of this alert by itself."""
+        return [owed for owed in self.pending if not owed.startswith(SUMMARY)]
+
 
 class Known:
     """What one look at the stream found of a rule."""
 
     def __init__(self, kept: Sequence[Kept]) -> None:
         self._kept = kept
-        self.active = {each.alert["id"]: each for each in kept if each.alert["status"] == "active"}
+        self.active = {each.alert["id"]: each for each in kept if each.is_open}
 
     def episodes(self, identity: str) -> int:
         """How often this id was an alert so far."""
@@ -87,7 +103,8 @@ class AlertState:
         return Known(self._find(_term("rule", rule.key), {"bool": {"should": either}}))
 
     def claimed(self, now: datetime) -> list[Kept]:
-        """Everything that this agent has to post, oldest first: its own, and what no other agent claims."""
+        """The alerts that this agent has to post one by one, oldest first: its own, and what no other agent
+        claims."""
         unposted = self._unposted()
         free = [kept for kept in unposted if self._is_free(kept, now)]
         if not free:
@@ -98,7 +115,18 @@ class AlertState:
         return [kept for kept in self._unposted() if self._is_mine(kept)]
 
     def _unposted(self) -> list[Kept]:
+        return [kept for kept in self.pending() if kept.alone]
+
+    def pending(self) -> list[Kept]:
+        """Everything that somebody has to post, by itself or in a summary; oldest first."""
         return self._find({"exists": {"field": f"{_ALERT}.pending"}})
+
+    def count_open(self, *, refresh: bool = True) -> int:
+        """How many alerts are open, whoever raised them; without `refresh`, which takes the right to write,
+        as of the last one."""
+        if refresh:
+            self.refresh()
+        return len(self._find(_term("status", "active")))
 
     def _is_mine(self, kept: Kept) -> bool:
         return kept.alert.get("claimed_by") == self._me
@@ -108,7 +136,10 @@ class AlertState:
         return not self._is_mine(kept) and (until is None or datetime.fromisoformat(until) <= now)
 
     def fire(self, rule: Rule, alert: Alert, episode: int, now: datetime, pending: Sequence[str]) -> bool:
-        """Note a new alert and claim its posting; False when another agent was faster."""
+        """Note a new alert and claim its posting; False when another agent was faster.
+
+        Nobody claims what is told in a summary: whoever may post the summary tells of all of them.
+        """
         identity = digest_of_values(rule.key, alert.id, episode)
         document = AlertDocument.model_validate(
             {
@@ -126,7 +157,7 @@ class AlertState:
                         "message": subject(rule, alert.row),
                         "row": json.dumps(dict(alert.row), ensure_ascii=False),
                         "pending": list(pending) or None,
-                        **self._claim(now),
+                        **({} if _is_summed(pending) else self._claim(now)),
                     }
                 },
             }
@@ -138,32 +169,50 @@ class AlertState:
 
         What could not be posted of its beginning yet is still posted, before its end.
         """
-        owed = [*kept.pending, *pending] or None
+        owed = list(dict.fromkeys((*kept.pending, *pending)))
         return self._write(
             kept,
             status="recovered",
             recovered_at=iso(now),
-            pending=owed,
-            **self._claim(now, text=True),
+            pending=owed or None,
+            **({} if _is_summed(owed) else self._claim(now, text=True)),
         )
 
     def settle(self, kept: Kept, pending: Sequence[str]) -> bool:
         """Keep what is left to post and give the claim back; False when it was taken over meanwhile."""
         return self._write(kept, pending=list(pending) or None, claimed_by=None, claimed_until=None)
 
+    def told(self, summed: Collection[Kept], webhook: str) -> None:
+        """Note that the summary of these alerts is posted. One that changed meanwhile is told again."""
+        self._documents.replace_all(
+            (kept.document, _changed(kept, pending=_without(kept.pending, SUMMARY + webhook)))
+            for kept in summed
+        )
+
     def _claim(self, now: datetime, *, text: bool = False) -> dict[str, Any]:
         until = now + LEASE
         return {"claimed_by": self._me, "claimed_until": iso(until) if text else until}
 
     def _write(self, kept: Kept, **changes: Any) -> bool:
-        source = kept.document.source
-        alert = {name: value for name, value in (kept.alert | changes).items() if value is not None}
-        return self._documents.replace(
-            kept.document, {**source, "anthropic": {**source["anthropic"], "alert": alert}}
-        )
+        return self._documents.replace(kept.document, _changed(kept, **changes))
 
     def _find(self, *filters: Mapping[str, Any]) -> list[Kept]:
         return [Kept(document) for document in self._documents.find(list(filters))]
+
+
+def _changed(kept: Kept, **changes: Any) -> dict[str, Any]:
+    """The alert's document with other values; None takes a field out."""
+    source = kept.document.source
+    alert = {name: value for name, value in (kept.alert | changes).items() if value is not None}
+    return {**source, "anthropic": {**source["anthropic"], "alert": alert}}
+
+
+def _without(pending: Sequence[str], owed: str) -> list[str] | None:
+    return [other for other in pending if other != owed] or None
+
+
+def _is_summed(pending: Sequence[str]) -> bool:
+    return bool(pending) and all(owed.startswith(SUMMARY) for owed in pending)
 
 
 def _organization(rule: Rule, alert: Alert) -> dict[str, Any] | None:

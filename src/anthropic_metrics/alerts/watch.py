@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 from anthropic_metrics.alerts.catalog import rules
+from anthropic_metrics.alerts.delivery import Delivery
+from anthropic_metrics.alerts.evaluated import Evaluated, key_of
 from anthropic_metrics.alerts.evaluation import silent_streams
 from anthropic_metrics.alerts.execute import run, turn
 from anthropic_metrics.alerts.rule import Rule
-from anthropic_metrics.alerts.state import AlertState, Kept
-from anthropic_metrics.alerts.webhooks import Poster, Webhook, webhooks
+from anthropic_metrics.alerts.state import LEASE, SUMMARY, AlertState, Kept
+from anthropic_metrics.alerts.webhooks import Poster, webhooks
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.errors import MetricsError, NoData, Stopped
@@ -24,14 +24,17 @@ from anthropic_metrics.logs import get_logger
 
 log = get_logger(__name__)
 
-# What nobody took for so long is not news any more.
-STALE = timedelta(days=1)
 # A scheduler that is a little early must not make a rule wait for another round.
 _SLACK = timedelta(seconds=30)
 
 
 class Watch:
-    """Evaluates the configured rules. Safe to run in several agents at once: each alert is posted by one."""
+    """Evaluates the configured rules. Safe to run in several agents at once: each alert is posted by one.
+
+    What the first evaluation of a rule, as it is configured now, finds begun or ended is told in one summary:
+    existing data or another threshold must not bring fifty messages. `is_settled` says whether the streams
+    have been filled; until then each evaluation counts as the first.
+    """
 
     def __init__(
         self,
@@ -41,14 +44,18 @@ class Watch:
         clock: Callable[[], datetime],
         stop: threading.Event,
         poster: Poster | None = None,
+        is_settled: Callable[[], bool] = lambda: True,
     ) -> None:
         self._config = config
         self._rules = rules(config)
         self._es = es
         self._clock = clock
-        self._state = AlertState(es, config.namespace, uuid4().hex, stop=stop)
+        self._is_settled = is_settled
+        me = uuid4().hex
+        self._state = AlertState(es, config.namespace, me, stop=stop)
+        self._evaluated = Evaluated(es, config.namespace, me, lease=LEASE, stop=stop)
         self._webhooks = webhooks(config.alerts)
-        self._poster = poster or Poster(stop)
+        self._delivery = Delivery(self._state, self._webhooks, poster or Poster(stop))
         self._last: dict[str, datetime] = {}
         self._silent: set[tuple[str, str]] | None = None
 
@@ -64,34 +71,52 @@ class Watch:
     def evaluate(self, tally: Tally) -> None:
         """Run every rule that is due, then post what is owed. One rule's failure does not keep the others.
 
-        An alert does not end while its streams are absent or without fresh data.
+        An alert does not end while its streams are absent or without fresh data. First evaluations and the
+        summary are left to the agent that claims them.
         Counts new alerts as created and ended ones as replaced. What failed is in `tally.failures`.
         """
-        now = self._clock()
+        now, is_settled = self._clock(), self._is_settled()
         self._silent = None
-        for rule in self._rules:
-            if not self._due(rule, now):
-                continue
-            try:
-                self._run(rule, now, tally)
-            except Stopped:
-                raise
-            except MetricsError as error:
-                tally.failures.append(f"Rule {rule.key}: {error}")
-            else:
-                self._last[rule.key] = now
-        self._post(now, tally)
+        known = self._evaluated.keys()
+        due = [(rule, key_of(rule) not in known) for rule in self._rules if self._due(rule, now)]
+        has_first = any(is_first for _, is_first in due) or any(
+            kept.in_summary for kept in self._state.pending()
+        )
+        is_mine = has_first and self._evaluated.claim(now)
+        judged = [
+            rule
+            for rule, is_first in due
+            if (is_mine or not is_first) and self._turn(rule, now, tally, is_first=is_first)
+        ]
+        if is_mine and is_settled:
+            self._evaluated.add(judged)
+        self._post(now, tally, may_sum_up=is_mine)
+        if is_mine:
+            self._evaluated.release()
+        tally.open_alerts = self._state.count_open()
 
     def _due(self, rule: Rule, now: datetime) -> bool:
         """A last turn in the future means that the clock was set back: nobody knows how long ago it was."""
         last = self._last.get(rule.key)
         return last is None or not last <= now < last + rule.schedule - _SLACK
 
-    def _run(self, rule: Rule, now: datetime, tally: Tally) -> None:
+    def _turn(self, rule: Rule, now: datetime, tally: Tally, *, is_first: bool) -> bool:
+        """Run the rule; False where it failed or had no stream to read, which is no evaluation."""
         try:
-            found = run(self._es, rule, now)
-        except NoData:
-            return  # no news, neither good nor bad
+            self._run(rule, now, tally, is_first=is_first)
+        except NoData:  # no news, neither good nor bad
+            self._last[rule.key] = now
+            return False
+        except Stopped:
+            raise
+        except MetricsError as error:
+            tally.failures.append(f"Rule {rule.key}: {error}")
+            return False
+        self._last[rule.key] = now
+        return True
+
+    def _run(self, rule: Rule, now: datetime, tally: Tally, *, is_first: bool) -> None:
+        found = run(self._es, rule, now)
         self._state.refresh()
         known = self._state.known(rule, [alert.id for alert in found])
         change = turn(known.active, found)
@@ -99,12 +124,15 @@ class Watch:
             if known.ended_since(alert.id, now):
                 continue
             episode = known.episodes(alert.id)
-            if self._state.fire(rule, alert, episode, now, self._owed("fired")):
+            owed = self._owed(SUMMARY if is_first else "fired ")
+            if self._state.fire(rule, alert, episode, now, owed):
                 tally.created += 1
                 log.warning("alert_fired", rule=rule.key, alert=alert.id)
         is_known = bool(change.recovered) and not self._lacks_data(rule, now)
         for identity in change.recovered if is_known else ():
-            if self._state.recover(known.active[identity], now, self._owed("recovered")):
+            kept = known.active[identity]
+            owed = self._owed(SUMMARY if is_first else "recovered ", besides=kept)
+            if self._state.recover(kept, now, owed):
                 tally.replaced += 1
                 log.info("alert_recovered", rule=rule.key, alert=identity)
         tally.kept += len(change.ongoing)
@@ -119,65 +147,13 @@ class Watch:
             for organization, stream in self._silent
         )
 
-    def _owed(self, event: str) -> list[str]:
-        return [f"{event} {webhook.name}" for webhook in self._webhooks]
+    def _owed(self, event: str, besides: Kept | None = None) -> list[str]:
+        """The posts of an event; a summary that is still to count the alert will tell its end, too."""
+        names = set(besides.in_summary) if besides else set()
+        return [f"{event}{webhook.name}" for webhook in self._webhooks if webhook.name not in names]
 
-    def _post(self, now: datetime, tally: Tally) -> None:
-        self._state.refresh()
-        for kept in self._state.claimed(now):
-            try:
-                self._post_one(kept, now, tally)
-            except Stopped:
-                raise
-            except MetricsError as error:  # of the alert memory: the others are still posted
-                tally.failures.append(f"Alert {kept.alert['id']} of {kept.alert['rule']}: {error}")
-
-    def _post_one(self, kept: Kept, now: datetime, tally: Tally) -> None:
-        left = kept.pending
-        try:
-            left = self._posted(kept, now, tally)
-        finally:
-            self._state.settle(kept, left)
-
-    def _posted(self, kept: Kept, now: datetime, tally: Tally) -> list[str]:
-        """Post what is pending, in order; returns what is left for the next time."""
-        known = {webhook.name: webhook for webhook in self._webhooks}
-        since = datetime.fromisoformat(kept.alert.get("recovered_at") or kept.alert["fired_at"])
-        left = []
-        failing: set[str] = set()
-        for owed in kept.pending:
-            event, _, name = owed.partition(" ")
-            if name not in known:
-                continue  # taken out of the configuration
-            if name in failing or not self._try(known[name], kept, event, tally):
-                failing.add(name)
-                left.append(owed)
-        if left and now - since > STALE:
-            log.error("alert_never_posted", rule=kept.alert["rule"], alert=kept.alert["id"], pending=left)
-            return []
-        return left
-
-    def _try(self, webhook: Webhook, kept: Kept, event: str, tally: Tally) -> bool:
-        try:
-            self._poster.post(webhook, self._message(kept, event))
-        except Stopped:
-            raise
-        except MetricsError as error:
-            tally.failures.append(str(error))
-            return False
-        return True
-
-    def _message(self, kept: Kept, event: str) -> dict[str, Any]:
-        alert = kept.alert
-        name = next((rule.name for rule in self._rules if rule.key == alert["rule"]), alert["rule"])
-        said = "Recovered" if event == "recovered" else "Alert"
-        return {
-            "event": event,
-            **({"organization": own} if (own := kept.organization) else {}),
-            "rule": alert["rule"],
-            "name": name,
-            "alert": alert["id"],
-            "at": alert.get("recovered_at") if event == "recovered" else alert["fired_at"],
-            "row": json.loads(alert["row"]),
-            "text": f"{said}: {name}: {alert['message']}",
-        }
+    def _post(self, now: datetime, tally: Tally, *, may_sum_up: bool) -> None:
+        names = {rule.key: rule.name for rule in self._rules}
+        if may_sum_up:
+            self._delivery.summaries(names, now, tally, lambda: self._evaluated.claim(self._clock()))
+        self._delivery.alerts(names, now, tally)

@@ -20,13 +20,14 @@ from anthropic_metrics.alerts.files import exported
 from anthropic_metrics.alerts.install import Change, apply, impression, plan_install, plan_uninstall
 from anthropic_metrics.alerts.messages import subject
 from anthropic_metrics.alerts.organizations import NAME
+from anthropic_metrics.alerts.state import AlertState
 from anthropic_metrics.alerts.suggest import Suggestion, pasted, suggestions
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.organizations import OrganizationOption, with_organization
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
 from anthropic_metrics.config import Config
-from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kibana.client import KibanaClient
 from anthropic_metrics.quoting import quoted
@@ -119,9 +120,18 @@ def evaluate(
         verdicts = [
             verdict if named is None else verdict.of(named) for verdict in judged if verdict.concerns(named)
         ]
+        notes = _recorded(es, settings)
     unjudged = any(verdict.state in ("failed", "no data") for verdict in verdicts)
     rows = [row for verdict in verdicts for row in _rows(verdict, settings)]
-    return Answer(_layout(settings, VERDICTS).table(rows), code=int(unjudged))
+    return Answer(_layout(settings, VERDICTS).table(rows), notes=notes, code=int(unjudged))
+
+
+def _recorded(es: Client, config: Config) -> list[str]:
+    """How many alerts the daemon has recorded as open, where it evaluates the rules itself."""
+    if not config.alerts.evaluate:
+        return []
+    count = AlertState(es, config.namespace, "").count_open(refresh=False)
+    return [f"The agent's own alerting has {count} open alert{'s' * (count != 1)}."]
 
 
 def _layout(config: Config, layout: Layout) -> Layout:

@@ -73,6 +73,7 @@ class Poll(Part):
     silencing: Keywords | None = Field(
         None, description="What keeps budgets or alert rules silent: another currency, an unknown name."
     )
+    open_alerts: Count | None = Field(None, description="Of `alerts`: alerts that are open after it.")
     requests: Count = Field(0, description="Admin API requests of this poll.")
     retries: Count = Field(0, description="Of them, repeated ones.")
     seconds: Double = Field(0.0, description="How long the poll took.")

@@ -27,11 +27,24 @@ class Alert(Part):
     claimed_until: Date | None = Field(None, description="When another agent may post instead.")
 
 
+class Alerting(Part):
+    """What agents that evaluate the rules tell each other; one document of each namespace."""
+
+    evaluated: Keywords | None = Field(
+        None, description="The rules that were evaluated, each with a digest of its query."
+    )
+    claimed_by: Keyword | None = Field(
+        None, description="The agent that evaluates other rules for the first time and posts the summary."
+    )
+    claimed_until: Date | None = Field(None, description="When another agent may do so instead.")
+
+
 class AlertAnthropic(Shared):
-    alert: Alert
+    alert: Alert | None = None
+    alerting: Alerting | None = None
 
 
 class AlertDocument(Document):
-    """An alert."""
+    """An alert, or what agents tell each other of the rules."""
 
     anthropic: AlertAnthropic

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from anthropic_metrics.elastic.write import BulkWriter
 from anthropic_metrics.errors import SinkError
 
 Source = dict[str, Any]
+_TAKEN = "a pipeline or the failure store took it"
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,20 @@ class VersionedStream:
         """Replace the document in the version that was found; False when it has changed since."""
         return self._write(overwrite("replace", document.copy, _body(source)))
 
+    def replace_all(self, changes: Iterable[tuple[Versioned, Source]]) -> None:
+        """Replace documents in the versions that were found, in one request; those changed since stay."""
+        self._written([overwrite("replace", document.copy, _body(source)) for document, source in changes])
+
     def _write(self, operation: Operation) -> bool:
-        written = self._writer.write(self.stream, [operation])
-        if written.conflicts:
-            return False
-        if not written.done:
-            why = written.refused[0][1] if written.refused else "a pipeline or the failure store took it"
-            raise SinkError(f"Writing to {self.stream}: document {operation.id} did not arrive: {why}.")
-        return True
+        return not self._written([operation])
+
+    def _written(self, operations: list[Operation]) -> int:
+        """Write; returns how many had changed meanwhile. Raises SinkError when any did not arrive."""
+        written = self._writer.write(self.stream, operations)
+        if written.done.total() + len(written.conflicts) < len(operations):
+            id_, why = written.refused[0] if written.refused else (operations[0].id, _TAKEN)
+            raise SinkError(f"Writing to {self.stream}: document {id_} did not arrive: {why}.")
+        return len(written.conflicts)
 
 
 def _body(source: Source) -> bytes:

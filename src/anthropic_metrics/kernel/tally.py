@@ -16,13 +16,13 @@ WRITTEN = tuple(item.name for item in fields(Counts))
 class Tally(Counts):
     """Counts of one pass over one stream.
 
-    `differing` buckets of two grains, None: none were compared. `estimate_error` is by what share of its bill
-    the newest settled day was estimated too high, None: not known. `answers` names what the Admin API's
-    answers had wrong (`bad_rows` counts it) or new (`unknown_fields`). `unmatched` counts rows of the cost
-    analytics report that fit no row of usage. `notes` are no failures, but tell what to do. `read_from` is
-    set where the API answers nothing older. `delivers` says of each telemetry destination whether spans
-    arrive, None: none were read. `silencing` has a sentence for each value that keeps budgets or
-    alert rules silent.
+    `differing` buckets of two grains, None: none were compared. `open_alerts` of the agent's own alerting,
+    None: it did nothing here. `estimate_error` is by what share of its bill the newest settled day was
+    estimated too high, None: not known. `answers` names what the Admin API's answers had wrong (`bad_rows`
+    counts it) or new (`unknown_fields`). `unmatched` counts rows of the cost analytics report that fit no row
+    of usage. `notes` are no failures, but tell what to do. `read_from` is set where the API answers nothing
+    older. `delivers` says of each telemetry destination whether spans arrive, None: none were read.
+    `silencing` has a sentence for each value that keeps budgets or alert rules silent.
     """
 
     poller: str
@@ -36,6 +36,7 @@ class Tally(Counts):
     unknown_fields: int = 0
     unmatched: int = 0
     differing: int | None = None
+    open_alerts: int | None = None
     newest_data: datetime | None = None
     read_from: datetime | None = None
     estimate_error: float | None = None

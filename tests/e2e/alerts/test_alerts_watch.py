@@ -47,9 +47,16 @@ class Office:
     clock: SettableClock
     polled: bool = True
 
-    def watch(self) -> Watch:
+    def watch(self, *, is_settled: bool = True) -> Watch:
         stop = threading.Event()
-        return Watch(self.config, self.es, clock=self.clock.now, stop=stop, poster=Poster(stop, waits=(0, 0)))
+        return Watch(
+            self.config,
+            self.es,
+            clock=self.clock.now,
+            stop=stop,
+            poster=Poster(stop, waits=(0, 0)),
+            is_settled=lambda: is_settled,
+        )
 
     def evaluate(self, watch: Watch | None = None) -> Tally:
         """A turn of the watch, after a poll of usage that succeeded unless `polled` is False."""
@@ -78,10 +85,19 @@ class Office:
         stream = f"metrics-anthropic_metrics.usage-{self.config.namespace}"
         self.es.index(index=stream, document=source, op_type="create", refresh=True)
 
+    def texts(self) -> list[str]:
+        """The texts posted since the last look; both webhooks got as many."""
+        taken, self.inbox.taken = self.inbox.taken, []
+        texts = [body["text"] for path, body in taken if path == "/slack"]
+        assert len(texts) == sum(path == "/json" for path, _ in taken)
+        return texts
+
     def alerts(self) -> list[dict[str, Any]]:
         stream = f"metrics-anthropic_metrics.alert-{self.config.namespace}"
         self.es.indices.refresh(index=stream)
-        hits = self.es.search(index=stream, size=100, sort=["anthropic.alert.fired_at"])["hits"]["hits"]
+        alerts = {"exists": {"field": "anthropic.alert.id"}}
+        answer = self.es.search(index=stream, size=100, query=alerts, sort=["anthropic.alert.fired_at"])
+        hits = answer["hits"]["hits"]
         return [hit["_source"]["anthropic"]["alert"] for hit in hits]
 
 
@@ -132,7 +148,10 @@ def test_two_agents_at_the_same_instant_post_once(office: Office) -> None:
             watches = [office.watch() for _ in range(4)]
             assert all(tally.done for tally in pool.map(office.evaluate, watches))
             office.clock.advance(3 * HOUR)
-    assert len(office.inbox.texts("/slack")) == len(set(office.inbox.texts("/slack"))) == 10
+    texts = office.inbox.texts("/slack")
+    assert [text.partition(":")[0] for text in texts[1:]] == ["Recovered"] * 5
+    assert texts[0].startswith("5 alerts are open after the first evaluation of 1 rule:")
+    assert len(set(texts)) == len(office.inbox.texts("/json")) == 6
     assert len(office.alerts()) == 5
     assert {alert["status"] for alert in office.alerts()} == {"recovered"}
 
@@ -194,9 +213,11 @@ def test_a_short_refusal_is_retried_at_once_and_a_wrong_address_is_not(office: O
 def test_what_an_agent_had_claimed_when_it_was_killed_is_posted_by_another_after_its_lease(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    office.use("claude-quiet", 1)
+    office.evaluate()
     office.use("claude-haiku-5-5", 900_000)
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise SystemExit
 
     first = office.watch()
@@ -295,7 +316,11 @@ def test_the_daemon_has_the_evaluation_among_its_jobs_only_where_it_is_on(
             attempt(agent, agent.organization.whole(agent.sink))
             es.indices.refresh(index=w.stream("cost"))
             attempt(agent, [job for job in agent.jobs if job.name == "alerts"])
-        assert len(inbox.texts("/slack")) == 3
+            assert agent.health.as_dict()["pollers"]["alerts"]["facts"]["open_alerts"] == 3
+            counted = agent.runtime.registry.get_sample_value
+            assert counted("anthropic_metrics_alerts_open", {"poller": "alerts"}) == 3
+        (text,) = inbox.texts("/slack")
+        assert "(daily_cost): 3 open" in text
         poll = next(
             source
             for source in w.sources("agent")

@@ -1,0 +1,115 @@
+"""Posts what the memory of alerts owes to the webhooks: summaries, and alerts and their ends one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from anthropic_metrics.alerts.state import SUMMARY, AlertState, Kept
+from anthropic_metrics.alerts.summary import Told, summary
+from anthropic_metrics.alerts.webhooks import Poster, Webhook
+from anthropic_metrics.errors import MetricsError, Stopped
+from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.logs import get_logger
+
+log = get_logger(__name__)
+
+# What nobody took for so long is not news any more; a summary says how things stand when it is posted.
+STALE = timedelta(days=1)
+
+Names = Mapping[str, str]
+"""The rules' names by their keys."""
+
+
+class Delivery:
+    """Posts for one agent. What a webhook does not take stays owed; why is in `tally.failures`."""
+
+    def __init__(self, state: AlertState, webhooks: Sequence[Webhook], poster: Poster) -> None:
+        self._state = state
+        self._webhooks = {webhook.name: webhook for webhook in webhooks}
+        self._poster = poster
+
+    def summaries(self, names: Names, now: datetime, tally: Tally, renew: Callable[[], bool]) -> None:
+        """Post to each webhook one message about all alerts that it is owed in a summary; one alert is posted
+        as itself. `renew` says whether this agent still has the claim to do so.
+        """
+        self._state.refresh()
+        owing = {name for kept in self._state.pending() for name in kept.in_summary}
+        for name in [*(known for known in self._webhooks if known in owing), *owing - self._webhooks.keys()]:
+            if not renew():
+                return
+            owed = [kept for kept in self._state.pending() if name in kept.in_summary]
+            if name not in self._webhooks or self._try(name, _summary(owed, names, now), tally):
+                self._state.told(owed, name)
+                self._state.refresh()
+
+    def alerts(self, names: Names, now: datetime, tally: Tally) -> None:
+        """Post what is owed one by one, of the alerts that this agent claims."""
+        self._state.refresh()
+        for kept in self._state.claimed(now):
+            try:
+                self._post(kept, names, now, tally)
+            except Stopped:
+                raise
+            except MetricsError as error:  # of the alert memory: the others are still posted
+                tally.failures.append(f"Alert {kept.alert['id']} of {kept.alert['rule']}: {error}")
+
+    def _post(self, kept: Kept, names: Names, now: datetime, tally: Tally) -> None:
+        left = kept.alone
+        try:
+            left = self._posted(kept, names, now, tally)
+        finally:
+            summed = [owed for owed in kept.pending if owed.startswith(SUMMARY)]
+            self._state.settle(kept, [*summed, *left])
+
+    def _posted(self, kept: Kept, names: Names, now: datetime, tally: Tally) -> list[str]:
+        """Post what is pending, in order; returns what is left for the next time."""
+        since = datetime.fromisoformat(kept.alert.get("recovered_at") or kept.alert["fired_at"])
+        left = []
+        failing: set[str] = set()
+        for owed in kept.alone:
+            event, _, name = owed.partition(" ")
+            if name not in self._webhooks:
+                continue  # taken out of the configuration
+            if name in failing or not self._try(name, _message(kept, event, names), tally):
+                failing.add(name)
+                left.append(owed)
+        if left and now - since > STALE:
+            log.error("alert_never_posted", rule=kept.alert["rule"], alert=kept.alert["id"], pending=left)
+            return []
+        return left
+
+    def _try(self, name: str, message: dict[str, Any], tally: Tally) -> bool:
+        try:
+            self._poster.post(self._webhooks[name], message)
+        except Stopped:
+            raise
+        except MetricsError as error:
+            tally.failures.append(str(error))
+            return False
+        return True
+
+
+def _summary(owed: Sequence[Kept], names: Names, now: datetime) -> dict[str, Any]:
+    if len(owed) == 1:
+        return _message(owed[0], "fired" if owed[0].is_open else "recovered", names)
+    told = [Told(kept.alert["rule"], kept.organization, kept.is_open) for kept in owed]
+    return summary(told, names, now)
+
+
+def _message(kept: Kept, event: str, names: Names) -> dict[str, Any]:
+    alert = kept.alert
+    name = names.get(alert["rule"], alert["rule"])
+    said = "Recovered" if event == "recovered" else "Alert"
+    return {
+        "event": event,
+        **({"organization": own} if (own := kept.organization) else {}),
+        "rule": alert["rule"],
+        "name": name,
+        "alert": alert["id"],
+        "at": alert.get("recovered_at") if event == "recovered" else alert["fired_at"],
+        "row": json.loads(alert["row"]),
+        "text": f"{said}: {name}: {alert['message']}",
+    }

@@ -1,0 +1,112 @@
+"""Which rules have been evaluated before, and which agent may evaluate the others for the first time.
+
+One document of the alert stream says both for all agents of a namespace. A rule counts as another one when
+its query changes, such as by a new threshold.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from anthropic_metrics.alerts.rule import Rule
+from anthropic_metrics.documents.alert import AlertDocument
+from anthropic_metrics.documents.identity import prepare
+from anthropic_metrics.elastic.connect import Client
+from anthropic_metrics.elastic.versioned import Versioned, VersionedStream
+from anthropic_metrics.kernel.datasets import ALERT, stream_name
+from anthropic_metrics.kernel.digests import digest_of_values, hex_digest
+from anthropic_metrics.kernel.ranges import iso
+
+_ID = digest_of_values("alerting")
+# Rules of agents with other thresholds are remembered too, the last ones.
+_MOST = 500
+
+
+class Evaluated:
+    """The document of one namespace. `me` tells this agent from others, `lease` is how long a claim lasts.
+
+    Every method raises MetricsError when Elasticsearch is away.
+    """
+
+    def __init__(
+        self, es: Client, namespace: str, me: str, *, lease: timedelta, stop: threading.Event | None = None
+    ) -> None:
+        self._namespace = namespace
+        self._me = me
+        self._lease = lease
+        self._documents = VersionedStream(es, stream_name(ALERT, namespace), stop=stop)
+
+    def keys(self) -> set[str]:
+        """The rules that were evaluated before, as `key_of` names them."""
+        document = self._find()
+        return set(_alerting(document).get("evaluated") or ()) if document else set()
+
+    def claim(self, now: datetime) -> bool:
+        """Claim first evaluations and the summary, or renew the claim; False while another agent has it."""
+        document = self._find()
+        if document is None:
+            return self._documents.create(_ID, self._source(now))
+        alerting = _alerting(document)
+        until = alerting.get("claimed_until")
+        is_mine = alerting.get("claimed_by") == self._me
+        if not is_mine and until and datetime.fromisoformat(until) > now:
+            return False
+        claim = {"claimed_by": self._me, "claimed_until": iso(now + self._lease)}
+        return self._documents.replace(document, _with(document, {**alerting, **claim}))
+
+    def add(self, rules: Iterable[Rule]) -> None:
+        """Note that these rules were evaluated; of the agent that has the claim."""
+        keys = [key_of(rule) for rule in rules]
+        document = self._find()
+        if document is None or not keys:
+            return
+        alerting = _alerting(document)
+        known = [key for key in alerting.get("evaluated") or () if key not in keys]
+        self._documents.replace(
+            document, _with(document, {**alerting, "evaluated": [*known, *keys][-_MOST:]})
+        )
+
+    def release(self) -> None:
+        """Give the claim back, if it is still this agent's."""
+        document = self._find()
+        if document is None or _alerting(document).get("claimed_by") != self._me:
+            return
+        alerting = {
+            name: value for name, value in _alerting(document).items() if not name.startswith("claimed_")
+        }
+        self._documents.replace(document, _with(document, alerting))
+
+    def _find(self) -> Versioned | None:
+        self._documents.refresh()
+        return next(iter(self._documents.find([{"ids": {"values": [_ID]}}])), None)
+
+    def _source(self, now: datetime) -> dict[str, Any]:
+        document = AlertDocument.model_validate(
+            {
+                "timestamp": now,
+                "data_stream": {"dataset": ALERT, "namespace": self._namespace},
+                "event": {"dataset": ALERT, "category": ["api"], "created": now},
+                "anthropic": {
+                    "alerting": {"claimed_by": self._me, "claimed_until": now + self._lease},
+                },
+            }
+        )
+        return prepare(_ID, document).source
+
+
+def key_of(rule: Rule) -> str:
+    """The rule as it is now: its key, and a digest of its query."""
+    return f"{rule.key} {hex_digest(rule.query, size=6)}"
+
+
+def _alerting(document: Versioned) -> dict[str, Any]:
+    alerting: dict[str, Any] = document.source["anthropic"]["alerting"]
+    return alerting
+
+
+def _with(document: Versioned, alerting: dict[str, Any]) -> dict[str, Any]:
+    source = document.source
+    return {**source, "anthropic": {**source["anthropic"], "alerting": alerting}}
