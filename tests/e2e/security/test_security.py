@@ -79,7 +79,12 @@ def admin_api() -> Iterator[SimulatorServer]:
 def config(url: str, admin_api: SimulatorServer, name: str, **anthropic: Any) -> Config:
     return Config(
         anthropic=AnthropicSettings(
-            **{"base_url": admin_api.url, "admin_key": SecretStr(ADMIN_KEY), **anthropic}
+            **{
+                "base_url": admin_api.url,
+                "admin_key": SecretStr(ADMIN_KEY),
+                "requests_per_minute": 60_000,
+                **anthropic,
+            }
         ),
         elasticsearch=ElasticsearchSettings(hosts=(url,), username=name, password=SecretStr(PASSWORDS[name])),
         backfill=Backfill(timedelta(days=1)),
