@@ -24,11 +24,15 @@ Rows = Callable[[datetime], Sequence[UsageRow]]
 
 
 class Reports:
-    """`rows` gives the rows of usage of an hour; the reports are made of them, at the same prices."""
+    """`rows` gives the rows of usage of an hour; the reports are made of them, at the same prices.
+
+    The pages of one answer are cut from one computation of it.
+    """
 
     def __init__(self, rows: Rows, loaded: datetime) -> None:
         self._rows = rows
         self._loaded = loaded
+        self._answered: dict[str, tuple[object, list[dict[str, Any]]]] = {}
         self.requests = 0
         self.bytes = 0
 
@@ -47,7 +51,11 @@ class Reports:
         params = request.url.params
         start, end = (datetime.fromisoformat(params[name]) for name in ("starting_at", "ending_at"))
         width = DAY if params["time_bucket_width"] == "1d" else HOUR
-        groups = self._groups(start, min(end, self._loaded), width, params.get_list("group_by[]"))
+        asked = start, min(end, self._loaded), width, tuple(params.get_list("group_by[]"))
+        before, groups = self._answered.get(request.url.path, (None, []))
+        if before != asked:
+            groups = self._groups(*asked)
+            self._answered[request.url.path] = asked, groups
         begin = int(params.get("page", 0))
         more = begin + PAGE < len(groups)
         is_cost = request.url.path == COST_PATH

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from math import exp
 from random import Random
 
-from anthropic_metrics.forecast.model import Today, forecast
+from anthropic_metrics.forecast.model import forecast
 
 DAY = timedelta(days=1)
 START = date(2025, 1, 1)
@@ -74,11 +75,10 @@ def _misses(
         days = (end - first).days
         total = sum(amounts[first + n * DAY] for n in range(days))
         passed = random.random()
-        today = Today(day, amounts[day] * passed, passed)
-        spent = sum(amounts[first + n * DAY] for n in range((day - first).days)) + today.amount
+        spent = sum(amounts[first + n * DAY] for n in range((day - first).days)) + amounts[day] * passed
         elapsed = (day - first).days + passed
-        history = {earlier: amount for earlier, amount in amounts.items() if earlier < day}
-        said = forecast(history, today, spent, day, end)
+        history = {earlier: Decimal(amount) for earlier, amount in amounts.items() if earlier < day}
+        said = forecast(history, Decimal(spent), day, end, passed)
         rate = spent / elapsed * days
         seven = spent + sum(amounts[day - n * DAY] for n in range(1, 8)) / 7 * (days - elapsed)
         yield (

@@ -11,7 +11,7 @@ from anthropic_metrics.budgets.ledger import Days, DaySum
 from anthropic_metrics.budgets.period import label, period_of
 from anthropic_metrics.budgets.scope import whose
 from anthropic_metrics.config.budgets import BudgetSettings
-from anthropic_metrics.forecast.model import HISTORY, Forecast, Today, forecast
+from anthropic_metrics.forecast.model import HISTORY, Forecast, forecast
 from anthropic_metrics.kernel.ranges import DAY, Range
 from anthropic_metrics.spend.settle import day_of, day_start, ended_long_enough
 
@@ -126,19 +126,15 @@ def budget_state(
     settled = sum((sums.settled for sums in inside), Decimal(0))
     estimated = sum((sums.estimated for sums in inside), Decimal(0))
     end = day_of(time_range.end)
-    amounts = {day: float(sums.total) for day, sums in days.items()}
-    seen: Forecast | None = None
+    amounts = {day: sums.total for day, sums in days.items()}
     if running:
-        passed = (now - day_start(today)) / DAY
-        seen = forecast(
-            amounts, Today(today, amounts.get(today, 0.0), passed), float(settled + estimated), today, end
-        )
+        seen = forecast(amounts, settled + estimated, today, end, (now - day_start(today)) / DAY)
     else:
         first = max(today - DAY, day_of(time_range.start))
         before_today = sum(
-            amount for day, amount in amounts.items() if day_of(time_range.start) <= day < first
+            (amount for day, amount in amounts.items() if day_of(time_range.start) <= day < first), Decimal(0)
         )
-        seen = forecast(amounts, None, before_today, first, end)
+        seen = forecast(amounts, before_today, first, end)
     return BudgetState(
         budget,
         time_range,
@@ -147,7 +143,7 @@ def budget_state(
         estimated,
         _burn(days, today if running else today - DAY),
         seen if any(day < today for day in days) else None,
-        None if settled + estimated > budget.amount else seen.passes(float(budget.amount)),
+        None if settled + estimated > budget.amount else seen.passes(budget.amount),
         read_only,
     )
 

@@ -1,8 +1,10 @@
 """The forecast of a period's end: weekday profile times level and trend, what today shows, and an 80 % band.
 
-Days are whole UTC days; amounts are dollars or tokens. The future of a period is the sum of its days that are
-left, each of them level times the share that its weekday has of a usual day. The band comes from how far the
-same forecast was off at earlier days of the same history, so that a series with bursts has a wide one.
+Days are whole UTC days; amounts are dollars or tokens, exact where they come in. A forecast itself is a
+statistic: what it expects is a float, and no exact figure is made of it. The future of a period is the sum of
+its days that are left, each of them level times the share that its weekday has of a usual day. The band comes
+from how far the same forecast was off at earlier days of the same history, so that a series with bursts has a
+wide one.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from math import sqrt
 
 from anthropic_metrics.forecast.series import LONGEST_JUDGED, Day, Level, go_on, levelled, weekday_shares
@@ -43,7 +46,7 @@ class Forecast:
     days: int
     coming: tuple[tuple[date, float], ...] = ()
 
-    def passes(self, limit: float) -> date | None:
+    def passes(self, limit: Decimal) -> date | None:
         """The day on which the expected figure goes above `limit`; None where it does not by the end."""
         total = self.expected - sum(amount for _, amount in self.coming)
         for day, amount in self.coming:
@@ -58,28 +61,20 @@ class Forecast:
         return self.days < FEW_DAYS
 
 
-@dataclass(frozen=True, slots=True)
-class Today:
-    """The day that runs: what it has so far, and how much of it has passed (0 to 1)."""
-
-    day: date
-    amount: float
-    passed: float
-
-
 def forecast(
-    history: Mapping[date, float], today: Today | None, spent: float, first: date, end: date
+    history: Mapping[date, Decimal], spent: Decimal, first: date, end: date, passed: float = 0.0
 ) -> Forecast:
-    """The figure at `end` (exclusive) of a period that has `spent` so far, `today` included.
+    """The figure at `end` (exclusive) of a period that has `spent` so far, what `first` has included.
 
     `history` has complete days; those missing between its first and `first` count as nothing. `first` is the
-    first day that is not complete: today, or, without `today`, the first of the days to come.
+    first day that is not complete, and `passed` is how much of it has passed (0 to 1).
     """
     days = _consecutive(history, first)
     left = max((end - first).days, 0)
+    so_far = float(spent)
     if not left:
-        return Forecast(spent, spent, spent, len(days))
-    passed = min(max(today.passed, 0.0), 1.0) if today is not None else 0.0
+        return Forecast(so_far, so_far, so_far, len(days))
+    passed = min(max(passed, 0.0), 1.0)
     shares = weekday_shares(days)
     series = [Level(amount / shares[day.weekday()], shares[day.weekday()]) for day, amount in days]
     coming = [shares[(first + n * _DAY).weekday()] for n in range(left)]
@@ -89,21 +84,22 @@ def forecast(
     middle = sum(added)
     spread = middle * _width(len(days), left, miss) * sqrt((left - passed) / left)
     return Forecast(
-        spent + middle,
-        spent + max(0.0, middle - spread),
-        spent + middle + spread,
+        so_far + middle,
+        so_far + max(0.0, middle - spread),
+        so_far + middle + spread,
         len(days),
         tuple((first + n * _DAY, amount) for n, amount in enumerate(added)),
     )
 
 
-def _consecutive(history: Mapping[date, float], first: date) -> list[Day]:
+def _consecutive(history: Mapping[date, Decimal], first: date) -> list[Day]:
     """The days before `first`, from the earliest known on, no more than count."""
     known = [day for day in history if first - HISTORY <= day < first]
     if not known:
         return []
     begin = min(known)
-    return [(begin + n * _DAY, history.get(begin + n * _DAY, 0.0)) for n in range((first - begin).days)]
+    days = (begin + n * _DAY for n in range((first - begin).days))
+    return [(day, float(history.get(day, 0))) for day in days]
 
 
 def _width(days: int, left: int, miss: float | None) -> float:

@@ -68,31 +68,25 @@ def known_before(day: date, settle_after: timedelta) -> date:
 def estimate_checks(allocation: Allocation, prices: Prices) -> list[EstimateCheck]:
     """A check per workspace of a settled day; `prices` are those that were known while it ran."""
     estimates = [estimate(share.used, prices) for share in allocation.shares]
-    workspaces = {share.used.dimensions.get("workspace_id") for share in allocation.shares}
+    places: dict[str | None, list[int]] = {}
+    for place, share in enumerate(allocation.shares):
+        places.setdefault(share.used.dimensions.get("workspace_id"), []).append(place)
     grouped = (
         any("workspace_id" in share.used.dimensions for share in allocation.shares) or not allocation.shares
     )
-    if grouped:
-        workspaces |= {line.dimensions["workspace_id"] for line in allocation.unattributed}
+    unattributed: dict[str | None, list[Usd]] = {}
+    for line in allocation.unattributed:
+        unattributed.setdefault(line.dimensions["workspace_id"] if grouped else None, []).append(line.amount)
     checks = []
-    for workspace in sorted(workspaces, key=lambda name: name or ""):
-        own = [
-            place
-            for place, share in enumerate(allocation.shares)
-            if share.used.dimensions.get("workspace_id") == workspace
-        ]
-        rest = (
-            line.amount
-            for line in allocation.unattributed
-            if not grouped or line.dimensions["workspace_id"] == workspace
-        )
+    for workspace in sorted({*places, *unattributed}, key=lambda name: name or ""):
+        own = places.get(workspace, [])
         checks.append(
             EstimateCheck(
                 allocation.day,
                 workspace,
                 _amount(estimates[place].amount for place in own),
                 _amount(allocation.shares[place].amount for place in own),
-                total(rest),
+                total(unattributed.get(workspace, ())),
                 sum(estimates[place].unpriced_tokens for place in own),
                 _cause(allocation, estimates, own, prices),
             )

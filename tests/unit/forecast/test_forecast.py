@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
-from anthropic_metrics.forecast.model import FEW_DAYS, Forecast, Today, forecast
+from anthropic_metrics.forecast.model import FEW_DAYS, Forecast, forecast
 
 DAY = timedelta(days=1)
 MONDAY = date(2026, 8, 3)
@@ -18,8 +19,9 @@ def weekly(count: int, first: date = MONDAY) -> dict[date, float]:
     return {first + n * DAY: WEEK[(first + n * DAY).weekday()] for n in range(count)}
 
 
-def ahead(history: dict[date, float], first: date, left: int, **more: Today) -> Forecast:
-    return forecast(history, more.get("today"), 100.0, first, first + left * DAY)
+def ahead(history: dict[date, float], first: date, left: int, passed: float = 0.0) -> Forecast:
+    exact = {day: Decimal(amount) for day, amount in history.items()}
+    return forecast(exact, Decimal(100), first, first + left * DAY, passed)
 
 
 def test_a_weekly_rhythm_goes_on_by_weekday() -> None:
@@ -34,9 +36,9 @@ def test_a_weekly_rhythm_goes_on_by_weekday() -> None:
 
 def test_of_today_only_what_has_not_passed_is_added() -> None:
     first = MONDAY + 70 * DAY
-    seen = ahead(weekly(70), first, 1, today=Today(first, 20.0, 0.75))
+    seen = ahead(weekly(70), first, 1, passed=0.75)
     assert seen.expected == pytest.approx(100 + 30 * 0.25, rel=0.05)
-    ended = ahead(weekly(70), first, 1, today=Today(first, 20.0, 1.0))
+    ended = ahead(weekly(70), first, 1, passed=1.0)
     assert (ended.low, ended.expected, ended.high) == (100, 100, 100)
 
 
@@ -80,6 +82,6 @@ def test_days_without_documents_count_as_nothing() -> None:
 
 def test_the_day_on_which_a_limit_is_passed_is_the_first_above_it() -> None:
     seen = ahead({MONDAY + n * DAY: 10.0 for n in range(70)}, MONDAY + 70 * DAY, 10)
-    assert seen.passes(125) == MONDAY + 72 * DAY
-    assert seen.passes(seen.expected + 1) is None
-    assert seen.passes(50) == MONDAY + 70 * DAY
+    assert seen.passes(Decimal(125)) == MONDAY + 72 * DAY
+    assert seen.passes(Decimal(seen.expected) + 1) is None
+    assert seen.passes(Decimal(50)) == MONDAY + 70 * DAY
