@@ -54,7 +54,7 @@ def truth(
     usage, costs = _everything(world.simulation, world.clock.now())
 
     def kept(rows: list[Row]) -> list[Row]:
-        return [row for row in rows if start <= row["time"] <= end and _fits(row, chosen or {})]
+        return [row for row in rows if start <= row["time"] <= end and fits(row, chosen or {})]
 
     return Truth(kept(usage), kept(costs), start, end)
 
@@ -74,12 +74,9 @@ def _everything(simulation: Simulation, now: datetime) -> tuple[list[Row], list[
 def true_spend(
     world: World, start: datetime, end: datetime, chosen: Mapping[str, Sequence[str]] | None = None
 ) -> list[Row]:
-    """What the requests of each hour from `start` on, before `end`, really cost: by workspace, model and key.
-
-    `saved` is what their cached tokens would have cost as uncached input, less what they did cost.
-    """
+    """What the requests of each hour in [start, end) really cost: by workspace, model and key."""
     found = _spent(world.simulation, world.clock.now())
-    return [row for row in found if start <= row["time"] < end and _fits(row, chosen or {})]
+    return [row for row in found if start <= row["time"] < end and fits(row, chosen or {})]
 
 
 @lru_cache(maxsize=1)
@@ -105,7 +102,6 @@ def _spent(simulation: Simulation, now: datetime) -> list[Row]:
                     "key_name": keys.get(values["api_key_id"]),
                     "key": keys.get(values["api_key_id"]) or values["api_key_id"],
                     "usd": (sum(cents) + cell[5] * WEB_SEARCH_CENTS) / CENTS,
-                    "saved": (_cents(values, TOKEN_TYPES[0], sum(cell[1:4])) - sum(cents[1:4])) / CENTS,
                 }
             )
     return rows
@@ -154,7 +150,7 @@ def month_after(moment: datetime) -> datetime:
     return month_of(month_of(moment) + 32 * DAY)
 
 
-def _fits(row: Row, chosen: Mapping[str, Sequence[str]]) -> bool:
+def fits(row: Row, chosen: Mapping[str, Sequence[str]]) -> bool:
     columns = {
         "anthropic.workspace.name": "workspace",
         "anthropic.model": "model",
