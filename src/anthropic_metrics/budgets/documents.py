@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from anthropic_metrics.budgets.scope import target
@@ -64,22 +63,22 @@ def _fields(state: BudgetState) -> dict[str, Any]:
         "whose": state.whose,
         "period": budget.period,
         "period_end": state.time_range.end,
-        f"limit_{unit}": _double(state.limit),
+        f"limit_{unit}": state.limit,
         "state": state.state,
         "read_only": state.read_only,
         "problem": state.problem or None,
         "runs_out": state.runs_out and state.runs_out.isoformat(),
     }
     if budget.usd is not None and budget.period == "monthly":
-        fields["month_usd"] = float(budget.usd)
+        fields["month_usd"] = budget.usd
     if known:
         fields |= {
-            f"spent_{unit}": _double(state.spent),
-            f"estimated_{unit}": _double(state.estimated),
+            f"spent_{unit}": state.spent,
+            f"estimated_{unit}": state.estimated,
             "used": round(state.used, _SHARE),
         }
     if state.burn is not None:
-        fields[f"burn_{unit}"] = _double(state.burn)
+        fields[f"burn_{unit}"] = state.burn
     if state.forecast is not None:
         fields |= {
             f"forecast_{unit}": round(state.forecast.expected, _SHARE),
@@ -87,7 +86,3 @@ def _fields(state: BudgetState) -> dict[str, Any]:
             f"forecast_high_{unit}": round(state.forecast.high, _SHARE),
         }
     return fields
-
-
-def _double(amount: Decimal) -> float:
-    return float(amount)

@@ -189,19 +189,19 @@ class Budget(Part):
     whose: Keyword | None = Field(None, description="Whose budget it is, such as `workspace Production`.")
     period: Keyword | None = Field(None, description="`monthly`, `weekly` (from Monday on) or `daily`.")
     period_end: Date | None = Field(None, description="The period's end, exclusive.")
-    month_usd: Double | None = Field(
+    month_usd: Money | None = Field(
         None, description="For a monthly budget, the most that the month may cost, US dollars."
     )
-    limit_usd: Double | None = Field(None, description="The most that the period may cost, US dollars.")
+    limit_usd: Money | None = Field(None, description="The most that the period may cost, US dollars.")
     limit_tokens: Double | None = Field(None, description="The most tokens that the period may use.")
-    spent_usd: Double | None = Field(
+    spent_usd: Money | None = Field(
         None, description="What it has cost so far: settled figures and estimates of what is not settled."
     )
     spent_tokens: Double | None = Field(None, description="The tokens used so far.")
-    estimated_usd: Double | None = Field(None, description="Of what is spent, the part that is not settled.")
+    estimated_usd: Money | None = Field(None, description="Of what is spent, the part that is not settled.")
     estimated_tokens: Double | None = Field(None, description="Of the tokens, those of days not settled.")
     used: Double | None = Field(None, description="The share of the budget that is spent.")
-    burn_usd: Double | None = Field(None, description="Dollars a day over the last seven whole days.")
+    burn_usd: Money | None = Field(None, description="Dollars a day over the last seven whole days.")
     burn_tokens: Double | None = Field(None, description="Tokens a day over the last seven whole days.")
     forecast_usd: Double | None = Field(None, description="What the period is expected to cost by its end.")
     forecast_low_usd: Double | None = Field(None, description="Lower end of the forecast's 80 % band.")
