@@ -7,16 +7,16 @@ bills of the organization of `bench.headroom_sample`, and lets the agent's own p
 pass over everything, one in which nothing changed, one with a new hour, and a settled day once more. With
 `--analytics` the figures come from the analytics reports of the same usage. With `--year` the stream is
 filled with that many days more, and every panel that reads it is timed.
-Memory is the peak of this process before and after.
+The reports are served by a process of their own. Memory is the peak of this process before and after.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -44,10 +44,9 @@ from bench import spend_year
 from bench.headroom import cluster
 from bench.headroom_sample import Known, Sample, Sizes
 from bench.memory import peak_so_far
-from bench.spend_reports import CENTS_PER_MILLION, Reports
+from bench.spend_reports import CENTS_PER_MILLION, NOW, Counting, Use, client, served
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-NOW = datetime.fromisoformat("2026-11-20T00:10:00+00:00")
 FIRST = NOW.replace(hour=0, minute=0) - 5 * DAY
 DAYS, BILLS = 5, 4
 LEAST_SECONDS = 10
@@ -71,10 +70,10 @@ def main() -> None:
         )
         with Elasticsearch(url, request_timeout=600) as es:
             ensure(es, config)
-            bench = Bench(
-                config, Sample(Sizes(given.workspaces, given.models, 0, 0)), analytics=given.analytics
-            )
-            bench.run(given.days)
+            sample = Sample(Sizes(given.workspaces, given.models, 0, 0))
+            with served(given.workspaces, given.models) if given.analytics else nullcontext() as reports:
+                bench = Bench(config, sample, reports)
+                bench.run(given.days)
             if given.year:
                 began = time.monotonic()
                 count = spend_year.load(es, bench.poller.stream, FIRST + DAY, given.year)
@@ -87,30 +86,29 @@ def main() -> None:
 
 
 class Bench:
-    def __init__(self, config: Config, sample: Sample, *, analytics: bool = False) -> None:
+    def __init__(self, config: Config, sample: Sample, reports: str | None = None) -> None:
+        """`reports` is the URL of the analytics reports, if there are any."""
         hours, cost = usage_view(config, "1h"), cost_view(config)
         assert hours is not None
         assert cost is not None
         self.hours: View = hours
         self.cost: View = cost
         self.sample = sample
-        self.zeros = sample.rows()
+        self.use = Use(sample)
         es = connect(config.elasticsearch)
         self.store = Streams(es)
         self.sink = Sink(self.store, lambda documents: None, ElasticQuestions(es))
         self.now = NOW
-        self.reports = (
-            Reports(lambda start: list(self.rows(start)), NOW.replace(minute=0)) if analytics else None
-        )
-        reports = Analytics(self.reports.client(), hours.group_by) if self.reports else None
-        self.keeper = SpendKeeper(config, hours, reports)
+        self.requests = Counting()
+        analytics = Analytics(client(reports, self.requests), hours.group_by) if reports else None
+        self.keeper = SpendKeeper(config, hours, analytics)
         self.poller = DerivedPoller(self.keeper, Known(sample.names), clock=lambda: self.now)
 
     def run(self, days: int) -> None:
         """Fill the first `days`, then measure each kind of pass."""
         for number in range(days):
             start = FIRST + number * DAY
-            rows = {start + hour * HOUR: list(self.rows(start + hour * HOUR)) for hour in range(24)}
+            rows = {start + hour * HOUR: list(self.use.rows(start + hour * HOUR)) for hour in range(24)}
             print(f"{start:%Y-%m-%d}: {sum(map(len, rows.values())):,} rows of usage", flush=True)
             for begin, of_hour in rows.items():
                 self.write_usage(begin, of_hour)
@@ -125,14 +123,12 @@ class Bench:
         self.measure("nothing changed", lambda tally: self.poller.keep(whole, self.sink, tally))
         self.now += HOUR
         last = FIRST + (days * DAY - HOUR)
-        self.write_usage(last, [*self.rows(last)][:-1])
+        self.write_usage(last, [*self.use.rows(last)][:-1])
         self.measure("one hour changed", lambda tally: self.poller.keep(whole, self.sink, tally))
         self.keeper._forget(Range(FIRST + DAY, FIRST + 2 * DAY))
-        if self.reports:
-            self.reports.requests = self.reports.bytes = 0
+        self.requests.requests = self.requests.bytes = 0
         took = self.measure("one settled day", lambda tally: self.poller.keep(whole, self.sink, tally))
-        if self.reports:
-            print(f"  {self.reports.requests} requests of the reports, {self.reports.bytes / 1e6:.1f} MB")
+        print(f"  {self.requests.requests} requests of the reports, {self.requests.bytes / 1e6:.1f} MB")
         print(f"peak memory {before:,.0f} MB before, {peak_so_far():,.0f} MB after")
         print(f"{'+' if took < LEAST_SECONDS else '-'} a settled day in under {LEAST_SECONDS} s")
 
@@ -147,18 +143,6 @@ class Bench:
             flush=True,
         )
         return took
-
-    def rows(self, start: datetime) -> Iterator[UsageRow]:
-        """Use of every combination at work in the hour."""
-        rng = random.Random(int(start.timestamp()))
-        for place in self.sample.at_work(start):
-            yield self.zeros[place].model_copy(
-                update={
-                    "uncached_input_tokens": 1 + rng.randrange(200_000),
-                    "cache_read_input_tokens": 1 + rng.randrange(2_000_000),
-                    "output_tokens": 1 + rng.randrange(50_000),
-                }
-            )
 
     def write_usage(self, start: datetime, rows: list[UsageRow]) -> None:
         frame = self.hours.frame(Range(start, start + HOUR), self.sample.names, self.now)

@@ -1,11 +1,22 @@
-"""The analytics reports of a large organization, answered in this process, page by page."""
+"""The analytics reports of a large organization, answered page by page by a server in a process of its own.
+
+Run as `python -m bench.spend_reports 300 12` (workspaces and models); the URL is the first line of the
+output, and the server ends with its standard input.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from http.server import ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from pydantic_core import to_json
@@ -15,62 +26,102 @@ from anthropic_metrics.admin_api.replies import UsageRow
 from anthropic_metrics.admin_api.rows import COST_PATH
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.spend.rows import TOKEN_TYPES
+from bench.canned import Handler
+from bench.headroom_sample import Sample, Sizes
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NOW = datetime.fromisoformat("2026-11-20T00:10:00+00:00")
+LOADED = NOW.replace(minute=0)
 CENTS_PER_MILLION: Mapping[str, int] = dict(zip(TOKEN_TYPES, (400, 20, 500, 800, 2000), strict=True))
 PAGE = 1000
 
-Rows = Callable[[datetime], Sequence[UsageRow]]
+
+class Use:
+    """What an organization used: a row for every combination at work in an hour, the same each time."""
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+        self._zeros = sample.rows()
+
+    def rows(self, start: datetime) -> Iterator[UsageRow]:
+        """Those of the hour."""
+        rng = random.Random(int(start.timestamp()))
+        for place in self._sample.at_work(start):
+            yield self._zeros[place].model_copy(
+                update={
+                    "uncached_input_tokens": 1 + rng.randrange(200_000),
+                    "cache_read_input_tokens": 1 + rng.randrange(2_000_000),
+                    "output_tokens": 1 + rng.randrange(50_000),
+                }
+            )
 
 
-class Reports:
-    """`rows` gives the rows of usage of an hour; the reports are made of them, at the same prices.
+class Counting(httpx.HTTPTransport):
+    """Counts requests and the bytes of their answers."""
 
-    The pages of one answer are cut from one computation of it.
-    """
+    requests = 0
+    bytes = 0
 
-    def __init__(self, rows: Rows, loaded: datetime) -> None:
-        self._rows = rows
-        self._loaded = loaded
-        self._answered: dict[str, tuple[object, list[dict[str, Any]]]] = {}
-        self.requests = 0
-        self.bytes = 0
-
-    def client(self) -> AdminClient:
-        """A client without a network; reading and parsing are what they are."""
-        settings = AnthropicSettings.model_validate(
-            {
-                "base_url": "http://admin.bench",
-                "admin_key": "sk-ant-admin01-bench",
-                "requests_per_minute": 60_000,
-            }
-        )
-        return AdminClient(settings, transport=httpx.MockTransport(self._answer), sleep=lambda _: None)
-
-    def _answer(self, request: httpx.Request) -> httpx.Response:
-        params = request.url.params
-        start, end = (datetime.fromisoformat(params[name]) for name in ("starting_at", "ending_at"))
-        width = DAY if params["time_bucket_width"] == "1d" else HOUR
-        asked = start, min(end, self._loaded), width, tuple(params.get_list("group_by[]"))
-        before, groups = self._answered.get(request.url.path, (None, []))
-        if before != asked:
-            groups = self._groups(*asked)
-            self._answered[request.url.path] = asked, groups
-        begin = int(params.get("page", 0))
-        more = begin + PAGE < len(groups)
-        is_cost = request.url.path == COST_PATH
-        data = [item for group in groups[begin : begin + PAGE] for item in _items(group, is_cost=is_cost)]
-        body = to_json(
-            {
-                "data": data,
-                "has_more": more,
-                "next_page": str(begin + PAGE) if more else None,
-                "data_refreshed_at": self._loaded.isoformat(),
-            }
-        )
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
         self.requests += 1
-        self.bytes += len(body)
-        return httpx.Response(200, content=body, headers={"content-type": "application/json"})
+        self.bytes += int(response.headers["content-length"])
+        return response
+
+
+def client(url: str, transport: httpx.BaseTransport) -> AdminClient:
+    """A client that waits for nothing."""
+    settings = AnthropicSettings.model_validate(
+        {"base_url": url, "admin_key": "sk-ant-admin01-bench", "requests_per_minute": 60_000}
+    )
+    return AdminClient(settings, transport=transport, sleep=lambda _: None)
+
+
+@contextmanager
+def served(workspaces: int, models: int) -> Iterator[str]:
+    """The URL of the reports of an organization of this size."""
+    command = [sys.executable, "-m", "bench.spend_reports", str(workspaces), str(models)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.communicate("")
+
+
+class Reports(Handler):
+    """Both reports, made of usage at the bill's prices; an answer is computed once for its pages."""
+
+    use: Use
+    answered: dict[str, tuple[object, list[dict[str, Any]]]]
+
+    def answer(self, path: str, body: bytes) -> list[bytes]:
+        asked = urlsplit(path)
+        params = parse_qs(asked.query)
+        start, end = (datetime.fromisoformat(params[name][0]) for name in ("starting_at", "ending_at"))
+        width = DAY if params["time_bucket_width"] == ["1d"] else HOUR
+        question = start, min(end, LOADED), width, tuple(params.get("group_by[]", ()))
+        before, groups = self.answered.get(asked.path, (None, []))
+        if before != question:
+            groups = self._groups(*question)
+            self.answered[asked.path] = question, groups
+        begin = int(params.get("page", ["0"])[0])
+        more = begin + PAGE < len(groups)
+        is_cost = asked.path == COST_PATH
+        return [
+            to_json(
+                {
+                    "data": [
+                        item
+                        for group in groups[begin : begin + PAGE]
+                        for item in _items(group, is_cost=is_cost)
+                    ],
+                    "has_more": more,
+                    "next_page": str(begin + PAGE) if more else None,
+                    "data_refreshed_at": LOADED.isoformat(),
+                }
+            )
+        ]
 
     def _groups(
         self, start: datetime, end: datetime, width: timedelta, names: Sequence[str]
@@ -79,7 +130,7 @@ class Reports:
         while start < end:
             parts: dict[Any, list[UsageRow]] = {}
             for number in range(width // HOUR):
-                for row in self._rows(start + number * HOUR):
+                for row in self.use.rows(start + number * HOUR):
                     key = tuple(getattr(row, name, None) for name in names)
                     parts.setdefault(key, []).append(row)
             times = {"start": start, "end": start + width, "names": names}
@@ -126,3 +177,16 @@ def _usage(counts: Mapping[str, int]) -> dict[str, Any]:
         "total_tokens": sum(counts.values()),
         "requests": 1 + sum(counts.values()) // 20_000,
     }
+
+
+def main(workspaces: str, models: str) -> None:
+    Reports.use, Reports.answered = Use(Sample(Sizes(int(workspaces), int(models), 0, 0))), {}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Reports)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
