@@ -13,11 +13,20 @@ from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, check_workspace, load
 from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.organizations import OrganizationOption, of_owners
-from anthropic_metrics.cli.render import Answer, Column, Layout, answers
+from anthropic_metrics.cli.render import Answer, Column, Layout, answers, percent
 from anthropic_metrics.cli.what_if import NO_SPEED, WHAT_IF, Change, what_if_answer
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect
-from anthropic_metrics.elastic.outlook import Line, Selection, begins, lines, unmapped, workspaces
+from anthropic_metrics.elastic.outlook import (
+    Growing,
+    Line,
+    Selection,
+    begins,
+    growing,
+    lines,
+    unmapped,
+    workspaces,
+)
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.limits import MEASURED
@@ -27,15 +36,26 @@ from anthropic_metrics.kernel.ranges import Range
 
 ROWS = 20
 NO_HEADROOM = "No headroom in this range: is usage by the minute (1m) collected, and has the agent run?"
+
+
+class _MayGrow(float):
+    """A share whose window is not complete."""
+
+
+def _share(share: float) -> str:
+    return f"{'~' if isinstance(share, _MayGrow) else ''}{percent(share)}"
+
+
 PEAKS = Layout(
     "headroom",
     Column("workspace", missing="(all)"),
     Column("limit_group"),
     Column("limit"),
     Column("per_minute", "integer"),
-    Column("peak", "share"),
+    Column("peak", "share", show=_share),
     Column("peak_minute", "time", title="at", show=lambda at: f"{at:%m-%d %H:%M}"),
     Column("peak_tokens", "integer", table=False),
+    Column("complete", "boolean", table=False),
     Column("usual", "share"),
     Column("left", "share"),
     Column("minutes_above_80", "integer", title="> 80 %"),
@@ -143,6 +163,7 @@ def _closest(es: Client, stream: str, selection: Selection) -> Answer:
         ),
         notes=[
             *_above(closest),
+            *_growing(growing(es, stream, selection)),
             *_young(begins(es, stream, selection.organization_id), time_range),
             *_notes(closest),
             CANNOT_BE_KNOWN,
@@ -156,9 +177,10 @@ def _row(line: Line, now: datetime) -> tuple[object, ...]:
         line.group,
         line.limit_type,
         line.limit,
-        line.peak_share,
+        line.peak_share if line.is_complete else _MayGrow(line.peak_share),
         line.peak_minute,
         line.peak_tokens,
+        line.is_complete,
         line.usual_share,
         line.least_left,
         line.above_80,
@@ -189,6 +211,15 @@ def _above(closest: list[Line]) -> Iterator[str]:
 def _young(begin: datetime | None, time_range: Range) -> Iterator[str]:
     if begin is not None and begin > time_range.start:
         yield f"Headroom begins at {begin:%Y-%m-%d %H:%M} UTC: earlier minutes are not in these figures."
+
+
+def _growing(windows: Growing | None) -> Iterator[str]:
+    if windows is not None:
+        said = "window is" if windows.windows == 1 else "windows are"
+        yield (
+            f"{windows.windows} {said} not complete yet, the first from {windows.first:%Y-%m-%d %H:%M} UTC: "
+            "a peak in one of them (~) may still grow."
+        )
 
 
 def _notes(closest: list[Line]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from anthropic_metrics.headroom.limits import FAST_LIMITS, Group, Limits
 from anthropic_metrics.headroom.snapshots import read_limits
 from anthropic_metrics.headroom.whatif import Case, Outcome, what_if
 from anthropic_metrics.kernel.datasets import RATE_LIMIT, USAGE_1M, stream_name
+from anthropic_metrics.kernel.frame import DOCUMENTED_LAG
 from anthropic_metrics.kernel.questions import LimitHistory, MinuteUse, Questions, Use
 from anthropic_metrics.kernel.ranges import Range
 
@@ -76,7 +77,8 @@ def what_if_answer(
     uses = _uses(minutes, group, covered, names, is_everything=change.workspace is None)
     length = round((covered.end - covered.start) / timedelta(minutes=1))
     cases = what_if(uses, limits, group, change.limits, length)
-    return Answer(_table(cases, names, group, covered, organization), notes=[*map(_note, cases[:1])])
+    growing = f"Minutes from {covered.end - DOCUMENTED_LAG:%Y-%m-%d %H:%M} UTC on may still grow."
+    return Answer(_table(cases, names, group, covered, organization), notes=[*map(_note, cases[:1]), growing])
 
 
 def _limits(history: LimitHistory, time_range: Range, workspaces: Collection[str]) -> Limits:

@@ -30,6 +30,7 @@ class Line:
 
     `usual_share`: 95 of 100 windows with traffic stayed below it. `least_left` is the least headroom share.
     `above_on`: the UTC days of the range and of the week before on which a minute was above the limit.
+    `is_complete`: the window of the peak minute was read long enough after its end; else it may still grow.
     """
 
     workspace: str | None
@@ -47,6 +48,7 @@ class Line:
     most_tokens_before: int | None = None
     above_on: tuple[date, ...] = ()
     caveats: tuple[str, ...] = ()
+    is_complete: bool = True
 
     @property
     def trend(self) -> float | None:
@@ -75,6 +77,14 @@ class Unmapped:
     model: str
     limit_type: str
     peak_tokens: int
+
+
+@dataclass(frozen=True)
+class Growing:
+    """Windows that are not complete: how many, and when the first of them began."""
+
+    first: datetime
+    windows: int
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,19 @@ def begins(es: Elasticsearch, stream: str, organization_id: str) -> datetime | N
     earliest = {"earliest": {"min": {"field": "@timestamp"}}}
     value = query.aggregate(es, stream, _own(organization_id), earliest).get("earliest", {}).get("value")
     return None if value is None else from_milliseconds(value)
+
+
+def growing(es: Elasticsearch, stream: str, selection: Selection) -> Growing | None:
+    """The windows of the selection whose minutes may still grow; None where all are complete."""
+    growing_ = {"term": {"anthropic.headroom.complete": False}}
+    wanted = {"bool": {"filter": [_wanted(selection, unmapped=False), growing_]}}
+    starts: Body = {
+        "first": {"min": {"field": "@timestamp"}},
+        "windows": {"cardinality": {"field": "@timestamp"}},
+    }
+    answer = query.aggregate(es, stream, wanted, starts)
+    first = answer.get("first", {}).get("value")
+    return None if first is None else Growing(from_milliseconds(first), int(answer["windows"]["value"]))
 
 
 def _own(organization_id: str) -> Body:
@@ -207,4 +230,5 @@ def _line(bucket: Mapping[str, Any]) -> Line:
         above_100=int(bucket["above_100"]["value"]),
         most_tokens=int(bucket["most"]["value"]),
         caveats=tuple(figures.get("caveats", ())),
+        is_complete=figures.get("complete", True),
     )
