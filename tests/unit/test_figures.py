@@ -34,6 +34,7 @@ class Streams(MemoryQuestions):
     """Half a day of spend in two bases, and windows of headroom; `away` as long as the cluster is."""
 
     away = False
+    begins: datetime | None = None
 
     def amounts(
         self,
@@ -46,8 +47,12 @@ class Streams(MemoryQuestions):
         *,
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[datetime, dict[str, float]]:
-        assert (field, span) == ("anthropic.spend.amount_usd", period_of(NOW, "daily"))
-        return {span.start: {"estimated": 10.5, "billed": 2.0}}
+        assert field == "anthropic.spend.amount_usd"
+        today = period_of(NOW, "daily")
+        if span == today:
+            return {span.start: {"estimated": 10.5, "billed": 2.0}}
+        assert span == Range(NOW - timedelta(days=31), NOW)
+        return {self.begins or today.start: {"billed": 1.0}}
 
     def documents(
         self,
@@ -101,18 +106,31 @@ def test_spend_budgets_and_peaks_are_shown_under_short_labels(metrics: Metrics) 
     budget = BudgetSettings.model_validate({"name": "everything", "usd": 900})
     span = period_of(NOW, "monthly")
     spent = BudgetState(budget, span, NOW, settled=Decimal(100), estimated=Decimal("12.5"))
+    week = budget.model_copy(update={"name": "week", "period": "weekly"})
+    late = BudgetState(week, period_of(NOW, "weekly"), NOW, counted_from=NOW.date())
     unknown = BudgetState(budget.model_copy(update={"name": "gone"}), span, NOW, problem="no such workspace")
-    poll(poller(metrics, spent, unknown), Streams())
+    poll(poller(metrics, spent, unknown, late), Streams())
+    month, week_ = ("everything", "monthly", "usd"), ("week", "weekly", "usd")
     assert samples(metrics) == {
         "spend_today_dollars": {(): 12.5},
-        "budget_limit": {("everything", "monthly", "usd"): 900},
-        "budget_spent": {("everything", "monthly", "usd"): 112.5},
+        "spend_today_complete": {(): 0},
+        "budget_limit": {month: 900, week_: 900},
+        "budget_spent": {month: 112.5, week_: 0},
+        "budget_complete": {month: 1, week_: 0},
         "limit_peak_ratio": {
             ("(all)", "Opus", OUTPUT): 0.7,
             ("Staging", "Opus", OUTPUT): 0.2,
         },
     }
     assert b"spend_today_dollars 12.5" in generate_latest(metrics.registry)
+
+
+def test_todays_spend_is_complete_where_the_stream_holds_an_earlier_day(metrics: Metrics) -> None:
+    streams = Streams()
+    for begins, complete in ((NOW.replace(hour=0, minute=0), 0), (NOW - timedelta(days=3), 1)):
+        streams.begins = begins
+        poll(poller(metrics), streams)
+        assert samples(metrics)["spend_today_complete"] == {(): complete}
 
 
 def test_figures_that_cannot_be_read_are_absent(metrics: Metrics) -> None:

@@ -141,6 +141,8 @@ def budget_body(state: BudgetState) -> Body:
             "few_days": seen.is_young,
         },
         "runs_out": None if state.runs_out is None else state.runs_out.isoformat(),
+        "complete": state.is_complete,
+        "counted_from": state.counted_from and state.counted_from.isoformat(),
         "read_only": state.read_only,
         "problem": state.problem or None,
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from anthropic_metrics.config import Config
@@ -16,10 +16,12 @@ from anthropic_metrics.kernel.datasets import COST, SPEND, stream_name
 from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import DAY, Range
-from anthropic_metrics.spend.settle import day_of
+from anthropic_metrics.spend.settle import day_of, day_start
 
 _DIGITS = Decimal("0.000001")
 _ESTIMATED = "estimated"
+# A stream that has nothing older than today is being read, or the organization is new.
+_LOOK_BACK = timedelta(days=31)
 # The bill knows neither keys nor tokens.
 _ON_THE_BILL: frozenset[Scope] = frozenset({"organization", "workspace", "tag", "team"})
 
@@ -84,6 +86,20 @@ class Ledger:
             field, by = "anthropic.cost.amount_usd", "organization.id"
         amounts = self.ask.amounts(self.stream, self.organization_id, time_range, DAY, by, field, terms=terms)
         return {day_of(start): _sum(parts) for start, parts in amounts.items()}
+
+    def begins(self, since: datetime, now: datetime) -> date | None:
+        """The first day that the stream has of the last month or of the time since; None for an empty one."""
+        return min(self.days({}, Range(min(since, now - _LOOK_BACK), now)), default=None)
+
+
+def after(first: date | None, start: datetime, now: datetime) -> date | None:
+    """`first`, the day on which a stream begins, where what it has of a period from `start` is not complete:
+    a history that is still being read, newest days first, or that begins later.
+
+    A stream that begins today may lack the day's first hours.
+    """
+    late = first is not None and (day_start(first) > start or first == day_of(now))
+    return first if late else None
 
 
 def _sum(parts: Mapping[str, float]) -> DaySum:

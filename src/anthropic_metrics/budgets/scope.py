@@ -35,9 +35,19 @@ class Target:
     problem: str = ""
 
 
-def whose(budget: BudgetSettings) -> str:
-    """Whose budget it is, for people: `the organization`, `workspace Production`."""
-    return f"{_WORDS[budget.scope]} {budget.whose}".strip()
+def whose(budget: BudgetSettings, called: str = "") -> str:
+    """Whose budget it is, for people: `the organization`, `workspace Production`; `called` as by `called`."""
+    return f"{_WORDS[budget.scope]} {called or budget.whose}".strip()
+
+
+def called(budget: BudgetSettings, names: Names) -> str:
+    """What the workspace or key of a budget is called today; empty where the budget names no id."""
+    match budget.scope:
+        case "workspace" if (space := names.workspaces.get(budget.whose)) is not None:
+            return space.name
+        case "api_key":
+            return names.api_keys.get(budget.whose) or ""
+    return ""
 
 
 def target(budget: BudgetSettings, names: Names) -> Target:

@@ -27,6 +27,9 @@ _NOTHING = DaySum()
 class BudgetState:
     """One budget in the period that holds `at`. `read_only`: a limit of the vendor's that stops traffic.
 
+    `called` is today's name of a workspace or key that the budget names by its id. `counted_from` is the day
+    on which the stream begins, where that leaves out a part of the period: its history is still being read,
+    or begins later.
     `problem` says why nothing is known: then the figures are zero, and the forecast is None. `burn` is the
     mean of the last seven whole days, fewer where there are fewer; `runs_out` the day on which the forecast
     goes above the budget, None where it does not within the period.
@@ -42,6 +45,8 @@ class BudgetState:
     runs_out: date | None = None
     read_only: bool = False
     problem: str = ""
+    called: str = ""
+    counted_from: date | None = None
 
     @property
     def name(self) -> str:
@@ -49,7 +54,7 @@ class BudgetState:
 
     @property
     def whose(self) -> str:
-        return whose(self.budget)
+        return whose(self.budget, self.called)
 
     @property
     def unit(self) -> Literal["usd", "tokens"]:
@@ -89,6 +94,11 @@ class BudgetState:
         below = [level for level in self.budget.levels if level < _FULL]
         warning = max(below, default=_USUAL_WARNING)
         return "warning" if self.spent * _FULL >= self.limit * warning else "ok"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the figures count the period from its start."""
+        return not self.problem and self.counted_from is None
 
     @property
     def basis(self) -> Basis:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -61,6 +61,7 @@ BUDGETS = Layout(
     _figures("forecast_high", table=False),
     Column("runs_out", title="runs out"),
     Column("state", styles=_COLOURS),
+    Column("counted_from", table=False),
     Column("read_only", "boolean", table=False),
 )
 
@@ -90,14 +91,13 @@ def _budgets(es: Client, settings: Config, now: datetime) -> Answer:
         limits: Sequence[SpendLimit] = spend_limits.read(now, problems)
         counter = Counter(settings, ElasticQuestions(es, must_refresh=False), names)
         states = counter.states(now, limits)
-        begins = counter.begins(states, now)
     told = [state.problem for state in states if state.problem]
     exceeded = any(state.state == "exceeded" for state in states)
     return Answer(
         BUDGETS.table(
             [_row(state) for state in states], title=f"Budgets at {now:%Y-%m-%d %H:%M} UTC", empty=NO_BUDGETS
         ),
-        notes=list(_notes(settings, states, begins, spend_limits.refusal or spend_limits.failure)),
+        notes=list(_notes(settings, states, spend_limits.refusal or spend_limits.failure)),
         problems=[*told, *filter(None, [str(problems)])],
         code=1 if exceeded or told else 0,
     )
@@ -135,11 +135,13 @@ def _row(state: BudgetState) -> tuple[object, ...]:
         high,
         state.runs_out and state.runs_out.isoformat(),
         state.state,
+        state.counted_from and state.counted_from.isoformat(),
         state.read_only,
     )
 
 
-def _notes(config: Config, states: Sequence[BudgetState], begins: date | None, refusal: str) -> Iterator[str]:
+def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Iterator[str]:
+    begins = next((state.counted_from for state in states if not state.is_complete), None)
     if begins is not None:
         yield f"The stream begins on {begins}: periods that began before are counted from that day on."
     if any(state.estimated for state in states):

@@ -22,8 +22,10 @@ class Figures:
     """The figures of one organization, by the labels of their gauges."""
 
     spend: Values = field(default_factory=dict)
+    spend_complete: Values = field(default_factory=dict)
     budget_limit: Values = field(default_factory=dict)
     budget_spent: Values = field(default_factory=dict)
+    budget_complete: Values = field(default_factory=dict)
     peak: Values = field(default_factory=dict)
 
 
@@ -48,6 +50,12 @@ class FigureGauges(Collector):
             "spend_today_dollars", "Spend of the UTC day so far, estimates included.", (), shown.spend
         )
         yield _gauge(
+            "spend_today_complete",
+            "Whether the day's spend is counted from its start (1) or its first hours are not read yet (0).",
+            (),
+            shown.spend_complete,
+        )
+        yield _gauge(
             "budget_limit",
             "What the budget allows in its period, dollars or tokens.",
             budget,
@@ -58,6 +66,12 @@ class FigureGauges(Collector):
             "What the running period has spent of the budget, dollars or tokens.",
             budget,
             shown.budget_spent,
+        )
+        yield _gauge(
+            "budget_complete",
+            "Whether the running period is counted from its start (1) or from a later day on (0).",
+            budget,
+            shown.budget_complete,
         )
         yield _gauge(
             "limit_peak_ratio",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from anthropic_metrics.budgets.board import Board, Body
-from anthropic_metrics.budgets.ledger import Ledger, collects_spend
+from anthropic_metrics.budgets.ledger import Ledger, after, collects_spend
 from anthropic_metrics.budgets.period import period_of
 from anthropic_metrics.config import Config
 from anthropic_metrics.figures.gauges import FigureGauges, Figures, Labels, Values
@@ -66,21 +66,27 @@ class FigurePoller:
         """The figures at `now`. Raises what the questions raise."""
         bodies = (self._board.all() or {"budgets": []})["budgets"]
         known = [body for body in bodies if not body["problem"]]
+        spend, complete = self._spend(ask, names, now)
         return Figures(
-            spend=self._spend(ask, names, now),
+            spend=spend,
+            spend_complete=complete,
             budget_limit={_budget(body): float(body["limit"]) for body in known},
             budget_spent={_budget(body): float(body["spent"]) for body in known},
+            budget_complete={_budget(body): float(body["complete"]) for body in known},
             peak=self._peak(ask, names, now),
         )
 
-    def _spend(self, ask: Questions, names: Names, now: datetime) -> Values:
-        """Nothing where only the bill is collected: it is a day late."""
+    def _spend(self, ask: Questions, names: Names, now: datetime) -> tuple[Values, Values]:
+        """Today's spend, and whether the day is complete; nothing where only the bill is collected, which is
+        a day late."""
         if not collects_spend(self._config):
-            return {}
+            return {}, {}
         ledger = Ledger(ask, self._config.namespace, names.organization_id, from_spend=True)
         ledger.refresh()
-        days = ledger.days({}, period_of(now, "daily"))
-        return {(): float(sum(day.total for day in days.values()))}
+        today = period_of(now, "daily")
+        days = ledger.days({}, today)
+        late = after(ledger.begins(today.start, now), today.start, now)
+        return {(): float(sum(day.total for day in days.values()))}, {(): float(late is None)}
 
     def _peak(self, ask: Questions, names: Names, now: datetime) -> Values:
         """The highest share of each limit in the windows that began within the last hour."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from anthropic_metrics.budgets.limits import PREFIX
-from anthropic_metrics.budgets.scope import Target, target, whose
+from anthropic_metrics.budgets.scope import Target, called, target, whose
 from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By
@@ -54,8 +54,9 @@ def budget_lines(
             forecast, runs_out = outlook.of(budget, [*now, *own(earlier)])
         spent = None if counted.problem or budget.usd is None else total(charge.amount for charge in now)
         used = None if counted.problem or budget.usd is not None else sum(charge.tokens for charge in now)
+        subject = whose(budget, called(budget, names))
         yield BudgetLine(
-            budget.name if budget.name.startswith(PREFIX) else f"{budget.name} ({whose(budget)})",
+            budget.name if budget.name.startswith(PREFIX) else f"{budget.name} ({subject})",
             None if budget.usd is None else Usd(budget.usd),
             spent,
             budget.tokens,

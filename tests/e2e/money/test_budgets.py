@@ -182,6 +182,9 @@ def test_the_metrics_page_has_the_spend_of_today_and_each_budget(counted: tuple[
         labels = f'budget="{body["name"]}",period="{body["period"]}",unit="{body["unit"]}"'
         figure = shown.get(f"anthropic_metrics_budget_spent{{{labels}}}")
         assert (figure and float(figure)) == body["spent"], body["name"]
+        complete = shown.get(f"anthropic_metrics_budget_complete{{{labels}}}")
+        assert complete is None or bool(float(complete)) == body["complete"], body["name"]
+    assert float(shown["anthropic_metrics_spend_today_complete"]) == 1
 
 
 def test_documents_of_budgets_follow_the_configuration_and_a_past_period_keeps_its_own(
@@ -295,8 +298,13 @@ def test_the_command_shows_what_the_agent_counts_and_ends_with_1_where_one_is_ex
     assert states is not None
     for body in states["budgets"]:
         row = rows[body["name"]]
-        assert row["state"] == body["state"]
+        assert (row["state"], row["for"]) == (body["state"], body["for"])
+        assert row["counted_from"] == body["counted_from"]
+        assert body["complete"] == (body["counted_from"] is None and body["problem"] is None)
         assert row["spent"] is None or float(row["spent"]) == pytest.approx(body["spent"], abs=0.006)
+    assert rows["limit: workspace Staging"]["for"] == "workspace Staging"
+    assert rows["everything"]["counted_from"] == "2026-10-26"
+    assert rows["production today"]["counted_from"] is None
     table = CliRunner().invoke(app, ["budgets", "--config", str(written)])
     assert "did you mean Production?" in table.stderr
     assert "Less than two weeks of history" in table.stdout

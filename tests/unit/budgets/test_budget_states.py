@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from anthropic_metrics.budgets.ledger import DaySum
+from anthropic_metrics.budgets.ledger import DaySum, after
 from anthropic_metrics.budgets.period import label, period_of
-from anthropic_metrics.budgets.scope import target
-from anthropic_metrics.budgets.state import BudgetState, budget_state, history_of
+from anthropic_metrics.budgets.scope import called, target
+from anthropic_metrics.budgets.state import BudgetState, budget_state, history_of, unknown_state
 from anthropic_metrics.config.budgets import BudgetPeriod, BudgetSettings
 from anthropic_metrics.config.money import TeamSettings, teams_of
 from anthropic_metrics.kernel.names import NamedWorkspace, Names
@@ -62,6 +63,40 @@ def state_of(
 ) -> BudgetState:
     so_far = {day: each for day, each in found.items() if day <= at(now).date()}
     return budget_state(one, so_far, at(now), running=running, settle_after=SETTLE)
+
+
+@pytest.mark.parametrize(
+    ("first", "start", "counted_from"),
+    [
+        ("2026-10-01", "2026-10-01", None),
+        ("2026-09-30", "2026-10-01", None),
+        ("2026-10-02", "2026-10-01", "2026-10-02"),
+        ("2026-10-26", "2026-10-26", "2026-10-26"),  # a stream that begins today may lack its first hours
+        (None, "2026-10-26", None),
+    ],
+)
+def test_a_period_is_complete_where_the_stream_reaches_back_to_its_start(
+    first: str | None, start: str, counted_from: str | None
+) -> None:
+    begins = first and date.fromisoformat(first)
+    assert after(begins or None, at(start), at("2026-10-26T12:00")) == (
+        counted_from and date.fromisoformat(counted_from)
+    )
+
+
+def test_a_budget_that_names_a_workspace_or_key_by_its_id_shows_its_name_or_the_id_where_there_is_none() -> (
+    None
+):
+    names = Names("org", "Org", {"wrkspc_1": NamedWorkspace("Production")}, {"apikey_1": "batch"})
+
+    def shown(**scope: str) -> str:
+        one = budget(**scope)
+        return replace(unknown_state(one, at("2026-10-26"), ""), called=called(one, names)).whose
+
+    assert shown(workspace="wrkspc_1") == shown(workspace="Production") == "workspace Production"
+    assert shown(workspace="wrkspc_2") == "workspace wrkspc_2"
+    assert shown(api_key="apikey_1") == "API key batch"
+    assert shown() == "the organization"
 
 
 def test_spent_is_what_is_settled_and_the_estimates_of_the_rest_and_both_are_known() -> None:
