@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -23,7 +24,9 @@ def validate(command: str, printed: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(printed)
     published = json.loads((schemas.FOLDER / schemas.file_name(command)).read_text("utf-8"))
     Draft202012Validator(published).validate(found)
-    assert found.keys() <= published["properties"].keys()
+    patterns = published.get("patternProperties", ())
+    unknown = found.keys() - published["properties"].keys()
+    assert {name for name in unknown if not any(re.search(pattern, name) for pattern in patterns)} == set()
     return found
 
 

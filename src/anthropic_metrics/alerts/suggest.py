@@ -17,6 +17,7 @@ import yaml
 
 from anthropic_metrics.alerts.catalog import concerned, every_rule, off_because
 from anthropic_metrics.alerts.execute import Row, alerts, rows
+from anthropic_metrics.alerts.organizations import NAME
 from anthropic_metrics.alerts.rule import Limit, Rule
 from anthropic_metrics.config import AlertSettings, BudgetSettings, Config
 from anthropic_metrics.documents.base import AGENT_NAME
@@ -59,13 +60,23 @@ class Suggestion:
     samples: int
 
 
-def suggestions(es: Client, config: Config, now: datetime, days: int) -> Iterator[Suggestion]:
-    """A suggestion for each rule that is on and has a threshold; only reads. Raises MetricsError."""
+def suggestions(
+    es: Client, config: Config, now: datetime, days: int, organization: str | None = None
+) -> Iterator[Suggestion]:
+    """A suggestion for each rule that is on and has a threshold; only reads. Raises MetricsError.
+
+    Of several organizations from the past of all, or of the one that is named.
+    """
     past: dict[str, list[Sample]] = {}
     on = [rule for rule in every_rule(config) if rule.limit and not off_because(rule, config)]
+    if organization is not None:
+        on = [rule for rule in on if rule.organization in ("", organization)]
     judged = [rule for rule in on if not _is_budget(rule, config)]
     for rule in judged:
-        past[rule.key] = list(history(es, rule, config, now, days))
+        samples = history(es, rule, config, now, days)
+        past[rule.key] = [
+            sample for sample in samples if organization in (None, sample.row.get(NAME, organization))
+        ]
     for rule in judged:
         limit = rule.limit
         assert limit is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -161,22 +160,29 @@ def suggest(
     days: Annotated[
         int, typer.Option(min=7, max=400, help="How many whole UTC days of the past to judge.")
     ] = 30,
+    organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
     """Thresholds derived from the organization's history, for the configuration; nothing is written.
 
-    Under them each rule would have fired once a week at most; `would have fired on` says on what.
+    Under them each rule would have fired once a week at most; `would have fired on` says on what. Settings
+    of alerts are the same for all organizations.
     """
     settings = load(config, embedded=embedded)
     settings.require_elasticsearch()
+    named = None if organization is None else settings.of(organization).label
     with closing(connect(settings.elasticsearch)) as es:
-        suggested = list(suggestions(es, settings, utc_now(), days))
+        suggested = list(suggestions(es, settings, utc_now(), days, named))
     yaml = pasted(settings, suggested)
     notes = ["For the configuration:", *yaml.splitlines()] if yaml else []
+    if yaml and named:
+        notes.append(f"From the history of {named}; the thresholds apply to every organization.")
     problems = [] if yaml else ["No rule has any data to judge; poll first, with `once` or `run`."]
-    rows = [_suggested(suggestion) for suggestion in suggested]
-    return Answer(SUGGESTIONS.table(rows), notes=notes, problems=problems, code=0 if yaml else 1)
+    rows = [(*_whose(settings, each.rule.organization or named), *_suggested(each)) for each in suggested]
+    return Answer(
+        _layout(settings, SUGGESTIONS).table(rows), notes=notes, problems=problems, code=0 if yaml else 1
+    )
 
 
 def _suggested(suggestion: Suggestion) -> tuple[str, str, float, float | None, int, str]:
@@ -251,11 +257,10 @@ def export(
 
 
 def _carry_out(kibana: KibanaClient, changes: list[Change], *, dry_run: bool) -> Answer:
+    table = CHANGES.table([(change.name, change.action, change.detail) for change in changes])
     if dry_run:
-        for change in changes:
-            for request in change.requests:
-                shown = {"method": request.method, "path": request.path, "body": request.body}
-                sys.stdout.write(json.dumps(shown) + "\n")
-        raise typer.Exit
+        requests = [request for change in changes for request in change.requests]
+        shown = ({"method": one.method, "path": one.path, "body": one.body} for one in requests)
+        return Answer(table, plain="".join(json.dumps(request) + "\n" for request in shown))
     apply(kibana, changes)
-    return Answer(CHANGES.table([(change.name, change.action, change.detail) for change in changes]))
+    return Answer(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ from anthropic_metrics.cli.render import Answer, Column, Layout, Table, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.charges import amount_of
-from anthropic_metrics.finance.grouping import By, Group, group, parse_by, subtotals, summed
+from anthropic_metrics.finance.grouping import WAYS, By, Group, group, parse_by, subtotals, summed
 from anthropic_metrics.finance.invoice import explain, invoice_amount
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.period import Period, between, month
@@ -44,7 +45,18 @@ def _layout(name: str, ways: Sequence[str], *, compared: bool) -> Layout:
     )
 
 
-COSTS = _layout("costs", ("workspace",), compared=True)
+def _published() -> Layout:
+    """What every table of costs has, and what it may lack: `--by` and `--compare` choose."""
+    optional = {*WAYS, "before_usd", "change_usd"}
+    columns = _layout("costs", WAYS, compared=True).columns
+    return Layout(
+        "costs",
+        *(replace(column, always=column.name not in optional) for column in columns),
+        further="^costs_by_",
+    )
+
+
+COSTS = _published()
 INVOICE = Layout(
     "invoice",
     Column("item"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from anthropic_metrics.cli.late import COMMANDS, registered
-from anthropic_metrics.cli.render import TABLES_ATTRIBUTE, Layout
+from anthropic_metrics.cli.render import SCHEMA_ATTRIBUTE, TABLES_ATTRIBUTE, Column, Layout
 
 TARGET = Path(__file__).parents[3] / "docs/commands.md"
 
@@ -53,12 +53,16 @@ def reference() -> str:
             lines += ["| option | meaning | value | default |", "|---|---|---|---|", *rows, ""]
         layouts: tuple[Layout, ...] = getattr(command.callback, TABLES_ATTRIBUTE, ())
         for layout in layouts:
-            columns = ", ".join(f"`{column.name}` ({column.kind})" for column in layout.columns)
+            columns = ", ".join(map(_column, layout.columns))
             lines += [f"Table `{layout.name}`: {columns}.", ""]
-        if layouts:
+        if layouts or hasattr(command.callback, SCHEMA_ATTRIBUTE):
             file = f"{name.replace(' ', '-')}.json"
             lines += [f"JSON Schema: [{file}](schemas/{file}).", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _column(column: Column) -> str:
+    return f"`{column.name}` ({column.kind}{'' if column.always else ', where asked for'})"
 
 
 def _words(text: str) -> str:

@@ -39,6 +39,7 @@ Kind = Literal["text", "integer", "number", "decimal", "share", "time", "duratio
 P = ParamSpec("P")
 NUMBERS = frozenset({"integer", "number", "decimal", "share"})
 TABLES_ATTRIBUTE = "answer_layouts"
+SCHEMA_ATTRIBUTE = "file_schema"
 
 
 class Format(StrEnum):
@@ -58,6 +59,7 @@ class Column:
 
     `title` heads it in a table (else the name with blanks), `show` turns a value into its text there,
     `styles` colours cells by that text; `missing` stands for None. `table=False`: only in CSV and JSON.
+    `always=False`: in the layout that is published, a column that a table may lack.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Column:
     styles: Mapping[str, str] = field(default_factory=dict)
     missing: str = "-"
     table: bool = True
+    always: bool = True
 
     @property
     def head(self) -> str:
@@ -110,11 +113,15 @@ class Table:
 
 
 class Layout:
-    """The columns of a table, under the name that the table has in JSON."""
+    """The columns of a table, under the name that the table has in JSON.
 
-    def __init__(self, name: str, *columns: Column) -> None:
+    `further` is a pattern for the names of further tables with these columns.
+    """
+
+    def __init__(self, name: str, *columns: Column, further: str = "") -> None:
         self.name = name
         self.columns = columns
+        self.further = further
 
     @property
     def shown(self) -> tuple[Column, ...]:
@@ -131,15 +138,22 @@ class Answer:
     """What a command found: tables, sentences about them, problems, and its exit code.
 
     `notes` stand below the tables, with CSV and JSON on standard error; `problems` always on standard error.
+    `plain` is printed instead of the tables unless CSV or JSON is asked for.
     """
 
     def __init__(
-        self, *tables: Table, notes: Sequence[str] = (), problems: Sequence[str] = (), code: int = 0
+        self,
+        *tables: Table,
+        notes: Sequence[str] = (),
+        problems: Sequence[str] = (),
+        code: int = 0,
+        plain: str | None = None,
     ) -> None:
         self.tables = tables
         self.notes = tuple(notes)
         self.problems = tuple(problems)
         self.code = code
+        self.plain = plain
 
 
 def answers(*layouts: Layout) -> Callable[[Callable[P, Answer]], Callable[P, None]]:
@@ -168,7 +182,9 @@ def answers(*layouts: Layout) -> Callable[[Callable[P, Answer]], Callable[P, Non
 
 def show(answer: Answer, format: Format = Format.table) -> None:
     """Print an answer: tables to standard output, problems to standard error."""
-    if format is Format.table:
+    if format is Format.table and answer.plain is not None:
+        sys.stdout.write(answer.plain)
+    elif format is Format.table:
         _print_tables(answer)
     else:
         sys.stdout.write(_csv(answer) if format is Format.csv else _json(answer))

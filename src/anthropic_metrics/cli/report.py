@@ -17,7 +17,7 @@ from anthropic_metrics.cli.common import ConfigOption, load
 from anthropic_metrics.cli.costs import LAST_MONTH
 from anthropic_metrics.cli.ledgers import Books, books, remarks, settled_note, unread
 from anthropic_metrics.cli.organizations import OrganizationOption, one_of
-from anthropic_metrics.cli.render import say
+from anthropic_metrics.cli.render import SCHEMA_ATTRIBUTE, say
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.errors import BadRequest, ConfigError, MetricsError
@@ -29,6 +29,7 @@ from anthropic_metrics.finance.outlook import Outlook, days_before
 from anthropic_metrics.finance.page import html_page
 from anthropic_metrics.finance.period import month as month_from
 from anthropic_metrics.finance.report import Kind, Money, Report, daily, movers, sections, team_fields
+from anthropic_metrics.finance.report_schema import report_schema
 from anthropic_metrics.finance.save import check_target, save
 from anthropic_metrics.finance.shown import rounded
 from anthropic_metrics.finance.text_files import csv_text, json_text
@@ -56,6 +57,7 @@ class FocusVersion(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
+    vars(report)[SCHEMA_ATTRIBUTE] = report_schema()
     app.command()(report)
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from anthropic_metrics.cli.reference import commands
-from anthropic_metrics.cli.render import TABLES_ATTRIBUTE, Kind, Layout
+from anthropic_metrics.cli.render import SCHEMA_ATTRIBUTE, TABLES_ATTRIBUTE, Kind, Layout
 
 FOLDER = Path(__file__).parents[3] / "docs/schemas"
 
@@ -38,19 +38,31 @@ _SENTENCES = {"type": "array", "items": {"type": "string"}}
 def rows_schema(layout: Layout) -> dict[str, Any]:
     """What the rows of one table are: a list of objects with every column."""
     properties = {column.name: _KINDS[column.kind] for column in layout.columns}
-    row = {"type": "object", "properties": properties, "required": list(properties)}
+    required = [column.name for column in layout.columns if column.always]
+    row = {"type": "object", "properties": properties, "required": required}
     return {"type": "array", "items": row}
 
 
 def schema(name: str, layouts: Sequence[Layout]) -> dict[str, Any]:
     """What the command prints with `--format json`; a table that it has nothing to say in may be absent."""
     tables = {layout.name: rows_schema(layout) for layout in layouts}
+    further = {layout.further: rows_schema(layout) for layout in layouts if layout.further}
+    return _headed(
+        name,
+        {
+            "type": "object",
+            "properties": {**tables, "notes": _SENTENCES, "problems": _SENTENCES},
+            **({"patternProperties": further} if further else {}),
+            "required": ["notes", "problems"],
+        },
+    )
+
+
+def _headed(name: str, body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"anthropic-metrics {name} --format json",
-        "type": "object",
-        "properties": {**tables, "notes": _SENTENCES, "problems": _SENTENCES},
-        "required": ["notes", "problems"],
+        **body,
     }
 
 
@@ -64,6 +76,8 @@ def schemas() -> Iterator[tuple[Path, str]]:
     for name, command in commands():
         if layouts := getattr(command.callback, TABLES_ATTRIBUTE, ()):
             yield FOLDER / file_name(name), json.dumps(schema(name, layouts), indent=1) + "\n"
+        if body := getattr(command.callback, SCHEMA_ATTRIBUTE, None):
+            yield FOLDER / file_name(name), json.dumps(_headed(name, body), indent=1) + "\n"
 
 
 def main(arguments: list[str]) -> int:

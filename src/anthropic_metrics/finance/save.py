@@ -6,21 +6,19 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from anthropic_metrics import quoting
 from anthropic_metrics.errors import ConfigError
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
     """ConfigError where the file could not be written: it exists, or its folder is none or closed to us."""
-    shown = quoting.path(path)
     if path.is_dir():
-        raise ConfigError(f"--output: {shown} is a folder; name a file in it")
+        raise ConfigError(f"--output: {path} is a folder; name a file in it")
     if path.exists() and not overwrite:
-        raise ConfigError(f"--output: {shown} exists; --overwrite replaces it")
+        raise ConfigError(f"--output: {path} exists; --overwrite replaces it")
     if not path.parent.is_dir():
-        raise ConfigError(f"--output: {shown} lies in a folder that does not exist")
+        raise ConfigError(f"--output: {path} lies in a folder that does not exist")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"--output: {shown} lies in a folder that cannot be written to")
+        raise ConfigError(f"--output: {path} lies in a folder that cannot be written to")
 
 
 def save(path: Path, content: bytes, *, overwrite: bool) -> None:
@@ -37,9 +35,7 @@ def save(path: Path, content: bytes, *, overwrite: bool) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        raise ConfigError(
-            f"--output: {quoting.path(path)} cannot be written: {error.strerror or error}"
-        ) from None
+        raise ConfigError(f"--output: {path} cannot be written: {error.strerror or error}") from None
     finally:
         with suppress(OSError):
             partial.unlink()

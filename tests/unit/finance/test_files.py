@@ -13,12 +13,23 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from jsonschema import Draft202012Validator
 
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.grouping import By, Group
 from anthropic_metrics.finance.page import html_page
-from anthropic_metrics.finance.report import BudgetLine, Kind, Report, Section, posted, posted_groups
-from anthropic_metrics.finance.save import save
+from anthropic_metrics.finance.report import (
+    BudgetLine,
+    Kind,
+    LastReport,
+    Report,
+    Section,
+    posted,
+    posted_groups,
+)
+from anthropic_metrics.finance.report_schema import COLUMNS, report_schema
+from anthropic_metrics.finance.save import check_target, save
+from anthropic_metrics.finance.sheets import sheets
 from anthropic_metrics.finance.text_files import csv_text, field_text, json_text
 from anthropic_metrics.finance.workbook import workbook
 from anthropic_metrics.forecast.model import Forecast
@@ -179,3 +190,28 @@ def test_a_folder_that_is_closed_to_us_is_refused(tmp_path: Path, monkeypatch: p
 
     with pytest.raises(ConfigError, match="lies in a folder that cannot be written to"):
         save(tmp_path / "october.csv", b"new", overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["october", "reports/october", "../nowhere/october.html", "october report"])
+def test_a_message_about_the_output_names_its_path_as_it_was_given(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "/" not in name:
+        Path(name).write_bytes(b"old")
+    with pytest.raises(ConfigError) as caught:
+        check_target(Path(name), overwrite=False)
+    assert f"--output: {name} " in str(caught.value)
+
+
+def test_every_column_of_a_report_is_in_its_schema_with_its_kind() -> None:
+    quota, chargeback = (replace(FORESEEN, kind=kind) for kind in (Kind.quota, Kind.chargeback))
+    told = replace(
+        chargeback, corrections=(), last=LastReport(NOW, usd("1")), open_days=frozenset({date(2026, 10, 31)})
+    )
+    for report in (FORESEEN, quota, told, made()):
+        Draft202012Validator(report_schema()).validate(json.loads(json_text(report)))
+        for sheet in sheets(report):
+            assert {column.name: column.kind for column in sheet.columns} == {
+                column.name: COLUMNS[column.name] for column in sheet.columns
+            }
