@@ -18,7 +18,7 @@ from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.corrections import value_at
 from anthropic_metrics.streams.stream import Total
 
-_ROWS = ("usage", "cost", "headroom", "rate_limit")
+_ROWS = ("usage", "cost", "headroom", "rate_limit", "people")
 _BATCH = 500
 _CENTS = 100
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit.compare import Audited, audit, compare
 from anthropic_metrics.audit.limits import audit_limits
+from anthropic_metrics.audit.people import audit_people
 from anthropic_metrics.audit.spend import audit_spend
 from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.documents.identity import Prepared
@@ -21,9 +22,10 @@ from anthropic_metrics.kernel.frame import DOCUMENTED_LAG
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ports import Poller
 from anthropic_metrics.kernel.questions import Questions
-from anthropic_metrics.kernel.ranges import WIDTHS, Range, Width, floor
+from anthropic_metrics.kernel.ranges import DAY, WIDTHS, Range, Width, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.poller import RateLimitPoller
+from anthropic_metrics.people.poller import PeoplePoller
 from anthropic_metrics.reports.poller import ViewPoller
 from anthropic_metrics.spend.keeper import SpendKeeper
 from anthropic_metrics.streams.registry import BY_DATASET, STREAMS
@@ -82,6 +84,8 @@ def audit_all(
                 report.compared.append(result)
         elif isinstance(poller, DerivedPoller):
             _audit_derived(es, ask, poller, inventory, bounds, polls, now, report)
+        elif isinstance(poller, PeoplePoller):
+            _audit_people(es, ask, poller, inventory, bounds, polls.get(poller.stream), now, report)
         elif (total := BY_DATASET[poller.dataset].total) is not None:
             _audit_report(es, poller, total, inventory, bounds, polls.get(poller.stream), now, report)
         else:
@@ -167,6 +171,31 @@ def _audit_derived(
     report.compared += results
     if not results:
         report.not_compared[poller.stream] = "there is no usage in this range"
+
+
+def _audit_people(
+    es: Client,
+    ask: Questions,
+    poller: PeoplePoller,
+    inventory: Inventory,
+    bounds: Bounds,
+    poll: LastPoll | None,
+    now: datetime,
+    report: Report,
+) -> None:
+    """Days that ended a whole day before the last poll: the reports are hours late."""
+    history = poller.range()
+    begin = bounds.since or (history.start if history else now)
+    end = bounds.until or settled(poll, now, DAY) - DAY
+    window = poller.range(Range(begin, end)) if begin < end else None
+    if window is None:
+        report.not_compared[poller.stream] = "no day is settled in this range"
+        return
+    result = audit_people(es, ask, poller, window, inventory.names(now).organization_id)
+    if isinstance(result, Audited):
+        report.compared.append(result)
+    else:
+        report.not_compared[poller.stream] = result
 
 
 def _within(document: Prepared, window: Range) -> bool:

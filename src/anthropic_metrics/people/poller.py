@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from anthropic_metrics.admin_api.client import AdminClient
@@ -14,6 +14,7 @@ from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
+from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import DAY, Range, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.people.build import Day, people_documents
@@ -84,6 +85,21 @@ class PeoplePoller:
         for part in _parts(wanted):
             yield from self._read(part, persons, tally)
 
+    def joined(self, wanted: Range, ask: Questions, tally: Tally) -> Iterator[Prepared]:
+        """The same with the aliases that our stream remembers: what `keep` would write; for an audit.
+
+        `absent` says afterwards which reports are refused.
+        """
+        persons = self._remembered(ask)
+        for part in _parts(wanted):
+            yield from self._read(part, persons, tally)
+        tally.problems(self._inventory.problems)
+
+    @property
+    def absent(self) -> Mapping[str, str]:
+        """The reports that were refused when they were last asked for, and why."""
+        return self._reader.absent
+
     def keep(self, time_range: Range, sink: Sink, tally: Tally, progress: Progress | None = None) -> None:
         """Make the stream equal to the reports over `time_range`, newest days first.
 
@@ -92,12 +108,7 @@ class PeoplePoller:
         """
         organization = self._inventory.names(self._clock()).organization_id
         sink.ask.refresh(self.stream)
-        persons = self._persons()
-        persons.remember(
-            (str(key[_BY[0]]), str(key[_BY[1]]))
-            for key, _ in sink.ask.latest(self.stream, organization, _BY)
-            if key[_BY[0]] and key[_BY[1]]
-        )
+        persons = self._remembered(sink.ask)
         for part in _parts(time_range):
             now = self._clock()
             documents = list(self._read(part, persons, tally))
@@ -142,6 +153,17 @@ class PeoplePoller:
     def _persons(self) -> Persons:
         names = self._inventory.names(self._clock())
         return Persons(self._settings.identify, self._salt, names.api_keys)
+
+    def _remembered(self, ask: Questions) -> Persons:
+        """Today's persons, and the aliases that our stream has of earlier ones."""
+        persons = self._persons()
+        organization = self._inventory.names(self._clock()).organization_id
+        persons.remember(
+            (str(key[_BY[0]]), str(key[_BY[1]]))
+            for key, _ in ask.latest(self.stream, organization, _BY)
+            if key[_BY[0]] and key[_BY[1]]
+        )
+        return persons
 
     def _last(self, age: timedelta) -> Range | None:
         today = floor(self._clock(), DAY)

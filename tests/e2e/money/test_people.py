@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 from pydantic import SecretStr
 
 from anthropic_metrics import logs
+from anthropic_metrics.audit.everything import Bounds, Report, audit_all
 from anthropic_metrics.config import UsageSettings
 from anthropic_metrics.config.people import PeopleSettings
 from anthropic_metrics.kernel.ranges import Range
@@ -27,6 +28,7 @@ NOW = datetime(2026, 11, 24, 7, 2, tzinfo=UTC)
 TODAY = datetime(2026, 11, 24, tzinfo=UTC)
 FIRST = TODAY - timedelta(days=3)
 SALT = SecretStr("a salt for tests only, long enough")
+AMOUNT = "anthropic.people.amount_exact"
 ADDRESS = "lumenfield.example"  # every user's
 
 
@@ -62,6 +64,7 @@ def test_people_who_are_off_cost_no_request_and_those_shown_by_address_are_so_in
         attempt(agent, [job])
         metrics = generate_latest(agent.runtime.registry).decode()
 
+    assert_audit(w)
     assert_panels(w)
     printed = capsys.readouterr()
     assert ADDRESS not in metrics
@@ -75,6 +78,37 @@ def test_people_who_are_off_cost_no_request_and_those_shown_by_address_are_so_in
     }
     assert shown == {".people-"}
     assert SALT.get_secret_value() not in json.dumps(w.sources("people")) + printed.err
+
+
+def assert_audit(w: World) -> None:
+    """The stream is compared with the reports, and what somebody changed in it is found."""
+    found = audited(w)
+    assert found.equal
+    (result,) = found.compared
+    assert result.documents_here == result.documents_there == len(w.sources("people"))
+    assert result.total_here == result.total_there > 0
+    (hit, *_) = scan(w.es, index=w.stream("people"), query={"query": {"exists": {"field": AMOUNT}}})
+    w.es.delete(index=hit["_index"], id=hit["_id"], refresh=True)
+    try:
+        found = audited(w)
+        assert [each.kind for each in found.compared[0].differences] == ["missing"]
+        assert not found.equal
+    finally:
+        w.es.index(
+            index=w.stream("people"), id=hit["_id"], document=hit["_source"], op_type="create", refresh=True
+        )
+    w.server.faults.add(effects.status(403), "*/analytics/*", times=None)
+    w.server.faults.add(effects.status(403), "*/claude_code", times=None)
+    found = audited(w)
+    assert not found.equal
+    assert "403" in found.not_compared[w.stream("people")]
+    w.server.faults.clear()
+
+
+def audited(w: World) -> Report:
+    with w.agent() as agent:
+        agent.organization.only(["people"])
+        return audit_all(w.es, agent.organization, Bounds(FIRST, TODAY), NOW)
 
 
 def assert_panels(w: World) -> None:
