@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -67,11 +67,13 @@ _ORDERS = {
 @dataclass(frozen=True, slots=True)
 class Terms:
     """Whether the organization has the reports, how late they are, and which share of the rows of an hour
-    comes later than the rest, at a moment of its own within 30 days."""
+    comes later than the rest, at a moment of its own within 30 days. `children` are the organizations whose
+    parent it is."""
 
     enrolled: Enrolled = "off"
     lag: timedelta = timedelta(hours=4)
     revised: float = 0.0
+    children: tuple[Simulation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,12 @@ def analytics_report(
     kind: Literal["usage", "cost"],
     request: Request,
 ) -> Answer:
-    """`/analytics/usage` and `/analytics/cost`."""
+    """`/analytics/usage` and `/analytics/cost`; a parent's hold the rows of its child organizations too."""
     _require(terms, request)
     question = _understood(kind, request)
     refreshed = moment(floor(request.at - terms.lag, MINUTE))
-    groups = _ordered(question, Rows(simulation, refreshed, terms.revised))
+    family = (simulation, *terms.children)
+    groups = _ordered(question, [Rows(member, refreshed, terms.revised) for member in family])
     begin = tokens.read(request) or 0
     last = begin + question.limit
     more = last < len(groups)
@@ -128,7 +131,7 @@ def analytics_rows(
         kind, floor(start, seconds), floor(end, seconds), seconds, group_by, "time", False, _LARGEST_LIMIT
     )
     return [
-        row for group in _ordered(question, Rows(simulation, None, 0.0)) for row in _items(question, group)
+        row for group in _ordered(question, [Rows(simulation, None, 0.0)]) for row in _items(question, group)
     ]
 
 
@@ -193,7 +196,7 @@ def _range(request: Request, name: str | None) -> tuple[int, int]:
     return floor(starting, step), floor(ending, step)
 
 
-def _ordered(question: _Question, rows: Rows) -> list[Group]:
+def _ordered(question: _Question, rows: Sequence[Rows]) -> list[Group]:
     groups = list(_groups(question, rows))
     if question.order_by == "time" and question.width is not None:
         groups.sort(key=lambda group: -group.size(question.kind))
@@ -203,11 +206,15 @@ def _ordered(question: _Question, rows: Rows) -> list[Group]:
     return groups
 
 
-def _groups(question: _Question, rows: Rows) -> Iterator[Group]:
+def _groups(question: _Question, rows: Sequence[Rows]) -> Iterator[Group]:
+    """The groups of each interval that have any usage, over all organizations."""
     width = question.width or max(question.end - question.start, HOUR)
     for begin in range(question.start, question.end, width):
         dimensions = tuple(name for name in question.group_by if name not in COMPONENTS)
-        yield from rows.groups(begin, begin + width, dimensions, question.filters)
+        groups: dict[tuple[Any, ...], Group] = {}
+        for member in rows:
+            member.collect(groups, begin, begin + width, dimensions, question.filters)
+        yield from groups.values()
 
 
 def _items(question: _Question, group: Group) -> Iterator[dict[str, Any]]:

@@ -105,16 +105,19 @@ class Rows:
     refreshed: datetime | None
     revised: float
 
-    def groups(
-        self, start: int, end: int, group_by: Sequence[str], filters: Mapping[str, Sequence[str]]
-    ) -> Iterator[Group]:
-        """The groups of one interval that have any usage."""
-        groups: dict[tuple[Any, ...], Group] = {}
+    def collect(
+        self,
+        groups: dict[tuple[Any, ...], Group],
+        start: int,
+        end: int,
+        group_by: Sequence[str],
+        filters: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Add what the organization has in one interval to the groups."""
         for begin, step in _steps(start, end):
             self._usage(groups, begin, step, (start, end), group_by, filters)
             if step == HOUR:
                 self._execution(groups, begin, (start, end), group_by, filters)
-        yield from groups.values()
 
     def _usage(
         self,
@@ -134,7 +137,8 @@ class Rows:
             if not _fits(values, filters):
                 continue
             # Identities that cannot be shown all read null, and each is a row of its own.
-            hidden = place if "actor" in group_by and values["actor"] is None else None
+            is_hidden = "actor" in group_by and values["actor"] is None
+            hidden = (self.simulation.seed, place) if is_hidden else None
             group = _group(groups, bucket, group_by, values, hidden)
             group.cell = add(group.cell, cell)
             group.requests += 1 + sum(cell[:5]) // _TOKENS_OF_A_REQUEST
@@ -153,7 +157,10 @@ class Rows:
         if self.refreshed is not None and begin + HOUR > epoch(self.refreshed):
             return
         for workspace, hours in self.simulation.container_hours(begin // HOUR):
-            values = {"workspace_id": self._workspace(workspace)}
+            values = {
+                "organization_id": self.simulation.organization().id,
+                "workspace_id": self._workspace(workspace),
+            }
             if hours and _fits(values, filters):
                 group = _group(groups, bucket, group_by, values, None)
                 group.requests += int(hours * 4)
@@ -208,6 +215,7 @@ class Rows:
         actor = self._actor(series)
         return {
             **series,
+            "organization_id": self.simulation.organization().id,
             "workspace_id": self._workspace(series["workspace_id"]),
             "model": short if date.isdecimal() and len(date) == 8 else model,
             "inference_geo": None if geo == "not_available" else geo,
@@ -257,7 +265,7 @@ def _group(
     bucket: tuple[int, int],
     group_by: Sequence[str],
     values: Mapping[str, Any],
-    hidden: int | None,
+    hidden: tuple[int, int] | None,
 ) -> Group:
     key = {name: values.get(name) for name in group_by}
     return groups.setdefault((hidden, *map(str, key.values())), Group(*bucket, key))

@@ -35,6 +35,7 @@ COMMANDS = {
     "audit": ["audit", "--since", SINCE, "--until", "2026-11-20", "--only", "usage", "--only", "cost"],
     "check": ["check"],
     "alerts": ["alerts", "evaluate", "--at", "2026-11-20T09:00Z"],
+    "alerts list": ["alerts", "list"],
 }
 # What holds only for the moment of an answer.
 MOMENTARY = {"band", "details", "expires_in", "forecast", "forecast_high", "forecast_low", "reached"}
@@ -131,6 +132,28 @@ def test_a_report_is_of_one_organization_and_asks_which(two: Several, tmp_path: 
     assert report["organization"] == {"id": two.each["acme-eu"].id, "name": "acme-eu"}
     invoice = CliRunner().invoke(app, ["costs", "--invoice", "12", "--config", str(config)])
     assert "an invoice is of one organization" in str(invoice.exception)
+
+
+def test_thresholds_of_one_organization_come_from_its_own_history(
+    two: Several, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anthropic_metrics.cli.alerts.utc_now", lambda: NOW)
+    config = two.written(tmp_path)
+
+    def suggested(*options: str) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {}
+        for row in run(["alerts", "suggest", *options], config)["suggestions"]:
+            found.setdefault(row["setting"], []).append(
+                (row["organization"], row["suggested"], row["alerts"])
+            )
+        return found
+
+    own = {name: suggested("--organization", name) for name in two.each}
+    assert own["acme"] != own["acme-eu"]
+    for name, found in own.items():
+        assert {whose for rows in found.values() for whose, *_ in rows} == {name}
+    (_, limit, _), *_ = suggested()["hourly_tokens"]
+    assert limit == max(found["hourly_tokens"][0][1] for found in own.values())
 
 
 def test_preview_and_digest_read_each_organization_or_one(two: Several, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.errors import AuthError, RetryLater
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.simulator import Simulation
 from anthropic_metrics.simulator.analytics import Terms, analytics_rows
 from anthropic_metrics.spend.analytics import FIRST, Analytics
 from tests.harness.memory_streams import small_wire
@@ -200,3 +201,14 @@ def test_a_parents_key_asks_for_the_rows_of_its_own_organization_only() -> None:
     alone.totals(LATELY)
     asked = [[request.url.params.get_list("organization_ids[]") for request in w.asked] for w in (own, alone)]
     assert asked == [[["org-parent"]], [[]]]
+
+
+def test_a_parents_key_brings_its_childrens_rows_unless_it_asks_for_its_own_organization() -> None:
+    child = Simulation(World().wire.clock, seed=99, days=3, series=2)
+    terms = Terms(enrolled="on", children=(child,))
+    alone = World().totals(LATELY).hours
+    own = World(terms, organization_id=World().wire.api.simulation.organization().id, parent=True)
+    assert own.totals(LATELY).hours == alone
+    together = World(terms).totals(LATELY).hours
+    assert together.keys() >= alone.keys()
+    assert any(together[hour] != total for hour, total in alone.items())
