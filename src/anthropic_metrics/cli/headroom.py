@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics.agent.core import utc_now
+from anthropic_metrics.cli.cells import percent
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, check_workspace, load
 from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.organizations import OrganizationOption, of_owners
-from anthropic_metrics.cli.render import Answer, Column, Layout, answers, percent
+from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.cli.what_if import NO_SPEED, WHAT_IF, Change, what_if_answer
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect

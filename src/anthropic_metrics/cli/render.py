@@ -23,19 +23,16 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import Enum, StrEnum
+from enum import StrEnum
 from functools import wraps
-from math import isfinite
-from typing import Annotated, Any, Literal, ParamSpec
+from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from anthropic_metrics.kernel.ranges import iso
+from anthropic_metrics.cli.cells import Kind, data, shown
 from anthropic_metrics.redaction import clean, no_formula
 
-Kind = Literal["text", "integer", "number", "decimal", "share", "time", "duration", "boolean", "list"]
 P = ParamSpec("P")
 NUMBERS = frozenset({"integer", "number", "decimal", "share"})
 TABLES_ATTRIBUTE = "answer_layouts"
@@ -79,7 +76,7 @@ class Column:
         """The value as a table shows it."""
         if value is None:
             return self.missing
-        return clean(self.show(value) if self.show else _shown(value, self.kind))
+        return clean(self.show(value) if self.show else shown(value, self.kind))
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ class Table:
     def objects(self) -> list[dict[str, Any]]:
         """The rows as JSON has them."""
         names = [column.name for column in self.layout.columns]
-        return [{name: _data(value) for name, value in zip(names, row, strict=True)} for row in self.rows]
+        return [{name: data(value) for name, value in zip(names, row, strict=True)} for row in self.rows]
 
 
 class Layout:
@@ -235,14 +232,14 @@ def _csv(answer: Answer) -> str:
 
 
 def _field(value: object) -> str:
-    data = _data(value)
-    if isinstance(data, list):
-        data = " ".join(map(str, data))
-    if data is None:
+    plain = data(value)
+    if isinstance(plain, list):
+        plain = " ".join(map(str, plain))
+    if plain is None:
         return ""
-    if isinstance(data, bool):
-        return str(data).lower()
-    text = str(data)
+    if isinstance(plain, bool):
+        return str(plain).lower()
+    text = str(plain)
     typed = isinstance(value, int | float | Decimal)
     return text if typed else no_formula(text)
 
@@ -261,47 +258,3 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     """JSON as standard output can take it: a character that its encoding lacks is an escape of JSON's."""
     encoding = (sys.stdout.encoding or "").lower().replace("-", "").replace("_", "")
     return json.dumps(value, indent=indent, ensure_ascii=encoding != "utf8")
-
-
-def _data(value: object) -> Any:
-    """The value as JSON has it: exact decimals as text, times in UTC, durations as in the configuration."""
-    from anthropic_metrics.config.values import format_duration
-
-    match value:
-        case None | bool() | int():
-            return value
-        case float():
-            return value if isfinite(value) else None
-        case Decimal():
-            return format(value, "f")
-        case datetime():
-            return iso(value, "auto")
-        case timedelta():
-            return format_duration(value)
-        case Enum():
-            return _data(value.value)
-        case list() | tuple():
-            return [_data(item) for item in value]
-    return clean(str(value))
-
-
-def _shown(value: object, kind: Kind) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case float() if kind == "share":
-            return percent(value)
-        case int() | Decimal():
-            return f"{value:,}"
-        case float():
-            return f"{value:,.10g}"
-        case datetime():
-            return f"{value.astimezone(UTC):%Y-%m-%d %H:%MZ}"
-        case list() | tuple():
-            return ", ".join(str(_data(item)) for item in value)
-    return str(_data(value))
-
-
-def percent(share: float) -> str:
-    """A share as whole per cent, with a decimal where it is small."""
-    return f"{share:.0%}" if abs(share) >= 0.1 or not share else f"{share:.1%}"

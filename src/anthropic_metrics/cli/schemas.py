@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from anthropic_metrics.cli.cells import Kind
 from anthropic_metrics.cli.reference import commands
-from anthropic_metrics.cli.render import SCHEMA_ATTRIBUTE, TABLES_ATTRIBUTE, Kind, Layout
+from anthropic_metrics.cli.render import SCHEMA_ATTRIBUTE, TABLES_ATTRIBUTE, Layout
 
 FOLDER = Path(__file__).parents[3] / "docs/schemas"
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from anthropic_metrics.cli.cells import Kind
 from anthropic_metrics.cli.common import check_workspace
-from anthropic_metrics.cli.render import Answer, Column, Kind, Layout, Table
+from anthropic_metrics.cli.render import Answer, Column, Layout, Table
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.headroom.build import moment

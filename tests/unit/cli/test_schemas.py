@@ -12,8 +12,9 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from anthropic_metrics.cli import render, schemas
+from anthropic_metrics.cli.cells import Kind
 from anthropic_metrics.cli.reference import commands
-from anthropic_metrics.cli.render import TABLES_ATTRIBUTE, Answer, Column, Format, Kind, Layout
+from anthropic_metrics.cli.render import TABLES_ATTRIBUTE, Answer, Column, Format, Layout
 from tests.harness.command_line import run
 from tests.harness.command_schemas import hold
 
