@@ -25,7 +25,7 @@ from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation
 from anthropic_metrics.simulator.api import AdminApi
 from anthropic_metrics.simulator.arrivals import Profile
 from anthropic_metrics.simulator.reports import OpenBucket
-from tests.harness.chaos_truth import held_row, true_row
+from tests.harness.chaos_rows import held_row, true_row
 from tests.harness.memory_streams import MemoryStreams, Store, Wire
 from tests.harness.world import GROUPED
 

@@ -1,6 +1,6 @@
 """The workloads on which Elastic's own package was measured, put through this agent: writes the table.
 
-`python -m bench.rival [--write | --print]`
+`python -m bench.rival [--write]`
 
 `--write` puts the table into docs/guarantees.md, between its markers. Everything is computed; only the
 figures of Elastic's package are constants, measured in November 2026 with its programs at version 0.3.1.
@@ -19,7 +19,7 @@ import contextlib
 import io
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,13 +30,12 @@ from elasticsearch import Elasticsearch, NotFoundError
 from anthropic_metrics import logs
 from anthropic_metrics.config import Backfill
 from anthropic_metrics.embedded import EmbeddedElasticsearch
-from anthropic_metrics.simulator import effects
 from anthropic_metrics.simulator.arrivals import Profile
-from anthropic_metrics.simulator.faults import Rule
 from anthropic_metrics.simulator.reports import OpenBucket
 from bench.in_memory import Bench
-from tests.harness import fault_proxy as net
-from tests.harness.chaos_truth import NUMBERS, Wrong, check_streams, documents
+from bench.rival_scenarios import SCENARIOS
+from tests.harness.chaos_rows import NUMBERS, Wrong, documents
+from tests.harness.chaos_truth import check_streams
 from tests.harness.chaos_world import Chaos, chaos_world
 
 PAGE = Path(__file__).parents[1] / "docs/guarantees.md"
@@ -142,79 +141,6 @@ def _open_bucket(bench: Bench, name: str, theirs: str) -> Cell:
     wrong, failed = bench.wrong(FIRST, FIRST + DAY), len(bench.failures)
     ours = f"{wrong or 'exact'}, {failed or 'no'} failed poll{'s' * (failed > 1)}"
     return Cell("h: open buckets", name, theirs, ours, bool(wrong or failed))
-
-
-# What happens before the poll that counts, and the faults that have to strike.
-Scenario = Callable[[Chaos], list[Rule]]
-
-
-def _polls(world: Chaos, turns: int, minutes: int = 30) -> None:
-    for _ in range(turns):
-        world.poll()
-        world.clock.advance(timedelta(minutes=minutes))
-
-
-def _lost_acknowledgement(world: Chaos) -> list[Rule]:
-    _polls(world, 2)
-    world.proxy.add(net.lost_after, "bulk", times=50)
-    world.runners[0].crash_at(9, after=True, stop=False)
-    world.poll()
-    assert world.runners[0].failures[-1] == "Killed"
-    world.heal()
-    return []
-
-
-def _outage(world: Chaos) -> list[Rule]:
-    _polls(world, 3)
-    world.clock.advance(timedelta(hours=30))
-    return []
-
-
-def _registry(world: Chaos) -> list[Rule]:
-    _polls(world, 3)
-    world.runners[0].start()
-    return []
-
-
-def _nothing(world: Chaos) -> list[Rule]:
-    _polls(world, 3)
-    return []
-
-
-def _limited(times: int) -> Scenario:
-    def scenario(world: Chaos) -> list[Rule]:
-        return [world.server.faults.add(effects.status(429, hint="seconds", seconds=7), times=times)]
-
-    return scenario
-
-
-def _failing_page(times: int) -> Scenario:
-    def scenario(world: Chaos) -> list[Rule]:
-        faults = world.server.faults  # the first makes two pages of one
-        return [
-            faults.add(effects.empty_page(), "*/messages"),
-            faults.add(effects.status(500), "*/messages", where={"page": ...}, times=times),
-        ]
-
-    return scenario
-
-
-def _empty_page(world: Chaos) -> list[Rule]:
-    return [world.server.faults.add(effects.empty_page(), "*/messages", times=3)]
-
-
-SCENARIOS: tuple[tuple[str, str, str, Scenario], ...] = (
-    ("c: duplicates", "clean", "exact", _nothing),
-    ("c: duplicates", "30 h outage and catch-up", "exact", _outage),
-    ("c: duplicates", "a write not acknowledged before a crash", "+2.6%", _lost_acknowledgement),
-    ("c: duplicates", "all state lost once (host moved), usage", "+49.9%", _registry),
-    ("c: duplicates", "the same, cost", "+100%", _registry),
-    ("d: errors", "429, Retry-After 7, once", "exact", _limited(1)),
-    ("d: errors", "429 six times running", "exact, 1 error document", _limited(6)),
-    ("d: errors", "500 once on a later page", "exact", _failing_page(1)),
-    ("d: errors", "500 six times on a later page", "264 of 792 documents doubled", _failing_page(6)),
-    ("d: errors", "an empty page with has_more", "delivered 15 min late", _empty_page),
-)
 
 
 def crashes(es: Elasticsearch, url: str) -> Iterator[Cell]:

@@ -26,7 +26,8 @@ from anthropic_metrics import logs
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from tests.harness.chaos_events import Event
 from tests.harness.chaos_process import Process, processes
-from tests.harness.chaos_truth import Wrong, check_streams
+from tests.harness.chaos_rows import Wrong
+from tests.harness.chaos_truth import check_streams
 from tests.harness.chaos_world import Chaos, chaos_world
 
 FAULTS = (

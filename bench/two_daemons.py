@@ -28,17 +28,17 @@ from random import Random
 from typing import Any, cast
 
 from elasticsearch import Elasticsearch
-from elasticsearch.helpers import scan
 
 from anthropic_metrics import logs
 from anthropic_metrics.config import Config
 from anthropic_metrics.embedded import EmbeddedElasticsearch
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer
 from anthropic_metrics.simulator.prices import MODELS
 from anthropic_metrics.simulator.requests import Answer, Request
 from bench.fast_daemon import FastClock
 from bench.soak import measure
-from tests.harness.chaos_truth import Wrong, check_derived, check_spend, check_streams
+from bench.two_daemons_findings import judge
 from tests.harness.chaos_world import Chaos
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.world import World
@@ -47,11 +47,7 @@ DAEMON = (sys.executable, "-m", "bench.fast_daemon")
 START = datetime(2026, 11, 17, 9, 30, tzinfo=UTC)
 SERIES = 8
 SIDES = {"alone": 1, "beside": 2}  # namespaces, and how many daemons write to each
-# Default intervals, in minutes.
-JOBS = {"usage": 5, "usage_1m": 5, "headroom": 5, "rate_limit": 15, "cost": 60}
-SWEPT = ("usage", "usage_1m", "cost")
 ERRORS = ("error", "critical")
-MOST = 1.01  # requests a poll beside another daemon, of what they are alone: jitter makes up so much
 EDIT_EVERY = timedelta(hours=2)
 ROLLOVER_EVERY = timedelta(days=1)
 # Hours of the past that change, and how soon what vanished may come back: while its minutes are still read,
@@ -131,7 +127,7 @@ def main() -> int:
     parser.add_argument("--speed", type=float, default=360, help="simulated seconds in one of the wall clock")
     wanted = parser.parse_args()
     logs.configure("error", "json", io.StringIO())
-    span = timedelta(days=wanted.days)
+    week = Range(START, START + timedelta(days=wanted.days))
     with (
         tempfile.TemporaryDirectory() as data,
         EmbeddedElasticsearch(data=Path(data, "es"), heap="2g") as server,
@@ -149,14 +145,14 @@ def main() -> int:
                 for number in range(count)
             ]
             try:
-                live(daemons, simulation, es, clock, span)
+                live(daemons, simulation, es, clock, week)
                 wrong = end(daemons)
             finally:
                 for daemon in daemons:
                     daemon.process.kill()
             clock.stop()
             asked = {side: api.by_key[key(side)] for side in SIDES}
-            return judge(worlds, asked, wrong, span)
+            return judge(worlds, asked, wrong, week)
 
 
 def settings(side: str, es: str, api: str) -> dict[str, Any]:
@@ -176,14 +172,12 @@ def world(side: str, es: Elasticsearch, url: str, api: SimulatorServer, clock: C
     return Chaos(0, World(api.simulation, api, clock, config, es), no_proxy, config, clock)
 
 
-def live(
-    daemons: list[Daemon], simulation: Simulation, es: Elasticsearch, clock: Clock, span: timedelta
-) -> None:
+def live(daemons: list[Daemon], simulation: Simulation, es: Elasticsearch, clock: Clock, week: Range) -> None:
     """The week. What it did to the processes is printed."""
-    rng, edited, rolled, began = Random("two daemons"), START, START, time.monotonic()
+    rng, edited, rolled, began = Random("two daemons"), week.start, week.start, time.monotonic()
     taken: list[Any] = []
     first = None
-    while (now := clock.now()) < START + span:
+    while (now := clock.now()) < week.end:
         assert all(daemon.process.poll() is None for daemon in daemons), "a daemon has ended"
         if now - edited >= EDIT_EVERY:
             change_the_past(simulation, rng, now, taken)
@@ -192,10 +186,11 @@ def live(
             for stream in es.indices.resolve_index(name="metrics-anthropic_metrics.*")["data_streams"]:
                 es.indices.rollover(alias=stream["name"])
             rolled = now
-        if first is None and now - START >= span / 10:
+        if first is None and now - week.start >= (week.end - week.start) / 10:
             first = [measure(daemon.process.pid) for daemon in daemons]
         time.sleep(0.5)
-    print(f"{span / timedelta(days=1):g} days in {(time.monotonic() - began) / 60:.0f} minutes")
+    days, minutes = (week.end - week.start) / timedelta(days=1), (time.monotonic() - began) / 60
+    print(f"{days:g} days in {minutes:.0f} minutes")
     for daemon, before in zip(daemons, first or (), strict=False):
         memory, files, threads = measure(daemon.process.pid)
         print(f"{daemon.side}: {before[0]:.0f} to {memory:.0f} MiB, {files} open files, {threads} threads")
@@ -238,73 +233,6 @@ def change_the_past(
             edits.set_rate_limit(
                 group["group"]["id"], rng.choice(group["limits"])["type"], rng.randrange(1, 10**6)
             )
-
-
-def judge(worlds: dict[str, Chaos], asked: dict[str, int], wrong: list[str], span: timedelta) -> int:
-    """Print what was found; the exit code is 0 if all is as it must be."""
-    polls = {side: polled(each) for side, each in worlds.items()}
-    clock = worlds["alone"].clock
-    for last in (False, False, True):
-        for each in worlds.values():
-            each.truth.once()
-        if not last:
-            clock.advance(timedelta(minutes=65))
-    show(polls, span)
-    a_poll = {side: asked[side] / len(polls[side]) for side in worlds}
-    conflicts = sum(poll.get("conflicts", 0) for poll in polls["beside"])
-    differences = {side: difference(each) for side, each in worlds.items()}
-    print(
-        f"\nOne asked the Admin API {asked['alone']:,} times, two asked {asked['beside']:,} times "
-        f"({asked['beside'] / asked['alone']:.3f}): {a_poll['alone']:.3f} and {a_poll['beside']:.3f} times a "
-        f"poll. At {conflicts:,} writes the other was first. Lines at level error, exit codes other than 0: "
-        f"{len(wrong)}. Differences: {differences if any(differences.values()) else 'none'}."
-    )
-    print("\n".join(wrong[:20]), file=sys.stderr)
-    return 1 if wrong or any(differences.values()) or a_poll["beside"] > MOST * a_poll["alone"] else 0
-
-
-def polled(world: Chaos) -> list[dict[str, Any]]:
-    """All polls, from the agent stream."""
-    stream = world.truth.stream("agent")
-    world.es.indices.refresh(index=stream)
-    query = {"query": {"term": {"event.action": "poll"}}}
-    hits = scan(world.es, query, index=stream, size=5000)
-    return [hit["_source"]["anthropic"]["poll"] for hit in hits]
-
-
-def show(polls: dict[str, list[dict[str, Any]]], span: timedelta) -> None:
-    """How many polls were due at the intervals, sweeps included, and how many were done."""
-    done = {
-        side: Counter(poll["stream"].split(".")[1].rpartition("-")[0] for poll in some)
-        for side, some in polls.items()
-    }
-    print("| stream | polls due | done alone | done by two |\n|---|---|---|---|")
-    for dataset, minutes in JOBS.items():
-        due = span // timedelta(minutes=minutes) + (span // timedelta(days=1) if dataset in SWEPT else 0)
-        print(f"| {dataset} | {due:,} | {done['alone'][dataset]:,} | {done['beside'][dataset]:,} |")
-
-
-def difference(world: Chaos) -> str:
-    """What is not as it must be; empty if nothing is."""
-    if twice := doubled(world):
-        return f"there twice: {twice}"
-    try:
-        check_streams(world, since=START)
-        check_derived(world, "headroom")
-        check_spend(world)
-    except Wrong as error:
-        return str(error)
-    return ""
-
-
-def doubled(world: Chaos) -> dict[str, int]:
-    """By stream, the documents beyond the first of any `_id`, over all backing indices."""
-    hits = scan(world.es, {"_source": False}, index=world.truth.stream("*"), size=5000)
-    times = Counter((hit["_index"].rsplit("-", 2)[0], hit["_id"]) for hit in hits)
-    twice: Counter[str] = Counter()
-    for (stream, _), count in times.items():
-        twice[stream] += count - 1
-    return {stream: count for stream, count in twice.items() if count}
 
 
 if __name__ == "__main__":

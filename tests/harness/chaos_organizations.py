@@ -20,8 +20,10 @@ from anthropic_metrics.config import (
     UsageSettings,
 )
 from anthropic_metrics.simulator import SettableClock, Simulation, SimulatorServer
+from tests.harness.chaos_corrections import Ledger
+from tests.harness.chaos_rows import Wrong
 from tests.harness.chaos_run import schedule
-from tests.harness.chaos_truth import Ledger, Wrong, check
+from tests.harness.chaos_truth import check
 from tests.harness.chaos_world import FIRST, MINUTES, Chaos, Runner
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.organizations import key_of

@@ -10,8 +10,10 @@ from uuid import uuid4
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.spend.settle import SETTLE_AFTER
+from tests.harness.chaos_corrections import Ledger
 from tests.harness.chaos_events import ACTS, REPORT_ACTS, Event
-from tests.harness.chaos_truth import Ledger, Wrong, check
+from tests.harness.chaos_rows import Wrong
+from tests.harness.chaos_truth import check
 from tests.harness.chaos_world import Chaos, chaos_world
 
 STEPS = 10

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from anthropic_metrics.config import load_config
-from anthropic_metrics.config.environment import LOOKALIKES
-from anthropic_metrics.config.load import PLAIN_VARIABLES, load_with_origins, overlooked, variable_name
-from anthropic_metrics.config.problems import dotted
-from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.secrets import Secret
-
-KEY = "sk-ant-admin01-0123456789abcdef"
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def refusal(text: str, environ: dict[str, str] | None = None) -> str:
-    path = Path("config.yaml")
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError) as caught:
-        load_config(path, environ or {})
-    return str(caught.value)
+from tests.harness.config_refusals import KEY, refusal
 
 
 def test_a_sixth_dimension_is_refused_with_the_reason() -> None:
@@ -177,34 +154,6 @@ def test_every_problem_is_in_the_one_message_with_its_origin() -> None:
     ] * 7
 
 
-def test_an_unknown_key_in_the_environment_is_a_problem() -> None:
-    message = refusal("", {"ANTHROPIC_METRICS_USAGE__INTERVALL": "5m"})
-    assert message.startswith(
-        "ANTHROPIC_METRICS_USAGE__INTERVALL: usage.intervall: is not a known key; did you mean"
-    )
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("missing.yaml", "missing.yaml: cannot be read: No such file"),
-        (".", r"\.: cannot be read: Is a directory"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_named(path: str, expected: str) -> None:
-    with pytest.raises(ConfigError, match=expected):
-        load_config(Path(path), {})
-    with pytest.raises(ConfigError, match=expected):
-        load_config(None, {"ANTHROPIC_METRICS_CONFIG": path})
-
-
-def test_a_file_that_is_no_text_is_named() -> None:
-    path = Path("config.yaml")
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match=r"config\.yaml: is not UTF-8 text"):
-        load_config(path, {})
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -256,85 +205,6 @@ def test_nonsense_is_refused_with_its_cure(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("ANTHROPIC_METRICS_NAMESPAC", "ANTHROPIC_METRICS_NAMESPACE"),
-        ("ANTHROPIC_METRICS_ELASTICSEARCH_HOSTS", "ANTHROPIC_METRICS_ELASTICSEARCH__HOSTS"),
-        ("ANTHROPIC_METRICS_HEALTH_PORT", "ANTHROPIC_METRICS_HEALTH__PORT"),
-        ("ANTHROPIC_METRICS_CONFIGG", "ANTHROPIC_METRICS_CONFIG"),
-        ("ANTHROPIC_METRICS_USAGES__INTERVAL", "did you mean usage?"),
-        ("ANTHROPIC_METRICS_ZZZ", "docs/configuration.md"),
-        ("ANTHROPIC_METRICS_BUDGETS__WORKSPACES__PRODUCTION", "ANTHROPIC_METRICS_BUDGETS__WORKSPACES='{"),
-    ],
-)
-def test_an_unknown_variable_of_ours_is_a_problem_with_the_nearest_name(name: str, meant: str) -> None:
-    message = refusal("", {name: "9400"})
-    assert message.startswith(f"{name}: ")
-    assert meant in message
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "key", "expected"),
-    [
-        ("ALERTS__SCHEDULES", "{token_spike: 5m}", "schedules", {"token_spike": timedelta(minutes=5)}),
-    ],
-)
-def test_a_mapping_may_come_from_the_environment(
-    variable: str, value: str, key: str, expected: dict[str, object]
-) -> None:
-    config = load_config(None, {f"ANTHROPIC_METRICS_{variable}": value})
-    section = config.alerts
-    assert getattr(section, key) == expected
-
-
-def test_a_mapping_that_cannot_be_read_is_named_with_its_variable() -> None:
-    message = refusal("", {"ANTHROPIC_METRICS_BUDGETS__WORKSPACES": "{Production"})
-    assert message.startswith("ANTHROPIC_METRICS_BUDGETS__WORKSPACES: budgets.workspaces: must be a mapping")
-
-
-BOMBS = {
-    "aliases": "a: &a [x,x,x,x,x,x,x,x,x]\n"
-    + "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in pairwise("abcdefghi")),
-    "brackets": "usage: " + "[" * 5000,
-    "braces": "{a: " * 5000,
-    "itself": "usage: &a {b: *a}",
-}
-
-
-@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
-def test_a_file_that_grows_without_end_is_refused_at_once(text: str) -> None:
-    assert re.search(r"(deeper|longer) than a configuration can be|an alias refers to itself", refusal(text))
-
-
-def test_only_a_regular_file_of_a_sensible_size_is_read(tmp_path: Path) -> None:
-    pipe, large = tmp_path / "pipe.yaml", tmp_path / "large.yaml"
-    os.mkfifo(pipe)
-    with large.open("wb") as file:
-        file.truncate(200_000_000)
-    for path, why in ((pipe, "it is not a regular file"), (large, "it has more than 1,000,000 bytes")):
-        with pytest.raises(ConfigError, match=f"{path.name}: cannot be read: {why}"):
-            load_config(path, {})
-        with pytest.raises(ConfigError, match=r"cannot read .*(regular file|more than 65,536 bytes)"):
-            Secret("anthropic.admin_key_file", file=path).get()
-
-
-@pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_file_of_authorities_that_cannot_be_used_is_named_with_its_variable(
-    tmp_path: Path, content: str | None
-) -> None:
-    path = tmp_path / "missing.pem"
-    if content:
-        path.write_text(content, "utf-8")
-    message = refusal("", {"SSL_CERT_FILE": str(path)})
-    assert message.startswith(f"SSL_CERT_FILE: {path}: ")
-
-
-def test_a_socks_proxy_is_refused_by_name() -> None:
-    message = refusal("", {"ALL_PROXY": "socks5://localhost:1080"})
-    assert message.startswith("ALL_PROXY: names a SOCKS proxy, which is not supported")
-
-
-@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("anthropic: {base_url: 'http://proxy', admin_key: some-admin-key}", "anthropic.base_url"),
@@ -353,32 +223,3 @@ def test_a_key_over_plain_http_is_cautioned_against(text: str, said: str) -> Non
 def test_an_empty_health_host_is_the_default() -> None:
     Path("config.yaml").write_text("health: {host: ''}", encoding="utf-8")
     assert load_config(Path("config.yaml"), {}).health.host == "127.0.0.1"
-
-
-def overlooked_under(environ: dict[str, str], tmp_path: Path, text: str = "") -> list[str]:
-    path = tmp_path / "config.yaml"
-    path.write_text(text, encoding="utf-8")
-    return list(overlooked(load_with_origins(path, environ)[1], environ))
-
-
-@pytest.mark.parametrize("name", LOOKALIKES)
-def test_a_variable_of_another_program_is_named_with_the_one_that_is_read(name: str, tmp_path: Path) -> None:
-    (said,) = overlooked_under({name: "value-1234"}, tmp_path)
-    assert said.startswith(f"{name} is not read: {dotted(LOOKALIKES[name])} is taken from ")
-    assert "value-1234" not in said
-    read = said.rpartition(" ")[2].rstrip(".")
-    assert read in PLAIN_VARIABLES or read == variable_name(LOOKALIKES[name])
-
-
-def test_a_variable_of_another_program_is_passed_over_where_its_value_is_given(tmp_path: Path) -> None:
-    environ = {"ES_HOST": "x", "ELASTIC_PASSWORD": "y", "ANTHROPIC_API_KEY": "z"}
-    text = "{elasticsearch: {hosts: 'http://a:9200', api_key: abc}, anthropic: {admin_key: sk-ant-admin-1}}"
-    assert overlooked_under(environ, tmp_path, text) == []
-
-
-def test_elasticsearch_hosts_is_read_where_elasticsearch_url_is_not_given() -> None:
-    both = {"ELASTICSEARCH_HOSTS": '["http://a:9200", "http://b:9200"]'}
-    assert load_config(None, both).elasticsearch.hosts == ("http://a:9200", "http://b:9200")
-    assert load_config(None, {**both, "ELASTICSEARCH_URL": "http://c:9200"}).elasticsearch.hosts == (
-        "http://c:9200",
-    )

@@ -29,11 +29,6 @@ organizations:
 EU = "sk-ant-admin01-of-acme-eu-0002"
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def loaded(text: str, environ: dict[str, str] | None = None) -> Config:
     Path("config.yaml").write_text(text, encoding="utf-8")
     return load_config(None, {"EU_KEY": EU} if environ is None else environ)

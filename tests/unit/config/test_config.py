@@ -23,11 +23,6 @@ from anthropic_metrics.kernel.datasets import USAGE
 KEY = "sk-ant-admin01-0123456789abcdef"
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def write(text: str, name: str = "config.yaml") -> Path:
     path = Path(name)
     path.write_text(text, encoding="utf-8")

@@ -34,11 +34,6 @@ SECRETS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 def said(text: str, environ: Mapping[str, str] | None = None) -> str:
     """All that loading and using a configuration says in a process that knows no secret yet."""
     vars(redact).update(vars(Redaction()))

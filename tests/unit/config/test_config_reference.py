@@ -12,7 +12,7 @@ from anthropic_metrics.config.load import PLAIN_VARIABLES, variable_name
 from anthropic_metrics.config.problems import KEYS
 from anthropic_metrics.config.reference import example, main, reference
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "config.example.yaml"
 
 
