@@ -56,19 +56,8 @@ class Metrics:
     @classmethod
     def create(cls, *, process: bool = True) -> Self:
         """New ones, all at zero; `process` adds those of the process and the agent's version."""
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter
-        registry = CollectorRegistry()
-        if process:
-            ProcessCollector(registry=registry)
-            build = Info("anthropic_metrics_build", "Version of the agent and of Python.", registry=registry)
-            build.info({"version": __version__, "python": platform.python_version()})
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"anthropic_metrics_{name}", text, labels, registry=registry)
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"anthropic_metrics_{name}", text, labels, registry=registry)
-
+        registry = _registry(process=process)
+        counter, gauge = partial(_counter, registry), partial(_gauge, registry)
         figures = FigureGauges()
         registry.register(figures)
         return cls(
@@ -113,6 +102,24 @@ class Metrics:
                 "comparison",
             ),
         )
+
+
+def _registry(*, process: bool) -> CollectorRegistry:
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter
+    registry = CollectorRegistry()
+    if process:
+        ProcessCollector(registry=registry)
+        build = Info("anthropic_metrics_build", "Version of the agent and of Python.", registry=registry)
+        build.info({"version": __version__, "python": platform.python_version()})
+    return registry
+
+
+def _counter(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Counter:
+    return Counter(f"anthropic_metrics_{name}", text, labels, registry=registry)
+
+
+def _gauge(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(f"anthropic_metrics_{name}", text, labels, registry=registry)
 
 
 class _Labelled(Collector):

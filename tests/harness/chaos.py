@@ -15,8 +15,8 @@ from anthropic_metrics import logs
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from tests.harness.chaos_events import Event
 from tests.harness.chaos_organizations import run_several
+from tests.harness.chaos_rows import Wrong
 from tests.harness.chaos_run import failure_of, report
-from tests.harness.chaos_truth import Wrong
 
 SEEDS_PER_SERVER = 20  # an embedded server cannot delete data streams: a fresh one stays quick and has room
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -111,23 +112,36 @@ def costs(
     invoiced = None if invoice is None else invoice_amount(invoice)
     if invoiced is not None and team is not None:
         raise ConfigError("--invoice and --team exclude each other: an invoice is the whole organization's")
+    question = _Question(period, by or ["workspace" if invoiced is None else "line"], team, compare, invoiced)
     settings = load(config)
     if invoiced is not None:
-        settings = one_of(settings, organization, "an invoice")
+        settings, organization = one_of(settings, organization, "an invoice"), None
+    return of_each(settings, organization, lambda own: _of_organization(own, question, now))
 
-    def answer(own: Config) -> Answer:
-        with books(own, now) as accounts:
-            accounts.check_team(team)
-            bys = parse_by(by or (["line"] if invoiced is not None else ["workspace"]), accounts.names)
-            with_usage = invoiced is not None or accounts.needs_keys(bys, team)
-            people = any(grouping.needs_people for grouping in bys)
-            ledger = accounts.wanted(period, with_usage=with_usage, with_people=people)
-            before = None
-            if compare:
-                before = accounts.ledger(period.before, with_usage=with_usage, with_people=people)
-            return _answer(accounts, ledger, before, bys, team, invoiced)
 
-    return of_each(settings, None if invoiced is not None else organization, answer)
+@dataclass(frozen=True)
+class _Question:
+    """The costs to show: of which period, by what, of one team or of all, and beside what."""
+
+    period: Period
+    by: Sequence[str]
+    team: str | None
+    compare: bool
+    invoiced: Usd | None
+
+
+def _of_organization(config: Config, question: _Question, now: datetime) -> Answer:
+    """One organization's costs."""
+    with books(config, now) as accounts:
+        accounts.check_team(question.team)
+        bys = parse_by(question.by, accounts.names)
+        with_usage = question.invoiced is not None or accounts.needs_keys(bys, question.team)
+        people = any(grouping.needs_people for grouping in bys)
+        ledger = accounts.wanted(question.period, with_usage=with_usage, with_people=people)
+        before = None
+        if question.compare:
+            before = accounts.ledger(question.period.before, with_usage=with_usage, with_people=people)
+        return _answer(accounts, ledger, before, bys, question)
 
 
 def _period(wanted: str | None, since: str | None, until: str | None) -> Period:
@@ -142,13 +156,9 @@ def _period(wanted: str | None, since: str | None, until: str | None) -> Period:
 
 
 def _answer(
-    accounts: Books,
-    ledger: Ledger,
-    before: Ledger | None,
-    bys: Sequence[By],
-    team: str | None,
-    invoiced: Usd | None,
+    accounts: Books, ledger: Ledger, before: Ledger | None, bys: Sequence[By], question: _Question
 ) -> Answer:
+    team, invoiced = question.team, question.invoiced
     tables = [_table(accounts, ledger, before, by, team, name="costs" if len(bys) == 1 else "") for by in bys]
     if invoiced is not None:
         steps = explain(invoiced, ledger, accounts.labels)

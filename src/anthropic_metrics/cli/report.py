@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -25,8 +25,10 @@ from anthropic_metrics.finance.budgets import budget_lines, need_usage, of_month
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.focus import focus_csv
 from anthropic_metrics.finance.grouping import By, Labels, group, parse_by, summed
+from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.outlook import Outlook, days_before
 from anthropic_metrics.finance.page import html_page
+from anthropic_metrics.finance.period import Period
 from anthropic_metrics.finance.period import month as month_from
 from anthropic_metrics.finance.report import Kind, Money, Report, daily, movers, sections, team_fields
 from anthropic_metrics.finance.report_schema import report_schema
@@ -98,47 +100,71 @@ def report(
 
     Read from the Admin API; the total is the sum of the bill to its last digit in every format."""
     now = utc_now()
-    chosen = format or _format_of(output)
-    if bom and chosen not in (FileFormat.csv, FileFormat.focus):
-        raise ConfigError(f"--bom: {chosen} has no byte order mark; only csv and focus")
-    if chosen is FileFormat.focus and by:
-        raise ConfigError("--by: a FOCUS file has every row; group it where it is read")
     period = month_from(month, now)
-    check_target(output, overwrite=overwrite)
+    file = _File(output, format or _format_of(output), overwrite, bom, focus_version)
+    file.check(by)
     with books(one_of(load(config), organization, "a report"), now) as accounts:
-        bys = parse_by(by or _usual(accounts), accounts.names)
-        by_key = kind is Kind.quota or chosen is FileFormat.focus
-        own = of_month(accounts.config.budgets)
-        with_usage = by_key or accounts.needs_keys(bys, None) or need_usage(own, accounts.names)
-        people = any(grouping.needs_people for grouping in bys)
-        ledger = accounts.wanted(period, with_usage=with_usage, with_people=people)
-        if chosen is FileFormat.focus:
-            if not ledger.lines:
-                raise ConfigError(f"There is no bill for {period.label} yet, and a FOCUS file needs rows")
-            content = focus_csv(
-                ledger,
-                accounts.names,
-                list_prices(),
-                configured=configured_prices(accounts.config.prices),
-                version=focus_version,
-                bom=bom,
-            )
-            save(output, content.encode(), overwrite=overwrite)
-            ledgers = [ledger]
-        else:
-            money = Money(ledger, accounts.ledger(period.before, with_usage=with_usage, with_people=people))
-            made = _report(accounts, money, kind, bys, by_key=by_key)
-            _with_memory(
-                accounts.config,
-                made,
-                lambda made_report: save(output, _WRITE[chosen](made_report, bom), overwrite=overwrite),
-            )
-            ledgers = [money.ledger, money.before]
+        ledger, *others = _write(file, accounts, period, kind, by)
     say(f"{output}: {period.label}, ${rounded(ledger.amount)}.")
     say(settled_note(ledger))
-    if problems := unread(ledgers):
+    if problems := unread([ledger, *others]):
         say("\n".join(problems), style="red")
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _File:
+    """The file to write."""
+
+    path: Path
+    format: FileFormat
+    overwrite: bool
+    bom: bool
+    focus_version: FocusVersion
+
+    def check(self, by: Sequence[str] | None) -> None:
+        """`ConfigError` where options exclude each other or the file cannot be written."""
+        if self.bom and self.format not in (FileFormat.csv, FileFormat.focus):
+            raise ConfigError(f"--bom: {self.format} has no byte order mark; only csv and focus")
+        if self.format is FileFormat.focus and by:
+            raise ConfigError("--by: a FOCUS file has every row; group it where it is read")
+        check_target(self.path, overwrite=self.overwrite)
+
+    def save(self, content: bytes) -> None:
+        save(self.path, content, overwrite=self.overwrite)
+
+
+def _write(
+    file: _File, accounts: Books, period: Period, kind: Kind, by: Sequence[str] | None
+) -> list[Ledger]:
+    """Make the file; the ledgers that it was made of, the month's own first."""
+    bys = parse_by(by or _usual(accounts), accounts.names)
+    by_key = kind is Kind.quota or file.format is FileFormat.focus
+    own = of_month(accounts.config.budgets)
+    with_usage = by_key or accounts.needs_keys(bys, None) or need_usage(own, accounts.names)
+    people = any(grouping.needs_people for grouping in bys)
+    ledger = accounts.wanted(period, with_usage=with_usage, with_people=people)
+    if file.format is FileFormat.focus:
+        file.save(_focus(file, accounts, ledger))
+        return [ledger]
+    money = Money(ledger, accounts.ledger(period.before, with_usage=with_usage, with_people=people))
+    made = _report(accounts, money, kind, bys, by_key=by_key)
+    _with_memory(accounts.config, made, lambda report: file.save(_WRITE[file.format](report, file.bom)))
+    return [money.ledger, money.before]
+
+
+def _focus(file: _File, accounts: Books, ledger: Ledger) -> bytes:
+    if not ledger.lines:
+        raise ConfigError(f"There is no bill for {ledger.period.label} yet, and a FOCUS file needs rows")
+    prices = configured_prices(accounts.config.prices)
+    return focus_csv(
+        ledger,
+        accounts.names,
+        list_prices(),
+        configured=prices,
+        version=file.focus_version,
+        bom=file.bom,
+    ).encode()
 
 
 def _with_memory(config: Config, made: Report, write: Callable[[Report], None]) -> None:
