@@ -45,11 +45,11 @@ def total(amounts: Iterable[Usd]) -> Usd:
 
 
 def times(amount: Usd, numerator: int, denominator: int) -> Usd:
-    """`amount` * `numerator` / `denominator`, rounded half up to 10^-10 dollars."""
+    """`amount` * `numerator` / `denominator`, rounded half up to 10^-10 dollars, away from zero."""
     units, exponent = _units(amount)
-    product = units * numerator
-    quotient = (2 * abs(product) + denominator) // (2 * denominator)
-    return _rounded(quotient if product >= 0 else -quotient, exponent)
+    product, divisor = units * numerator, denominator * 10 ** (_SMALLEST - exponent)
+    quotient = (2 * abs(product) + divisor) // (2 * divisor)
+    return Usd(Decimal(quotient if product >= 0 else -quotient).scaleb(_SMALLEST, EXACT))
 
 
 def share_out(amount: Usd, weights: Sequence[int]) -> list[Usd]:
@@ -93,12 +93,3 @@ def _units(amount: Usd) -> tuple[int, int]:
         raise ValueError(f"{amount} is not an amount of money")
     exponent = min(own, _SMALLEST)
     return int(amount.scaleb(-exponent, EXACT)), exponent
-
-
-def _rounded(units: int, exponent: int) -> Usd:
-    """Units of 10^exponent, rounded half up to the smallest amount."""
-    if exponent < _SMALLEST:
-        step = 10 ** (_SMALLEST - exponent)
-        magnitude = (2 * abs(units) + step) // (2 * step)
-        units, exponent = magnitude if units >= 0 else -magnitude, _SMALLEST
-    return Usd(Decimal(units).scaleb(exponent, EXACT))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -60,14 +61,21 @@ class Sum:
 
 
 def sums(sources: Iterable[Mapping[str, Any]], by: By) -> list[Sum]:
-    """Sums of spend documents (with `FIELDS`), highest amount first; hours from the newest on."""
-    by_name: dict[str, Sum] = {}
+    """Sums of spend documents (with `FIELDS`), highest amount first; hours from the newest on.
+
+    Keys or workspaces that share a name are told apart by their ids.
+    """
+    by_id: dict[str, Sum] = {}
     for source in sources:
         identity, name = _group(source, by)
-        by_name.setdefault(identity, Sum(name)).add(source["anthropic"]["spend"])
+        by_id.setdefault(identity, Sum(name)).add(source["anthropic"]["spend"])
+    counts = Counter(entry.name for entry in by_id.values())
+    for identity, entry in by_id.items():
+        if counts[entry.name] > 1:
+            entry.name = f"{entry.name} ({identity})"
     if by is By.hour:
-        return sorted(by_name.values(), key=lambda entry: entry.name, reverse=True)
-    return sorted(by_name.values(), key=lambda entry: (-entry.usd, -entry.tokens, entry.name))
+        return sorted(by_id.values(), key=lambda entry: entry.name, reverse=True)
+    return sorted(by_id.values(), key=lambda entry: (-entry.usd, -entry.tokens, entry.name))
 
 
 def _group(source: Mapping[str, Any], by: By) -> tuple[str, str]:

@@ -44,7 +44,6 @@ class Entry:
     us: Decimal | None = _ONE
     fast: Decimal | None = None
     above_tokens: int | None = None
-    above_factor: Decimal = _ONE
     source: str = ""
     seen: date | None = None
 
@@ -153,7 +152,6 @@ def read_table(data: Mapping[str, Any]) -> PriceTable:
 
 def _entries(rows: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
     for row in rows:
-        above = row.get("above", {})
         yield Entry(
             frozenset(row["models"]),
             _by_name(row),
@@ -162,8 +160,7 @@ def _entries(rows: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
             Decimal(row["batch"]),
             Decimal(row.get("us", 1)),
             Decimal(row["fast"]) if "fast" in row else None,
-            above.get("tokens"),
-            Decimal(above.get("factor", 1)),
+            row.get("above", {}).get("tokens"),
             row["source"],
             row["seen"],
         )

@@ -194,3 +194,63 @@ def test_prices_are_learned_over_all_workspaces_of_a_cell() -> None:
     ((_key, learned),) = found.learned().items()
 
     assert learned == Learned(usd("12"), MILLION, day)
+
+
+def test_exactly_enough_tokens_on_the_oldest_day_that_counts_tell_a_price() -> None:
+    oldest = billed_day(date(2026, 10, 20), "0.18", 10_000)
+    found = estimate(row(Counts(output=MILLION)), prices(oldest))
+    assert (found.amount, found.source) == (Decimal(18), "learned")
+
+
+def test_a_bill_of_nothing_tells_no_price() -> None:
+    """A free month, or a credit that takes a line back: the list is nearer than zero."""
+    found = estimate(row(Counts(output=MILLION)), prices(billed_day(date(2026, 11, 17), "0", MILLION)))
+    assert (found.amount, found.source) == (Decimal(20), "list")
+
+
+def test_a_line_of_another_kind_or_an_unknown_token_type_tells_no_price() -> None:
+    day = date(2026, 11, 17)
+    of_tokens = ("claude-opus-5-5", "output_tokens", "standard", "0-200k", "global")
+    lines = [
+        Billed(day, "wrkspc_a", usd("18"), "session_usage", *of_tokens),
+        Billed(day, "wrkspc_a", usd("18"), "tokens", "claude-opus-5-5", "thought_tokens", *of_tokens[2:]),
+    ]
+    assert day_prices(day, lines, [row(Counts(output=MILLION))], GROUP_BY).learned() == {}
+
+
+def test_an_unknown_geo_has_one_price_however_the_bill_and_usage_spell_it() -> None:
+    day = date(2026, 11, 17)
+    line = Billed(day, "wrkspc_a", usd("3"), "tokens", "claude-opus-4-8", "output_tokens", "standard")
+    opus: dict[str, str | None] = {"model": "claude-opus-4-8", "inference_geo": "not_available"}
+    learned = day_prices(day, [line], [row(Counts(output=MILLION), **opus)], GROUP_BY)
+    for geo in ("not_available", None):
+        found = estimate(row(Counts(output=MILLION), **opus | {"inference_geo": geo}), prices(learned))
+        assert (found.amount, found.source) == (Decimal(3), "learned")
+
+
+def test_usage_that_is_not_grouped_by_tier_is_estimated_as_standard() -> None:
+    whole = row(Counts(output=MILLION))
+    dimensions = {name: value for name, value in whole.dimensions.items() if name != "service_tier"}
+    found = estimate(Used(START, dimensions, whole.counts), prices())
+    assert (found.amount, found.unpriced_tokens) == (Decimal(20), 0)
+
+
+def test_web_searches_without_a_price_are_no_tokens_without_one() -> None:
+    nothing = Prices(DAY, GROUP_BY, {}, NOTHING, NOTHING)
+    assert estimate(row(Counts(web_search=3)), nothing).unpriced_tokens == 0
+
+
+def test_cache_saving_counts_reads_and_both_kinds_of_writes_and_nothing_else() -> None:
+    """A million of each at 4 dollars uncached, less 0.20, 5 and 8 dollars; output and searches aside."""
+    one = row(Counts(MILLION, MILLION, MILLION, MILLION, MILLION, 1000))
+    assert saved_by_cache(one, estimate(one, prices()).parts, prices()) == Decimal("12") - Decimal("13.20")
+
+
+def test_a_price_that_depends_on_the_length_of_the_prompt_is_known_to_do_so() -> None:
+    models = ("claude-haiku-5-5", "claude-opus-5-5", "claude-unknown", None)
+    assert [list_prices().tiered(model, DAY) for model in models] == [True, False, False, False]
+
+
+def test_a_model_without_a_factor_for_us_costs_the_same_there() -> None:
+    haiku = {"model": "claude-haiku-4-5-20251001", "inference_geo": "us"}
+    assert list_prices().per_million(haiku, 0, DAY) == 1

@@ -26,9 +26,18 @@ ONE: dict[str, Any] = {"api_key": {"id": "k1", "name": "assistant"}, **WORKSPACE
 TWO: dict[str, Any] = {"api_key": {"id": "k2", "name": "assistant"}, **WORKSPACE}
 
 
-def test_two_keys_of_one_name_are_two_rows_and_the_dearest_comes_first() -> None:
-    found = sums([source("0.1", **ONE), source("0.2", **ONE), source("7", **TWO)], By.key)
-    assert [(each.name, each.usd) for each in found] == [("assistant", usd("7")), ("assistant", usd("0.3"))]
+def test_keys_of_one_name_are_told_apart_by_their_ids_and_the_dearest_comes_first() -> None:
+    rows = [source("0.1", **ONE), source("0.2", **ONE), source("7", **TWO), source("1", api_key={"id": "k3"})]
+    assert [(each.name, each.usd) for each in sums(rows, By.key)] == [
+        ("assistant (k2)", usd("7")),
+        ("k3", usd("1")),
+        ("assistant (k1)", usd("0.3")),
+    ]
+
+
+def test_of_rows_without_a_price_the_one_with_most_tokens_comes_first() -> None:
+    rows = [source(None, **ONE), source(None, **TWO), source(None, **TWO)]
+    assert [each.tokens for each in sums(rows, By.key)] == [200, 100]
 
 
 def test_what_is_estimated_is_counted_beside_the_whole() -> None:
@@ -36,6 +45,7 @@ def test_what_is_estimated_is_counted_beside_the_whole() -> None:
         [source("1", **ONE), source("2", "estimated", **ONE), source("4", "billed", **ONE)], By.model
     )
     assert (found.usd, found.early, found.tokens) == (usd("7"), usd("2"), 300)
+    assert found.unpriced_tokens == 0
 
 
 def test_a_row_without_a_price_has_tokens_and_no_dollars() -> None:
