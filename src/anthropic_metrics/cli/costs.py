@@ -12,7 +12,17 @@ import typer
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.cli.common import ConfigOption, load
 from anthropic_metrics.cli.dates import moment
-from anthropic_metrics.cli.ledgers import TEAM_HELP, Books, books, of_team, remarks, settled_note, unread
+from anthropic_metrics.cli.ledgers import (
+    TEAM_HELP,
+    Books,
+    books,
+    comparison_notes,
+    of_team,
+    remarks,
+    settled_note,
+    team_notes,
+    unread,
+)
 from anthropic_metrics.cli.organizations import OrganizationOption, of_each, one_of
 from anthropic_metrics.cli.render import Answer, Column, Layout, Table, answers
 from anthropic_metrics.config import Config
@@ -166,9 +176,13 @@ def _answer(
         tables.append(INVOICE.table(rows, title=f"The invoice against the bill of {ledger.period.label}"))
     ledgers = [one for one in (ledger, before) if one is not None]
     problems = unread(ledgers)
-    notes = [settled_note(ledger), *remarks(accounts, ledgers)]
-    if team is not None:
-        notes.append(f"Only what team {team} pays; the whole bill is ${exact(ledger.amount)}.")
+    shared = {"by_key": accounts.needs_keys(bys, team), "by_person": bys[0].needs_people}
+    notes = [
+        settled_note(ledger),
+        *comparison_notes(ledger.period, before, accounts.now),
+        *remarks(accounts, ledgers, team),
+        *team_notes(team, of_team(ledger.charges(**shared), team, accounts.labels), ledger),
+    ]
     return Answer(*tables, notes=notes, problems=problems, code=1 if problems else 0)
 
 

@@ -110,11 +110,34 @@ def settled_note(ledger: Ledger) -> str:
     return f"Not settled: the bill of {days[0]} and later, ${open_amount}, is partial and may be revised."
 
 
-def remarks(books: Books, ledgers: Sequence[Ledger]) -> Iterator[str]:
+def comparison_notes(period: Period, before: Ledger | None, now: datetime) -> Iterator[str]:
+    """What makes the period before no equal of `period`."""
+    if before is None:
+        return
+    if not before.lines:
+        yield f"There is no bill for {before.period.label}, so that all of this is change."
+    elif not period.is_over(now):
+        yield f"{period.label} is not over: changes are against the whole of {before.period.label}."
+
+
+def team_notes(team: str | None, charges: Collection[Charge], ledger: Ledger) -> Iterator[str]:
+    """What a question for one team leaves out, and why it may find nothing."""
+    if team is None:
+        return
+    yield f"Only what team {team} pays; the whole bill is ${exact(ledger.amount)}."
+    if not charges and ledger.lines:
+        yield (
+            f"Nothing of {ledger.period.label} belongs to team {team}: what its entry in `teams` names was "
+            "not used, or an entry above it matches first."
+        )
+
+
+def remarks(books: Books, ledgers: Sequence[Ledger], team: str | None = None) -> Iterator[str]:
     """What the reader has to know of the figures beside the total."""
     yield LEFT_OUT
     if tokens := sum(ledger.priority_tokens for ledger in ledgers[:1]):
-        yield f"{tokens:,} tokens of Priority Tier are paid by commitment and have no amount."
+        of_all = "" if team is None else " of the whole organization"
+        yield f"{tokens:,} tokens of Priority Tier{of_all} are paid by commitment and have no amount."
     if any(ledger.shares is not None for ledger in ledgers) and group_by(books.config) != tuple(
         books.config.usage.group_by
     ):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,9 +20,10 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.finance.shown import plain
 from anthropic_metrics.kernel.datasets import SPEND, stream_name
 from anthropic_metrics.kernel.questions import Owner
-from anthropic_metrics.kernel.ranges import Range, ceil
+from anthropic_metrics.kernel.ranges import DAY, Range, ceil
 from anthropic_metrics.spend.inputs import HOUR
 from anthropic_metrics.spend.money import Usd, total
 from anthropic_metrics.spend.sums import FIELDS, By, Sum, sums
@@ -71,19 +73,50 @@ def spend(
         ask.refresh(stream)
 
         def spent(owner: Owner, _: Config) -> Answer:
+            hours = _Hours()
             sources = (source for _, source in ask.documents(stream, owner.id, time_range, FIELDS))
-            return _spent(sums(sources, by), by, time_range, now)
+            lines = sums(hours.seen(sources), by)
+            return _spent(lines, by, time_range, hours.notes(time_range, now))
 
         return of_owners(ask, stream, settings, organization, spent)
 
 
-def _spent(lines: list[Sum], by: By, time_range: Range, now: datetime) -> Answer:
+@dataclass
+class _Hours:
+    """The first and the newest hour that has documents."""
+
+    first: datetime | None = None
+    newest: datetime | None = None
+
+    def seen(self, sources: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        for source in sources:
+            hour = datetime.fromisoformat(source["@timestamp"])
+            self.first = min(self.first or hour, hour)
+            self.newest = max(self.newest or hour, hour)
+            yield source
+
+    def notes(self, time_range: Range, now: datetime) -> Iterator[str]:
+        """What of the range the figures leave out."""
+        if self.first is None or self.newest is None:
+            return
+        if self.first - time_range.start >= DAY:
+            yield f"The stream has nothing of this range before {self.first:%Y-%m-%d %H:%M} UTC."
+        if self.newest + HOUR > now:
+            yield f"The hour from {self.newest:%Y-%m-%d %H:%M} UTC is not complete yet."
+        elif self.newest + HOUR < time_range.end:
+            yield (
+                f"The newest hour with usage is {self.newest:%Y-%m-%d %H:%M} UTC: later use is not in the "
+                "stream yet, or there was none."
+            )
+
+
+def _spent(lines: list[Sum], by: By, time_range: Range, further: Iterable[str]) -> Answer:
     all_usd = total(line.usd for line in lines)
     title = f"Spend by {by}, {time_range.start:%Y-%m-%d %H:%M} to {time_range.end:%Y-%m-%d %H:%M} UTC"
     rows = [_row(line, all_usd) for line in lines]
     return Answer(
         SPENT.table(rows, title=title, empty=NO_SPEND, most=ROWS),
-        notes=[*_notes(lines, all_usd), *_open_hour(time_range, now)] if lines else (),
+        notes=[*_notes(lines, all_usd), *further] if lines else (),
     )
 
 
@@ -99,18 +132,13 @@ def _row(line: Sum, all_usd: Usd) -> tuple[object, ...]:
     price = Decimal(line.usd * 1_000_000 / line.tokens).quantize(Decimal("0.0001")) if line.tokens else None
     return (
         line.name,
-        _Early(line.usd) if line.early else line.usd,
+        _Early(plain(line.usd)) if line.early else plain(line.usd),
         float(line.usd / all_usd) if all_usd else None,
-        line.early,
+        plain(line.early),
         line.tokens,
         price,
         line.unpriced_tokens,
     )
-
-
-def _open_hour(time_range: Range, now: datetime) -> Iterator[str]:
-    if time_range.end > now:
-        yield f"The hour from {time_range.end - HOUR:%Y-%m-%d %H:%M} UTC is not complete yet."
 
 
 def _notes(lines: list[Sum], all_usd: Usd) -> Iterator[str]:
