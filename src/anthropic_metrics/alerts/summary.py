@@ -92,5 +92,5 @@ def _line(rule: dict[str, Any], title: str) -> str:
     name = rule["rule"] if title == "rule" else f"{rule['name']} ({rule['rule']})"
     whose = rule.get("organization", "")
     own = f"{whose}: " if whose and not rule["rule"].endswith(f", {whose}") else ""
-    over = f", {rule['over']} over" if rule["over"] else ""
-    return f"- {own}{name}: {rule['open']} open{over}"
+    counts = ", ".join(f"{rule[what]} {what}" for what in ("open", "over") if rule[what])
+    return f"- {own}{name}: {counts}"

@@ -20,7 +20,7 @@ from anthropic_metrics.cli.dashboards import draw, save
 from anthropic_metrics.cli.overview import overview
 from anthropic_metrics.cli.polling import attempt_all
 from anthropic_metrics.cli.render import say, show
-from anthropic_metrics.config import Backfill, BudgetSettings, Config
+from anthropic_metrics.config import Backfill, BudgetSettings, Config, HealthSettings
 from anthropic_metrics.embedded import cache_dir
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.tally import Tally
@@ -154,14 +154,23 @@ def _make_a_key(simulation: Simulation) -> None:
 
 def _demo_config(url: str, days: int) -> Config:
     """The defaults, against the simulator: unpaced, since nobody shares its limit, polled often enough to
-    watch, two days of minutes instead of fifteen for a quick start, and budgets to hold the costs against."""
+    watch, two days of minutes instead of fifteen for a quick start, and budgets to hold the costs against.
+
+    Health has any free port: an agent may be running on this machine.
+    """
     defaults = Config()
     anthropic = defaults.anthropic.model_copy(
         update={"base_url": url, "admin_key": SecretStr(ADMIN_KEY), "requests_per_minute": 6000}
     )
     minutes = min(timedelta(days=2), timedelta(days=days))
     usage = defaults.usage.model_copy(update={"interval": timedelta(minutes=1), "minute_backfill": minutes})
-    backfill = Backfill(timedelta(days=days))
+    backfill, health = Backfill(timedelta(days=days)), HealthSettings(port=0)
     return defaults.model_copy(
-        update={"anthropic": anthropic, "usage": usage, "backfill": backfill, "budgets": BUDGETS}
+        update={
+            "anthropic": anthropic,
+            "usage": usage,
+            "backfill": backfill,
+            "budgets": BUDGETS,
+            "health": health,
+        }
     )
