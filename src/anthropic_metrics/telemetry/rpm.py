@@ -15,19 +15,22 @@ _COUNT = 1_000_000  # above any number of requests a minute
 
 # Commands of a query `FROM calls, <rate limits>`. What comes out, by limit group and minute (its number since
 # 1970) with requests: `requests`, `rpm_limit` (the organization's newest in the range) and `rpm_share`.
+# Arithmetic alone tells limits from requests: a CASE is evaluated row by row, which took six times as long as
+# all the rest.
 BY_GROUP = (
     f"WHERE call_id IS NOT NULL OR {_LIMITS}",
-    "EVAL model = COALESCE(call_model, anthropic.rate_limit.models), "
+    "EVAL is_request = call_id IS NOT NULL, model = COALESCE(call_model, anthropic.rate_limit.models), "
     f"stamped = TO_LONG(@timestamp) / 1000 * {_LIMIT} + anthropic.rate_limit.requests_per_minute",
-    # Limits have no minute of their own, or each snapshot would be a group.
-    "EVAL minute = CASE(call_id IS NOT NULL, DATE_TRUNC(1 minute, @timestamp))",
-    "MV_EXPAND model",
+    # All limits have minute 0, or each snapshot would be a group.
+    f"EVAL minute = TO_LONG(@timestamp) / {_MINUTE} * TO_LONG(is_request)",
+    # A limit has several models, and counts in the group of each.
     "STATS requests = COUNT_DISTINCT(call_id), rpm_limit = MAX(stamped), "
     "group_name = MAX(anthropic.rate_limit.group_name) BY model, minute",
-    f"EVAL packed = CASE(requests > 0, TO_LONG(minute) / {_MINUTE} * {_COUNT} + requests)",
+    f"EVAL packed = minute * {_COUNT} + requests",
     "STATS packed = VALUES(packed), rpm_limit = MAX(rpm_limit), group_name = MAX(group_name) BY model",
+    "WHERE rpm_limit IS NOT NULL",
     "MV_EXPAND packed",
-    "WHERE packed IS NOT NULL AND rpm_limit IS NOT NULL",
+    "WHERE packed > 0",
     f"EVAL minute = packed / {_COUNT}, requests = packed % {_COUNT}, rpm_limit = rpm_limit % {_LIMIT}",
     "STATS requests = SUM(requests), rpm_limit = MAX(rpm_limit) BY group_name, minute",
     "EVAL rpm_share = TO_DOUBLE(requests) / rpm_limit",

@@ -7,6 +7,7 @@ import re
 from anthropic_metrics.elastic.assets import component_template
 from anthropic_metrics.elastic.traces import hooks
 from anthropic_metrics.streams import agent
+from anthropic_metrics.telemetry.rpm import BY_GROUP
 from anthropic_metrics.telemetry.spans import COLUMNS, FIELDS, IS_CALL, SOURCES, expanded
 
 AGENT = "metrics-anthropic_metrics.agent-default"
@@ -46,6 +47,11 @@ def test_a_case_has_one_condition_and_with_coalesce_it_takes_columns_and_literal
             arguments = [each.strip() for each in match[1].split(", ")]
             assert not any("(" in each for each in arguments[1:]), name
             assert not how.startswith("CASE") or len(arguments) == 3, name
+
+
+def test_the_share_of_the_rpm_limit_is_computed_without_any_case() -> None:
+    # Over a month of spans each took seconds.
+    assert not [command for command in BY_GROUP if "CASE(" in command]
 
 
 def test_every_field_that_a_column_reads_is_mapped_where_no_traces_are() -> None:
