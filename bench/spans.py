@@ -23,12 +23,12 @@ from anthropic_metrics.alerts.execute import run
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.embedded import EmbeddedElasticsearch
+from anthropic_metrics.embedded.traces import put_templates
 from anthropic_metrics.kibana.ask import ask
 from anthropic_metrics.kibana.definitions import load_bundle
 from anthropic_metrics.simulator import SettableClock, Simulation
 from anthropic_metrics.simulator.span_documents import OTEL, otel_document
 from anthropic_metrics.simulator.spans import Spans
-from tests.harness.traces import put_templates
 
 NOW = datetime(2026, 10, 31, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -23,6 +23,7 @@ from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kibana.ask import Answer, ask, since
 from anthropic_metrics.kibana.definitions import load_bundle
 from anthropic_metrics.simulator.analytics import Enrolled, Terms
+from anthropic_metrics.simulator.destinations import destination
 from anthropic_metrics.simulator.spans import Spans
 from tests.harness import traces
 from tests.harness.dashboard_truth import BILL_KINDS, DAY, USAGE_KINDS, Row, Truth, by, day_of, truth
@@ -105,8 +106,8 @@ def filled_world(es: Elasticsearch, url: str) -> Iterator[World]:
             w.simulation.edits.add_api_key(replace(template, id="apikey_01Fresh", name="fresh"))
             w.config = w.config.model_copy(update={"backfill": Backfill(USAGE_DAYS), "budgets": BUDGETS})
             w.simulation.destinations = [
-                traces.destination("production"),
-                traces.destination("old", state="disabled"),
+                destination("production"),
+                destination("old", state="disabled"),
             ]
             w.clock.advance(LOOKED_BEFORE)
             w.once()

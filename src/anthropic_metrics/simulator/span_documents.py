@@ -32,14 +32,15 @@ def otel_document(span: SpanData) -> dict[str, Any]:
     if span.parent_id:
         document["parent_span_id"] = span.parent_id
     if span.status:
-        document["status"] = {"code": span.status}
+        document["status"] = {"code": span.status} | ({"message": span.message} if span.message else {})
     return document
 
 
 def apm_document(span: SpanData) -> dict[str, Any]:
     """The document of APM Server: a server span or a root is a transaction, any other a span.
 
-    Attributes without a field of their own become labels, numbers `numeric_labels`, dots underscores.
+    Attributes without a field of their own become labels, numbers `numeric_labels`, dots underscores. The
+    message of the status is not kept.
     """
     labels: dict[str, Any] = {}
     numbers: dict[str, float] = {}

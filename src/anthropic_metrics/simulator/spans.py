@@ -25,13 +25,15 @@ PLATFORM, PLATFORM_SCOPE = "claude-platform", "com.anthropic.claude-platform"
 MESSAGES = "anthropic.messages.create"
 TOKENS_OF_A_CALL = 20_000
 _SDK_SCOPE = "com.anthropic.sdk.python"
-# Of a thousand attempts: HTTP status and the API's word for it. None of them used any tokens.
+# Of a thousand attempts: HTTP status, the API's word for it and the message of the span's status. None used
+# any tokens. A reached spend limit may keep the word of a rate limit, so that only the message names it.
 _REFUSED = (
-    (4, 429, "rate_limit_error"),
-    (3, 529, "overloaded_error"),
-    (2, 400, "invalid_request_error"),
-    (1, 500, "api_error"),
-    (1, 402, "linked_organization_spend_limit_reached"),
+    (4, 429, "rate_limit_error", ""),
+    (3, 529, "overloaded_error", ""),
+    (2, 400, "invalid_request_error", ""),
+    (1, 500, "api_error", ""),
+    (1, 402, "linked_organization_spend_limit_reached", ""),
+    (1, 429, "rate_limit_error", "enforced_spend_limit_reached"),
 )
 _BROKEN, _CANCELLED = 0.004, 0.004  # of the streams, after a 200
 
@@ -52,6 +54,7 @@ class Call:
     streamed: bool
     code: int
     error: str = ""
+    message: str = ""
     outcome: Status = "Ok"
     first_chunk: float | None = None
     tokens: Cell = ZERO
@@ -81,6 +84,7 @@ class SpanData:
     service: str
     scope: str
     attributes: dict[str, Any]
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class Trouble:
     end: datetime
     code: int = 200
     error: str = ""
+    message: str = ""
     share: float = 0.0
     slower: float = 1.0
     model: str | None = None
@@ -116,6 +121,9 @@ class Spans:
 
     def calls(self, start: datetime, end: datetime) -> Iterator[Call]:
         """Every attempt that began in the whole minutes of [start, end), delivered or not."""
+        return self._calls(start, end, 1.0)
+
+    def _calls(self, start: datetime, end: datetime, sampled: float) -> Iterator[Call]:
         dimensions = self.simulation.edits.dimensions
         for begin, cells in self.simulation.usage_cells(
             floor(start, MINUTE), floor(end, MINUTE), MINUTE, None
@@ -123,13 +131,12 @@ class Spans:
             for place, cell in enumerate(cells):
                 series = dict(zip(DIMENSIONS, dimensions[place], strict=True))
                 if cell is not None and series["service_tier"] != "batch":
-                    yield from self._minute(begin, place, cell, str(series["model"]), series["workspace_id"])
+                    model, workspace = str(series["model"]), series["workspace_id"]
+                    yield from self._minute(begin, place, cell, model, workspace, sampled)
 
     def delivered(self, start: datetime, end: datetime) -> Iterator[SpanData]:
         """What arrives of them: one span a call, with losses, doubles and the spans of the SDK."""
-        for call in self.calls(start, end):
-            if share("sampled", call.trace_id) >= self.sampled:
-                continue
+        for call in self._calls(start, end, self.sampled):
             chance = share("fate", call.id)
             if chance >= self.missing:
                 yield from self.of_call(call)
@@ -144,24 +151,26 @@ class Spans:
         return [call for call in self.calls(start, end) if call.id in spans]
 
     def _minute(
-        self, begin: int, place: int, cell: Cell, model: str, workspace: str | None
+        self, begin: int, place: int, cell: Cell, model: str, workspace: str | None, sampled: float
     ) -> Iterator[Call]:
         seed = self.simulation.seed
         troubles = [trouble for trouble in self.troubles if trouble.holds(begin, model)]
         slower = max([trouble.slower for trouble in troubles], default=1.0)
         count = 1 + sum(cell[:5]) // TOKENS_OF_A_CALL
-        before = ZERO
         for number in range(count):
-            now = portion(cell, number + 1, count)
             key = (seed, "call", place, begin, number)
-            call = _answered(key, begin, model, workspace or "Default", subtract(now, before), slower)
-            before = now
+            trace_id = digest("trace", *key, size=16).hex()
+            # Decided first: most of what a sampled month costs is calls that nobody keeps.
+            if sampled < 1 and share("sampled", trace_id) >= sampled:
+                continue
+            tokens = subtract(portion(cell, number + 1, count), portion(cell, number, count))
+            call = _answered(key, trace_id, begin, model, workspace or "Default", tokens, slower)
             yield call
-            refused = [(rate / 1000, code, error) for rate, code, error in _REFUSED]
-            refused += [(trouble.share, trouble.code, trouble.error) for trouble in troubles if trouble.share]
-            for attempt, (rate, code, error) in enumerate(refused):
+            refused = [(rate / 1000, code, error, message) for rate, code, error, message in _REFUSED]
+            refused += [(each.share, each.code, each.error, each.message) for each in troubles if each.share]
+            for attempt, (rate, code, error, message) in enumerate(refused):
                 if share(*key, attempt, code) < rate:
-                    yield _refusal((*key, attempt), call, code, error)
+                    yield _refusal((*key, attempt), call, code, error, message)
 
     def of_call(self, call: Call) -> Iterator[SpanData]:
         """Its spans, where all of them arrive."""
@@ -173,6 +182,8 @@ class Spans:
         caller = digest("caller", call.id, size=8).hex()
         yield replace(own, span_id=caller, kind="Client", service="assistant", scope=_SDK_SCOPE)
         yield replace(own, parent_id=caller)
+        if call.code != 200:
+            return
         # A model run inside the request, under the same name: only its kind tells.
         run = digest("run", call.id, size=8).hex()
         yield replace(own, span_id=run, parent_id=call.id, kind="Internal")
@@ -183,7 +194,13 @@ def _is_own(span: SpanData) -> bool:
 
 
 def _answered(
-    key: tuple[object, ...], begin: int, model: str, workspace: str, tokens: Cell, slower: float
+    key: tuple[object, ...],
+    trace_id: str,
+    begin: int,
+    model: str,
+    workspace: str,
+    tokens: Cell,
+    slower: float,
 ) -> Call:
     streamed = share(*key, "streamed") < 0.6
     seconds = (0.4 + tokens[4] / 90 + 3 * share(*key, "seconds") ** 4) * slower
@@ -195,7 +212,7 @@ def _answered(
     cancelled = streamed and _BROKEN <= fate < _BROKEN + _CANCELLED
     return Call(
         id=digest(*key, size=8).hex(),
-        trace_id=digest("trace", *key, size=16).hex(),
+        trace_id=trace_id,
         start=begin + MINUTE * share(*key, "start"),
         seconds=seconds,
         model=model,
@@ -209,7 +226,7 @@ def _answered(
     )
 
 
-def _refusal(key: tuple[object, ...], call: Call, code: int, error: str) -> Call:
+def _refusal(key: tuple[object, ...], call: Call, code: int, error: str, message: str) -> Call:
     """An attempt before the one that was answered: a span of its own in the same trace."""
     return replace(
         call,
@@ -217,6 +234,7 @@ def _refusal(key: tuple[object, ...], call: Call, code: int, error: str) -> Call
         seconds=0.05 + 0.2 * share(*key, code),
         code=code,
         error=error,
+        message=message,
         outcome="Error",
         first_chunk=None,
         tokens=ZERO,
@@ -233,6 +251,7 @@ def _span(call: Call, organization_id: str) -> SpanData:
         start=round(call.start * 1e9),
         duration=round(call.seconds * 1e9),
         status=call.outcome,
+        message=call.message,
         service=PLATFORM,
         scope=PLATFORM_SCOPE,
         attributes={"anthropic.organization.id": organization_id, **_attributes(call)},

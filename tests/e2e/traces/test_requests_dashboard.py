@@ -24,10 +24,13 @@ class Traced:
     """The panels over the minutes of one layout, and the calls whose spans arrived in them."""
 
     def __init__(self, w: World, layout: str) -> None:
-        self.w = w
+        self.w, self.layout = w, layout
         self.start, end = TRACED[layout]
         self.end = end - MILLISECOND
         self.calls = Spans(w.simulation).arrived(self.start, end)
+
+    def kind_of(self, call: Call) -> str | None:
+        return kind_of(call, self.layout)
 
     def rows(self, title: str) -> list[dict[str, Any]]:
         return asked(self.w, f"requests: {title}", start=self.start, end=self.end).records()
@@ -46,8 +49,9 @@ def test_every_distinct_call_counts_once_and_a_stream_that_broke_after_its_200_i
     traced: Traced,
 ) -> None:
     calls = traced.calls
-    kinds = Counter(map(kind_of, calls))
+    kinds = Counter(map(traced.kind_of, calls))
     assert kinds["broken after 200"], "this world has none"
+    assert any(call.message for call in calls), "nor a spend limit that only a message names"
     failed = sum(call.failed for call in calls)
     assert traced.row("Requests") == {"requests": len(calls), "errors": failed}
     assert traced.row("Error share, %")["share"] == pytest.approx(failed / len(calls))
@@ -58,7 +62,7 @@ def test_every_distinct_call_counts_once_and_a_stream_that_broke_after_its_200_i
     for row in traced.rows("Errors by type"):
         over_time[row["error_kind"]] += row["errors"]
     assert over_time == Counter({kind: count for kind, count in kinds.items() if kind})
-    by_model = Counter((kind_of(call), call.code, call.model) for call in calls if call.failed)
+    by_model = Counter((traced.kind_of(call), call.code, call.model) for call in calls if call.failed)
     rows = traced.rows("Errors by type and model")
     assert {(row["error_kind"], row["code"], row["call_model"]): row["errors"] for row in rows} == by_model
 
@@ -98,7 +102,7 @@ def test_each_model_and_each_workspace_has_its_own_figures(traced: Traced, by: s
     assert found.keys() == groups.keys()
     assert [row["requests"] for row in rows] == sorted((len(each) for each in groups.values()), reverse=True)
     for name, calls in groups.items():
-        row, kinds = found[name], Counter(map(kind_of, calls))
+        row, kinds = found[name], Counter(map(traced.kind_of, calls))
         answered = [call for call in calls if not call.failed]
         assert row["requests"] == len(calls)
         assert row["error_share"] == pytest.approx(sum(call.failed for call in calls) / len(calls))

@@ -6,7 +6,7 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic.steps import apply
 from anthropic_metrics.elastic.traces import hooks, plan_traces
-from tests.harness.traces import put_templates
+from anthropic_metrics.embedded.traces import put_templates
 
 
 def test_the_hooks_are_kept_up_to_date_and_never_replace_those_of_others(es: Elasticsearch) -> None:

@@ -22,8 +22,8 @@ from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ports import Sink
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer, effects
+from anthropic_metrics.simulator.destinations import destination
 from anthropic_metrics.telemetry.poller import TelemetryPoller
-from tests.harness.traces import destination
 
 NOW = datetime(2026, 10, 6, 15, 42, tzinfo=UTC)
 FAILED: dict[str, Any] = {"last_error_at": "2026-10-06T15:40:00Z", "last_error": "HTTP error (status 503)"}
