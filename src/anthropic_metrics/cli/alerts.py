@@ -62,7 +62,7 @@ SUGGESTIONS = Layout(
 _SHOWN = 3
 CHANGES = Layout("rules", Column("rule"), Column("result"), Column("details"))
 
-commands = typer.Typer(help="Alert rules: what they say, and how to be notified.", no_args_is_help=True)
+commands = typer.Typer(help="Alert rules: list, evaluate, derive thresholds, install.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +72,7 @@ def register(app: typer.Typer) -> None:
 @commands.command("list")
 @answers(RULES)
 def list_rules(organization: OrganizationOption = None, config: ConfigOption = None) -> Answer:
-    """Every rule with its threshold, window and schedule as the configuration has them."""
+    """List every rule with the threshold, window and schedule in force."""
     settings = load(config)
     named = None if organization is None else settings.of(organization).label
     rows = [
@@ -97,7 +97,7 @@ def evaluate(
     at: Annotated[
         str | None,
         typer.Option(
-            help="A time (2026-11-20T15:00Z), a length back (12h) or a word (yesterday); else now.",
+            help="A time (2026-11-20T15:00Z), a length back (12h) or a word (yesterday); by default now.",
             show_default=False,
         ),
     ] = None,
@@ -105,10 +105,9 @@ def evaluate(
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
-    """Which rules would fire, now or at a past time, and on which rows; nothing is sent or stored.
+    """Show which rules would fire, now or at a past time, and on which rows; nothing is sent or stored.
 
-    A past time is judged by the documents as they stand today. Exit code 1 when a rule could not be run or
-    had no data.
+    For a past time, the rules use today's documents. Exit code 1 if a rule could not run or had no data.
     """
     when = moment(at, "--at", utc_now()) if at else utc_now()
     settings = load(config, embedded=embedded)
@@ -157,17 +156,15 @@ def _rows(verdict: Verdict, config: Config) -> Iterator[tuple[object, ...]]:
 @commands.command()
 @answers(SUGGESTIONS)
 def suggest(
-    days: Annotated[
-        int, typer.Option(min=7, max=400, help="How many whole UTC days of the past to judge.")
-    ] = 30,
+    days: Annotated[int, typer.Option(min=7, max=400, help="How many past UTC days to evaluate.")] = 30,
     organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
-    """Thresholds derived from the organization's history, for the configuration; nothing is written.
+    """Derive thresholds for the configuration from the organization's history; nothing is written.
 
-    Under them each rule would have fired once a week at most; `would have fired on` says on what. Settings
-    of alerts are the same for all organizations.
+    With these thresholds each rule would have fired once a week at most; `would have fired on` lists on
+    what. All organizations share the alert settings.
     """
     settings = load(config, embedded=embedded)
     settings.require_elasticsearch()
@@ -196,7 +193,7 @@ def _suggested(suggestion: Suggestion) -> tuple[str, str, float, float | None, i
     return rule.key, suggestion.setting, suggestion.configured, suggestion.value, len(fired), "; ".join(said)
 
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the requests, one JSON a line.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print the requests, one JSON object per line.")]
 
 
 @commands.command()
@@ -205,10 +202,10 @@ def install(
     config: ConfigOption = None,
     dry_run: DryRun = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Also put back what was changed in Kibana.")
+        bool, typer.Option("--overwrite", help="Also overwrite changes that were made in Kibana.")
     ] = False,
 ) -> Answer:
-    """Create or update the rules in Kibana; safe to repeat. What was changed there is kept.
+    """Create or update the rules in Kibana; safe to repeat. Changes made in Kibana are kept.
 
     A rule whose default threshold would fire at once is created disabled; `alerts suggest` derives one that
     fits, and the next install enables the rule.

@@ -74,9 +74,9 @@ def register(app: typer.Typer) -> None:
 def budgets(
     organization: OrganizationOption = None, config: ConfigOption = None, embedded: EmbeddedOption = False
 ) -> Answer:
-    """Each budget: spent, left, burn rate, forecast, the day it runs out. Exit code 1 if one is exceeded.
+    """Show each budget: spent, left, burn rate, forecast, when it runs out. Exit code 1 if one is exceeded.
 
-    Spend limits of the Console are shown too, where the key may read them."""
+    Spend limits of the Console are shown too, if the key may read them."""
     settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch()
     settings.require_admin_key()

@@ -26,7 +26,7 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         "-c",
-        help="Configuration file; else ANTHROPIC_METRICS_CONFIG, else ./config.yaml, else the environment.",
+        help="Configuration file; by default ANTHROPIC_METRICS_CONFIG, then ./config.yaml.",
         show_default=False,
     ),
 ]
@@ -37,13 +37,13 @@ PollerName = StrEnum("PollerName", {name: name for name in ONLY})  # type: ignor
 
 OnlyOption = Annotated[
     list[PollerName] | None,
-    typer.Option("--only", help="Only this poller; may be repeated.", show_default=False),
+    typer.Option("--only", help="Only this poller; repeat it for several.", show_default=False),
 ]
 
 
 EmbeddedOption = Annotated[
     bool,
-    typer.Option("--embedded", help="Use the Elasticsearch of the `run --embedded` on this machine."),
+    typer.Option("--embedded", help="Use the Elasticsearch of `run --embedded` on this machine."),
 ]
 
 

@@ -48,9 +48,9 @@ def init(
 @commands.command()
 @answers(CHECKED)
 def validate(config: ConfigOption = None) -> Answer:
-    """Read the configuration and the files of its secrets, and ask no server.
+    """Read the configuration and the secret files that it names, without contacting a server.
 
-    Exit code 2 names everything that is wrong.
+    With exit code 2 it names every problem.
     """
     settings, origins = load_with_origins(config)
     secrets = [settings.elasticsearch.secret(), settings.kibana.secret()]
@@ -66,7 +66,7 @@ def validate(config: ConfigOption = None) -> Answer:
 @commands.command()
 @answers(VALUES)
 def show(config: ConfigOption = None) -> Answer:
-    """Every value in force and where it comes from; secrets are masked."""
+    """Show every value in force and its source; secrets are masked."""
     settings, origins = load_with_origins(config)
     written = settings.model_dump(mode="json")
     rows = [(dotted(key), _shown(key, _at(written, key)), _origin(key, origins)) for key in KEYS]
@@ -75,7 +75,7 @@ def show(config: ConfigOption = None) -> Answer:
 
 @commands.command("schema")
 def print_schema() -> None:
-    """JSON Schema of the file, for editors: `# yaml-language-server: $schema=config.schema.json`."""
+    """Print the file's JSON Schema, for editors: `# yaml-language-server: $schema=config.schema.json`."""
     from anthropic_metrics.config.schema import schema
 
     sys.stdout.write(json.dumps(schema(), indent=2) + "\n")

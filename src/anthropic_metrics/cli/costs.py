@@ -93,18 +93,18 @@ def costs(
     ] = None,
     until: Annotated[
         str | None,
-        typer.Option(help="With --since: the end, exclusive; else today, included.", show_default=False),
+        typer.Option(help="With --since: the end, exclusive (default: end of today).", show_default=False),
     ] = None,
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="team, workspace, key, person, model, line, day or tag:NAME; commas nest them, "
-            "repeated for a further table. Else workspace.",
+            help="team, workspace, key, person, model, line, day or tag:NAME (default: workspace). "
+            "Commas nest groupings; repeat the option for another table.",
             show_default=False,
         ),
     ] = None,
     team: Annotated[str | None, typer.Option(help=TEAM_HELP, show_default=False)] = None,
-    compare: Annotated[bool, typer.Option("--compare", help="Show the month before beside it.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Also show the month before.")] = False,
     invoice: Annotated[
         str | None,
         typer.Option(
@@ -114,9 +114,9 @@ def costs(
     organization: OrganizationOption = None,
     config: ConfigOption = None,
 ) -> Answer:
-    """What a month cost, from the Admin API's bill: exact, the same total by any grouping, no cluster needed.
+    """Show what a month cost, from the Admin API's bill. Every grouping has the same exact total.
 
-    Keys have their share of the bill as in the spend stream. --invoice explains the gap to an invoice."""
+    No cluster is needed. Keys get their share of the bill as in the spend stream."""
     now = utc_now()
     period = _period(month, since, until)
     invoiced = None if invoice is None else invoice_amount(invoice)

@@ -45,7 +45,7 @@ def render_page(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = PAGE,
     month: Annotated[
         str | None,
-        typer.Option(help="One UTC month, such as 2026-10, on all dashboards.", show_default=False),
+        typer.Option(help="One UTC month, such as 2026-10, for all dashboards.", show_default=False),
     ] = None,
     since: Annotated[
         str | None,
@@ -81,10 +81,10 @@ def render_page(
 def export(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write; else standard output.", show_default=False),
+        typer.Option("--output", "-o", help="File to write; by default standard output.", show_default=False),
     ] = None,
 ) -> None:
-    """The saved objects, for an import by hand: Kibana, Stack Management, Saved Objects."""
+    """Print the saved objects, to import by hand: Kibana, Stack Management, Saved Objects."""
     if output is None:
         sys.stdout.write(saved_objects_text())
         return

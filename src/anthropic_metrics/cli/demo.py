@@ -54,7 +54,7 @@ def simulate(
     days: DaysOption = 30,
     seed: SeedOption = 7,
 ) -> None:
-    """An Admin API that invents a believable organization, until Ctrl-C."""
+    """Serve an Admin API with a simulated organization, until Ctrl-C."""
     with until_asked() as stop:
         try:
             serve(port=port, days=days, seed=seed, stop=stop, ready=_say_where, keys=[SHOWN_KEY])
@@ -78,7 +78,7 @@ def demo(
     days: DaysOption = 30,
     seed: SeedOption = 7,
 ) -> None:
-    """Simulated organization, real Elasticsearch, backfill, then live polling: all on this machine."""
+    """Run a simulated organization and a real Elasticsearch here: backfill, then live polling."""
     logs.configure("warning")
     clock = _DemoClock()
     simulation = Simulation(clock, seed=seed, days=days, arrivals="usual", revisions="usual")

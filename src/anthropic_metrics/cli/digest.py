@@ -55,21 +55,21 @@ def register(app: typer.Typer) -> None:
 
 
 def digest(
-    show: Annotated[bool, typer.Option("--print", help="Print it instead of posting it.")] = False,
+    show: Annotated[bool, typer.Option("--print", help="Print the digest instead of posting it.")] = False,
     every: Annotated[
         Every | None,
-        typer.Option(help="The day or the week that ended last; else as `digest` says, else the week."),
+        typer.Option(help="The last day or the last week; by default as in `digest`, otherwise the week."),
     ] = None,
     shape: Annotated[
-        Shape, typer.Option(help="With --print: as text, or as a webhook gets it.")
+        Shape, typer.Option(help="With --print: as text, or as a webhook receives it.")
     ] = Shape.text,
     organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> None:
-    """Spend, movers, budgets, forecast, opportunities and unused keys of the last day or week.
+    """Post spend, movers, budgets, forecast, possible savings and unused keys of the last day or week.
 
-    Posts to alerts.webhooks and alerts.slack_webhooks; `digest: weekly` lets the agent do so by itself."""
+    It goes to alerts.webhooks and alerts.slack_webhooks; with `digest: weekly`, `run` posts it."""
     settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch()
     settings.require_admin_key()

@@ -85,7 +85,7 @@ def headroom(
     since: Annotated[
         str,
         typer.Option(
-            help="A length back (24h), a day or a word (yesterday); else 7 days, so that each weekday counts."
+            help="A length back (24h), a day or a word (yesterday); by default 7 days, one of each weekday."
         ),
     ] = WEEK,
     workspace: Annotated[
@@ -102,7 +102,7 @@ def headroom(
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
-    """How close each rate limit was: peak minute, trend, days above it, when growth reaches it."""
+    """Show how close usage came to each rate limit: peak minute, trend, days above, when it is reached."""
     wanted = _limits(limit or [], model)
     settings = load(config, embedded=embedded)
     settings.require_elasticsearch()

@@ -34,8 +34,8 @@ def check(
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
-    """Key, network, each Admin API endpoint, cluster, rights, templates, streams, Kibana: what works, how to
-    fix the rest. Exit code 1 if anything failed; a warning or what is skipped fails nothing."""
+    """Check key, network, Admin API endpoints, cluster, rights, templates, streams and Kibana, and say how to
+    fix what fails. Exit code 1 if a check failed; warnings and skipped checks do not count."""
     settings = load(config, embedded=embedded)
     seen = list(findings(settings, utc_now(), chosen(settings, organization)))
     cures = [

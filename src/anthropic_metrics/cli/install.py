@@ -53,23 +53,23 @@ def register(app: typer.Typer) -> None:
 @answers(STEPS)
 def setup(
     config: ConfigOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     kibana: Annotated[
-        bool, typer.Option("--kibana/--no-kibana", help="Dashboards and rules too, where kibana.url is set.")
+        bool, typer.Option("--kibana/--no-kibana", help="Also dashboards and rules, if kibana.url is set.")
     ] = True,
     rules: Annotated[
-        bool, typer.Option("--rules/--no-rules", help="The alert rules, where kibana.url is set.")
+        bool, typer.Option("--rules/--no-rules", help="Also alert rules, if kibana.url is set.")
     ] = True,
     with_traces: Annotated[
         bool,
         typer.Option(
             "--with-traces",
-            help="Also fix the types of span fields in the hooks of Elastic's trace templates.",
+            help="Also set the types of span fields in the @custom templates of Elastic's traces.",
         ),
     ] = False,
     take_over: Annotated[
         bool,
-        typer.Option("--take-over", help="Replace what Elastic's integration or others installed here."),
+        typer.Option("--take-over", help="Replace assets that Elastic's integration or others installed."),
     ] = False,
 ) -> Answer:
     """Install or upgrade index templates, ingest pipelines, dashboards and alert rules; safe to repeat.

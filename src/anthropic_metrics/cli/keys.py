@@ -66,18 +66,23 @@ def register(app: typer.Typer) -> None:
 @answers(KEYS, GROUPS)
 def keys(
     unused: Annotated[
-        str | None, typer.Option(help="Only active keys without use for so long (90d).", show_default=False)
+        str | None,
+        typer.Option(
+            help="Only active keys that have not been used for this long (90d).", show_default=False
+        ),
     ] = None,
     expiring: Annotated[
         str | None,
-        typer.Option(help="Only active keys that expire within so long (30d).", show_default=False),
+        typer.Option(help="Only active keys that expire within this time (30d).", show_default=False),
     ] = None,
-    by: Annotated[By | None, typer.Option(help="Count them by this instead.", show_default=False)] = None,
+    by: Annotated[
+        By | None, typer.Option(help="Count the keys by this instead of listing them.", show_default=False)
+    ] = None,
     organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
-    """The API keys of the latest inventory, the longest unused first."""
+    """List the API keys of the latest inventory, the longest unused first."""
     wanted = Wanted(_length(unused, "--unused"), _length(expiring, "--expiring"))
     settings = load(config, embedded=embedded)
     settings.require_elasticsearch()

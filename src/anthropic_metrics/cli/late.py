@@ -8,29 +8,29 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-# Command: its module here, and what the list of commands says about it.
+# Command: its module here, and its line in the list of commands.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("polling", "Poll until SIGTERM or Ctrl-C."),
-    "once": ("polling", "One pass over everything, backfill included."),
+    "once": ("polling", "Run every poller once, backfill included."),
     "backfill": ("polling", "Read an older range."),
-    "preview": ("polling", "The documents as NDJSON; nothing is written."),
+    "preview": ("polling", "Print the documents as NDJSON; nothing is written."),
     "setup": ("install", "Install or upgrade templates, pipelines, dashboards, rules."),
-    "check": ("inspect", "What works, and how to fix the rest."),
+    "check": ("inspect", "Check what works, and say how to fix the rest."),
     "healthcheck": ("inspect", "Ask the daemon on this machine whether it works."),
     "audit": ("trust", "Compare the streams with the Admin API."),
-    "corrections": ("trust", "What changed upstream after it was shipped."),
-    "spend": ("spend", "What was spent, highest amount first."),
-    "costs": ("costs", "What a month cost, by team, key, model or line; an invoice explained."),
-    "report": ("report", "A month for finance as a file: html, xlsx, csv, json, focus."),
-    "headroom": ("headroom", "How close each rate limit was."),
-    "budgets": ("budgets", "What is left of each budget, and until when."),
-    "keys": ("keys", "API keys: unused, expiring, by workspace or owner."),
-    "digest": ("digest", "A day or a week in a message: printed or posted."),
-    "alerts": ("alerts", "Alert rules: list, evaluate, install, export."),
+    "corrections": ("trust", "List figures that changed after they were written."),
+    "spend": ("spend", "Show what was spent, highest amount first."),
+    "costs": ("costs", "Show a month's cost by team, key, model or line; explain an invoice."),
+    "report": ("report", "Write a month's report: html, xlsx, csv, json, focus."),
+    "headroom": ("headroom", "Show how close usage came to each rate limit."),
+    "budgets": ("budgets", "Show what is left of each budget, and when it runs out."),
+    "keys": ("keys", "List API keys: unused, expiring, by workspace or owner."),
+    "digest": ("digest", "Post or print a summary of a day or a week."),
+    "alerts": ("alerts", "List, evaluate, install or export alert rules."),
     "dashboards": ("dashboards", "Render or export the dashboards without Kibana."),
     "config": ("configuration", "Create, check and show the configuration."),
-    "demo": ("demo", "Simulated organization, Elasticsearch and agent on this machine."),
-    "simulate": ("demo", "An Admin API that invents an organization."),
+    "demo": ("demo", "Run a simulated organization, Elasticsearch and the agent here."),
+    "simulate": ("demo", "Serve an Admin API with a simulated organization."),
 }
 
 

@@ -21,7 +21,7 @@ OrganizationOption = Annotated[
     str | None,
     typer.Option(
         "--organization",
-        help="Of several organizations only this one, by its name or id; else all.",
+        help="Only this organization, by name or id; by default all.",
         show_default=False,
     ),
 ]

@@ -42,7 +42,8 @@ def register(app: typer.Typer) -> None:
 def run(
     config: ConfigOption = None,
     embedded: Annotated[
-        bool, typer.Option("--embedded", help="Start an Elasticsearch of its own instead of using a cluster.")
+        bool,
+        typer.Option("--embedded", help="Start an Elasticsearch on this machine instead of using a cluster."),
     ] = False,
 ) -> None:
     """Poll until stopped. SIGTERM or Ctrl-C ends it cleanly."""
@@ -59,7 +60,7 @@ def run(
 def once(
     config: ConfigOption = None, only: OnlyOption = None, organization: OrganizationOption = None
 ) -> Answer:
-    """One pass of every poller over its whole window, backfill included."""
+    """Run every poller once over its whole range, backfill included."""
     settings = load(config, polls=True)
     with until_asked() as stop, Agent(settings, stop=stop) as agent:
         wanted = _wanted(agent, only, organization)
@@ -72,7 +73,9 @@ def backfill(
     since: Annotated[
         str, typer.Option(help="First day (2026-01-01), a length back (90d) or a word (last-month).")
     ],
-    until: Annotated[str | None, typer.Option(help="End, exclusive; else now.", show_default=False)] = None,
+    until: Annotated[
+        str | None, typer.Option(help="End, exclusive; by default now.", show_default=False)
+    ] = None,
     config: ConfigOption = None,
     only: OnlyOption = None,
     organization: OrganizationOption = None,
@@ -96,7 +99,7 @@ def backfill(
 def preview(
     config: ConfigOption = None, only: OnlyOption = None, organization: OrganizationOption = None
 ) -> None:
-    """The documents as NDJSON on stdout; nothing is written anywhere."""
+    """Print the documents as NDJSON; nothing is written to Elasticsearch."""
     done = True
     for settings in chosen(load(config), organization):
         settings.require_admin_key()

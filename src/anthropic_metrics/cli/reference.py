@@ -19,13 +19,13 @@ _HEAD = """\
 Made from the code by `scripts/docs`; do not edit. `anthropic-metrics COMMAND -h` says the same, and
 `anthropic-metrics --install-completion` completes commands and options in your shell.
 
-Exit codes: 0 done, 1 something was not done or differs, 2 wrong usage or configuration. Results go to
-standard output, logs and problems to standard error.
+Exit codes: 0, done; 1, something failed or differs; 2, wrong usage or configuration. Results go to standard
+output, logs and problems to standard error.
 
-`--format csv` and `--format json` have the columns below under these names, with exact values: times in UTC,
+`--format csv` and `--format json` print the columns below under these names, with exact values: times in UTC,
 decimals as text in JSON, durations as in the configuration. JSON is one object with a list for each table,
-`notes` and `problems`; its JSON Schema stands with each command. In CSV a text that a spreadsheet would take
-for a formula begins with an apostrophe, and an empty line stands between two tables.
+`notes` and `problems`; each command below links to its JSON Schema. In CSV, a text that a spreadsheet would
+take for a formula begins with an apostrophe, and an empty line separates two tables.
 
 A date is a day (`2026-01-01`), a time (`2026-01-01T12:00Z`), a length back from now (`7d`, `-12h`), or one of
 `now`, `today`, `yesterday`, `this-week`, `last-week`, `this-month`, `last-month`, `this-year`.

@@ -68,27 +68,28 @@ def report(
     month: Annotated[str, typer.Option(help="2026-10, last-month or this-month.")] = LAST_MONTH,
     kind: Annotated[
         Kind,
-        typer.Option(
-            help="Who used what (showback), postings to cost centres (chargeback), budgets (quota)."
-        ),
+        typer.Option(help="showback: who used what; chargeback: postings to cost centres; quota: tokens."),
     ] = Kind.showback,
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="As in `costs`; repeated for a further table. Else by team (workspace without teams), and "
-            "by model.",
+            help="As in `costs`; repeat it for another table. By default by team (by workspace if there are "
+            "no teams) and by model.",
             show_default=False,
         ),
     ] = None,
     format: Annotated[
         FileFormat | None,
         typer.Option(
-            help="Default: the ending of the file's name (html, xlsx, csv, json).", show_default=False
+            help="By default the file name's extension (html, xlsx, csv, json).", show_default=False
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
     bom: Annotated[
-        bool, typer.Option("--bom", help="csv and focus: begin with a byte order mark, for older Excels.")
+        bool,
+        typer.Option(
+            "--bom", help="csv and focus: begin with a byte order mark, for older versions of Excel."
+        ),
     ] = False,
     focus_version: Annotated[
         FocusVersion, typer.Option(help="The FOCUS version of the file's column names.")
@@ -96,9 +97,9 @@ def report(
     organization: OrganizationOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """A month for finance as one file: groupings with subtotals, the month before, movers, budgets.
+    """Write a month's report for finance: groupings with subtotals, the month before, movers, budgets.
 
-    Read from the Admin API; the total is the sum of the bill to its last digit in every format."""
+    It is read from the Admin API. In every format the total is the exact sum of the bill."""
     now = utc_now()
     period = month_from(month, now)
     file = _File(output, format or _format_of(output), overwrite, bom, focus_version)

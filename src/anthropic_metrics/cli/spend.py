@@ -63,7 +63,7 @@ def spend(
     organization: OrganizationOption = None,
     config: ConfigOption = None,
 ) -> Answer:
-    """What was spent, highest amount first; ~ marks what is estimated until its bill is settled."""
+    """Show what was spent, highest amount first; ~ marks estimates, until the day's bill is settled."""
     settings, now = load(config), utc_now()
     settings.require_elasticsearch()
     time_range = Range(_start(since, now), ceil(now, HOUR))

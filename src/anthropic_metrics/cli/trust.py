@@ -57,23 +57,23 @@ def audit_command(
     since: Annotated[
         str | None,
         typer.Option(
-            help="First day, a length back (7d) or a word (last-month); else all of `backfill`.",
+            help="First day, a length back (7d) or a word (last-month); by default all of `backfill`.",
             show_default=False,
         ),
     ] = None,
     until: Annotated[
         str,
-        typer.Option(help="End, exclusive: `settled` (closed, and read by a poll since), `now` or a time."),
+        typer.Option(help="End, exclusive: `settled` (ended before the last poll), `now` or a time."),
     ] = SETTLED,
     organization: OrganizationOption = None,
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
     only: OnlyOption = None,
 ) -> Answer:
-    """Read the Admin API anew and compare it with the streams; writes nothing.
+    """Read the Admin API again and compare it with the streams; writes nothing.
 
-    Exit code 1 if they differ, if a row of the API cannot be read, if somebody else writes to the streams,
-    or if nothing could be compared."""
+    Exit code 1 if they differ, if a row of the API cannot be read, if another shipper writes to the
+    streams, or if nothing could be compared."""
     settings, now = load(config, embedded=embedded), utc_now()
     bounds = _bounds(since, until, now)
     settings.require_admin_key()
@@ -100,7 +100,7 @@ def corrections(
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
-    """What changed upstream after it was shipped as complete: old figure, new figure, when it was noticed."""
+    """List figures that changed after the agent had written them as complete: old, new, and when noticed."""
     settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch()
     begin, stream = moment(since, "--since", now), stream_name(AGENT, settings.namespace)

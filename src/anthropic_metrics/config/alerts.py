@@ -185,106 +185,106 @@ class AlertSettings(Section):
     evaluate: bool = Field(
         False, description="Whether `run` evaluates the rules itself and posts to the webhooks below."
     )
-    webhooks: Webhooks = Field((), description="URLs that get each alert as JSON; kept out of every log.")
+    webhooks: Webhooks = Field((), description="URLs that get each alert as JSON; never logged.")
     slack_webhooks: Webhooks = Field(
-        (), description="URLs of Slack or of what takes Slack's messages (Mattermost, Discord's /slack)."
+        (), description="Webhooks of Slack, or of tools with the same format (Mattermost, Discord's /slack)."
     )
     connectors: Connectors = Field(
-        (), description="Ids of Kibana connectors that `alerts install` gives the rules as actions."
+        (), description="Ids of Kibana connectors that `alerts install` adds to the rules as actions."
     )
-    emails: Addresses = Field((), description="Recipients, for those of the connectors that send e-mail.")
+    emails: Addresses = Field((), description="Recipients, for connectors that send e-mail.")
     rules: Annotated[tuple[str, ...], names(what="rule", allowed=RULES)] = Field(
-        RULES, description="The rules that are on; budgets below are on where there are any."
+        RULES, description="The rules that are on; `budgets` have rules of their own."
     )
     schedules: Annotated[dict[str, timedelta], BeforeValidator(_schedules)] = Field(
-        {}, description="Other schedules than the rules' own, by rule: `{token_spike: 5m}`."
+        {}, description="Schedules that differ from the rules' defaults, by rule: `{token_spike: 5m}`."
     )
     daily_cost_usd: Usd = Field(
-        50.0, description="`daily_cost` and `daily_spend`: most that a UTC day may cost."
+        50.0, description="`daily_cost`, `daily_spend`: the maximum cost of a UTC day."
     )
     monthly_budget_usd: Usd = Field(
         1000.0,
-        description="`monthly_budget` and `month_end_forecast`: most that a month may cost, where "
-        "`budgets` has none of a month of the whole organization.",
+        description="`monthly_budget`, `month_end_forecast`: the maximum cost of a month, unless "
+        "`budgets` has a monthly budget of the whole organization.",
     )
     workspace_daily_cost_usd: Usd = Field(
-        20.0, description="`workspace_daily_cost`: most that one workspace may cost in a UTC day."
+        20.0, description="`workspace_daily_cost`: the maximum cost of one workspace in a UTC day."
     )
     hourly_tokens: int = Field(
-        500_000, ge=1, description="`token_spike`: most tokens that one model may use in an hour."
+        500_000, ge=1, description="`token_spike`: the maximum tokens of one model in an hour."
     )
     cache_hit_percent: int = Field(
-        30, ge=1, le=100, description="`cache_hit_rate`: least share of the input that the cache serves."
+        30, ge=1, le=100, description="`cache_hit_rate`: the minimum share of input from the cache."
     )
     cache_floor_tokens: int = Field(
-        1_000_000, ge=0, description="`cache_hit_rate`: input tokens below which nothing is judged."
+        1_000_000, ge=0, description="`cache_hit_rate`: input tokens below which the rule is silent."
     )
     dominance_percent: int = Field(
-        90, ge=50, le=99, description="`model_dominance`: most that one model's share of tokens may be."
+        90, ge=50, le=99, description="`model_dominance`: the maximum share of one model's tokens."
     )
     dominance_floor_tokens: int = Field(
-        1_000_000, ge=0, description="`model_dominance`: tokens below which nothing is judged."
+        1_000_000, ge=0, description="`model_dominance`: tokens below which the rule is silent."
     )
     baseline_factor: float = Field(
-        2.0, ge=1, description="`workspace_baseline`: how many times its usual a workspace's day may cost."
+        2.0, ge=1, description="`workspace_baseline`: maximum cost of a day, as a multiple of the usual."
     )
     baseline_floor_usd: Usd = Field(
-        20.0, description="`workspace_baseline`: how much above the usual it must be at least."
+        20.0, description="`workspace_baseline`: minimum difference from the usual cost."
     )
     headroom_percent: int = Field(
         20,
         ge=1,
         le=100,
-        description="`rate_limit_headroom`, `rpm_headroom`: least of a rate limit that a minute may leave.",
+        description="`rate_limit_headroom`, `rpm_headroom`: minimum share of a limit that a minute leaves.",
     )
     unattributed_tokens: int = Field(
         1_000_000,
         ge=0,
-        description="`unattributed_usage`: tokens that the Console or an unknown key may use in a UTC day.",
+        description="`unattributed_usage`: maximum tokens of the Console or an unknown key in a UTC day.",
     )
     spike_factor: float = Field(
         3.0,
         ge=1,
-        description="`spend_spike`: how many times its usual most expensive hour a key's hour may cost.",
+        description="`spend_spike`: maximum cost of a key's hour, as a multiple of its usual peak hour.",
     )
     spike_floor_usd: Usd = Field(
-        10.0, description="`spend_spike`: how much above the usual it must be at least."
+        10.0, description="`spend_spike`: minimum difference from the usual peak hour."
     )
     new_spend_usd: Usd = Field(
-        1.0, description="`key_begins_to_spend`: what a key must have cost before it counts."
+        1.0, description="`key_begins_to_spend`: the minimum cost of a key that counts."
     )
     estimate_drift_percent: int = Field(
         5,
         ge=1,
         le=100,
-        description="`estimate_drift`: most that the estimates of a workspace's day may be off.",
+        description="`estimate_drift`: maximum error of the estimates for a workspace's day.",
     )
     spend_limit_percent: int = Field(
         80,
         ge=1,
         le=99,
-        description="`spend_limit`: the share of a limit of the Console from which on it is near.",
+        description="`spend_limit`: the share of a Console limit at which the rule first fires.",
     )
     key_expires_days: int = Field(
-        14, ge=0, description="`key_expires`: days before the expiry of a key from which on it is told."
+        14, ge=0, description="`key_expires`: how many days before a key's expiry the rule fires."
     )
     key_unused_days: int = Field(
-        90, ge=1, description="`key_unused`: days without use that an active key may have."
+        90, ge=1, description="`key_unused`: maximum days without use of an active key."
     )
     request_error_percent: float = Field(
-        5.0, gt=0, le=100, description="`request_errors`: most of a model's requests that may fail."
+        5.0, gt=0, le=100, description="`request_errors`: maximum share of a model's requests that fail."
     )
     rate_limited_percent: float = Field(
-        1.0, gt=0, le=100, description="`rate_limited`: most of a model's requests that may get a 429."
+        1.0, gt=0, le=100, description="`rate_limited`: maximum share of a model's requests with a 429."
     )
     overloaded_percent: float = Field(
-        5.0, gt=0, le=100, description="`overloaded`: most of a model's requests that may get a 529."
+        5.0, gt=0, le=100, description="`overloaded`: maximum share of a model's requests with a 529."
     )
     latency_factor: float = Field(
-        2.0, ge=1, description="`request_latency`: how many times its usual the 95th percentile may be."
+        2.0, ge=1, description="`request_latency`: maximum 95th percentile, as a multiple of the usual."
     )
     request_floor: int = Field(
-        100, ge=1, description="Rules over requests: requests of a model below which nothing is judged."
+        100, ge=1, description="Rules on requests: requests of a model below which a rule is silent."
     )
 
     def low_defaults(self) -> list[str]:

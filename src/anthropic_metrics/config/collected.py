@@ -25,28 +25,28 @@ Dimension = Literal[
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 MOST_DIMENSIONS = 5  # The Admin API's own limit.
 
-Enabled = Annotated[bool, Field(description="Whether to collect it at all.")]
+Enabled = Annotated[bool, Field(description="Whether to collect this data.")]
 
 
 class UsageSettings(Section):
     enabled: Enabled = True
     interval: Duration = Field(
-        timedelta(minutes=5), description="How often to ask; the report is late by about the same time."
+        timedelta(minutes=5), description="How often to poll; the report is late by about the same time."
     )
     granularities: Annotated[
         tuple[Width, ...], names(what="granularity", allowed=tuple(WIDTHS), at_least=1)
-    ] = Field(("1m", "1h"), description="Bucket widths, each in a stream of its own: 1m, 1h, 1d.")
+    ] = Field(("1m", "1h"), description="Bucket widths, each in its own stream: 1m, 1h, 1d.")
     group_by: Annotated[tuple[Dimension, ...], names(what="dimension", allowed=DIMENSIONS)] = Field(
         ("model", "workspace_id", "service_tier", "inference_geo", "api_key_id"),
-        description=f"What to split usage by, at most {MOST_DIMENSIONS} of {', '.join(DIMENSIONS)}.",
+        description=f"Dimensions of usage, at most {MOST_DIMENSIONS} of {', '.join(DIMENSIONS)}.",
     )
     workspace_ids: WorkspaceIds = Field(
-        (), description="Only these workspaces (wrkspc_..., or Default); empty is all of them."
+        (), description="Only these workspaces (wrkspc_..., or Default); if empty, all."
     )
     minute_backfill: Duration = Field(
         timedelta(days=15),
-        description="How far back the 1m stream begins, read at the first start behind the live polls; never "
-        "further than usage_1m and headroom documents stay.",
+        description="How far back the first start reads usage by the minute, with lower priority than live "
+        "polls; never longer than the retention of usage_1m and headroom.",
     )
 
     @field_validator("group_by")
@@ -71,26 +71,33 @@ class UsageSettings(Section):
 
 class CostSettings(Section):
     enabled: Enabled = True
-    interval: Duration = Field(timedelta(hours=1), description="How often to ask; costs come by the day.")
+    interval: Duration = Field(
+        timedelta(hours=1), description="How often to poll; the report has one bucket per day."
+    )
 
 
 class RateLimitSettings(Section):
     enabled: Enabled = True
     interval: Duration = Field(timedelta(minutes=15), description="How often to record the limits in force.")
-    workspaces: bool = Field(True, description="Each workspace's limits too: one more request per workspace.")
+    workspaces: bool = Field(
+        True, description="Whether to read each workspace's limits too, with one request per workspace."
+    )
     workspace_interval: Duration = Field(
         timedelta(hours=1),
-        description="How often to record a workspace's limits; every `interval` while it is close to one.",
+        description="How often to record a workspace's limits; if it is close to one, every `interval`.",
     )
 
 
 class InventorySettings(Section):
     enabled: bool = Field(
-        True, description="Whether to record workspaces, keys, users and service accounts day by day."
+        True, description="Whether to record workspaces, keys, users and service accounts for each day."
     )
-    interval: Duration = Field(timedelta(hours=1), description="How often to ask; five lists each time.")
+    interval: Duration = Field(
+        timedelta(hours=1), description="How often to poll; each poll reads five lists."
+    )
     people: Literal["id", "name"] = Field(
-        "id", description="What documents say of users: their id, or their name too; never an e-mail address."
+        "id",
+        description="What documents hold about users: the id, or also the name; never an e-mail address.",
     )
 
 
@@ -103,6 +110,8 @@ class TelemetrySettings(Section):
     enabled: Annotated[Literal["auto", "true", "false"], BeforeValidator(_chosen)] = Field(
         "auto",
         description="Whether to record the telemetry destinations, which receive the API's own traces: true, "
-        "false, or auto, if the organization has that preview.",
+        "false, or auto (if the organization has that preview).",
     )
-    interval: Duration = Field(timedelta(minutes=15), description="How often to ask; one request.")
+    interval: Duration = Field(
+        timedelta(minutes=15), description="How often to poll; each poll is one request."
+    )

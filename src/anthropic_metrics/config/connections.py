@@ -45,13 +45,13 @@ def _exclusive(value: object, key: str, others: tuple[str, ...], info: Validatio
 
 class AnthropicSettings(Section):
     base_url: Url = Field(
-        "https://api.anthropic.com", description="Where the Admin API is; a proxy or a simulator."
+        "https://api.anthropic.com", description="URL of the Admin API, of a proxy for it, or of a simulator."
     )
     admin_key: ApiKey = Field(
         None, description="Admin API key (sk-ant-admin...); also read from ANTHROPIC_ADMIN_API_KEY."
     )
     admin_key_file: SecretFile = Field(
-        None, description="File with the key instead; read again after a 401, so it can be rotated in place."
+        None, description="File with the key; read again after a 401, so you can rotate the key in place."
     )
     organization_id: OptionalText = Field(
         None,
@@ -60,16 +60,16 @@ class AnthropicSettings(Section):
     )
     parent: bool = Field(
         False,
-        description="Whether the key is a parent organization's: the analytics reports are then asked for "
-        "`organization_id` alone, without its child organizations.",
+        description="Whether the key belongs to a parent organization: the agent then requests the analytics "
+        "reports for `organization_id` only, without its child organizations.",
     )
     requests_per_minute: int = Field(
-        60, ge=1, description="The agent's own ceiling; the organization's other tools share its limit."
+        60, ge=1, description="The agent's own limit; all tools of an organization share the API's limit."
     )
     max_answer_bytes: int = Field(
         64 * 2**20,
         ge=2**20,
-        description="Largest answer that the agent reads, decompressed; for a list, all its pages together.",
+        description="Largest answer that the agent reads, decompressed; for a list, all pages together.",
     )
     ca_file: CertificateFile = Field(
         None, description="PEM file of the authority that signed a TLS proxy's certificate."
@@ -120,24 +120,23 @@ class ElasticsearchSettings(Section):
     username: OptionalText = Field(
         None, description="User for basic authentication; also read from ELASTICSEARCH_USERNAME."
     )
-    password: Password = Field(None, description="Its password; also read from ELASTICSEARCH_PASSWORD.")
-    password_file: SecretFile = Field(
-        None, description="File with the password instead; read again after a 401."
+    password: Password = Field(
+        None, description="The user's password; also read from ELASTICSEARCH_PASSWORD."
     )
+    password_file: SecretFile = Field(None, description="File with the password; read again after a 401.")
     api_key: ApiKey = Field(None, description="Encoded API key; also read from ELASTICSEARCH_API_KEY.")
-    api_key_file: SecretFile = Field(
-        None, description="File with the API key instead; read again after a 401."
-    )
+    api_key_file: SecretFile = Field(None, description="File with the API key; read again after a 401.")
     ca_certs: CertificateFile = Field(
         None, description="PEM file of the authority that signed the cluster's certificate."
     )
     proxy: Proxy = Field(
         None,
-        description="Proxy to reach the cluster through, http://host:port; `none` is no proxy, empty is the "
+        description="Proxy for the cluster, http://host:port; `none` uses no proxy; the default is the "
         "environment's (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).",
     )
     verify_certs: bool = Field(
-        True, description="Turn off for trials only: without verification, anybody could pose as the cluster."
+        True,
+        description="Set to false for trials only: without verification, anyone can pose as the cluster.",
     )
     timeout: Timeout = timedelta(seconds=30)
 
@@ -163,15 +162,15 @@ class ElasticsearchSettings(Section):
 class KibanaSettings(Section):
     url: OptionalUrl = Field(None, description="URL of Kibana; also read from KIBANA_URL.")
     api_key: ApiKey = Field(None, description="Encoded API key; also read from KIBANA_API_KEY.")
-    api_key_file: SecretFile = Field(None, description="File with the API key instead.")
+    api_key_file: SecretFile = Field(None, description="File with the API key.")
     ca_certs: CertificateFile = Field(
         None, description="PEM file of the authority that signed Kibana's certificate."
     )
     verify_certs: bool = Field(
-        True, description="Turn off for trials only: without verification, anybody could pose as Kibana."
+        True, description="Set to false for trials only: without verification, anyone can pose as Kibana."
     )
     space: Space = Field(
-        None, description="Kibana space for dashboards and rules; empty is the default space."
+        None, description="Kibana space for dashboards and rules; if empty, the default space."
     )
 
     @field_validator("api_key_file")

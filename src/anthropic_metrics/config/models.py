@@ -54,13 +54,14 @@ def _in_the_clear(url: str) -> bool:
 
 
 class HealthSettings(Section):
-    host: Host = Field(DEFAULT_HOST, description="Address to listen on; 0.0.0.0 lets other machines ask.")
+    host: Host = Field(DEFAULT_HOST, description="Address to listen on; 0.0.0.0 accepts other machines.")
     port: int = Field(9321, ge=0, le=65535, description="Port of /healthz, /readyz, /metrics, /v1/budgets.")
     token: ApiKey = Field(
-        None, description="Bearer token that /v1/budgets asks for; without one everybody on the port may ask."
+        None, description="Bearer token that /v1/budgets requires; without it, /v1/budgets is open."
     )
     figures: bool = Field(
-        False, description="Whether /metrics also has today's spend, the budgets and the peak of each limit."
+        False,
+        description="Whether /metrics also shows today's spend, the budgets and the peak of each limit.",
     )
 
 
@@ -69,7 +70,7 @@ class LogSettings(Section):
         "info", description="Lowest level that is logged: debug, info, warning, error."
     )
     format: Literal["json", "console"] | None = Field(
-        None, description="json or console; empty is console on a terminal, json elsewhere."
+        None, description="json or console; the default is console on a terminal, otherwise json."
     )
 
 
@@ -89,9 +90,9 @@ class Config(Section):
     )
     backfill: BackfillValue = Field(
         Backfill(LAST_MONTH),
-        description="How far back the first pass reads: `last-month` (from its first day on), a day "
-        "(2026-01-01) or a length (90d); at least what is read again for corrections, 7 days of usage and 31 "
-        "of costs.",
+        description="How far back the first pass reads: `last-month` (from its first day), a day "
+        "(2026-01-01) or a length (90d); at least 7 days of usage and 31 of costs, which are read again for "
+        "corrections.",
     )
     usage: UsageSettings = UsageSettings()
     cost: CostSettings = CostSettings()
@@ -103,30 +104,30 @@ class Config(Section):
     alerts: AlertSettings = AlertSettings()
     budgets: Budgets = Field(
         (),
-        description="What a period may cost or use: a list of `{name, usd or tokens}` with optional `period` "
+        description="What a period may cost or use: a list of `{name, usd or tokens}`; optional are `period` "
         "(`monthly`, `weekly`, `daily`), one of `team, workspace, api_key, tag`, and `levels` (percentages "
-        "that alert, else 50, 75, 90, 100).",
+        "that alert; default 50, 75, 90, 100).",
     )
     digest: Annotated[Literal["off", "daily", "weekly"], BeforeValidator(_off)] = Field(
         "off",
-        description="`daily` or `weekly`: `run` posts each UTC day or week to the webhooks of `alerts`.",
+        description="`daily` or `weekly`: `run` posts a digest of each UTC day or week to the webhooks.",
     )
     spend: SpendSettings = SpendSettings()
     teams: Teams = Field(
         (),
         description="Who pays: a list of `{team, workspaces, api_keys, tags, people}` with optional "
-        "`environment, owner, cost_centre, project`; the first that matches counts, the rest is Unassigned.",
+        "`environment, owner, cost_centre, project`; the first match counts; the rest is Unassigned.",
     )
     prices: Prices = Field(
         (),
-        description="Prices of your own for estimates, dollars per million tokens: a list of `{model, "
+        description="Your own prices for estimates, dollars per million tokens: a list of `{model, "
         "uncached_input, cache_read, cache_write_5m, cache_write_1h, output, batch, us, fast, valid_from}`.",
     )
     organizations: Organizations = Field(
         (),
-        description="Several organizations instead of one in `anthropic`: a list of `{name, admin_key or "
-        "admin_key_file}`, each with keys of `anthropic` and own `backfill, usage, cost, rate_limits, "
-        "inventory, people, spend, teams, budgets, prices` where they differ; docs/organizations.md.",
+        description="Several organizations, instead of the one in `anthropic`: a list of `{name, admin_key "
+        "or admin_key_file}`. An entry may also have keys of `anthropic` and its own `backfill, usage, cost, "
+        "rate_limits, inventory, people, spend, teams, budgets, prices`; see docs/organizations.md.",
     )
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()

@@ -16,17 +16,17 @@ from anthropic_metrics.kernel import teams as kernel
 
 
 class SpendSettings(Section):
-    enabled: bool = Field(True, description="Whether to keep what each row of hourly usage cost.")
+    enabled: bool = Field(True, description="Whether to compute what each row of hourly usage cost.")
     source: Literal["auto", "analytics", "allocation"] = Field(
         "auto",
-        description="Where exact figures come from: `analytics` reads the cost analytics report, "
-        "`allocation` shares the daily bill out and asks the Admin API nothing; `auto` reads the report "
-        "where the organization has it, which is asked once a day.",
+        description="Where exact figures come from: `analytics` reads the cost analytics report; "
+        "`allocation` divides the daily bill, without a request; `auto` reads the report if the "
+        "organization has it, which is checked once a day.",
     )
     settle_after: Duration = Field(
         timedelta(hours=48),
-        description="How long after its end a UTC day takes its figures from the bill; until then they are "
-        "estimates. A bill is revised for about two days.",
+        description="How long after its end a UTC day takes its figures from the bill. Until then they are "
+        "estimates, because a bill is revised for about two days.",
     )
 
 

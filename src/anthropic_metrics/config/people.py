@@ -21,7 +21,7 @@ _CURE = "Make one with `openssl rand -hex 32` and keep it: another salt gives ev
 class PeopleSettings(Section):
     enabled: bool = Field(
         False,
-        description="Whether to collect what each person used and cost. If off, it is not requested.",
+        description="Whether to request and collect what each person used and cost.",
     )
     identify: Annotated[Identify, BeforeValidator(lower)] = Field(
         "hash",
@@ -29,11 +29,11 @@ class PeopleSettings(Section):
         "id) or `email` (user id, name and e-mail address).",
     )
     salt: Password = Field(
-        None, description="Secret of at least 16 characters that pseudonyms are made with; needed if enabled."
+        None, description="Secret for making pseudonyms, at least 16 characters; required if enabled."
     )
-    salt_file: SecretFile = Field(None, description="File with the salt instead.")
+    salt_file: SecretFile = Field(None, description="File with the salt.")
     interval: Duration = Field(
-        timedelta(hours=6), description="How often to read the last three days; the last 31 daily."
+        timedelta(hours=6), description="How often to read the last three days; the last 31 are read daily."
     )
 
     @field_validator("salt_file")

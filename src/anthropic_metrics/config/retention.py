@@ -45,7 +45,7 @@ else:
             Retention,
             Field(
                 stream.retention,
-                description=f"How long {stream.retained} stay; `none` keeps them without limit.",
+                description=f"How long to keep {stream.retained}; `none` means without limit.",
             ),
         )
         for stream in STREAMS
