@@ -145,7 +145,7 @@ def not_json(request: httpx.Request, answer: Answer, reason: str) -> RetryLater:
     return RetryLater(
         f"The Admin API's answer to {_question(request)} is not JSON ({kind}; {len(answer.body)} bytes; "
         f"{_line(reason, _LONGEST_TEXT)}).",
-        cure="A page of a proxy or portal in between looks like this too.",
+        cure="It may be a page of a proxy or portal in between.",
     )
 
 
@@ -153,14 +153,14 @@ def too_large(request: httpx.Request, limit: int) -> AnswerTooLarge:
     """What to raise when there is more than may be read."""
     return AnswerTooLarge(
         f"The Admin API's answer to {_question(request)} is larger than {limit:,} bytes.",
-        cure="Raise anthropic.max_answer_bytes if it is genuine.",
+        cure="Raise anthropic.max_answer_bytes if the answer is genuine.",
     )
 
 
 def too_long_a_hold(seconds: float) -> RetryLater:
     """What to raise when the organization's hold is longer than a call may wait."""
     return RetryLater(
-        f"The Admin API limits requests: none is sent for another {seconds:.0f} seconds.",
+        f"The Admin API limits requests; the next one is sent in {seconds:.0f} seconds.",
         cure="Something else may be using up the organization's limit for the Admin API.",
     )
 

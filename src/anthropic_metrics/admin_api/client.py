@@ -291,6 +291,6 @@ def _tls(ca_file: Path | None, *_variables: str | None) -> ssl.SSLContext:
             reason = error.strerror or str(error)
             raise ConfigError(
                 f"anthropic.ca_file: {ca_file} cannot be used: {reason}.",
-                cure="It must be a readable file of certificates in PEM form.",
+                cure="Name a readable file of certificates in PEM format.",
             ) from None
     return context

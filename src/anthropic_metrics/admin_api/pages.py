@@ -282,7 +282,7 @@ def _refusal(bucket: Bucket, query: BucketQuery, floor: datetime) -> BrokenContr
     if query.start <= bucket.start < floor:
         return broken(query.path, f"{bucket_range} came twice or out of order")
     wanted = f"{iso(query.start, 'seconds')} to {iso(query.end, 'seconds')}"
-    return broken(query.path, f"{bucket_range} lies outside the asked range {wanted}")
+    return broken(query.path, f"{bucket_range} is outside the requested range {wanted}")
 
 
 def broken(path: str, what: str) -> BrokenContract:

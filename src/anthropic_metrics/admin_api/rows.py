@@ -227,7 +227,7 @@ def read_rows(
 
 
 def _bucket(entry: Any, query: RowQuery[Any]) -> datetime:
-    """The start of a row's bucket, which lies in the asked range and on the grid."""
+    """The start of a row's bucket, which lies in the requested range and on the grid."""
     try:
         start, end = instant(entry["starting_at"]), instant(entry["ending_at"])
     except (KeyError, TypeError, ValueError, OverflowError):
@@ -237,7 +237,7 @@ def _bucket(entry: Any, query: RowQuery[Any]) -> datetime:
     is_whole = start.timestamp() % step.total_seconds() == 0 and start < end <= start + step
     if not (is_whole and query.start <= start < query.end):
         where = f"{iso(start, 'seconds')} to {iso(end, 'seconds')}"
-        raise broken(query.path, f"a row of {where} is not a bucket of {query.width} in the asked range")
+        raise broken(query.path, f"a row of {where} is not a bucket of {query.width} in the requested range")
     return start
 
 

@@ -137,7 +137,7 @@ def _report(client: AdminClient, view: View, now: datetime) -> Finding:
     finding = attempt(what, look)
     if other := sorted(currencies - {USD}):
         details = f"costs in {', '.join(other)}: budgets and cost rules count {USD} only"
-        return Finding(what, Status.failed, details, "Watch these costs by an alert rule of your own.")
+        return Finding(what, Status.failed, details, "Watch these costs with an alert rule of your own.")
     return finding
 
 

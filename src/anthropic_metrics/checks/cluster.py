@@ -64,7 +64,7 @@ def _of_organization(
     if facts.organization is not None and config.anthropic.organization_id is None:
         yield attempt("Organization", partial(_same, es, config.namespace, facts.organization, facts))
     if config.label and facts.organization_id is None:
-        yield Finding("Streams", Status.skipped, "the Admin API does not tell its id")
+        yield Finding("Streams", Status.skipped, "the Admin API does not return its id")
     else:
         yield from streams(es, config, now, facts.organization_id, known)
 
@@ -128,7 +128,7 @@ def _templates(es: Client, namespace: str) -> list[Finding]:
         stored = index_templates(es)
         applied = list(applying(es, namespace, stored))
     except AuthError:
-        return [Finding(TEMPLATES, Status.skipped, "this user may not look at them (privilege monitor)")]
+        return [Finding(TEMPLATES, Status.skipped, "this user may not read them (privilege monitor)")]
     except MetricsError as error:
         return [Finding(TEMPLATES, Status.failed, error.message, error.cure)]
     foreign = [

@@ -55,4 +55,4 @@ def cured(finding: Finding) -> Finding:
     """The finding; a failure that came without a cure gets the one that always holds."""
     if finding.status is not Status.failed or finding.cure:
         return finding
-    return replace(finding, cure="The details are the server's own words: act on what they name.")
+    return replace(finding, cure="The details are the server's own message; fix what it names.")

@@ -62,7 +62,7 @@ def _at(config: Config, url: str) -> Config:
 
 def _download() -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    say("Fetching Elasticsearch, once; later starts need no network.")
+    say("Downloading Elasticsearch, once; later starts need no network.")
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, TaskID] = {}
 

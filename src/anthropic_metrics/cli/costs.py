@@ -121,7 +121,7 @@ def costs(
     period = _period(month, since, until)
     invoiced = None if invoice is None else invoice_amount(invoice)
     if invoiced is not None and team is not None:
-        raise ConfigError("--invoice and --team exclude each other: an invoice is the whole organization's")
+        raise ConfigError("--invoice and --team exclude each other: an invoice covers the whole organization")
     question = _Question(period, by or ["workspace" if invoiced is None else "line"], team, compare, invoiced)
     settings = load(config)
     if invoiced is not None:

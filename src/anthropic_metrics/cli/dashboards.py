@@ -89,7 +89,7 @@ def export(
         sys.stdout.write(saved_objects_text())
         return
     if output.suffix != ".ndjson":
-        raise ConfigError(f"--output: {output} must end in .ndjson, else Kibana refuses it")
+        raise ConfigError(f"--output: {output} must end in .ndjson, because Kibana refuses other names")
     _write(output, saved_objects_text())
 
 
@@ -109,7 +109,7 @@ def chosen_ranges(
     """
     if month is not None:
         if since is not None or until is not None:
-            raise ConfigError("--month: leave out --since and --until, the month is the range")
+            raise ConfigError("--month and --since or --until exclude each other")
         time_range = _month(month, now)
         return lambda dashboard: time_range
     end = now if until is None else min(moment(until, "--until", now), now) - INSTANT

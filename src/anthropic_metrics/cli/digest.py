@@ -76,7 +76,7 @@ def digest(
     to = webhooks(settings.alerts)
     if not show and not to:
         raise ConfigError(
-            "alerts.webhooks, alerts.slack_webhooks: there are none to post to; --print shows it"
+            "alerts.webhooks, alerts.slack_webhooks: there is no webhook to post to; --print shows the digest"
         )
     is_daily = every is Every.daily or (every is None and settings.digest == "daily")
     time_range = finished(now, "daily" if is_daily else "weekly")

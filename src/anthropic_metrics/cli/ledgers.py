@@ -56,7 +56,7 @@ class Books:
     def _people(self) -> People:
         settings = self.config.people
         if not settings.enabled:
-            raise ConfigError("--by person: people are off; people.enabled and people.salt turn them on")
+            raise ConfigError("--by person: people are not collected; set people.enabled and people.salt")
         return People(Persons(settings.identify, settings.secret(), self.names.api_keys), self.names)
 
     def wanted(self, period: Period, *, with_usage: bool, with_people: bool = False) -> Ledger:

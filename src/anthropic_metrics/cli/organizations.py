@@ -52,7 +52,7 @@ def one_of(config: Config, organization: str | None, what: str) -> Config:
     configs = chosen(config, organization)
     if len(configs) > 1:
         names = ", ".join(own.label for own in configs)
-        raise ConfigError(f"--organization: {what} is of one organization; name one of {names}")
+        raise ConfigError(f"--organization: {what} covers one organization; choose one of {names}")
     return configs[0]
 
 
@@ -91,7 +91,7 @@ def owner_of(es: Client, config: Config, organization: str) -> str:
     stream = stream_name(AGENT, config.namespace)
     for owner in _owners(ElasticQuestions(es, must_refresh=False), stream, config, organization):
         return owner.name or owner.id
-    raise ConfigError(f"--organization: nothing of {organization} was read yet")
+    raise ConfigError(f"--organization: no data of {organization} has been read yet")
 
 
 def _all(questions: Mapping[str, Callable[[], Answer]]) -> Answer:

@@ -52,7 +52,7 @@ def run(
         if embedded:
             settings = stack.enter_context(embedded_cluster(settings, data=own_data()))
             say(f"Elasticsearch at {settings.elasticsearch.hosts[0]}; health on port {settings.health.port}.")
-            say("From another terminal, commands that read take --embedded: `check --embedded`.")
+            say("In another terminal, add --embedded to commands that read, such as `check --embedded`.")
         raise typer.Exit(daemon.run(Agent(settings)))
 
 

@@ -126,9 +126,9 @@ class _File:
     def check(self, by: Sequence[str] | None) -> None:
         """`ConfigError` where options exclude each other or the file cannot be written."""
         if self.bom and self.format not in (FileFormat.csv, FileFormat.focus):
-            raise ConfigError(f"--bom: {self.format} has no byte order mark; only csv and focus")
+            raise ConfigError(f"--bom: {self.format} cannot have a byte order mark; csv and focus can")
         if self.format is FileFormat.focus and by:
-            raise ConfigError("--by: a FOCUS file has every row; group it where it is read")
+            raise ConfigError("--by: a FOCUS file always has every row; group them in the tool that reads it")
         check_target(self.path, overwrite=self.overwrite)
 
     def save(self, content: bytes) -> None:

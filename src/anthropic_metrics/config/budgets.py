@@ -98,7 +98,7 @@ def _check_name(name: str) -> None:
     if not name.strip():
         raise ValueError("holds a budget without a name")
     if len(name) > _LONGEST_NAME:
-        raise ValueError(f"a name has at most {_LONGEST_NAME} characters; one has {len(name)}")
+        raise ValueError(f"names may have at most {_LONGEST_NAME} characters; one has {len(name)}")
 
 
 def _check_tag(tag: str, where: str) -> None:
@@ -254,4 +254,4 @@ def hints(budgets: Iterable[BudgetSettings]) -> Iterator[str]:
     if old:
         keys = ", ".join(dict.fromkeys(f"budgets.{budget._old_key}" for budget in old))
         entries = ", ".join(budget.written() for budget in old)
-        yield f"{keys}: still read; the present form is a list: budgets: [{entries}]"
+        yield f"{keys}: still read, but the current form is a list: budgets: [{entries}]"

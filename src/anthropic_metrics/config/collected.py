@@ -64,7 +64,7 @@ class UsageSettings(Section):
     def _told_apart(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if value and "workspace_id" not in info.data.get("group_by", ()):
             raise ValueError(
-                "needs workspace_id in usage.group_by: without it, rows do not say whose they are"
+                "needs workspace_id in usage.group_by: without it, rows do not name their workspace"
             )
         return value
 

@@ -86,7 +86,7 @@ class AnthropicSettings(Section):
     @classmethod
     def _whose(cls, value: bool, info: ValidationInfo) -> bool:
         if value and not info.data.get("organization_id"):
-            raise ValueError("needs organization_id: the organization that is asked for")
+            raise ValueError("needs organization_id, the organization to request")
         return value
 
     @property

@@ -214,7 +214,7 @@ def _substituted(value: object, environ: Mapping[str, str]) -> object:
             return "${"
         if name is None:
             raise ValueError(
-                "has a ${ that begins no ${NAME} or ${NAME:-default}; write $${ for the characters"
+                "has a ${ that does not begin ${NAME} or ${NAME:-default}; write $${ for the characters ${"
             )
         if default is not None:
             return environ.get(name) or default

@@ -207,7 +207,7 @@ class Config(Section):
             hint for own in self.per_organization() for hint in budget_hints(own.budgets)
         )
         if self.digest != "off" and not (self.alerts.webhooks or self.alerts.slack_webhooks):
-            yield "digest: alerts.webhooks and alerts.slack_webhooks are empty: nobody gets it."
+            yield "digest: alerts.webhooks and alerts.slack_webhooks are empty, so nobody receives it."
         if self.alerts.evaluate and (low := self.alerts.low_defaults()):
             yield (
                 f"alerts.evaluate: {', '.join(low)} are the defaults, which most organizations exceed at "
@@ -218,11 +218,11 @@ class Config(Section):
         """What is allowed but unsafe, one sentence each, for a warning at the start."""
         settings = self.elasticsearch
         if not settings.verify_certs:
-            yield "elasticsearch.verify_certs is off: anybody on the way can read and change what is sent."
+            yield "elasticsearch.verify_certs is off: others on the network can read and change what is sent."
         if not self.kibana.verify_certs:
-            yield "kibana.verify_certs is off: anybody on the way can read and change what is sent."
+            yield "kibana.verify_certs is off: others on the network can read and change what is sent."
         for key in self._keys_in_the_clear():
-            yield f"{key}: an address has no TLS (http://): the secret sent there can be read on the way."
+            yield f"{key}: an address has no TLS (http://), so others on the network can read the secret."
 
     def _keys_in_the_clear(self) -> Iterator[str]:
         """The keys of addresses on other machines to which a secret goes over plain HTTP."""

@@ -109,9 +109,7 @@ class TeamSettings(Section):
     @model_validator(mode="after")
     def _matches_something(self) -> TeamSettings:
         if not (self.workspaces or self.api_keys or self.tags or self.people):
-            raise ValueError(
-                f"the team {self.team} has nothing: name its workspaces, api_keys, tags or people"
-            )
+            raise ValueError(f"the team {self.team} is empty: list its workspaces, api_keys, tags or people")
         return self
 
 

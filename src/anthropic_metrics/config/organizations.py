@@ -114,7 +114,7 @@ def faults(organizations: tuple[OrganizationSettings, ...], above: Mapping[str, 
     names = [own.name.casefold() for own in organizations]
     for own in organizations:
         if names.count(own.name.casefold()) > 1:
-            yield f"two have the name {own.name}"
+            yield f"two entries have the name {own.name}"
             return
         if own.admin_key is None and own.admin_key_file is None:
             yield f"{own.name}: needs admin_key or admin_key_file"
@@ -130,7 +130,7 @@ def faults(organizations: tuple[OrganizationSettings, ...], above: Mapping[str, 
     ]
     for key, own in zip(keys, organizations, strict=True):
         if key[1] is not None and keys.count(key) > 1:
-            yield f"{own.name}: has the same key as another of the list"
+            yield f"{own.name}: has the same key as another entry"
             return
     shared = above.get("anthropic")
     if organizations and shared is not None:

@@ -15,7 +15,7 @@ from anthropic_metrics.secrets import Secret
 
 Identify = Literal["hash", "id", "email"]
 SHORTEST_SALT = 16
-_CURE = "Make one with `openssl rand -hex 32` and keep it: another salt gives everybody another pseudonym."
+_CURE = "Make one with `openssl rand -hex 32` and keep it: with a new salt, everyone gets a new pseudonym."
 
 
 class PeopleSettings(Section):
@@ -48,7 +48,7 @@ class PeopleSettings(Section):
     @model_validator(mode="after")
     def _has_a_salt(self) -> PeopleSettings:
         if self.enabled and self.salt is None and self.salt_file is None:
-            raise ValueError(f"salt or salt_file is needed to tell people apart. {_CURE}")
+            raise ValueError(f"salt or salt_file is required. {_CURE}")
         return self
 
     def secret(self) -> str:

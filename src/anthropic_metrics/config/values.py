@@ -192,7 +192,7 @@ def _check_url(value: object) -> str:
         raise ValueError("must be a URL such as https://host:9200")
     # No message quotes any of it: a key or a webhook may stand in the wrong place.
     if "@" in value:
-        raise ValueError("must hold no user or password: give them under their own keys")
+        raise ValueError("must not contain a user or password; set them under their own keys")
     try:
         parts = urlsplit(value.strip())
         host = parts.hostname or ""

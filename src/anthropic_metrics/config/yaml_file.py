@@ -101,10 +101,10 @@ def _reason(error: yaml.YAMLError) -> str:
     """The parser's own words without the text that it quotes, which may be part of a password, and a cure."""
     words = str(error.problem) if isinstance(error, yaml.MarkedYAMLError) else "unreadable characters"
     if "'\\t'" in words:
-        return "a tab begins the line (indent with spaces: YAML takes no tabs)"
+        return "a tab begins the line (indent with spaces; YAML does not allow tabs)"
     plain = re.sub(r" ?'[^']{2,}'", "", words)
     if any(own in words for own in ("than a configuration can be", "given twice", "refers to itself")):
         return plain
     if "mapping values are not allowed" in words or "block end" in words or "block mapping" in words:
-        return f"{plain} (check the indentation: keys of one section stand in the same column)"
+        return f"{plain} (check the indentation: keys of one section must begin in the same column)"
     return f"{plain} (put a value that holds special characters in quotes)"

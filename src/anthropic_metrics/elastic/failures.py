@@ -58,7 +58,7 @@ def reading(doing: str) -> Iterator[None]:
 def odd_shape(doing: str, error: Exception) -> BrokenContract:
     """The error for an answer that could not be taken apart."""
     return BrokenContract(
-        f"{doing}: the answer has another shape than documented ({type(error).__name__}: {error}).",
+        f"{doing}: the answer does not have the documented structure ({type(error).__name__}: {error}).",
         cure=ODD_CURE,
     )
 

@@ -94,7 +94,7 @@ class ReportMemory:
         )
         outcome = Streams(self.es).append(self.stream, [prepare(uuid4().hex, document)], new=True)
         if not outcome.created:
-            raise SinkError(f"{self.stream} did not take the note that {report.period.label} was reported.")
+            raise SinkError(f"{self.stream} refused the record of the report for {report.period.label}.")
 
 
 def _correction(source: dict[str, Any]) -> Correction:

@@ -94,10 +94,10 @@ def compared(
         return Step(kind, name, "create", note, path, _without_none(wanted))
     if kind in _OWNED and (whose := owner(stored)) != OURS:
         if not take_over:
-            return Step(kind, name, "refuse", f"it is not ours: its owner is {whose}", cure=TAKE_OVER_CURE)
+            return Step(kind, name, "refuse", f"not the agent's: its owner is {whose}", cure=TAKE_OVER_CURE)
         return Step(kind, name, "update", f"taken over from {whose}", path, _without_none(wanted))
     if (version := _version(stored)) > VERSION:
-        return Step(kind, name, "skip", f"version {version} is installed, this agent brings {VERSION}")
+        return Step(kind, name, "skip", f"version {version} is installed; this agent has {VERSION}")
     changes = list(differences(stored, wanted))
     if not changes:
         return Step(kind, name, "unchanged", note)

@@ -159,7 +159,7 @@ def _option_steps(
         if not lacks_api(error):
             raise
         for _, stream in streams:
-            yield Step(kind, stream, "skip", "this server has no such API; new streams get it by template")
+            yield Step(kind, stream, "skip", "the server lacks the API; new streams get it by template")
         return
     stored = {described["name"]: described.get(option) or {} for described in answer.get("data_streams", [])}
     for dataset, stream in streams:

@@ -197,8 +197,9 @@ def check_owner(folder: Path) -> None:
 
 def _not_ours(folder: Path, why: str, cure: str) -> ConfigError:
     return ConfigError(
-        f"The embedded server is not started from {folder}: it {why}.",
-        cure=f"Its files are run as you: {cure} in ANTHROPIC_METRICS_CACHE.",
+        f"The embedded server cannot start from {folder}, which {why}.",
+        cure="The server runs with your rights, so only you may be able to change its files: "
+        f"{cure} in ANTHROPIC_METRICS_CACHE.",
     )
 
 

@@ -69,12 +69,12 @@ def parse_by(texts: Iterable[str], names: Names) -> tuple[By, ...]:
             raise ConfigError(f"--by: {by.label} names something twice")
         if "line" in by.ways and by.needs_people:
             raise ConfigError(
-                f"--by: {by.label}: a line of the bill names no person; ask for both as two groupings"
+                f"--by: {by.label}: a line of the bill names no person; repeat --by for two tables"
             )
         if "line" in by.ways and by.needs_keys(names):
             raise ConfigError(
                 f"--by: {by.label}: a line of the bill names neither keys nor teams that have keys; "
-                "group by line or by the other, or ask for both as two groupings"
+                "group by one of them, or repeat --by for two tables"
             )
     if len(set(bys)) < len(bys):
         raise ConfigError("--by: the same grouping is named twice")

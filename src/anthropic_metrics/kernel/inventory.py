@@ -251,8 +251,8 @@ def confirm(said: Identity, known: Identity, *, configured: bool) -> None:
     raise WrongOrganization(
         f"The Admin API says that the key belongs to organization {_shown(said)}, but {before} "
         f"{_shown(known)}. Nothing is read or written until both are the same.",
-        cure=f"If {said.id} is right, set anthropic.organization_id to it; else check anthropic.base_url and "
-        "the proxy in between.",
+        cure=f"If {said.id} is right, set anthropic.organization_id to it; otherwise check "
+        "anthropic.base_url and the proxy in between.",
     )
 
 

@@ -160,7 +160,7 @@ def _created(es: Client, steps: list[Step]) -> Iterator[Step]:
             create_stream(es, step.name)
         except AuthError:
             yield Step(
-                step.kind, step.name, "skip", "no right to; the first document makes it", status="skipped"
+                step.kind, step.name, "skip", "not allowed; the first document creates it", status="skipped"
             )
         except BadRequest as error:
             if lacks_api(error):

@@ -115,8 +115,8 @@ class PeoplePoller:
             absent = self._reader.absent
             if ANALYTICS in absent and self._has_billed(part, organization, sink):
                 raise RetryLater(
-                    f"The analytics reports are refused, and {self.stream} has figures of them: nothing is "
-                    f"written. {absent[ANALYTICS]}"
+                    f"The API refuses the analytics reports, but {self.stream} has figures from them; "
+                    f"nothing is written. {absent[ANALYTICS]}"
                 )
             tally.add(
                 sink.store.reconcile(

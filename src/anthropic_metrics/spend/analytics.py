@@ -127,7 +127,7 @@ class Analytics:
         One request brings the days of a whole look.
         """
         if self._looked is None:
-            raise RetryLater("The analytics reports have not been looked at.")
+            raise RetryLater("The analytics reports have not been read.")
         _, over, totals = self._looked
         if self._days_of is not totals:
             self._days = dict(self._read_days(over, tally))

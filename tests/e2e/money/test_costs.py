@@ -162,7 +162,7 @@ def test_csv_is_one_table_that_a_strict_parser_takes(w: FinanceWorld) -> None:
         (("--team", "reserch"), "--team: the configuration has no such team; did you mean research?"),
         (("--invoice", "0"), "--invoice: must be above zero"),
         (("--invoice", "5", "--team", "research"), "--invoice and --team exclude each other"),
-        (("--by", "person,line"), "a line of the bill names no person; ask for both as two groupings"),
+        (("--by", "person,line"), "a line of the bill names no person; repeat --by for two tables"),
         (("--until", "2026-10-03"), "--until: needs --since, the first day"),
         (("--month", "2026-10", "--since", "7d"), "--month and --since or --until exclude each other"),
     ],

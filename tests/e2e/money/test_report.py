@@ -238,9 +238,9 @@ def test_a_focus_1_3_file_breaks_no_further_rule_of_1_2_and_names_both_providers
         (("-o", "there.csv"), "exists; --overwrite replaces it"),
         (("-o", "no/new.csv"), "lies in a folder that does not exist"),
         (("-o", "new.pdf"), "--output: the name does not end in .html, .xlsx, .csv or .json; give --format"),
-        (("-o", "new.html", "--bom"), "--bom: html has no byte order mark"),
+        (("-o", "new.html", "--bom"), "--bom: html cannot have a byte order mark"),
         (("-o", "new.csv", "--by", "taem"), "did you mean team?"),
-        (("-o", "new.csv", "--format", "focus", "--by", "team"), "--by: a FOCUS file has every row"),
+        (("-o", "new.csv", "--format", "focus", "--by", "team"), "--by: a FOCUS file always has every row"),
     ],
 )
 def test_a_report_that_cannot_be_made_is_one_sentence_and_no_file(

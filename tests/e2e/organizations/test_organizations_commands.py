@@ -125,13 +125,13 @@ def test_a_report_is_of_one_organization_and_asks_which(two: Several, tmp_path: 
     config = two.written(tmp_path)
     asked = ["report", "--month", "2026-11", "--config", str(config), "-o", str(tmp_path / "report.json")]
     refused = CliRunner().invoke(app, asked)
-    assert "a report is of one organization; name one of acme, acme-eu" in str(refused.exception)
+    assert "a report covers one organization; choose one of acme, acme-eu" in str(refused.exception)
     made = CliRunner().invoke(app, [*asked, "--organization", "acme-eu"])
     assert made.exit_code == 0, made.output
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["organization"] == {"id": two.each["acme-eu"].id, "name": "acme-eu"}
     invoice = CliRunner().invoke(app, ["costs", "--invoice", "12", "--config", str(config)])
-    assert "an invoice is of one organization" in str(invoice.exception)
+    assert "an invoice covers one organization" in str(invoice.exception)
 
 
 def test_thresholds_of_one_organization_come_from_its_own_history(

@@ -170,7 +170,7 @@ def test_a_429_holds_the_requests_of_all_others_too(scripted: Make) -> None:
 def test_an_absurd_wait_is_not_slept_through_but_reported_and_ends_within_the_hour(scripted: Make) -> None:
     absurd = httpx.Response(429, headers={"retry-after": str(10**9)})
     it = scripted(absurd, GOOD)
-    for message in ("asked to wait 1000000000 s", "none is sent for another"):
+    for message in ("asked to wait 1000000000 s", "the next one is sent in"):
         with pytest.raises(RetryLater, match=message):
             it.client.get(ME)
     assert (len(it.script.requests), it.slept) == (1, [])

@@ -59,7 +59,7 @@ def test_teams_are_read_from_the_file_and_from_the_environment(tmp_path: Path) -
     ("text", "problem"),
     [
         ("teams: [{workspaces: [a]}]", "teams.team: is missing"),
-        ("teams: [{team: a}]", "teams: the team a has nothing"),
+        ("teams: [{team: a}]", "teams: the team a is empty"),
         ("teams: [{team: a, workspace: [b]}]", "did you mean teams.workspaces?"),
         ("teams: [{team: a, tags: [b]}]", "b: must be written tag=value"),
         ("teams: research", "must be a list of mappings"),

@@ -100,11 +100,11 @@ CASES = {
     ),
     "a name twice": (
         f"organizations: [{{name: a, {KEY}}}, {{name: A, admin_key: sk-ant-admin01-another-0007}}]",
-        "organizations: two have the name",
+        "organizations: two entries have the name",
     ),
     "a key twice": (
         f"organizations: [{{name: a, {KEY}}}, {{name: b, {KEY}}}]",
-        "organizations: a: has the same key as another of the list",
+        "organizations: a: has the same key as another entry",
     ),
     "not a list": ("organizations: acme", "organizations: must be a list of mappings"),
     "a key above as well": (

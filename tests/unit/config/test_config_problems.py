@@ -106,7 +106,7 @@ CASES = {
         "namespace: ${STAGE}",
         "namespace: the environment variable STAGE is not set; set it or write ${STAGE:-default}",
     ),
-    "broken reference": ("namespace: ${STAGE", "namespace: has a ${ that begins no ${NAME}"),
+    "broken reference": ("namespace: ${STAGE", "namespace: has a ${ that does not begin ${NAME}"),
     "tag": ("backfill: !!timestamp 2026-13-01", "holds a tag with a value that does not fit it"),
     "tab": (
         "usage:\n\tinterval: 5m",

@@ -110,4 +110,4 @@ def test_a_name_calls_no_channel_in_slack_and_json_has_every_figure() -> None:
 def test_off_is_what_yaml_reads_as_false_and_a_digest_without_webhooks_is_said() -> None:
     assert Config.model_validate({"digest": False}).digest == "off"
     config = load_config(None, {"ANTHROPIC_METRICS_DIGEST": "weekly"})
-    assert any("nobody gets it" in hint for hint in config.hints())
+    assert any("nobody receives it" in hint for hint in config.hints())
