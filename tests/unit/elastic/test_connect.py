@@ -82,8 +82,8 @@ def test_a_wrong_key_is_an_auth_error_that_does_not_show_it(server: ThreadingHTT
 
 
 def test_user_and_password_are_sent_as_basic(server: ThreadingHTTPServer, handler: type[Handler]) -> None:
-    handler.accepted = "Basic dXNlcjpwYXNzd29yZA=="
-    with connect(settings(server, username="user", password="password")) as es:
+    handler.accepted = "Basic dXNlcjpodW50ZXIyLW9mLWNvbm5lY3Q="
+    with connect(settings(server, username="user", password="hunter2-of-connect")) as es:
         assert server_version(es).number == (9, 1, 2)
 
 

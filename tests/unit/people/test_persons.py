@@ -115,7 +115,9 @@ def test_a_refused_row_is_told_without_its_addresses() -> None:
 
 def test_people_are_off_and_need_a_salt_of_some_length() -> None:
     assert not Config().people.enabled
-    with pytest.raises(ConfigError, match=r"people: salt or salt_file is needed .* `openssl rand -hex 32"):
+    with pytest.raises(
+        ConfigError, match=r"people: salt or salt_file is required\. .* `openssl rand -hex 32"
+    ):
         load_config(None, {"ANTHROPIC_METRICS_PEOPLE__ENABLED": "true"})
     with pytest.raises(ConfigError, match=r"people\.salt: must have at least 16 characters"):
         PeopleSettings(enabled=True, salt=SecretStr("x9-q7")).secret()
