@@ -35,10 +35,12 @@ def invoice_amount(text: str) -> Usd:
         amount = None
     if amount is None or not amount.is_finite():
         raise ConfigError("--invoice: must be an amount in US dollars, such as 1234.56")
-    if amount <= 0 or amount > LARGEST:
+    if amount <= 0:
         raise ConfigError(
             "--invoice: must be above zero: the amount that the invoice asks for, in US dollars"
         )
+    if amount > LARGEST:
+        raise ConfigError(f"--invoice: must be no more than {LARGEST:,f}")
     return amount
 
 
@@ -105,9 +107,7 @@ def _tax(gap: Usd, bill: Usd) -> Iterator[Step]:
 def _unsettled(gap: Usd, ledger: Ledger) -> Iterator[Step]:
     days = sorted(ledger.open_days & frozenset(ledger.period.days()))
     if days:
-        note = (
-            f"{len(days)} days from {days[0]} on may still be revised: compare again two days after the end"
-        )
+        note = f"{days[0]} and later may still be revised: compare again two days after the end"
         yield Step("Days that are not settled", ledger.open_amount, abs(gap) <= ledger.open_amount, note)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from itertools import combinations
 
@@ -92,3 +93,57 @@ def test_teams_of_workspaces_and_tags_need_no_keys() -> None:
     assert not By(("team",)).needs_keys(names(TEAMS[0]))
     assert By(("team",)).needs_keys(names(*TEAMS))
     assert By(("workspace", "key")).needs_keys(names())
+
+
+def test_each_way_has_a_name_for_what_has_none() -> None:
+    nowhere = charge("1", "", dimensions={}, cost_type=None)
+    labels = Labels(names())
+    found = {way: labels.of(nowhere, By((way,)))[0] for way in (*WAYS[1:], "person", "line")}
+    assert found == {
+        "workspace": "(no workspace)",
+        "key": "Unattributed",
+        "model": "(no model)",
+        "day": "2026-10-05",
+        "tag:team": "Untagged",
+        "person": "Unattributed",
+        "line": "(no description)",
+    }
+    described = charge("1", description="Output tokens", cost_type="tokens")
+    assert labels.of(described, By(("line",))) == ("Output tokens",)
+    assert labels.of(charge("1", cost_type="code_execution"), By(("line",))) == ("code_execution",)
+
+
+def test_a_tag_s_value_a_key_s_name_and_a_person_are_labels() -> None:
+    labels = Labels(names())
+    tagged = charge("1", key="apikey_1")
+    person = charge("1", dimensions={"person": "ann"})
+    assert labels.of(tagged, By(("tag:team", "key"))) == ("platform", "assistant")
+    assert labels.of(charge("1", key="Console"), By(("key",))) == ("Console",)
+    assert labels.of(person, By(("person",))) == ("ann",)
+
+
+def test_keys_that_share_a_name_are_told_apart_by_their_ids() -> None:
+    known = replace(names(), api_keys={"apikey_1": "same", "apikey_2": "same", "apikey_3": "other"})
+    charges = [charge("1", key="apikey_1"), charge("2", key="apikey_2"), charge("3", key="apikey_3")]
+    found = group(charges, By(("key",)), Labels(known))
+    assert [each.labels[0] for each in found] == ["other", "same (apikey_2)", "same (apikey_1)"]
+
+
+def test_a_group_has_its_tokens_its_change_and_the_dearest_part_first() -> None:
+    found = group(CHARGES, By(("workspace", "key")), Labels(names()), before=EARLIER)
+    lab = [each for each in found if each.labels[0] == "Lab"]
+    assert [(each.labels[1], each.tokens) for each in lab] == [("Unattributed", 0), ("nightly", 1000)]
+    (assistant,) = (each for each in found if each.labels[1] == "assistant")
+    assert assistant.change == usd("0.5000000001")
+    later = group(CHARGES, By(("day", "key")), Labels(names()))
+    assert [each.labels[0] for each in later] == sorted(each.labels[0] for each in later)
+
+
+def test_groupings_that_can_be_are_read_as_typed() -> None:
+    known = names(*TEAMS)
+    assert parse_by(["Team, MODEL", "tag:team"], known) == (By(("team", "model")), By(("tag:team",)))
+    assert parse_by(["workspace,line"], known) == (By(("workspace", "line")),)
+    for texts, said in ((["person,line"], "names no person"), (["tag:team"], "no workspace has a tag")):
+        with pytest.raises(ConfigError, match=said):
+            parse_by(texts, replace(known, workspaces={}))
+    assert not By(("person", "team")).needs_keys(known)

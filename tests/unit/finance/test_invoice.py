@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -67,3 +68,63 @@ def test_an_invoice_of_nothing_is_refused(text: str) -> None:
 @pytest.mark.parametrize(("text", "amount"), [("1234.56", "1234.56"), ("$1,234.56", "1234.56"), (" 7 ", "7")])
 def test_an_invoice_is_taken_as_people_type_it(text: str, amount: str) -> None:
     assert invoice_amount(text) == usd(amount)
+
+
+def test_a_tax_is_a_rate_above_nothing_and_up_to_30_per_cent() -> None:
+    even = ledger(line("100"))
+    for invoice, fits in (("130", True), ("100.1", True), ("130.01", None), ("99", None), ("100.02", False)):
+        step = explained(invoice, even).get("Tax")
+        assert (step and step.fits) is fits, invoice
+    assert explained("119", even)["Tax"].amount == usd("19")
+    assert explained("119.01", even)["Tax"].fits, "an invoice rounds its tax line by line"
+    assert explained("117.77", even)["Tax"].amount is None
+
+
+def test_the_first_and_the_last_day_are_named_where_the_gap_may_lie_in_them() -> None:
+    bill = ledger(line("60", date(2026, 10, 1)), line("40", date(2026, 10, 30)))
+    assert explained("145", bill).keys() >= {"First day, 2026-10-01"}
+    assert "Last day, 2026-10-30" not in explained("145", bill)
+    assert explained("140", bill)["Last day, 2026-10-30"].amount == usd("40")
+    assert "First day, 2026-10-01" not in explained("161", bill)
+
+
+def test_what_no_report_has_is_named_by_the_side_of_the_gap() -> None:
+    above, below = explained("150"), explained("50")
+    assert ("Priority Tier" in above, "Credits" in above) == (True, False)
+    assert ("Priority Tier" in below, "Credits" in below) == (False, True)
+    assert "tokens" not in above["Priority Tier"].note
+    counted = replace(BILL, shares=(), priority_tokens=1_234_567)
+    assert "1,234,567 tokens of it in this period" in explained("150", counted)["Priority Tier"].note
+
+
+def test_open_days_fit_a_gap_of_exactly_their_amount_and_settled_ones_are_not_named() -> None:
+    day = date(2026, 10, 31)
+    bill = ledger(line("60"), line("40", day), open_days=frozenset({day, date(2026, 11, 1)}))
+    step = explained("140", bill)["Days that are not settled"]
+    assert step.fits
+    assert step.note.startswith("2026-10-31 and later may still be revised")
+    assert "Days that are not settled" not in explained("140")
+
+
+def test_the_gap_is_shown_as_a_share_of_the_bill() -> None:
+    even = ledger(line("100"))
+    assert [explained(text, even)["Gap"].note for text in ("119", "100", "90")] == [
+        "+19.00 % of the bill",
+        "",
+        "-10.00 % of the bill",
+    ]
+    assert explained("5", ledger())["Gap"].note == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("0.01", "0.01"), ("123,456.78", "123456.78"), ("1,234,567", "1234567"), ("1000000000000000", "1e15")],
+)
+def test_amounts_from_a_cent_to_the_largest_are_taken(text: str, amount: str) -> None:
+    assert invoice_amount(text) == usd(amount)
+
+
+@pytest.mark.parametrize("text", ["1234,567", "1,2345", "1,23,456", ",123", "1000000000000001"])
+def test_commas_that_do_not_part_thousands_and_a_larger_amount_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^--invoice: must be "):
+        invoice_amount(text)

@@ -138,6 +138,38 @@ def test_a_row_without_a_cost_has_none_of_the_report() -> None:
     assert (found.shares["r"].has_cost, found.shares["r"].requests) == (False, 3)
 
 
+def test_an_hour_without_usage_has_the_default_workspace_for_one_that_no_list_has() -> None:
+    found = bill([], [cost("100", workspace_id="wrkspc_d"), cost("200")])
+    assert [line.dimensions["workspace_id"] for line in found.unmatched] == ["Default", "wrkspc_a"]
+
+
+def test_a_row_in_another_currency_is_left_out_and_the_others_are_not() -> None:
+    foreign = cost("900")
+    euros = foreign.model_copy(update={"cost": foreign.cost.model_copy(update={"currency": "EUR"})})
+    found = bill([used("r", Counts(output=5))], [euros, cost("100")])
+    assert (found.shares["r"].has_cost, found.amount) == (True, usd("1"))
+
+
+def test_a_line_of_another_kind_stands_by_itself_though_it_names_tokens() -> None:
+    found = bill([used("r", Counts(output=5))], [cost("100", cost_type="session_usage")])
+    assert found.shares == {}
+    assert (found.unmatched[0].cost_type, found.unmatched[0].parts[-1]) == ("session_usage", usd("1"))
+
+
+def test_requests_that_are_not_told_are_not_counted_and_rows_without_tokens_have_none() -> None:
+    rows = [used("r", Counts(output=5)), used("empty", Counts(web_search=1))]
+    assert bill(rows, [], [use(None)]).shares == {}
+    found = bill(rows, [], [use(3)]).shares
+    assert (found["r"].requests, found["empty"].requests) == (3, 0)
+
+
+def test_a_search_that_names_its_model_is_shared_by_that_models_rows_alone() -> None:
+    rows = [used("one", Counts(web_search=1)), used("two", Counts(web_search=3), model="claude-fable-5-2")]
+    nothing = {"token_type": None, "service_tier": None, "inference_geo": None}
+    found = bill(rows, [cost("4", cost_type="web_search", model="claude-fable-5-2", **nothing)])
+    assert set(found.shares) == {"two"}
+
+
 def test_the_reports_are_grouped_by_what_both_know_and_people_by_their_actor() -> None:
     assert dimensions_of(("model", "workspace_id")) == ("workspace_id", "model")
     people = ("model", "account_id", "service_account_id", "workspace_id", "speed")

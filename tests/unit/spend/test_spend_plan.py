@@ -198,3 +198,28 @@ def test_every_part_that_is_due_is_in_one_run_and_none_that_may_not_be_touched(
             assert sum(part.rows for part in run.parts if part.time_range in wanted) <= RUN_DOCUMENTS
             assert run.parts[0].time_range in wanted
             assert run.parts[-1].time_range in wanted
+
+
+def test_the_day_in_which_usage_begins_is_known_unless_it_begins_at_midnight() -> None:
+    later = {hour(30): STATE}
+    assert replace(OPEN, usage={hour(9): STATE} | later).begins_within == DAY
+    assert replace(OPEN, usage={hour(0): STATE} | later).begins_within is None
+    assert replace(OPEN, usage={}).begins_within is None
+
+
+def test_a_settled_day_is_as_large_as_its_usage_or_its_bill_whichever_has_more_rows() -> None:
+    for documents in (2, 400):
+        look = replace(SETTLED, cost={DAY: State(documents, 1, 1)})
+        (part,) = parts_of(DAY, look, KNOWN)
+        assert part.rows == max(documents, 3 * STATE.documents)
+
+
+def test_a_document_that_waits_at_a_parts_end_belongs_to_the_next_part() -> None:
+    look = replace(OPEN, stored={hour(10)}, waiting={hour(10)})
+    assert computed(look, after(look)) == [span(10)]
+
+
+def test_the_day_after_a_range_is_not_in_it() -> None:
+    look = replace(OPEN, usage={hour(number): STATE for number in (0, 23, 24)})
+    assert days_of(look, Range(hour(0), hour(24))) == [DAY]
+    assert len(parts_of(DAY, look, KNOWN)) == 2

@@ -1,0 +1,83 @@
+"""A settled day's bill against its early figures: by workspace, with what no estimate could know, and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from anthropic_metrics.spend.allocate import allocate
+from anthropic_metrics.spend.check import EstimateCheck, estimate_checks
+from anthropic_metrics.spend.checks import day_error
+from anthropic_metrics.spend.estimate import Prices
+from anthropic_metrics.spend.money import usd
+from anthropic_metrics.spend.rows import Billed, Counts, Used
+from anthropic_metrics.spend.table import PriceTable, list_prices
+
+DAY = date(2026, 11, 20)
+GROUP_BY = ("model", "workspace_id", "service_tier", "inference_geo")
+MILLION = 1_000_000
+# A million output tokens of it are 20 dollars by the list.
+MODEL = "claude-opus-5-5"
+
+
+def row(workspace: str | None, output: int = MILLION, model: str = MODEL) -> Used:
+    dimensions = {"model": model, "service_tier": "standard", "inference_geo": "global"}
+    own = {} if workspace is None else {"workspace_id": workspace}
+    return Used(
+        datetime(2026, 11, 20, 9, tzinfo=UTC), dimensions | own, Counts(output=output), str(workspace)
+    )
+
+
+def line(amount: str, workspace: str, model: str = MODEL) -> Billed:
+    of_output = ("tokens", model, "output_tokens", "standard", "0-200k", "global")
+    return Billed(DAY, workspace, usd(amount), *of_output)
+
+
+def code(amount: str, workspace: str) -> Billed:
+    return Billed(DAY, workspace, usd(amount), "code_execution")
+
+
+def checks(lines: list[Billed], rows: list[Used]) -> dict[str | None, EstimateCheck]:
+    prices = Prices(DAY, GROUP_BY, {}, PriceTable(()), list_prices())
+    return {check.workspace: check for check in estimate_checks(allocate(lines, rows, DAY), prices)}
+
+
+def test_each_workspace_has_its_own_check_with_the_rest_of_its_bill() -> None:
+    lines = [line("22", "w1"), line("19", "w2"), code("0.5", "w2"), code("0.25", "w3")]
+    found = checks(lines, [row("w1"), row("w2")])
+    assert list(found) == ["w1", "w2", "w3"]
+    sums = [(check.estimated, check.billed, check.difference, check.unattributed) for check in found.values()]
+    assert sums == [
+        (usd("20"), usd("22"), usd("-2"), usd("0")),
+        (usd("20"), usd("19"), usd("1"), usd("0.5")),
+        (usd("0"), usd("0"), usd("0"), usd("0.25")),
+    ]
+    assert (found["w3"].share, found["w3"].cause) == (None, None)
+    assert day_error(found.values()) == -1 / 41
+
+
+def test_usage_that_is_not_grouped_by_workspace_has_one_check_with_all_of_the_rest() -> None:
+    lines = [line("22", "w1"), code("0.5", "w2"), code("0.25", "w3")]
+    (check,) = checks(lines, [row(None)]).values()
+    assert (check.workspace, check.billed, check.unattributed) == (None, usd("22"), usd("0.75"))
+
+
+def test_a_bill_without_usage_is_checked_by_its_workspaces() -> None:
+    found = checks([code("0.5", "w2"), code("0.25", "w1")], [])
+    assert {name: check.unattributed for name, check in found.items()} == {
+        "w1": usd("0.25"),
+        "w2": usd("0.5"),
+    }
+
+
+def test_the_cause_is_the_cell_that_was_most_off_also_where_it_had_no_price() -> None:
+    lines = [line("21", "w1"), line("9", "w1", "claude-unknown")]
+    (check,) = checks(lines, [row("w1"), row("w1", model="claude-unknown")]).values()
+    assert check.cause is not None
+    assert check.cause.label == "claude-unknown standard global output"
+    assert (check.cause.estimated, check.cause.billed) == (usd("0"), usd("9"))
+    assert check.unpriced_tokens == MILLION
+
+
+def test_an_estimate_that_was_right_has_no_cause() -> None:
+    (check,) = checks([line("20", "w1")], [row("w1")]).values()
+    assert (check.difference, check.share, check.cause) == (usd("0"), 0.0, None)
