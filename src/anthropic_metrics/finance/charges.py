@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from anthropic_metrics.spend.allocate import Allocation, part_of
-from anthropic_metrics.spend.money import ZERO, Usd, total
+from anthropic_metrics.spend.money import Usd, total
 from anthropic_metrics.spend.rows import (
     BILLED_DIMENSIONS,
     PART_NAMES,
@@ -101,4 +101,4 @@ def of_allocation(allocation: Allocation) -> Iterator[Charge]:
 
 def amount_of(charges: Iterable[Charge]) -> Usd:
     """The exact sum."""
-    return total(charge.amount for charge in charges) or ZERO
+    return total(charge.amount for charge in charges)
