@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import pytest
+import structlog
+
 from anthropic_metrics.spend.allocate import allocate
 from anthropic_metrics.spend.check import EstimateCheck, estimate_checks
-from anthropic_metrics.spend.checks import day_error
+from anthropic_metrics.spend.checks import day_error, warn_of_drift
 from anthropic_metrics.spend.estimate import Prices
 from anthropic_metrics.spend.money import usd
 from anthropic_metrics.spend.rows import Billed, Counts, Used
@@ -81,3 +84,29 @@ def test_the_cause_is_the_cell_that_was_most_off_also_where_it_had_no_price() ->
 def test_an_estimate_that_was_right_has_no_cause() -> None:
     (check,) = checks([line("20", "w1")], [row("w1")]).values()
     assert (check.difference, check.share, check.cause) == (usd("0"), 0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("billed", "tokens", "told"),
+    [
+        ("20.7", MILLION, False),  # 3.4 %, and less than a dollar
+        ("206", 10 * MILLION, False),  # 2.9 %
+        ("207", 10 * MILLION, True),
+        ("194", 10 * MILLION, True),
+        ("20", MILLION, False),
+    ],
+)
+def test_a_drift_of_three_per_cent_and_a_dollar_is_logged_once_with_its_cell(
+    billed: str, tokens: int, told: bool
+) -> None:
+    (check,) = checks([line(billed, "w1")], [row("w1", tokens)]).values()
+    drifted: set[tuple[date, str | None, str]] = set()
+    with structlog.testing.capture_logs() as events:
+        warn_of_drift(check, drifted)
+        warn_of_drift(check, drifted)
+    assert len(events) == told
+    for event in events:
+        assert (event["event"], event["log_level"]) == ("estimates_drifted", "warning")
+        assert (event["day"], event["workspace"]) == ("2026-11-20", "w1")
+        assert (event["estimated_usd"], event["billed_usd"]) == (200.0, float(billed))
+        assert event["cell"] == f"{MODEL} standard global output"
