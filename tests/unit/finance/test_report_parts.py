@@ -39,7 +39,7 @@ def test_a_section_is_the_bill_s_or_the_shares_as_its_grouping_needs() -> None:
 def test_every_day_that_has_begun_has_its_bill_and_days_without_one_have_nothing() -> None:
     found = dict(daily(BILL, datetime(2026, 10, 7, 12, tzinfo=UTC)))
     assert list(found) == [date(2026, 10, number) for number in range(1, 8)]
-    assert (found[date(2026, 10, 5)], found[date(2026, 10, 6)], found[date(2026, 10, 7)]) == (3, 2, 0)
+    assert [found[date(2026, 10, number)] for number in (5, 6, 7)] == [usd("3"), usd("2"), usd("0")]
     assert len(daily(BILL, NOW)) == 31
 
 
