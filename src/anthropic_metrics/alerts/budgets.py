@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from anthropic_metrics.alerts.announced import DAY, GRACE, MONTH, MONTH_AND_GRACE
+from anthropic_metrics.alerts.integration import DAY, GRACE, MONTH, MONTH_AND_GRACE
 from anthropic_metrics.alerts.rule import (
     HOURLY,
     QUARTERLY,

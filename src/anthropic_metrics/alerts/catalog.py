@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from anthropic_metrics.alerts.announced import ANNOUNCED
+from anthropic_metrics.alerts.additional import ADDITIONAL_RULES
 from anthropic_metrics.alerts.budgets import budget_rules
-from anthropic_metrics.alerts.further import FURTHER
+from anthropic_metrics.alerts.integration import INTEGRATION_RULES
 from anthropic_metrics.alerts.keys import KEYS
 from anthropic_metrics.alerts.organizations import by_organization, of_organization
 from anthropic_metrics.alerts.requests import REQUESTS
@@ -17,7 +17,7 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.headroom.derivation import Headroom
 from anthropic_metrics.kernel.datasets import COST, HEADROOM, INVENTORY, RATE_LIMIT, SPEND, USAGE
 
-DEFINITIONS: tuple[Definition, ...] = (*ANNOUNCED, *FURTHER, *SPEND_RULES, *KEYS, *REQUESTS)
+DEFINITIONS: tuple[Definition, ...] = (*INTEGRATION_RULES, *ADDITIONAL_RULES, *SPEND_RULES, *KEYS, *REQUESTS)
 
 
 def every_rule(config: Config) -> list[Rule]:

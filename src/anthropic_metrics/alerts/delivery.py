@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from anthropic_metrics.alerts.state import SUMMARY, AlertState, Kept
-from anthropic_metrics.alerts.summary import Told, summary
+from anthropic_metrics.alerts.state import SUMMARY, AlertState, StoredAlert
+from anthropic_metrics.alerts.summary import SummaryEntry, summary
 from anthropic_metrics.alerts.webhooks import Poster, Webhook
 from anthropic_metrics.errors import MetricsError, Stopped
 from anthropic_metrics.kernel.tally import Tally
@@ -36,48 +36,48 @@ class Delivery:
         as itself. `renew` says whether this agent still has the claim to do so.
         """
         self._state.refresh()
-        owing = {name for kept in self._state.pending() for name in kept.in_summary}
+        owing = {name for stored in self._state.pending() for name in stored.in_summary}
         for name in [*(known for known in self._webhooks if known in owing), *owing - self._webhooks.keys()]:
             if not renew():
                 return
-            owed = [kept for kept in self._state.pending() if name in kept.in_summary]
+            owed = [stored for stored in self._state.pending() if name in stored.in_summary]
             if name not in self._webhooks or self._try(name, _summary(owed, names, now), tally):
-                self._state.told(owed, name)
+                self._state.mark_posted(owed, name)
                 self._state.refresh()
 
     def alerts(self, names: Names, now: datetime, tally: Tally) -> None:
         """Post what is owed one by one, of the alerts that this agent claims."""
         self._state.refresh()
-        for kept in self._state.claimed(now):
+        for stored in self._state.claimed(now):
             try:
-                self._post(kept, names, now, tally)
+                self._post(stored, names, now, tally)
             except Stopped:
                 raise
             except MetricsError as error:  # of the alert memory: the others are still posted
-                tally.failures.append(f"Alert {kept.alert['id']} of {kept.alert['rule']}: {error}")
+                tally.failures.append(f"Alert {stored.alert['id']} of {stored.alert['rule']}: {error}")
 
-    def _post(self, kept: Kept, names: Names, now: datetime, tally: Tally) -> None:
-        left = kept.alone
+    def _post(self, stored: StoredAlert, names: Names, now: datetime, tally: Tally) -> None:
+        left = stored.alone
         try:
-            left = self._posted(kept, names, now, tally)
+            left = self._posted(stored, names, now, tally)
         finally:
-            summed = [owed for owed in kept.pending if owed.startswith(SUMMARY)]
-            self._state.settle(kept, [*summed, *left])
+            summed = [owed for owed in stored.pending if owed.startswith(SUMMARY)]
+            self._state.settle(stored, [*summed, *left])
 
-    def _posted(self, kept: Kept, names: Names, now: datetime, tally: Tally) -> list[str]:
+    def _posted(self, stored: StoredAlert, names: Names, now: datetime, tally: Tally) -> list[str]:
         """Post what is pending, in order; returns what is left for the next time."""
-        since = datetime.fromisoformat(kept.alert.get("recovered_at") or kept.alert["fired_at"])
+        since = datetime.fromisoformat(stored.alert.get("recovered_at") or stored.alert["fired_at"])
         left = []
         failing: set[str] = set()
-        for owed in kept.alone:
+        for owed in stored.alone:
             event, _, name = owed.partition(" ")
             if name not in self._webhooks:
                 continue  # taken out of the configuration
-            if name in failing or not self._try(name, _message(kept, event, names), tally):
+            if name in failing or not self._try(name, _message(stored, event, names), tally):
                 failing.add(name)
                 left.append(owed)
         if left and now - since > STALE:
-            log.error("alert_never_posted", rule=kept.alert["rule"], alert=kept.alert["id"], pending=left)
+            log.error("alert_never_posted", rule=stored.alert["rule"], alert=stored.alert["id"], pending=left)
             return []
         return left
 
@@ -92,20 +92,20 @@ class Delivery:
         return True
 
 
-def _summary(owed: Sequence[Kept], names: Names, now: datetime) -> dict[str, Any]:
+def _summary(owed: Sequence[StoredAlert], names: Names, now: datetime) -> dict[str, Any]:
     if len(owed) == 1:
         return _message(owed[0], "fired" if owed[0].is_open else "recovered", names)
-    told = [Told(kept.alert["rule"], kept.organization, kept.is_open) for kept in owed]
+    told = [SummaryEntry(stored.alert["rule"], stored.organization, stored.is_open) for stored in owed]
     return summary(told, names, now)
 
 
-def _message(kept: Kept, event: str, names: Names) -> dict[str, Any]:
-    alert = kept.alert
+def _message(stored: StoredAlert, event: str, names: Names) -> dict[str, Any]:
+    alert = stored.alert
     name = names.get(alert["rule"], alert["rule"])
     said = "Recovered" if event == "recovered" else "Alert"
     return {
         "event": event,
-        **({"organization": own} if (own := kept.organization) else {}),
+        **({"organization": own} if (own := stored.organization) else {}),
         "rule": alert["rule"],
         "name": name,
         "alert": alert["id"],

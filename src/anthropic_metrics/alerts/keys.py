@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from anthropic_metrics.alerts.announced import WORKSPACE
+from anthropic_metrics.alerts.integration import WORKSPACE
 from anthropic_metrics.alerts.rule import Definition
 from anthropic_metrics.kernel.datasets import AGENT, INVENTORY, RATE_LIMIT
 

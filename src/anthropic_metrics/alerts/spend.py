@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from anthropic_metrics.alerts.announced import DAY
+from anthropic_metrics.alerts.integration import DAY
 from anthropic_metrics.alerts.rule import QUARTERLY, Definition, Limit, Values, above
 from anthropic_metrics.config import Config
 from anthropic_metrics.kernel.datasets import AGENT, SPEND

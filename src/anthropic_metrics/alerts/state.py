@@ -32,8 +32,8 @@ _ALERT = "anthropic.alert"
 SUMMARY = "summary "
 
 
-class Kept:
-    """An alert as the stream has it."""
+class StoredAlert:
+    """An alert as the stream stores it."""
 
     def __init__(self, document: Versioned) -> None:
         self.document = document
@@ -67,20 +67,20 @@ class Kept:
         return [owed for owed in self.pending if not owed.startswith(SUMMARY)]
 
 
-class Known:
-    """What one look at the stream found of a rule."""
+class RuleAlerts:
+    """The alerts of one rule, as of one moment."""
 
-    def __init__(self, kept: Sequence[Kept]) -> None:
-        self._kept = kept
-        self.active = {each.alert["id"]: each for each in kept if each.is_open}
+    def __init__(self, stored: Sequence[StoredAlert]) -> None:
+        self._alerts = stored
+        self.active = {each.alert["id"]: each for each in stored if each.is_open}
 
     def episodes(self, identity: str) -> int:
         """How often this id was an alert so far."""
-        return sum(each.alert["id"] == identity for each in self._kept)
+        return sum(each.alert["id"] == identity for each in self._alerts)
 
     def ended_since(self, identity: str, moment: datetime) -> bool:
         """Whether another agent, which looked at `moment` or later, has already seen its end."""
-        ends = (each.alert.get("recovered_at") for each in self._kept if each.alert["id"] == identity)
+        ends = (each.alert.get("recovered_at") for each in self._alerts if each.alert["id"] == identity)
         return any(datetime.fromisoformat(end) >= moment for end in ends if end)
 
 
@@ -97,27 +97,27 @@ class AlertState:
         """Make all that was acknowledged visible to the next reads."""
         self._documents.refresh()
 
-    def known(self, rule: Rule, ids: Collection[str]) -> Known:
+    def of_rule(self, rule: Rule, ids: Collection[str]) -> RuleAlerts:
         """The rule's active alerts and all that is known of `ids`, as of one moment."""
         either = [_term("status", "active"), {"terms": {f"{_ALERT}.id": list(ids)}}]
-        return Known(self._find(_term("rule", rule.key), {"bool": {"should": either}}))
+        return RuleAlerts(self._find(_term("rule", rule.key), {"bool": {"should": either}}))
 
-    def claimed(self, now: datetime) -> list[Kept]:
+    def claimed(self, now: datetime) -> list[StoredAlert]:
         """The alerts that this agent has to post one by one, oldest first: its own, and what no other agent
         claims."""
         unposted = self._unposted()
-        free = [kept for kept in unposted if self._is_free(kept, now)]
+        free = [stored for stored in unposted if self._is_free(stored, now)]
         if not free:
-            return [kept for kept in unposted if self._is_mine(kept)]
-        for kept in free:
-            self._write(kept, **self._claim(now, text=True))
+            return [stored for stored in unposted if self._is_mine(stored)]
+        for stored in free:
+            self._write(stored, **self._claim(now, text=True))
         self.refresh()
-        return [kept for kept in self._unposted() if self._is_mine(kept)]
+        return [stored for stored in self._unposted() if self._is_mine(stored)]
 
-    def _unposted(self) -> list[Kept]:
-        return [kept for kept in self.pending() if kept.alone]
+    def _unposted(self) -> list[StoredAlert]:
+        return [stored for stored in self.pending() if stored.alone]
 
-    def pending(self) -> list[Kept]:
+    def pending(self) -> list[StoredAlert]:
         """Everything that somebody has to post, by itself or in a summary; oldest first."""
         return self._find({"exists": {"field": f"{_ALERT}.pending"}})
 
@@ -128,12 +128,12 @@ class AlertState:
             self.refresh()
         return len(self._find(_term("status", "active")))
 
-    def _is_mine(self, kept: Kept) -> bool:
-        return kept.alert.get("claimed_by") == self._me
+    def _is_mine(self, stored: StoredAlert) -> bool:
+        return stored.alert.get("claimed_by") == self._me
 
-    def _is_free(self, kept: Kept, now: datetime) -> bool:
-        until = kept.alert.get("claimed_until")
-        return not self._is_mine(kept) and (until is None or datetime.fromisoformat(until) <= now)
+    def _is_free(self, stored: StoredAlert, now: datetime) -> bool:
+        until = stored.alert.get("claimed_until")
+        return not self._is_mine(stored) and (until is None or datetime.fromisoformat(until) <= now)
 
     def fire(self, rule: Rule, alert: Alert, episode: int, now: datetime, pending: Sequence[str]) -> bool:
         """Note a new alert and claim its posting; False when another agent was faster.
@@ -164,46 +164,46 @@ class AlertState:
         )
         return self._documents.create(identity, prepare(identity, document).source)
 
-    def recover(self, kept: Kept, now: datetime, pending: Sequence[str]) -> bool:
+    def recover(self, stored: StoredAlert, now: datetime, pending: Sequence[str]) -> bool:
         """Note an alert's end and claim its posting; False when another agent was faster.
 
         What could not be posted of its beginning yet is still posted, before its end.
         """
-        owed = list(dict.fromkeys((*kept.pending, *pending)))
+        owed = list(dict.fromkeys((*stored.pending, *pending)))
         return self._write(
-            kept,
+            stored,
             status="recovered",
             recovered_at=iso(now),
             pending=owed or None,
             **({} if _is_summed(owed) else self._claim(now, text=True)),
         )
 
-    def settle(self, kept: Kept, pending: Sequence[str]) -> bool:
+    def settle(self, stored: StoredAlert, pending: Sequence[str]) -> bool:
         """Keep what is left to post and give the claim back; False when it was taken over meanwhile."""
-        return self._write(kept, pending=list(pending) or None, claimed_by=None, claimed_until=None)
+        return self._write(stored, pending=list(pending) or None, claimed_by=None, claimed_until=None)
 
-    def told(self, summed: Collection[Kept], webhook: str) -> None:
+    def mark_posted(self, summed: Collection[StoredAlert], webhook: str) -> None:
         """Note that the summary of these alerts is posted. One that changed meanwhile is told again."""
         self._documents.replace_all(
-            (kept.document, _changed(kept, pending=_without(kept.pending, SUMMARY + webhook)))
-            for kept in summed
+            (stored.document, _changed(stored, pending=_without(stored.pending, SUMMARY + webhook)))
+            for stored in summed
         )
 
     def _claim(self, now: datetime, *, text: bool = False) -> dict[str, Any]:
         until = now + LEASE
         return {"claimed_by": self._me, "claimed_until": iso(until) if text else until}
 
-    def _write(self, kept: Kept, **changes: Any) -> bool:
-        return self._documents.replace(kept.document, _changed(kept, **changes))
+    def _write(self, stored: StoredAlert, **changes: Any) -> bool:
+        return self._documents.replace(stored.document, _changed(stored, **changes))
 
-    def _find(self, *filters: Mapping[str, Any]) -> list[Kept]:
-        return [Kept(document) for document in self._documents.find(list(filters))]
+    def _find(self, *filters: Mapping[str, Any]) -> list[StoredAlert]:
+        return [StoredAlert(document) for document in self._documents.find(list(filters))]
 
 
-def _changed(kept: Kept, **changes: Any) -> dict[str, Any]:
+def _changed(stored: StoredAlert, **changes: Any) -> dict[str, Any]:
     """The alert's document with other values; None takes a field out."""
-    source = kept.document.source
-    alert = {name: value for name, value in (kept.alert | changes).items() if value is not None}
+    source = stored.document.source
+    alert = {name: value for name, value in (stored.alert | changes).items() if value is not None}
     return {**source, "anthropic": {**source["anthropic"], "alert": alert}}
 
 

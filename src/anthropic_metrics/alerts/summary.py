@@ -20,7 +20,7 @@ _ADVICE = (
 
 
 @dataclass(frozen=True)
-class Told:
+class SummaryEntry:
     """What a summary says of one alert."""
 
     rule: str
@@ -28,7 +28,7 @@ class Told:
     is_open: bool
 
 
-def summary(alerts: Iterable[Told], names: Mapping[str, str], now: datetime) -> dict[str, Any]:
+def summary(alerts: Iterable[SummaryEntry], names: Mapping[str, str], now: datetime) -> dict[str, Any]:
     """The message: each rule with how many of its alerts are open and how many are over.
 
     `names` are the rules' names by their keys.

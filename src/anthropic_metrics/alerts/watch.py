@@ -9,11 +9,11 @@ from uuid import uuid4
 
 from anthropic_metrics.alerts.catalog import rules
 from anthropic_metrics.alerts.delivery import Delivery
-from anthropic_metrics.alerts.evaluated import Evaluated, key_of
 from anthropic_metrics.alerts.evaluation import silent_streams
 from anthropic_metrics.alerts.execute import run, turn
+from anthropic_metrics.alerts.first_evaluations import FirstEvaluations, key_of
 from anthropic_metrics.alerts.rule import Rule
-from anthropic_metrics.alerts.state import LEASE, SUMMARY, AlertState, Kept
+from anthropic_metrics.alerts.state import LEASE, SUMMARY, AlertState, StoredAlert
 from anthropic_metrics.alerts.webhooks import Poster, webhooks
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client
@@ -53,7 +53,7 @@ class Watch:
         self._is_settled = is_settled
         me = uuid4().hex
         self._state = AlertState(es, config.namespace, me, stop=stop)
-        self._evaluated = Evaluated(es, config.namespace, me, lease=LEASE, stop=stop)
+        self._evaluated = FirstEvaluations(es, config.namespace, me, lease=LEASE, stop=stop)
         self._webhooks = webhooks(config.alerts)
         self._delivery = Delivery(self._state, self._webhooks, poster or Poster(stop))
         self._last: dict[str, datetime] = {}
@@ -80,7 +80,7 @@ class Watch:
         known = self._evaluated.keys()
         due = [(rule, key_of(rule) not in known) for rule in self._rules if self._due(rule, now)]
         has_first = any(is_first for _, is_first in due) or any(
-            kept.in_summary for kept in self._state.pending()
+            stored.in_summary for stored in self._state.pending()
         )
         is_mine = has_first and self._evaluated.claim(now)
         judged = [
@@ -118,7 +118,7 @@ class Watch:
     def _run(self, rule: Rule, now: datetime, tally: Tally, *, is_first: bool) -> None:
         found = run(self._es, rule, now)
         self._state.refresh()
-        known = self._state.known(rule, [alert.id for alert in found])
+        known = self._state.of_rule(rule, [alert.id for alert in found])
         change = turn(known.active, found)
         for alert in change.new:
             if known.ended_since(alert.id, now):
@@ -130,9 +130,9 @@ class Watch:
                 log.warning("alert_fired", rule=rule.key, alert=alert.id)
         is_known = bool(change.recovered) and not self._lacks_data(rule, now)
         for identity in change.recovered if is_known else ():
-            kept = known.active[identity]
-            owed = self._owed(SUMMARY if is_first else "recovered ", besides=kept)
-            if self._state.recover(kept, now, owed):
+            stored = known.active[identity]
+            owed = self._owed(SUMMARY if is_first else "recovered ", besides=stored)
+            if self._state.recover(stored, now, owed):
                 tally.replaced += 1
                 log.info("alert_recovered", rule=rule.key, alert=identity)
         tally.kept += len(change.ongoing)
@@ -147,7 +147,7 @@ class Watch:
             for organization, stream in self._silent
         )
 
-    def _owed(self, event: str, besides: Kept | None = None) -> list[str]:
+    def _owed(self, event: str, besides: StoredAlert | None = None) -> list[str]:
         """The posts of an event; a summary that is still to count the alert will tell its end, too."""
         names = set(besides.in_summary) if besides else set()
         return [f"{event}{webhook.name}" for webhook in self._webhooks if webhook.name not in names]

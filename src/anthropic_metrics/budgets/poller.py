@@ -20,14 +20,14 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Progress, Sink, Terms
-from anthropic_metrics.kernel.present import PresentPoller
 from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.snapshot import SnapshotPoller
 from anthropic_metrics.kernel.tally import Tally
 
 JOB = "budgets"
 
 
-class BudgetPoller(PresentPoller):
+class BudgetPoller(SnapshotPoller):
     """A `kernel.ports.Poller`: budgets follow spend where it is collected, else the bill.
 
     `board` gets the states whether or not they can be written.

@@ -19,9 +19,9 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
-from anthropic_metrics.kernel.present import PresentPoller
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
+from anthropic_metrics.kernel.snapshot import SnapshotPoller
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.poller import ViewPoller
 from anthropic_metrics.reports.views import View
@@ -125,7 +125,7 @@ def check_document(comparison: Comparison, names: Names, namespace: str, now: da
     return prepare(hex_digest(key), document)
 
 
-class GrainCheck(PresentPoller):
+class GrainCheck(SnapshotPoller):
     """Compares two widths of usage after each sweep of the finer one, and records what it finds.
 
     Upstream may change between the polls of the two, so a difference counts once both were read again.

@@ -9,9 +9,9 @@ from typing import Any
 from elasticsearch import Elasticsearch, NotFoundError
 
 from anthropic_metrics.elastic.diff import Copy
+from anthropic_metrics.elastic.empty_ranges import EVER, MOMENT
 from anthropic_metrics.elastic.failures import reading, translated
 from anthropic_metrics.elastic.query import PAGE, all_hits, complete, hits_of
-from anthropic_metrics.elastic.vacant import EVER, MOMENT
 from anthropic_metrics.errors import AuthError, RetryLater
 from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
 
@@ -60,7 +60,7 @@ def stored_copies(
         return [_copy(hit) for hit in hits]
 
 
-def vacant(es: Elasticsearch, stream: str, window: Range, terms: Mapping[str, Sequence[str]]) -> Range:
+def empty_around(es: Elasticsearch, stream: str, window: Range, terms: Mapping[str, Sequence[str]]) -> Range:
     """The range around a window without documents of these `terms` that holds none either."""
     before = _nearest(es, stream, Range(EVER.start, window.start), terms, "desc")
     after = _nearest(es, stream, Range(window.end, EVER.end), terms, "asc")

@@ -19,10 +19,10 @@ from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Copy, Diff, diff
-from anthropic_metrics.elastic.lookup import present, refresh, stored_copies, vacant, versions_of
+from anthropic_metrics.elastic.diverted import DivertedRetries
+from anthropic_metrics.elastic.empty_ranges import WORTH, EmptyRanges
+from anthropic_metrics.elastic.lookup import empty_around, present, refresh, stored_copies, versions_of
 from anthropic_metrics.elastic.operations import Operation, create, overwrite, remove
-from anthropic_metrics.elastic.patience import Patience
-from anthropic_metrics.elastic.vacant import WORTH, Vacant
 from anthropic_metrics.elastic.write import BulkWriter, Sleep, Written
 from anthropic_metrics.kernel.digests import fingerprint as fingerprint_of
 from anthropic_metrics.kernel.outcome import Change, Outcome
@@ -67,8 +67,8 @@ class Streams:
     ) -> None:
         self._es = es
         self._writer = BulkWriter(es, stop=stop, sleep=sleep)
-        self._patience = Patience()
-        self._vacant = Vacant()
+        self._diverted = DivertedRetries()
+        self._empty = EmptyRanges()
 
     def reconcile(
         self,
@@ -99,8 +99,8 @@ class Streams:
         state = _Pass(stream, now, record)
         for round_ in range(ROUNDS):
             copies = self._copies(stream, window, everything, len(wanted), anew=round_ > 0)
-            if round_ == 0 and self._patience:
-                state.given_up = self._patience.waiting(stream, wanted, copies, now)
+            if round_ == 0 and self._diverted:
+                state.given_up = self._diverted.waiting(stream, wanted, copies, now)
                 state.outcome.withheld = len(state.given_up)
             if state.given_up:
                 # What was refused in this pass, or has to wait, is not sent: leave it out on both sides.
@@ -114,7 +114,7 @@ class Streams:
                 break
         if state.diverted:
             gone = [document for document in asked_for if document.id in state.diverted]
-            self._patience.diverted(stream, gone, now)
+            self._diverted.diverted(stream, gone, now)
         return state.outcome
 
     def holds(
@@ -161,13 +161,13 @@ class Streams:
         """What the window holds; not asked where nothing was a moment ago, except `anew` after a conflict."""
         key = stream, tuple((name, tuple(values)) for name, values in terms.items())
         if anew:
-            self._vacant.forget(key)
+            self._empty.forget(key)
         copies: list[Copy] = []
-        if not self._vacant.holds(key, window):
+        if not self._empty.holds(key, window):
             copies = stored_copies(self._es, stream, window, terms)
             if not (anew or copies) and count >= WORTH:
-                self._vacant.note(key, vacant(self._es, stream, window, terms))
-        self._vacant.take(key, window)
+                self._empty.note(key, empty_around(self._es, stream, window, terms))
+        self._empty.take(key, window)
         return copies
 
     def _apply(self, difference: Diff, state: _Pass) -> int:

@@ -19,9 +19,9 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
-from anthropic_metrics.kernel.present import PresentPoller
 from anthropic_metrics.kernel.questions import Row
 from anthropic_metrics.kernel.ranges import DAY, Range, floor
+from anthropic_metrics.kernel.snapshot import SnapshotPoller
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
 
@@ -31,7 +31,7 @@ Before = dict[tuple[str, str], Row]
 _BY = ("anthropic.inventory.type", "anthropic.inventory.id")
 
 
-class InventoryPoller(PresentPoller):
+class InventoryPoller(SnapshotPoller):
     """A `kernel.ports.Poller` of the inventory stream. How things were on an earlier day cannot be asked."""
 
     def __init__(

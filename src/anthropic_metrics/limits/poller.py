@@ -20,10 +20,10 @@ from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
-from anthropic_metrics.kernel.present import PresentPoller
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.questions import Questions, Scope
 from anthropic_metrics.kernel.ranges import Range, floor
+from anthropic_metrics.kernel.snapshot import SnapshotPoller
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
@@ -38,7 +38,7 @@ WORKSPACES_PER_POLL = 20
 NEAR_FOR = timedelta(hours=1)
 
 
-class RateLimitPoller(PresentPoller):
+class RateLimitPoller(SnapshotPoller):
     """Snapshots of the limits as they stand; one of the past cannot be taken again."""
 
     def __init__(

@@ -30,10 +30,10 @@ from anthropic_metrics.kernel.ports import Progress, Record, Sink, Store
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import WIDTHS, Range
 from anthropic_metrics.kernel.tally import Tally
-from anthropic_metrics.reports.behind import Behind
+from anthropic_metrics.reports.age_limit import AgeLimit
+from anthropic_metrics.reports.background import BackgroundWriter
 from anthropic_metrics.reports.buckets import Answers, Built, Fresh, answer_digest, other_currencies, runs
 from anthropic_metrics.reports.corrections import corrections
-from anthropic_metrics.reports.reach import Reach
 from anthropic_metrics.reports.views import View
 
 
@@ -56,7 +56,7 @@ class ViewPoller:
         self._known = Answers()
         self._has_money = "currency" in view.row.model_fields
         self._writing = threading.Lock()
-        self._reach = Reach(view, self._answers)
+        self._age_limit = AgeLimit(view, self._answers)
         self._density: float | None = None  # rows per bucket that the next window is sized for
 
     def live(self, sink: Sink) -> list[Job]:
@@ -134,7 +134,7 @@ class ViewPoller:
         `verify` compares unchanged answers with the stream too, in case somebody else changed it.
         Raises what the client and Elasticsearch raise; windows finished by then stay finished.
         """
-        with Behind() as writer:
+        with BackgroundWriter() as writer:
             for window, now, read in self._windows(time_range, tally, priority, verify):
                 for built in self._documents_of_runs(read, store, now, tally):
                     writer.run(partial(self._reconcile, built, store, now, tally, record))
@@ -159,7 +159,7 @@ class ViewPoller:
     ) -> Iterator[tuple[Range, datetime, list[Fresh]]]:
         """Each window, the newest first, with when it was asked for and its buckets whose answer is new."""
         width, end = self.view.width, time_range.end
-        start = time_range.start if verify else self._reach.start(time_range, self._clock())
+        start = time_range.start if verify else self._age_limit.start(time_range, self._clock())
         while start < end:
             window = newest_window(Range(start, end), width, self._density)
             now = self._clock()
@@ -172,7 +172,7 @@ class ViewPoller:
                 self._density = 4 * WINDOW_ROWS / buckets
                 continue
             except BadRequest as refusal:
-                start = self._reach.find(window, refusal, now, tally, is_newest=end == time_range.end)
+                start = self._age_limit.find(window, refusal, now, tally, is_newest=end == time_range.end)
                 continue
             yield window, now, read
             del read

@@ -41,10 +41,12 @@ class Addition:
 def additions(computation: Computation, stream: str, time_range: Range) -> Iterator[Addition]:
     """One for each settled day of `time_range` and workspace that the stream or the bill has, in order."""
     days = [
-        day for day in sorted(computation.look.settled) if time_range.start <= day_start(day) < time_range.end
+        day
+        for day in sorted(computation.sources.settled)
+        if time_range.start <= day_start(day) < time_range.end
     ]
-    days = [day for day in days if day not in computation.look.untouched]
-    reported = {day for day in days if computation.look.is_billed(day)}
+    days = [day for day in days if day not in computation.sources.untouched]
+    reported = {day for day in days if computation.sources.is_billed(day)}
     grouped = "workspace_id" in computation.inputs.group_by
     spent = _spent(computation, stream, time_range, days, reported, grouped=grouped)
     wanted = _billed(computation, time_range, days, reported, grouped=grouped)
@@ -86,7 +88,7 @@ def _billed(
             place = line.day, line.workspace_id if grouped else None
             sums[place] = total((sums.get(place, ZERO), line.amount))
     for day in reported:
-        hours = (computation.look.billed.get(hour) for hour in hours_of(day))
+        hours = (computation.sources.billed.get(hour) for hour in hours_of(day))
         sums[day, None] = total(usd_from_cents(Decimal(hour[0])) for hour in hours if hour is not None)
     return sums
 

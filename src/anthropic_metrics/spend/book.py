@@ -12,7 +12,7 @@ from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.spend.estimate import Prices
 from anthropic_metrics.spend.inputs import Inputs
 from anthropic_metrics.spend.learn import LOOK_BACK, Key, Learned, newest
-from anthropic_metrics.spend.plan import Known, Look
+from anthropic_metrics.spend.plan import Known, SpendSources
 from anthropic_metrics.spend.settle import day_start
 from anthropic_metrics.spend.table import PriceTable, list_prices
 
@@ -34,19 +34,20 @@ class PriceBook:
         self._days: dict[date, _Settled] = {}
         self._left_out: date | None = None
 
-    def read(self, inputs: Inputs, look: Look, time_range: Range) -> None:
-        """Read the settled days of the look whose usage or bill is new; forget what is no longer settled.
+    def read(self, inputs: Inputs, sources: SpendSources, time_range: Range) -> None:
+        """Read the settled days of the sources whose usage or bill is new; forget what is no longer settled.
 
-        `look` reaches `LOOK_BACK` before `time_range`, so that each day of it has all that it can learn from.
+        `sources` begins `LOOK_BACK` before `time_range`, so that each of its days has all that it can learn
+        from.
         """
-        self._left_out = look.begins_within
-        new = [day for day in look.settled if self._states(day) != look.states(day)]
-        for days in unbroken_days(sorted(new), lambda day: look.cost[day].documents):
+        self._left_out = sources.begins_within
+        new = [day for day in sources.settled if self._states(day) != sources.states(day)]
+        for days in unbroken_days(sorted(new), lambda day: sources.cost[day].documents):
             for day, prices in inputs.day_prices(days).items():
-                self._days[day] = _Settled(look.states(day), prices.learned())
+                self._days[day] = _Settled(sources.states(day), prices.learned())
         looked = Range(time_range.start - LOOK_BACK, time_range.end)
         for day in [day for day in self._days if looked.start <= day_start(day) < looked.end]:
-            if day not in look.settled:
+            if day not in sources.settled:
                 del self._days[day]
 
     def known(self, before: date) -> Known:

@@ -58,7 +58,7 @@ class Checking:
         days_left: list[date] = []
         for settled in days:
             day = settled.allocation.day
-            if day == computation.look.begins_within:
+            if day == computation.sources.begins_within:
                 days_left.append(day)  # without a check: a part of a day's usage was not estimated too low
                 self._errors.pop(day, None)
                 continue
@@ -80,12 +80,14 @@ class Checking:
 
         At most `most` days, the newest.
         """
-        look = computation.look
-        days = [day for day in days_of(look, time_range) if day in look.settled and look.is_billed(day)]
+        sources = computation.sources
+        days = [
+            day for day in days_of(sources, time_range) if day in sources.settled and sources.is_billed(day)
+        ]
         new = [
             day
             for day in days
-            if self._checked.get(day) != _bills_of(computation, day) or day_start(day) in look.waiting
+            if self._checked.get(day) != _bills_of(computation, day) or day_start(day) in sources.waiting
         ][:most]
         if not new or computation.analytics is None:
             return
@@ -94,18 +96,18 @@ class Checking:
         except UNREADABLE as error:
             this.tally.failures.append(f"The analytics reports could not be read: {error.message}")
             return
-        for batch in unbroken_days(new, lambda day: look.rows(hours_of(day))):
+        for batch in unbroken_days(new, lambda day: sources.rows(hours_of(day))):
             self._compare_bills(batch, reported, computation, this)
 
     def remove_others(self, computation: Computation, time_range: Range, this: Pass) -> None:
         """Take away the checks of days that are no longer settled, or no longer in both reports."""
-        look = computation.look
-        compared = {day for day in look.settled if look.is_billed(day)}
-        for action, days in ((ACTION, look.settled), (BILL_ACTION, compared)):
+        sources = computation.sources
+        compared = {day for day in sources.settled if sources.is_billed(day)}
+        for action, days in ((ACTION, sources.settled), (BILL_ACTION, compared)):
             starts = this.sink.ask.windows(
                 self._agent, this.names.organization_id, time_range, DAY, terms={"event.action": [action]}
             )
-            for day in {day_of(start) for start in starts} - days - look.untouched:
+            for day in {day_of(start) for start in starts} - days - sources.untouched:
                 self._write(action, [day], (), this)
 
     def _compare_bills(
@@ -132,8 +134,8 @@ class Checking:
 
 def _bills_of(computation: Computation, day: date) -> object:
     """All that a comparison of the two bills depends on."""
-    look = computation.look
-    return look.states(day), computation.known(day), [look.billed.get(hour) for hour in hours_of(day)]
+    sources = computation.sources
+    return sources.states(day), computation.known(day), [sources.billed.get(hour) for hour in hours_of(day)]
 
 
 def _range_of(days: Sequence[date]) -> Range:

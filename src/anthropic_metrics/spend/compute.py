@@ -27,7 +27,7 @@ from anthropic_metrics.spend.build import allocated_documents, billed_documents,
 from anthropic_metrics.spend.estimate import Prices, estimate
 from anthropic_metrics.spend.inputs import Inputs, Row, Shared
 from anthropic_metrics.spend.money import ZERO, Usd, total
-from anthropic_metrics.spend.plan import Known, Look, Part, Run, days_of, parts_of, runs
+from anthropic_metrics.spend.plan import Known, Part, Run, SpendSources, days_of, parts_of, runs
 from anthropic_metrics.spend.rows import TOKENS, WEB_SEARCH, Billed
 from anthropic_metrics.spend.settle import day_of, day_start
 
@@ -85,7 +85,7 @@ class Computation:
     """Everything that documents are computed from at one moment; reads, and writes nothing."""
 
     inputs: Inputs
-    look: Look
+    sources: SpendSources
     book: PriceBook
     names: Names
     now: datetime
@@ -96,13 +96,13 @@ class Computation:
 
     def parts(self, time_range: Range) -> Iterator[tuple[date, list[Part]]]:
         """Each day of `time_range` that holds anything with its parts, the newest first."""
-        for day in days_of(self.look, time_range):
-            yield day, parts_of(day, self.look, self.known(day))
+        for day in days_of(self.sources, time_range):
+            yield day, parts_of(day, self.sources, self.known(day))
 
     def known(self, day: date) -> Known:
         """The prices that the bill taught for `day`: its own where it is settled."""
         if day not in self._known:
-            self._known[day] = self.book.known(day + DAY if day in self.look.settled else day)
+            self._known[day] = self.book.known(day + DAY if day in self.sources.settled else day)
         return self._known[day]
 
     def prices(self, day: date) -> Prices:

@@ -26,8 +26,8 @@ from anthropic_metrics.spend.book import PriceBook
 from anthropic_metrics.spend.checking import Checking
 from anthropic_metrics.spend.compute import Computation
 from anthropic_metrics.spend.inputs import HOUR, Inputs
-from anthropic_metrics.spend.look import Looking
 from anthropic_metrics.spend.plan import Part, Run, Seen, due, runs, seen_as
+from anthropic_metrics.spend.sources import SourceReader
 from anthropic_metrics.spend.table import configured_prices
 
 # Days whose inputs are read again are computed once a day, whether or not they seem to have changed.
@@ -56,7 +56,7 @@ class SpendKeeper:
         self._config = config
         self._hours = hours
         self._analytics = analytics
-        self._looking = Looking(
+        self._reader = SourceReader(
             stream_name(SPEND, config.namespace),
             stream_name(AGENT, config.namespace),
             config.spend.settle_after,
@@ -124,9 +124,9 @@ class SpendKeeper:
         anew: bool,
     ) -> Computation:
         inputs = self._inputs(ask, names)
-        look = self._looking.look(inputs, days_range, now, tally, anew=anew)
-        book.read(inputs, look, days_range)
-        return Computation(inputs, look, book, names, now, self.namespace, tally, self._analytics)
+        sources = self._reader.read(inputs, days_range, now, tally, anew=anew)
+        book.read(inputs, sources, days_range)
+        return Computation(inputs, sources, book, names, now, self.namespace, tally, self._analytics)
 
     def _inputs(self, ask: Questions, names: Names) -> Inputs:
         """All that was acknowledged is visible to them."""
@@ -151,8 +151,8 @@ class SpendKeeper:
             self._compute(run, computation, this)
         self._checking.bills(computation, days_range, this, most=most)
         self._checking.remove_others(computation, days_range, this)
-        if computation.look.usage:
-            this.tally.saw(max(computation.look.usage) + HOUR)
+        if computation.sources.usage:
+            this.tally.saw(max(computation.sources.usage) + HOUR)
         this.tally.estimate_error = self._checking.newest_error()
 
     def _wanted(
@@ -164,7 +164,7 @@ class SpendKeeper:
         days = 0
         for _, parts in computation.parts(days_range):
             all_parts += parts
-            changed = due(parts, computation.look, self._seen)
+            changed = due(parts, computation.sources, self._seen)
             if changed and (most is None or days < most):
                 wanted += changed
                 days += DAYS_OF_A_READ if any(part.kind == "billed" for part in changed) else 1

@@ -27,7 +27,7 @@ _FROM_OUR_STREAMS: tuple[Kind, ...] = ("settled", "open")
 
 
 @dataclass(frozen=True)
-class Look:
+class SpendSources:
     """What the streams hold: the states of usage by the hour and of the bill by the day, the hours that hold
     spend, and of them those where a document waits for its deletion, or a check that begins then.
 
@@ -105,31 +105,31 @@ class Run:
         return [day_of(part.time_range.start) for part in self.parts if part.kind == "settled"]
 
 
-def parts_of(day: date, look: Look, known: Known) -> list[Part]:
+def parts_of(day: date, sources: SpendSources, known: Known) -> list[Part]:
     """What `day` holds, the newest first; `known` are the prices that hold on it."""
     hours = hours_of(day)
     day_range = Range(hours[0], hours[0] + DAY)
-    if day in look.untouched:
-        return [Part(day_range, "untouched", None, look.rows(hours))]
-    if day in look.settled and not look.is_billed(day):
-        rows = max(look.rows(hours), look.cost[day].documents)
-        return [Part(day_range, "settled", (look.states(day), known), rows)]
+    if day in sources.untouched:
+        return [Part(day_range, "untouched", None, sources.rows(hours))]
+    if day in sources.settled and not sources.is_billed(day):
+        rows = max(sources.rows(hours), sources.cost[day].documents)
+        return [Part(day_range, "settled", (sources.states(day), known), rows)]
     return [
-        _hour(hour, look, known)
+        _hour(hour, sources, known)
         for hour in reversed(hours)
-        if hour in look.usage or hour in look.billed or hour in look.stored
+        if hour in sources.usage or hour in sources.billed or hour in sources.stored
     ]
 
 
-def _hour(hour: datetime, look: Look, known: Known) -> Part:
-    time_range, state, billed = Range(hour, hour + HOUR), look.usage.get(hour), look.billed.get(hour)
-    rows = look.rows((hour,))
+def _hour(hour: datetime, sources: SpendSources, known: Known) -> Part:
+    time_range, state, billed = Range(hour, hour + HOUR), sources.usage.get(hour), sources.billed.get(hour)
+    rows = sources.rows((hour,))
     if billed is None:
         return Part(time_range, "open", (state, known), rows)
     return Part(time_range, "billed", (state, known, billed), rows)
 
 
-def due(parts: Iterable[Part], look: Look, seen: Mapping[Range, object]) -> list[Part]:
+def due(parts: Iterable[Part], sources: SpendSources, seen: Mapping[Range, object]) -> list[Part]:
     """Those whose inputs are not those of `seen`, or that hold a document which waits for its deletion."""
     return [
         part
@@ -137,7 +137,7 @@ def due(parts: Iterable[Part], look: Look, seen: Mapping[Range, object]) -> list
         if part.kind != "untouched"
         and (
             seen.get(part.time_range) != seen_as(part)
-            or any(_within(hour, part.time_range) for hour in look.waiting)
+            or any(_within(hour, part.time_range) for hour in sources.waiting)
         )
     ]
 
@@ -188,7 +188,7 @@ def hours_of(day: date) -> list[datetime]:
     return [day_start(day) + HOUR * number for number in range(24)]
 
 
-def days_of(look: Look, time_range: Range) -> list[date]:
+def days_of(sources: SpendSources, time_range: Range) -> list[date]:
     """The days in `time_range` that hold anything, the newest first."""
-    days = {day_of(hour) for hour in (*look.usage, *look.stored, *look.billed)} | set(look.cost)
+    days = {day_of(hour) for hour in (*sources.usage, *sources.stored, *sources.billed)} | set(sources.cost)
     return sorted((day for day in days if time_range.start <= day_start(day) < time_range.end), reverse=True)

@@ -20,9 +20,9 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Progress, Sink, Terms
-from anthropic_metrics.kernel.present import PresentPoller
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import Range, floor
+from anthropic_metrics.kernel.snapshot import SnapshotPoller
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
 
@@ -33,7 +33,7 @@ ACTION = "telemetry"
 _AFTER_REFUSAL = timedelta(days=1)
 
 
-class TelemetryPoller(PresentPoller):
+class TelemetryPoller(SnapshotPoller):
     """A `kernel.ports.Poller`: one document a destination and slot of the interval.
 
     With `telemetry.enabled: auto`, an organization without the preview is no failure.

@@ -178,7 +178,7 @@ def test_of_two_agents_that_know_the_same_only_one_fires(office: Office) -> None
     (rule,) = office.watch()._rules
     (alert,) = run(office.es, rule, NOW)
     states = [AlertState(office.es, office.config.namespace, name) for name in ("one", "two")]
-    known = [state.known(rule, [alert.id]) for state in states]
+    known = [state.of_rule(rule, [alert.id]) for state in states]
     fired = []
     for state, what in zip(states, known, strict=True):
         fired.append(state.fire(rule, alert, what.episodes(alert.id), NOW, []))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from anthropic_metrics.alerts.catalog import rules
-from anthropic_metrics.alerts.summary import Told, summary
+from anthropic_metrics.alerts.summary import SummaryEntry, summary
 from anthropic_metrics.config import Config
 
 NOW = datetime(2026, 11, 18, 12, 20, tzinfo=UTC)
@@ -13,10 +13,10 @@ NOW = datetime(2026, 11, 18, 12, 20, tzinfo=UTC)
 
 def test_a_summary_counts_what_is_open_and_what_is_over_by_rule_and_organization() -> None:
     told = [
-        Told("daily_cost, emea", "emea", is_open=True),
-        Told("token_spike", "acme", is_open=True),
-        Told("token_spike", "acme", is_open=False),
-        Told("token_spike", "emea", is_open=True),
+        SummaryEntry("daily_cost, emea", "emea", is_open=True),
+        SummaryEntry("token_spike", "acme", is_open=True),
+        SummaryEntry("token_spike", "acme", is_open=False),
+        SummaryEntry("token_spike", "emea", is_open=True),
     ]
     message = summary(told, {"token_spike": "[Anthropic] Spike"}, NOW)
     assert (message["open"], message["over"]) == (3, 1)
@@ -30,13 +30,13 @@ def test_a_summary_counts_what_is_open_and_what_is_over_by_rule_and_organization
 
 def test_a_summary_of_every_rule_fits_a_message_of_2000_characters_and_names_each() -> None:
     names = {rule.key: rule.name for rule in rules(Config())}
-    text = summary([Told(rule, "", is_open=True) for rule in names], names, NOW)["text"]
+    text = summary([SummaryEntry(rule, "", is_open=True) for rule in names], names, NOW)["text"]
     assert len(text) <= 2000
     assert all(f"{rule}: " in text or f"({rule}): " in text for rule in names)
 
 
 def test_rules_beyond_the_length_of_a_message_are_counted() -> None:
-    told = [Told(f"budget {number} {'x' * 60}", "", is_open=True) for number in range(100)] * 2
+    told = [SummaryEntry(f"budget {number} {'x' * 60}", "", is_open=True) for number in range(100)] * 2
     message = summary(told, {}, NOW)
     *_, rest = (line for line in message["text"].splitlines() if line.startswith("- "))
     named = message["text"].count("- budget")

@@ -14,7 +14,7 @@ from anthropic_metrics.kernel.questions import State
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.spend.learn import Key, Learned
 from anthropic_metrics.spend.money import usd
-from anthropic_metrics.spend.plan import Kind, Look, Part, Seen, days_of, due, parts_of, runs, seen_as
+from anthropic_metrics.spend.plan import Kind, Part, Seen, SpendSources, days_of, due, parts_of, runs, seen_as
 from anthropic_metrics.spend.settle import day_start
 
 DAY = date(2026, 11, 20)
@@ -34,18 +34,18 @@ def span(first: int, count: int = 1) -> Range:
     return Range(hour(first), hour(first + count))
 
 
-OPEN = Look({hour(9): STATE, hour(10): STATE, hour(12): STATE}, {}, set(), set(), frozenset())
+OPEN = SpendSources({hour(9): STATE, hour(10): STATE, hour(12): STATE}, {}, set(), set(), frozenset())
 SETTLED = replace(OPEN, cost={DAY: STATE}, settled=frozenset({DAY}))
 BILLED = replace(SETTLED, billed={hour(9): TOTAL, hour(10): TOTAL}, loaded=hour(24))
 
 
-def after(look: Look) -> Seen:
-    return {part.time_range: seen_as(part) for part in parts_of(DAY, look, KNOWN)}
+def after(sources: SpendSources) -> Seen:
+    return {part.time_range: seen_as(part) for part in parts_of(DAY, sources, KNOWN)}
 
 
-def computed(look: Look, seen: Seen, known: dict[Key, Learned] = KNOWN) -> list[Range]:
+def computed(sources: SpendSources, seen: Seen, known: dict[Key, Learned] = KNOWN) -> list[Range]:
     """The spans that are due, oldest first."""
-    return [part.time_range for part in reversed(due(parts_of(DAY, look, known), look, seen))]
+    return [part.time_range for part in reversed(due(parts_of(DAY, sources, known), sources, seen))]
 
 
 def test_an_open_day_is_computed_by_the_hours_that_hold_something() -> None:
@@ -53,8 +53,8 @@ def test_an_open_day_is_computed_by_the_hours_that_hold_something() -> None:
 
 
 def test_what_was_computed_is_not_computed_again() -> None:
-    for look in (OPEN, SETTLED, BILLED):
-        assert computed(look, after(look)) == []
+    for sources in (OPEN, SETTLED, BILLED):
+        assert computed(sources, after(sources)) == []
 
 
 def test_a_changed_hour_is_computed_alone_until_the_day_is_settled_and_then_with_its_day() -> None:
@@ -110,9 +110,9 @@ def test_a_day_is_billed_only_once_the_reports_have_loaded_all_of_it() -> None:
 
 
 def test_the_days_that_hold_anything_come_newest_first_and_none_of_outside_the_range() -> None:
-    look = replace(SETTLED, usage={hour(9): STATE, hour(-30): STATE, hour(40): STATE})
+    sources = replace(SETTLED, usage={hour(9): STATE, hour(-30): STATE, hour(40): STATE})
 
-    assert days_of(look, Range(START, START + timedelta(days=9))) == [date(2026, 11, 21), DAY]
+    assert days_of(sources, Range(START, START + timedelta(days=9))) == [date(2026, 11, 21), DAY]
 
 
 def parts(*described: tuple[int, int, Kind, int]) -> list[Part]:

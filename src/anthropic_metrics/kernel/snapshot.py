@@ -1,4 +1,4 @@
-"""Pollers of what is so now."""
+"""Pollers of a state that cannot be read again later: limits, inventory, destinations, budgets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 
 
-class PresentPoller:
+class SnapshotPoller:
     """The part of a `kernel.ports.Poller` that is the same wherever the past cannot be read again.
 
     Nothing is swept, no older range is read, and no documents are made for a preview. Whoever has more of

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.elastic import patience as module
+from anthropic_metrics.elastic import diverted as module
 from anthropic_metrics.elastic.diff import Copy
-from anthropic_metrics.elastic.patience import LONGEST, Patience
+from anthropic_metrics.elastic.diverted import LONGEST, DivertedRetries
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -17,13 +17,13 @@ DOCUMENT = Prepared("a", "says this", b"{}")
 
 
 def waits(
-    patience: Patience, now: datetime, document: Prepared = DOCUMENT, held: list[Copy] | None = None
+    patience: DivertedRetries, now: datetime, document: Prepared = DOCUMENT, held: list[Copy] | None = None
 ) -> bool:
     return patience.waiting("s", [document], held or [], now) == {"a"}
 
 
 def test_a_wait_doubles_up_to_a_day() -> None:
-    patience, now = Patience(), NOW
+    patience, now = DivertedRetries(), NOW
     for hours in (1, 2, 4, 8, 16, 24, 24):
         patience.diverted("s", [DOCUMENT], now)
         assert waits(patience, now + hours * HOUR - timedelta(seconds=1))
@@ -33,7 +33,7 @@ def test_a_wait_doubles_up_to_a_day() -> None:
 
 
 def test_a_document_that_says_something_else_or_stands_in_another_stream_does_not_wait() -> None:
-    patience = Patience()
+    patience = DivertedRetries()
     patience.diverted("s", [DOCUMENT], NOW)
     assert not waits(patience, NOW, Prepared("a", "says that", b"{}"))
     assert patience.waiting("t", [DOCUMENT], [], NOW) == set()
@@ -42,7 +42,7 @@ def test_a_document_that_says_something_else_or_stands_in_another_stream_does_no
 
 
 def test_what_another_agent_has_written_by_now_waits_no_longer() -> None:
-    patience = Patience()
+    patience = DivertedRetries()
     patience.diverted("s", [DOCUMENT], NOW)
     assert waits(patience, NOW, held=[Copy("a", "i", 1, 1, "said that")])
     assert not waits(patience, NOW, held=[Copy("a", "i", 1, 1, "says this")])
@@ -50,13 +50,13 @@ def test_what_another_agent_has_written_by_now_waits_no_longer() -> None:
 
 
 def test_a_clock_that_was_ahead_keeps_nothing_back() -> None:
-    patience = Patience()
+    patience = DivertedRetries()
     patience.diverted("s", [DOCUMENT], NOW + 400 * LONGEST)
     assert not waits(patience, NOW)
 
 
 def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 2)
-    patience, many = Patience(), [Prepared(id_, "x", b"{}") for id_ in "abc"]
+    patience, many = DivertedRetries(), [Prepared(id_, "x", b"{}") for id_ in "abc"]
     patience.diverted("s", many, NOW)
     assert patience.waiting("s", many, [], NOW) == {"b", "c"}

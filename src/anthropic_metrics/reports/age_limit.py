@@ -15,7 +15,7 @@ from anthropic_metrics.reports.views import View
 log = structlog.get_logger(__name__)
 
 
-class Reach:
+class AgeLimit:
     """The limit of one report. `answers` tells whether the API answers a question about a window."""
 
     def __init__(self, view: View, answers: Callable[[Range], bool]) -> None:

@@ -25,7 +25,7 @@ _ID = digest_of_values("alerting")
 _MOST = 500
 
 
-class Evaluated:
+class FirstEvaluations:
     """The document of one namespace. `me` tells this agent from others, `lease` is how long a claim lasts.
 
     Every method raises MetricsError when Elasticsearch is away.

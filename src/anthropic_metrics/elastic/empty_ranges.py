@@ -28,7 +28,7 @@ class _Seen:
     until: float
 
 
-class Vacant:
+class EmptyRanges:
     """Empty ranges by stream and owner. Thread-safe; losing it costs look-ups."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:

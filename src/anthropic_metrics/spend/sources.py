@@ -11,15 +11,15 @@ from anthropic_metrics.spend.analytics import UNREADABLE, Analytics
 from anthropic_metrics.spend.checks import CHECKS
 from anthropic_metrics.spend.inputs import HOUR, Inputs
 from anthropic_metrics.spend.learn import LOOK_BACK
-from anthropic_metrics.spend.plan import Look
+from anthropic_metrics.spend.plan import SpendSources
 from anthropic_metrics.spend.settle import day_of, settled
 
 _BILLED = {"anthropic.spend.basis": ["billed"]}
 
 
 @dataclass(frozen=True)
-class Looking:
-    """How to look; `agent` is the stream with the checks of `stream`.
+class SourceReader:
+    """How to sources; `agent` is the stream with the checks of `stream`.
 
     `required`: the configuration says that the organization has the analytics reports.
     """
@@ -30,9 +30,9 @@ class Looking:
     analytics: Analytics | None
     required: bool = False
 
-    def look(
+    def read(
         self, inputs: Inputs, time_range: Range, now: datetime, tally: Tally, *, anew: bool = False
-    ) -> Look:
+    ) -> SpendSources:
         """The state of everything; reports that cannot be read are a failure of the tally alone."""
         reach = Range(time_range.start - LOOK_BACK, time_range.end)
         usage, cost = inputs.usage_states(reach), inputs.cost_states(reach)
@@ -41,7 +41,7 @@ class Looking:
         waiting = inputs.ask.windows(*own, missing=True) | inputs.ask.windows(
             *checks, missing=True, terms=CHECKS
         )
-        look = Look(
+        sources = SpendSources(
             usage,
             cost,
             inputs.ask.windows(*own),
@@ -49,7 +49,7 @@ class Looking:
             {day for day in cost if settled(day, now, cost, self.settle_after)},
         )
         if self.analytics is None:
-            return look
+            return sources
         try:
             totals = self.analytics.totals(time_range, now, tally, anew=anew)
         except UNREADABLE as error:
@@ -58,12 +58,12 @@ class Looking:
             if totals is None:
                 # What was billed stays: nothing says that it is not right.
                 billed = inputs.ask.windows(*own, terms=_BILLED)
-                return replace(look, untouched={day_of(hour) for hour in billed})
+                return replace(sources, untouched={day_of(hour) for hour in billed})
         if totals is None:
             if self.required:
                 tally.failures.append(f"spend.source is analytics: {self.analytics.absence}")
-            return look
+            return sources
         hours = {
             hour: total for hour, total in totals.hours.items() if time_range.start <= hour < time_range.end
         }
-        return replace(look, billed=hours, loaded=totals.refreshed_at)
+        return replace(sources, billed=hours, loaded=totals.refreshed_at)

@@ -2,7 +2,7 @@ from threading import Event
 
 import pytest
 
-from anthropic_metrics.reports.behind import Behind
+from anthropic_metrics.reports.background import BackgroundWriter
 
 
 def test_a_step_runs_while_the_next_is_prepared_and_steps_never_overlap() -> None:
@@ -12,7 +12,7 @@ def test_a_step_runs_while_the_next_is_prepared_and_steps_never_overlap() -> Non
         assert prepared.wait(30)
         order.append("first")
 
-    with Behind() as writer:
+    with BackgroundWriter() as writer:
         writer.run(first)
         prepared.set()  # would never be reached if `run` waited for its own step
         writer.run(lambda: order.append("second"))
@@ -27,7 +27,7 @@ def test_what_a_step_raised_stops_all_that_follow() -> None:
     def fails() -> None:
         raise ValueError("away")
 
-    with Behind() as writer:
+    with BackgroundWriter() as writer:
         writer.run(fails)
         writer.then(lambda: order.append("finish"))
         with pytest.raises(ValueError, match="away"):
@@ -39,7 +39,7 @@ def test_settling_raises_what_the_last_step_raised() -> None:
     def fails() -> None:
         raise ValueError("away")
 
-    with Behind() as writer:
+    with BackgroundWriter() as writer:
         writer.run(fails)
         with pytest.raises(ValueError, match="away"):
             writer.settle()
@@ -53,7 +53,7 @@ def test_leaving_early_waits_for_the_step_under_way() -> None:
         order.append("slow")
 
     def left() -> None:
-        with Behind() as writer:
+        with BackgroundWriter() as writer:
             writer.run(slow)
             leaving.set()
             raise KeyError
@@ -65,6 +65,6 @@ def test_leaving_early_waits_for_the_step_under_way() -> None:
 
 def test_without_a_step_under_way_the_following_one_needs_no_thread() -> None:
     order: list[str] = []
-    with Behind() as writer:
+    with BackgroundWriter() as writer:
         writer.then(lambda: order.append("finish"))
         assert order == ["finish"]

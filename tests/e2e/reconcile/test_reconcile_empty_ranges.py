@@ -11,8 +11,8 @@ from elastic_transport import Transport, TransportApiResponse
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.empty_ranges import WORTH
 from anthropic_metrics.elastic.reconcile import Streams
-from anthropic_metrics.elastic.vacant import WORTH
 from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ranges import Range
 from tests.harness.reconcile_samples import (

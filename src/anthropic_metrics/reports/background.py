@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 
-class Behind:
+class BackgroundWriter:
     """Runs steps in order on a thread of its own, one at a time. A context manager: leaving it waits.
 
     `run` waits for the step before it, so that at most one is under way while the next is prepared.

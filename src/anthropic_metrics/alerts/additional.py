@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from anthropic_metrics.alerts.announced import DAY, MONTH_AND_GRACE, WORKSPACE
+from anthropic_metrics.alerts.integration import DAY, MONTH_AND_GRACE, WORKSPACE
 from anthropic_metrics.alerts.rule import QUARTERLY, Definition, Limit, Values, above, number, text
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
@@ -76,7 +76,7 @@ def _never_written(config: Config) -> tuple[Mapping[str, Any], ...]:
     )
 
 
-FURTHER = (
+ADDITIONAL_RULES = (
     Definition(
         key="workspace_baseline",
         title="Workspace spend against its own four weeks",

@@ -27,7 +27,7 @@ class _Wait:
     length: timedelta
 
 
-class Patience:
+class DivertedRetries:
     """Waits an hour before a diverted document is sent again, then twice as long, a day at most. Thread-safe.
 
     A document that says something else is sent at once. In memory only: a restart sends each once more.

@@ -28,7 +28,7 @@ THIS_MONTH = f"WHERE @timestamp >= DATE_TRUNC(1 month, $now - {GRACE})"
 _LOOK = timedelta(hours=2)
 _RECENT, _BEFORE = "@timestamp > $now - 7 hours", "@timestamp <= $now - 7 hours"
 
-ANNOUNCED = (
+INTEGRATION_RULES = (
     Definition(
         key="daily_cost",
         title="Cost anomaly: a day above its limit",

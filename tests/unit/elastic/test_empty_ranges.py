@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from anthropic_metrics.elastic.vacant import LIFETIME, Vacant
+from anthropic_metrics.elastic.empty_ranges import LIFETIME, EmptyRanges
 from anthropic_metrics.kernel.ranges import Range
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
@@ -15,7 +15,7 @@ def hours(start: int, end: int) -> Range:
 
 
 def test_what_is_about_to_be_written_is_no_longer_empty_and_the_rest_on_both_sides_is() -> None:
-    vacant = Vacant()
+    vacant = EmptyRanges()
     vacant.note("a", hours(0, 10))
     vacant.take("a", hours(4, 5))
     assert [vacant.holds("a", hours(at, at + 1)) for at in range(11)] == [True] * 4 + [False] + [True] * 5 + [
@@ -27,7 +27,7 @@ def test_what_is_about_to_be_written_is_no_longer_empty_and_the_rest_on_both_sid
 
 def test_an_empty_range_is_believed_for_a_short_time() -> None:
     now = 100.0
-    vacant = Vacant(lambda: now)
+    vacant = EmptyRanges(lambda: now)
     vacant.note("a", hours(0, 10))
     now += LIFETIME - 1
     vacant.take("a", hours(0, 1))
@@ -37,7 +37,7 @@ def test_an_empty_range_is_believed_for_a_short_time() -> None:
 
 
 def test_a_conflict_ends_it() -> None:
-    vacant = Vacant()
+    vacant = EmptyRanges()
     vacant.note("a", hours(0, 10))
     vacant.forget("a")
     assert not vacant.holds("a", hours(0, 1))
