@@ -23,6 +23,7 @@ from anthropic_metrics.documents.writing import Values
 from anthropic_metrics.headroom.build import headroom_documents
 from anthropic_metrics.headroom.limits import MEASURED, Group, Limits, Snapshot, Timeline
 from anthropic_metrics.headroom.windows import windows
+from anthropic_metrics.kernel.datasets import SPEND
 from anthropic_metrics.kernel.frame import Frame, told_apart
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.outcome import Change
@@ -30,7 +31,15 @@ from anthropic_metrics.kernel.questions import Splits, Use
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.reports.build import cost_documents, usage_content, usage_documents
 from anthropic_metrics.reports.corrections import corrections
-from tests.harness.report_samples import COST_DAY, HOUR, LATER, frame, limits_frame
+from anthropic_metrics.spend.allocate import Allocation, Share, Unattributed
+from anthropic_metrics.spend.billed import BilledHour, BilledShare, Unmatched
+from anthropic_metrics.spend.build import allocated_documents, billed_documents, estimated_documents
+from anthropic_metrics.spend.estimate import Estimate, Prices
+from anthropic_metrics.spend.inputs import Row
+from anthropic_metrics.spend.money import Usd
+from anthropic_metrics.spend.rows import PART_NAMES, Counts, Used
+from anthropic_metrics.spend.table import PriceTable, list_prices
+from tests.harness.report_samples import BUCKET, COST_DAY, HOUR, LATER, frame, limits_frame
 
 NAMES = Names.of(
     "org-1",
@@ -93,6 +102,26 @@ USES = st.builds(
     st.sampled_from(["opus", "unlisted"]),
     st.booleans(),
     *[COUNTS] * 4,
+)
+DOLLARS = st.decimals(-999_999, 999_999_999, places=12).map(Usd)
+PARTS = st.tuples(*[DOLLARS] * len(PART_NAMES))
+SPEND_DIMENSIONS = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from(["claude-opus-5-5", "unlisted", None]),
+        **dict.fromkeys(("workspace_id", "api_key_id", "service_tier", "inference_geo"), TEXTS),
+    }
+)
+# What the shared fields of a row of usage are in its stored document.
+SHARED = st.sampled_from(
+    [
+        {},
+        {"model": "opus", "workspace": {"id": "w1", "name": "Research", "tags": {"cost.center": "42"}}},
+        {
+            "workspace": {"id": "Default"},
+            "api_key": {"id": "k"},
+            "team": {"name": "S", "owner": "sk-ant-admin-01234"},
+        },
+    ]
 )
 WRITER = Frame.writer
 MANY = settings(max_examples=300, deadline=None)
@@ -180,6 +209,48 @@ def test_headroom_is_written_as_its_model_writes_it(uses: list[Use], limit: int,
     found = windows(uses, limits, Splits(speeds=asked, tiers=asked))
     ended = HOUR + timedelta(minutes=12)
     assert len(list(headroom_documents(found, NAMES, "default", LATER, ended))) == len(found)
+
+
+@MANY
+@given(
+    dimensions=SPEND_DIMENSIONS,
+    shared=SHARED,
+    counts=st.tuples(*[st.integers(0, 2**40)] * 6),
+    amount=st.one_of(st.none(), DOLLARS),
+    parts=PARTS,
+    flag=st.booleans(),
+)
+def test_spend_is_written_as_its_model_writes_it(
+    dimensions: dict[str, str | None],
+    shared: dict[str, Any],
+    counts: tuple[int, ...],
+    amount: Usd | None,
+    parts: tuple[Usd, ...],
+    flag: bool,
+) -> None:
+    place, day = Frame(SPEND, "default", COST_DAY, WITH_TEAMS, LATER), COST_DAY.start.date()
+    prices = Prices(day, DIMENSIONS[:5], {}, PriceTable(()), list_prices())
+    used = Used(HOUR, dimensions, Counts(*counts), "a row")
+    bucket = {
+        "bucket_start_time": BUCKET.start,
+        "bucket_end_time": BUCKET.end,
+        "bucket_width": "1h",
+        "bucket_complete": flag,
+    }
+    row = Row(used, bucket, shared)
+    estimated = Estimate(used, amount, parts, "list" if flag else "none", counts[0], counts[1])
+    rest = Unattributed("tokens" if flag else None, dimensions, parts[0], parts)
+    shares = Allocation(day, (Share(used, amount, parts, flag),), (rest,))
+    line = Unmatched(dimensions, "tokens" if flag else None, parts[0], parts, parts[1])
+    billed = BilledShare(list(parts), parts[0], counts[5] if flag else None, has_cost=flag)
+    hour = BilledHour({used.id: billed}, (line,))
+    documents = [
+        *estimated_documents([(row, estimated)], prices, place),
+        *allocated_documents(shares, {used.id: row}, {"w1": shared}, prices, place),
+        *billed_documents(HOUR, hour, [row], prices, place),
+    ]
+    assert len(documents) == 5
+    assert not any(b"sk-ant-admin" in document.body for document in documents)
 
 
 @MANY

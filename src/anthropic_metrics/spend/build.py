@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from anthropic_metrics.documents.identity import Prepared, prepare
+from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.spend import SpendDocument
+from anthropic_metrics.documents.writing import Values, Writer
 from anthropic_metrics.kernel.frame import Frame, paid_fields
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.spend.allocate import Allocation, Parts, Share, Unattributed
@@ -21,12 +22,26 @@ from anthropic_metrics.spend.rows import PART_NAMES, Used
 UNATTRIBUTED = "Unattributed"
 
 
+class _Writers(dict[datetime, Writer]):
+    """What writes the documents of one `@timestamp`, made when it is asked for; the rest is the frame's."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__()
+        self.frame = frame
+
+    def __missing__(self, start: datetime) -> Writer:
+        at = replace(self.frame, bucket=Range(start, self.frame.bucket.end))
+        writer = self[start] = at.writer(SpendDocument)
+        return writer
+
+
 def estimated_documents(
     rows: Iterable[tuple[Row, Estimate]], prices: Prices, frame: Frame
 ) -> Iterator[Prepared]:
     """Rows of usage whose day is not settled."""
+    writers = _Writers(frame)
     for row, estimated in rows:
-        yield _document(row, _estimated(estimated, prices), frame)
+        yield _document(row, _estimated(estimated, prices), writers)
 
 
 def billed_documents(
@@ -36,11 +51,12 @@ def billed_documents(
 
     A row that the reports do not have yet stays an estimate.
     """
+    writers = _Writers(replace(frame, bucket=Range(hour, hour + HOUR)))
     for row in rows:
         share = billed.shares.get(row.used.id)
-        yield _document(row, _of_report(row.used, share, prices), frame)
+        yield _document(row, _of_report(row.used, share, prices), writers)
     for line in billed.unmatched:
-        yield _unmatched(line, replace(frame, bucket=Range(hour, hour + HOUR)))
+        yield _unmatched(line, writers)
 
 
 def _of_report(used: Used, share: BilledShare | None, prices: Prices) -> dict[str, Any]:
@@ -82,10 +98,11 @@ def allocated_documents(
 
     `workspaces` has the shared fields of each workspace on the bill.
     """
+    writers = _Writers(frame)
     for share in allocation.shares:
-        yield _document(rows[share.used.id], _allocated(share, prices), frame)
+        yield _document(rows[share.used.id], _allocated(share, prices), writers)
     for line in allocation.unattributed:
-        yield _rest(line, workspaces.get(line.dimensions["workspace_id"] or "", {}), frame)
+        yield _rest(line, workspaces.get(line.dimensions["workspace_id"] or "", {}), writers)
 
 
 def _allocated(share: Share, prices: Prices) -> dict[str, Any]:
@@ -98,13 +115,14 @@ def _allocated(share: Share, prices: Prices) -> dict[str, Any]:
     }
 
 
-def _document(row: Row, own: Mapping[str, Any], frame: Frame) -> Prepared:
+def _document(row: Row, own: Values, writers: _Writers) -> Prepared:
     """A row's document has the `_id` that the row's own has in the usage stream: one each, in every stage."""
     spend = {**row.bucket, **row.used.dimensions, **own}
-    return _prepared(row.used.id, row.used.start, {**row.shared, "spend": spend}, frame)
+    return _prepared(row.used.id, row.used.start, {**row.shared, "spend": spend}, writers)
 
 
-def _rest(line: Unattributed, shared: Shared, frame: Frame) -> Prepared:
+def _rest(line: Unattributed, shared: Shared, writers: _Writers) -> Prepared:
+    frame = writers.frame
     dimensions = {"api_key_id": UNATTRIBUTED, "cost_type": line.cost_type, **line.dimensions}
     spend = {
         "bucket_start_time": frame.bucket.start,
@@ -123,11 +141,12 @@ def _rest(line: Unattributed, shared: Shared, frame: Frame) -> Prepared:
         "api_key": {"id": UNATTRIBUTED, "name": UNATTRIBUTED},
         "spend": spend,
     }
-    return _prepared(frame.identity(dimensions), frame.bucket.start, anthropic, frame)
+    return _prepared(frame.identity(dimensions), frame.bucket.start, anthropic, writers)
 
 
-def _unmatched(line: Unmatched, frame: Frame) -> Prepared:
-    """A row of the report by itself, `frame` being its hour; without a key it is `Unattributed`."""
+def _unmatched(line: Unmatched, writers: _Writers) -> Prepared:
+    """A row of the report by itself, in the frame of its hour; without a key it is `Unattributed`."""
+    frame = writers.frame
     key = line.dimensions.get("api_key_id")
     known = {**line.dimensions, "api_key_id": key or UNATTRIBUTED}
     spend = {
@@ -147,16 +166,12 @@ def _unmatched(line: Unmatched, frame: Frame) -> Prepared:
     if key is None:
         anthropic["api_key"] = {"id": UNATTRIBUTED, "name": UNATTRIBUTED}
     identity = frame.identity({**known, "cost_type": line.cost_type or ""})
-    return _prepared(identity, frame.bucket.start, anthropic, frame)
+    return _prepared(identity, frame.bucket.start, anthropic, writers)
 
 
-def _prepared(id_: str, start: datetime, anthropic: Mapping[str, Any], frame: Frame) -> Prepared:
-    source = frame.envelope() | {
-        "timestamp": start,
-        "anthropic": anthropic,
-        "gen_ai": {"request": {"model": anthropic.get("model")}},
-    }
-    return prepare(id_, SpendDocument.model_validate(source))
+def _prepared(id_: str, start: datetime, anthropic: Values, writers: _Writers) -> Prepared:
+    gen_ai = {"request": {"model": anthropic.get("model")}}
+    return writers[start].write(id_, anthropic=anthropic, gen_ai=gen_ai)
 
 
 def _tokens(used: Used, priority: int, unpriced: int) -> dict[str, int | None]:

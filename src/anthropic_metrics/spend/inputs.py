@@ -87,7 +87,10 @@ class Inputs:
             counts = Counts(*(_at(usage, name) for name in _COUNTS))
             start = datetime.fromisoformat(usage["bucket_start_time"])
             dimensions = {name: usage.get(name) for name in self.group_by}
-            bucket = {name: usage[name] for name in _BUCKET}
+            bucket = {name: usage[name] for name in _BUCKET} | {
+                "bucket_start_time": start,
+                "bucket_end_time": datetime.fromisoformat(usage["bucket_end_time"]),
+            }
             yield Row(Used(start, dimensions, counts, id_), bucket, _shared(anthropic))
 
     def bill(self, time_range: Range) -> Iterator[tuple[Billed, Shared]]:
