@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import to_json
 
-from anthropic_metrics.documents.agent import agent_writer
+from anthropic_metrics.documents.agent import AgentDocument, agent_writer
+from anthropic_metrics.documents.forms import Form, marks, texts
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.documents.writing import Writer
+from anthropic_metrics.documents.writing import Writer, form_of
 from anthropic_metrics.kernel.digests import digest_of_values
 from anthropic_metrics.kernel.outcome import Change
+from anthropic_metrics.redaction import redact
+
+Written = dict[tuple[Hashable, ...], Any]
 
 # Numbers that a document also has as the text that was received.
 _EXACT = {"anthropic.cost.amount": "anthropic.cost.amount_exact"}
@@ -36,80 +42,127 @@ def _names(dotted: str) -> tuple[str, ...]:
 
 
 def corrections(
-    changes: Sequence[Change], stream: str, numbers: Sequence[str], now: datetime
+    changes: Sequence[Change],
+    stream: str,
+    numbers: Sequence[str],
+    now: datetime,
+    written: Written | None = None,
 ) -> Iterator[Prepared]:
     """One agent document per number that a change alters.
 
     Growth of a bucket that was shipped as incomplete is no correction. The `_id` is the digest of the
     revision itself, so writing it again after a crash, or from a second agent, makes no second one.
+    `written` hands what several calls for one stream and `now` have in common from one to the next.
     """
-    writers: dict[bytes, Writer] = {}
+    written = {} if written is None else written
+    shown = _shown(tuple(numbers))
     for change in changes:
         before = change.before or {}
         if value_at(before, "anthropic.usage.bucket_complete") is False:
             continue
-        for number in numbers:
-            if change.after and _as_shown(before, number) == _as_shown(change.after, number):
+        for number, was, becomes in zip(numbers, shown(before), shown(change.after or {}), strict=True):
+            if change.after and was == becomes:
                 continue
-            old, new = _figure(before, number), _figure(change.after, number)
+            old, new = _figure(was), _figure(becomes)
             if old is None or (old == new if change.after else old == 0):
                 continue
             identity = digest_of_values(
                 stream, change.id, change.index, change.seq_no, number, value_at(change.after, number)
             )
-            writer = _writer(before, now, writers)
-            yield writer.write(identity, anthropic=_correction(change, before, stream, number, old, new))
+            writer = _writer(before, now, written)
+            own = _own(change, before, number, old, new)
+            form = _form(before, stream, number, tuple(own), written)
+            yield writer.fill(identity, form, tuple(own.values()))
 
 
-def _as_shown(source: dict[str, Any], number: str) -> tuple[Any, Any]:
-    """The figure as it stands there, with its exact text: a quick look at what has not changed."""
-    return value_at(source, number), value_at(source, _EXACT[number]) if number in _EXACT else None
+@cache
+def _shown(numbers: tuple[str, ...]) -> Callable[[dict[str, Any]], list[Any]]:
+    """What reads these numbers off a source: the text as received where there is one, None where nothing is.
+
+    Those that follow each other in one object are read together.
+    """
+    objects = [
+        (path, [name for _, name in group]) for path, group in groupby(map(_place, numbers), itemgetter(0))
+    ]
+    exact = [(place, _EXACT[number]) for place, number in enumerate(numbers) if number in _EXACT]
+
+    def read(source: dict[str, Any]) -> list[Any]:
+        values: list[Any] = []
+        for path, names in objects:
+            part = source
+            for name in path:
+                part = part.get(name) or {}
+            values += [part.get(name) for name in names]
+        for place, dotted in exact:
+            if (text := value_at(source, dotted)) is not None:
+                values[place] = text
+        return values
+
+    return read
 
 
-def _figure(source: dict[str, Any] | None, number: str) -> Decimal | None:
-    """The exact figure: the text as received where there is one, else the number."""
-    exact = value_at(source, _EXACT[number]) if number in _EXACT else None
-    value = value_at(source, number) if exact is None else exact
-    return None if value is None else Decimal(str(value))
+def _place(dotted: str) -> tuple[tuple[str, ...], str]:
+    """The object that a field stands in, and its name there."""
+    *path, name = _names(dotted)
+    return tuple(path), name
 
 
-def _writer(before: dict[str, Any], now: datetime, writers: dict[bytes, Writer]) -> Writer:
+def _figure(shown: Any) -> Decimal | None:
+    return None if shown is None else Decimal(str(shown))
+
+
+def _writer(before: dict[str, Any], now: datetime, written: Written) -> Writer:
     """What writes corrections of this document: those of one namespace and organization share it."""
     namespace, organization = before["data_stream"]["namespace"], before.get("organization")
-    key = to_json([namespace, organization])
-    if key not in writers:
-        writers[key] = agent_writer("correction", now=now, namespace=namespace, organization=organization)
-    return writers[key]
+    key = "writer", to_json([namespace, organization]), redact.version
+    if key not in written:
+        written[key] = agent_writer("correction", now=now, namespace=namespace, organization=organization)
+    writer: Writer = written[key]
+    return writer
 
 
-def _correction(
-    change: Change,
-    before: dict[str, Any],
-    stream: str,
-    number: str,
-    old: Decimal,
-    new: Decimal | None,
-) -> dict[str, Any]:
-    """`anthropic` of a correction."""
-    shipped = before["anthropic"]
+def _own(
+    change: Change, before: dict[str, Any], number: str, old: Decimal, new: Decimal | None
+) -> dict[str, bytes]:
+    """What no other correction has, as JSON, in the order of the document."""
     delta = (new or Decimal(0)) - old
     exact = {"old_exact": old, "new_exact": new, "delta_exact": delta} if number in _EXACT else {}
-    fields = shipped.get("usage") or shipped.get("cost") or {}
-    return {name: shipped[name] for name in ("model", "workspace", "api_key") if shipped.get(name)} | {
-        "correction": {
-            "stream": stream,
-            "document_id": change.id,
-            "bucket_start_time": datetime.fromisoformat(before["@timestamp"]),
-            "dimensions": [f"{k}={v}" for k, v in fields.items() if isinstance(v, str) and _dimension(k)],
-            "field": number,
-            "old": float(old),
-            "new": None if new is None else float(new),
-            "delta": float(delta),
-            **{name: format(figure, "f") for name, figure in exact.items() if figure is not None},
-            "why": "vanished" if change.after is None else "late" if delta > 0 else "revised",
-        }
+    figures = {"old": old, "new": new, "delta": delta}
+    return {
+        "document_id": texts(change.id)[0],
+        "bucket_start_time": _time_text(before["@timestamp"]),
+        **{name: to_json(float(figure)) for name, figure in figures.items() if figure is not None},
+        **{name: to_json(format(figure, "f")) for name, figure in exact.items() if figure is not None},
+        "why": b'"vanished"' if change.after is None else b'"late"' if delta > 0 else b'"revised"',
     }
 
 
+def _form(before: dict[str, Any], stream: str, number: str, own: tuple[str, ...], written: Written) -> Form:
+    """A correction of this number of a document with these dimensions, with room for `own`."""
+    shipped = before["anthropic"]
+    fields = shipped.get("usage") or shipped.get("cost") or {}
+    dimensions = [f"{k}={v}" for k, v in fields.items() if isinstance(v, str) and _dimension(k)]
+    shared = {name: shipped[name] for name in ("model", "workspace", "api_key") if shipped.get(name)}
+    key = number, own, to_json([shared, dimensions]), redact.version
+    if key not in written:
+        places = marks(len(own))
+        said = {
+            "stream": stream,
+            "dimensions": dimensions,
+            "field": number,
+            **dict(zip(own, places, strict=True)),
+        }
+        written[key] = form_of(AgentDocument, places, (), anthropic=shared | {"correction": said})
+    form: Form = written[key]
+    return form
+
+
+@cache
 def _dimension(name: str) -> bool:
     return not name.startswith(("bucket_", "amount", "currency"))
+
+
+@lru_cache(maxsize=1024)
+def _time_text(time: str) -> bytes:
+    """A time of a document as the JSON of another."""
+    return to_json(datetime.fromisoformat(time))

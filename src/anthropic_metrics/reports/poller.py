@@ -33,7 +33,7 @@ from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.age_limit import AgeLimit
 from anthropic_metrics.reports.background import BackgroundWriter
 from anthropic_metrics.reports.buckets import Answers, Built, Fresh, answer_digest, other_currencies, runs
-from anthropic_metrics.reports.corrections import corrections
+from anthropic_metrics.reports.corrections import Written, corrections
 from anthropic_metrics.reports.views import View
 
 
@@ -260,10 +260,10 @@ class ViewPoller:
         )
 
     def _reconcile(self, run: list[Built], store: Store, now: datetime, tally: Tally, record: Record) -> None:
-        view = self.view
+        view, written = self.view, Written()
 
         def log_corrections(changes: list[Change]) -> None:
-            record(list(corrections(changes, view.stream, view.corrected, now)))
+            record(list(corrections(changes, view.stream, view.corrected, now, written)))
 
         with self._writing:
             # From the first write on the old answer no longer stands there, and may yet come back.
