@@ -67,8 +67,8 @@ class BucketQuery:
 class Bucket:
     """One interval, [start, end) in UTC, with its rows as received: `parse_rows` judges them.
 
-    `digest` tells its text from others, in this process; None where it is not known. Where the text was seen
-    before, only the number of its rows is given, and they are parsed if they are asked for.
+    `digest` tells its text from others, in this process; None where it is not known. A bucket with a text
+    keeps that, a quarter of the size of its rows, and parses them each time they are asked for.
     """
 
     __slots__ = ("_rows", "_text", "count", "digest", "end", "start")
@@ -248,9 +248,9 @@ def _cut(seen: Seen, body: bytes | bytearray) -> Any:
 def _of_text(piece: Piece, seen: Seen) -> Bucket:
     start, end, digest = instant(piece.start), instant(piece.end), hash(piece.text)
     count = seen(start, digest)
-    if count is not None:
-        return Bucket(start, end, count=count, text=piece.text, digest=digest)
-    return Bucket(start, end, read_json(piece.text)["results"], digest=digest)
+    if count is None:
+        count = len(read_json(piece.text)["results"])
+    return Bucket(start, end, count=count, text=piece.text, digest=digest)
 
 
 def _bucket(entry: Any, path: str) -> Bucket:

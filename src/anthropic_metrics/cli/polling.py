@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
@@ -13,6 +14,7 @@ import typer
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent, utc_now
+from anthropic_metrics.agent.memory import share_heaps
 from anthropic_metrics.agent.organization import Organization, inventory_of
 from anthropic_metrics.cli.cluster import embedded_cluster, own_data
 from anthropic_metrics.cli.common import ConfigOption, OnlyOption, PollerName, load, progress
@@ -53,7 +55,7 @@ def run(
             settings = stack.enter_context(embedded_cluster(settings, data=own_data()))
             say(f"Elasticsearch at {settings.elasticsearch.hosts[0]}; health on port {settings.health.port}.")
             say("In another terminal, add --embedded to commands that read, such as `check --embedded`.")
-        raise typer.Exit(daemon.run(Agent(settings)))
+        raise typer.Exit(daemon.run(_agent(settings)))
 
 
 @answers(SUMMARY)
@@ -62,7 +64,7 @@ def once(
 ) -> Answer:
     """Run every poller once over its whole range, backfill included."""
     settings = load(config, polls=True)
-    with until_asked() as stop, Agent(settings, stop=stop) as agent:
+    with until_asked() as stop, _agent(settings, stop) as agent:
         wanted = _wanted(agent, only, organization)
         with progress([time_range for one in wanted for time_range in one.ranges()]) as advance:
             return _passed(agent, {one.label: one.whole(agent.sink, advance) for one in wanted})
@@ -88,7 +90,7 @@ def backfill(
             f"--since: {since} is not before the end of the range, {wanted.end:%Y-%m-%dT%H:%MZ}"
         )
     settings = load(config, polls=True)
-    with until_asked() as stop, Agent(settings, stop=stop) as agent:
+    with until_asked() as stop, _agent(settings, stop) as agent:
         organizations = _wanted(agent, only, organization)
         with progress([time_range for one in organizations for time_range in one.ranges(wanted)]) as advance:
             return _passed(
@@ -123,6 +125,12 @@ def _previewed(settings: Config, only: list[PollerName]) -> list[Tally]:
         for document in _derived(settings, organization, tallies) if only else ():
             sys.stdout.write(json_text(document.source) + "\n")
     return tallies
+
+
+def _agent(settings: Config, stop: threading.Event | None = None) -> Agent:
+    """The agent of a command that polls, in a process that is made for its many threads."""
+    share_heaps()
+    return Agent(settings, stop=stop)
 
 
 def _wanted(agent: Agent, only: list[PollerName] | None, organization: str | None) -> list[Organization]:

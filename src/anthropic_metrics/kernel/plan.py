@@ -12,7 +12,7 @@ from anthropic_metrics.kernel.ranges import WIDTHS, Range, Width, ceil, floor
 FIRST_WINDOW: dict[Width, int] = {"1m": 60, "1h": 6, "1d": 7}
 # Buckets a page may hold at most (Admin API reference).
 PAGE_MOST: dict[Width, int] = {"1m": 1440, "1h": 168, "1d": 31}
-# Rows of one window that are in memory together: about 6 MB of answer, 30 MB once it is read.
+# Rows of one window that are in memory together: about 6 MB of text; `RUN_ROWS` are parsed at a time.
 WINDOW_ROWS = 12_000
 # Rows whose documents are in memory together: about 6 MB.
 RUN_ROWS = 4_000
