@@ -29,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--days", type=int, default=14, help="of history that the first pass reads")
-    parser.add_argument("--seconds", type=int, default=345, help="how long the agent runs")
+    parser.add_argument("--seconds", type=int, default=480, help="how long the agent runs")
     parser.add_argument("--pace", type=int, default=600, help="requests a minute of each organization")
     wanted = parser.parse_args()
     with ExitStack() as stack:

@@ -84,6 +84,7 @@ class Agent:
         self._flip = Flip(log)
         self._silencing: dict[tuple[str, str], set[str]] = {}
         self._unknown: set[tuple[str, str, str]] = set()
+        self._had_turn: set[tuple[str, str]] = set()
 
     @property
     def jobs(self) -> list[Job]:
@@ -171,8 +172,15 @@ class Agent:
         Raises only Stopped. Everything else ends as `tally.failures`. Every line of the log that the job
         brings about names the organization, where there are several.
         """
-        with about(job.organization):
-            return self._attempt(job)
+        try:
+            with about(job.organization):
+                return self._attempt(job)
+        finally:
+            self._had_turn.add((job.organization, job.name))
+
+    def had_turn(self, job: Job) -> bool:
+        """Whether the job has run to its end, whatever it ended in."""
+        return (job.organization, job.name) in self._had_turn
 
     def _attempt(self, job: Job) -> Tally:
         tally = Tally(job.poller, job.stream)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -29,9 +32,14 @@ log = get_logger(__name__)
 GRACE = 8.0
 # People look at the live data first, and a sweep at the same time would write the same documents.
 SWEEP_DELAY = 60.0
-# From one organization's first turns to the next's: the first pass of each reads its whole history, and the
-# windows of twenty in memory together would take a gigabyte.
+# Organizations in their first turns together, and sweeps under way together. Both read whole histories: the
+# windows of twenty organizations at once would take most of a gigabyte.
+BEGINNING = 2
+SWEEPS, SWEEPS_EACH = 2, 1
+# So long after the last of those first turns that came to an end, the next organization begins all the same:
+# one whose server is frozen holds nobody up.
 STAGGER = 15.0
+LOOK = 1.0  # seconds from one look at first turns to the next
 JITTER_SHARE = 0.1
 JITTER_MOST = 30.0
 # APScheduler compares times of the wall clock: this one has passed whatever that clock says.
@@ -49,10 +57,15 @@ def run(agent: Agent) -> int:
     """
     scheduler = _scheduler(agent)
 
+    sweeping = threading.BoundedSemaphore(SWEEPS)
+
     def start(chain: Chain) -> None:
         first = chain[0]
-        name = f"{first.organization}: {first.name}"
-        scheduler.add_job(attempt, _AT_ONCE, args=(agent, chain), id=name)
+        name, executor = f"{first.organization}: {first.name}", "default"
+        act: Callable[[Agent, Chain], None] = attempt
+        if first.kind is Kind.sweep:
+            act, executor = partial(sweep, sweeping), _sweeper(first)
+        scheduler.add_job(act, _AT_ONCE, args=(agent, chain), id=name, executor=executor)
 
     boards = Boards({organization.label: organization.budgets for organization in agent.organizations})
     server = HealthServer(agent.config.health, agent.health, agent.runtime.registry, boards)
@@ -71,25 +84,59 @@ def run(agent: Agent) -> int:
     return 0
 
 
+class Beginnings:
+    """Which organizations may begin: `BEGINNING` are in their first turns together.
+
+    None waits for first turns of which none has come to an end for `STAGGER`.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self.waiting = deque(by_organization(agent.jobs))
+        self._begun: list[list[Job]] = []
+        self._ended, self._moved = 0, agent.monotonic()
+
+    def due(self, now: float) -> Iterator[list[Job]]:
+        """The jobs of each organization that may begin at `now`."""
+        while self.waiting:
+            left = [sum(not self._agent.had_turn(job) for job in live) for live in self._begun]
+            ended = sum(map(len, self._begun)) - sum(left)
+            if ended != self._ended:
+                self._ended, self._moved = ended, now
+            if sum(map(bool, left)) >= BEGINNING and now < self._moved + STAGGER:
+                return
+            jobs, self._moved = self.waiting.popleft(), now
+            self._begun.append([job for job in jobs if job.kind is Kind.live])
+            yield jobs
+
+
 def take_turns(agent: Agent, start: Callable[[Chain], object]) -> None:
     """Start what is due, wait until something is due again, and so on until the agent is asked to stop.
 
     All waits are by the agent's monotonic clock: setting the machine's clock delays and repeats nothing.
     """
-    begin = agent.monotonic()
-    tables = [
-        (jobs, _before_first_turns(jobs, begin, number * STAGGER))
-        for number, jobs in enumerate(by_organization(agent.jobs))
-    ]
+    beginnings = Beginnings(agent)
+    tables: list[tuple[list[Job], dict[str, float]]] = []
     while not agent.stop.is_set():
         now = agent.monotonic()
+        if begin := [(jobs, _before_first_turns(jobs, math.inf)) for jobs in beginnings.due(now)]:
+            tables += begin
+            if not beginnings.waiting:
+                for jobs, last in tables:
+                    last.update(_before_first_turns(jobs, now))
         for jobs, last in tables:
             for chain in due(jobs, last, now):
                 last[chain[0].name] = now + _jitter(chain[0])
                 start(chain)
         now = agent.monotonic()
         left = [seconds for jobs, last in tables if (seconds := seconds_left(jobs, last, now)) is not None]
-        agent.stop.wait(min(left, default=None))
+        agent.stop.wait(min([*left, LOOK] if beginnings.waiting else left, default=None))
+
+
+def sweep(sweeping: threading.Semaphore, agent: Agent, chain: Chain) -> None:
+    """`attempt`, when no more than `SWEEPS` others are under way."""
+    with sweeping:
+        attempt(agent, chain)
 
 
 def attempt(agent: Agent, chain: Chain) -> None:
@@ -104,24 +151,33 @@ def attempt(agent: Agent, chain: Chain) -> None:
     give_back()
 
 
-def _before_first_turns(jobs: Sequence[Job], now: float, after: float = 0.0) -> dict[str, float]:
-    """Live jobs are due `after` so many seconds, at once for none; sweeps a minute later."""
-    first = {job.name: now + after + SWEEP_DELAY * (job.kind is Kind.sweep) for job in jobs}
+def _before_first_turns(jobs: Sequence[Job], now: float) -> dict[str, float]:
+    """Live jobs are due at once; sweeps a minute after all organizations have begun, at `now`."""
     return {
-        job.name: first[job.name] - job.interval.total_seconds()
-        for job in jobs
-        if after or job.kind is Kind.sweep
+        job.name: now + SWEEP_DELAY - job.interval.total_seconds() for job in jobs if job.kind is Kind.sweep
     }
 
 
 def _scheduler(agent: Agent) -> BackgroundScheduler:
-    """A thread for each chain. A turn that comes while the one before it still runs is skipped."""
+    """A thread for each chain; `SWEEPS_EACH` for all sweeps of an organization.
+
+    A turn that comes while the one before it still runs is skipped.
+    """
     chains = sum(job.after is None for job in agent.jobs)
+    sweepers = {_sweeper(job) for job in agent.jobs if job.kind is Kind.sweep}
     return BackgroundScheduler(
         timezone=UTC,
-        executors={"default": ThreadPoolExecutor(max(chains, 1))},
+        executors={
+            "default": ThreadPoolExecutor(max(chains, 1)),
+            **{name: ThreadPoolExecutor(SWEEPS_EACH) for name in sweepers},
+        },
         job_defaults={"max_instances": 1, "misfire_grace_time": None},
     )
+
+
+def _sweeper(job: Job) -> str:
+    """The name of the threads that sweep for the organization of this job."""
+    return f"sweeps of {job.organization}"
 
 
 def _jitter(job: Job) -> float:

@@ -72,8 +72,14 @@ class Stop(threading.Event):
         return self.is_set()
 
 
-def agent_of(jobs: list[Job], stop: Stop, run: Callable[[Job], object] = lambda _: None) -> Agent:
-    fields: dict[str, Any] = {"jobs": jobs, "stop": stop, "monotonic": lambda: stop.now, "attempt": run}
+def agent_of(
+    jobs: list[Job],
+    stop: Stop,
+    run: Callable[[Job], object] = lambda _: None,
+    had_turn: Callable[[Job], bool] = lambda _: False,
+) -> Agent:
+    fields: dict[str, Any] = {"jobs": jobs, "stop": stop, "attempt": run, "had_turn": had_turn}
+    fields["monotonic"] = lambda: stop.now
     return cast("Agent", SimpleNamespace(**fields))
 
 
@@ -154,9 +160,96 @@ def test_a_scheduler_that_ends_while_it_starts_a_job_ends_without_an_error(
     assert errors == []
 
 
-def test_the_first_turns_of_several_organizations_begin_one_after_the_other() -> None:
-    stop = Stop(waits=30)
-    jobs = [replace(job("live"), organization=name) for name in ("one", "two", "three")]
-    first: dict[str, float] = {}
-    daemon.take_turns(agent_of(jobs, stop), lambda chain: first.setdefault(chain[0].organization, stop.now))
-    assert first == {"one": 0.0, "two": daemon.STAGGER, "three": 2 * daemon.STAGGER}
+NAMES = ("one", "two", "three", "four")
+
+
+def first_turns(had_turn: Callable[[Job], bool]) -> dict[str, float]:
+    """When each of four organizations has its first turn."""
+    stop, first = Stop(waits=60), dict[str, float]()
+    jobs = [replace(job("live"), organization=name) for name in NAMES]
+    agent = agent_of(jobs, stop, had_turn=had_turn)
+    daemon.take_turns(agent, lambda chain: first.setdefault(chain[0].organization, stop.now))
+    return first
+
+
+def test_an_organization_begins_when_fewer_than_two_others_are_in_their_first_turns() -> None:
+    at_once = first_turns(lambda each: each.organization == "one")
+    assert at_once == {"one": 0.0, "two": 0.0, "three": 0.0, "four": daemon.STAGGER}
+    assert first_turns(lambda _: True) == dict.fromkeys(NAMES, 0.0)
+
+
+def test_first_turns_that_do_not_end_delay_the_next_organization_by_seconds_only() -> None:
+    expected = {"one": 0.0, "two": 0.0, "three": daemon.STAGGER, "four": 2 * daemon.STAGGER}
+    assert first_turns(lambda _: False) == expected
+
+
+def test_an_organization_waits_for_others_as_long_as_their_first_turns_come_to_an_end() -> None:
+    stop, ended = Stop(waits=200), set[str]()
+    slow = [replace(job(f"live {number}"), organization=name) for name in NAMES[:2] for number in range(4)]
+    jobs = [*slow, replace(job("live"), organization="three")]
+    began: list[float] = []
+
+    def start(chain: tuple[Job, ...]) -> None:
+        if chain[0].organization == "three":
+            began.append(stop.now)
+
+    def had_turn(
+        each: Job,
+    ) -> bool:  # the four of "one" end at 10, 20, 30 and 40 seconds, those of "two" never
+        if each.organization == "one" and stop.now >= 10 * (1 + int(each.name[-1])):
+            ended.add(each.name)
+        return each.organization == "one" and each.name in ended
+
+    daemon.take_turns(agent_of(jobs, stop, had_turn=had_turn), start)
+    assert began[0] == 40.0
+
+
+def test_sweeps_begin_a_minute_after_the_last_organization_has_begun() -> None:
+    stop, swept = Stop(waits=100), dict[str, float]()
+    live = [replace(job("live"), organization=name) for name in NAMES[:3]]
+    jobs = live + [replace(each, name="sweep", kind=Kind.sweep, interval=SWEEP_EVERY) for each in live]
+
+    def start(chain: tuple[Job, ...]) -> None:
+        if chain[0].kind is Kind.sweep:
+            swept.setdefault(chain[0].organization, stop.now)
+
+    daemon.take_turns(agent_of(jobs, stop), start)
+    assert swept == dict.fromkeys(NAMES[:3], daemon.STAGGER + daemon.SWEEP_DELAY)
+
+
+def test_sweeps_of_all_organizations_together_are_under_way_a_few_at_a_time() -> None:
+    sweeping, most, entered = threading.BoundedSemaphore(daemon.SWEEPS), [0], threading.Semaphore(0)
+    under_way: set[str] = set()
+    release = threading.Event()
+
+    def run(each: Job) -> None:
+        under_way.add(each.name)
+        most[0] = max(most[0], len(under_way))
+        entered.release()
+        release.wait(30)
+        under_way.discard(each.name)
+
+    agent = agent_of([], Stop(waits=1), run)
+    chains = [(replace(job(name), kind=Kind.sweep),) for name in (*NAMES, "five")]
+    threads = [threading.Thread(target=daemon.sweep, args=(sweeping, agent, chain)) for chain in chains]
+    for thread in threads:
+        thread.start()
+    for _ in range(daemon.SWEEPS):
+        assert entered.acquire(timeout=30)
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert most == [daemon.SWEEPS]
+
+
+def test_the_scheduler_keeps_sweeps_of_each_organization_in_threads_of_their_own() -> None:
+    jobs = [replace(job("sweep"), kind=Kind.sweep, organization=name) for name in ("default", "")]
+    scheduler, ran = daemon._scheduler(agent_of(jobs, Stop(waits=1))), threading.Semaphore(0)
+    scheduler.start()
+    try:
+        for each in jobs:
+            name = daemon._sweeper(each)
+            scheduler.add_job(ran.release, daemon._AT_ONCE, id=name, executor=name)
+        assert all(ran.acquire(timeout=30) for _ in jobs)
+    finally:
+        assert daemon._shut_down(scheduler)
