@@ -1,4 +1,4 @@
-"""The comparison of the price list with the data of other packages (scripts/prices), by stand-ins for both."""
+"""The comparison of the price list with other packages (scripts/prices), by stand-ins for them."""
 
 from __future__ import annotations
 
