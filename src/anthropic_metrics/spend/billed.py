@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from anthropic_metrics.admin_api.rows import CostItem, Group, UsageItem
+from anthropic_metrics.reports.build import is_usd
 from anthropic_metrics.spend.allocate import Parts
 from anthropic_metrics.spend.money import ZERO, Usd, share_count, share_out, total, usd_from_cents
 from anthropic_metrics.spend.rows import (
@@ -169,7 +170,7 @@ def bill_hour(
     shares: dict[str, BilledShare] = {}
     rest: dict[tuple[str | None, ...], Unmatched] = {}
     for item in costs:
-        if item.cost.currency != "USD":
+        if not is_usd(item.cost.currency):
             continue
         group, part = item.group, _part(item.group)
         values = {name: spelling.value(name, group) for name in group_by}

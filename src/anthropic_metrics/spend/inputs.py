@@ -12,6 +12,7 @@ from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions, State
 from anthropic_metrics.kernel.ranges import DAY, Range
+from anthropic_metrics.reports.build import is_usd
 from anthropic_metrics.spend.learn import PRICED_DIMENSIONS, DayPrices, cell_of
 from anthropic_metrics.spend.money import usd_from_cents
 from anthropic_metrics.spend.rows import Billed, Counts, Used
@@ -39,6 +40,8 @@ _BILL = (
     "description",
     *PRICED_DIMENSIONS,
 )
+
+_DOLLARS = ("USD", "usd")
 
 Shared = Mapping[str, Any]
 
@@ -71,8 +74,9 @@ class Inputs:
         return self.ask.states(self.usage, self.organization_id, time_range, HOUR, terms=self.terms)
 
     def cost_states(self, time_range: Range) -> dict[date, State]:
-        """The state of each UTC day with a bill."""
-        states = self.ask.states(self.cost, self.organization_id, time_range, DAY, terms=self.terms)
+        """The state of each UTC day with a bill in US dollars: one in another currency settles nothing."""
+        terms = {**self.terms, f"{_COST}.currency": _DOLLARS}
+        states = self.ask.states(self.cost, self.organization_id, time_range, DAY, terms=terms)
         return {day_of(start): state for start, state in states.items()}
 
     def rows(self, time_range: Range) -> Iterator[Row]:
@@ -105,7 +109,7 @@ class Inputs:
         ):
             anthropic = source["anthropic"]
             cost = anthropic["cost"]
-            if cost["currency"] != "USD" or id_ in seen:
+            if not is_usd(cost["currency"]) or id_ in seen:
                 continue
             seen.add(id_)
             line = Billed(

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from anthropic_metrics.admin_api.replies import CostRow, UsageRow
+from anthropic_metrics.reports.build import is_usd
 from anthropic_metrics.spend.money import Usd, usd_from_cents
 
 DEFAULT_WORKSPACE = "Default"
@@ -103,7 +104,7 @@ def used(row: UsageRow, start: datetime, group_by: tuple[str, ...]) -> Used:
 
 def billed(row: CostRow, start: datetime) -> Billed | None:
     """A line of the cost report's day that begins at `start`; None if it is not in US dollars."""
-    if row.currency != "USD":
+    if not is_usd(row.currency):
         return None
     return Billed(
         start.astimezone(UTC).date(),

@@ -179,6 +179,7 @@ def test_replies_become_rows_and_lines_in_exact_dollars() -> None:
     assert found is not None
     assert (found.amount, found.workspace_id, found.day) == (Decimal("1.2378912"), "Default", DAY)
     assert billed(reply.model_copy(update={"currency": "EUR"}), START) is None
+    assert billed(reply.model_copy(update={"currency": "usd"}), START) is not None
     usage = UsageRow.model_validate(
         {
             "uncached_input_tokens": 1,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
 
 from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.kernel.datasets import SPEND
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.simulator import reports
 from anthropic_metrics.simulator.analytics import Terms
+from anthropic_metrics.simulator.costs import cost_rows
 from anthropic_metrics.spend.keeper import LIVE_DAYS, whole_days
 from tests.harness.memory_spend import (
     NOW,
@@ -223,3 +228,18 @@ def test_no_price_is_learned_from_the_day_in_which_usage_begins() -> None:
     agent.poll(everything=True)
     assert "2026-11-17" in dict(shares())
     assert_fresh(w)
+
+
+def test_a_bill_in_another_currency_settles_nothing_and_its_days_stay_estimates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def in_euro(*arguments: Any) -> list[dict[str, Any]]:
+        return [{**row, "currency": "EUR"} for row in cost_rows(*arguments)]
+
+    monkeypatch.setattr(reports, "cost_rows", in_euro)
+    w = small()
+    w.agent().poll(everything=True)
+    found = w.documents().values()
+    assert basis(found) == {"estimated"}
+    assert all(each["anthropic"]["spend"]["amount_usd"] > 0 for each in on(found, *SETTLED))
+    assert not w.checks("estimate_check")
