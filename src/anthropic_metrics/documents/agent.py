@@ -91,9 +91,9 @@ class Correction(Part):
     field: Keyword = Field(description="The field that changed.")
     old: Double = Field(description="The figure that had been shipped.")
     new: Double | None = Field(
-        None, description="The figure that replaced it; absent where the row vanished."
+        None, description="The figure that replaced it; absent if the row disappeared."
     )
-    delta: Double = Field(description="New minus old; minus old where the row vanished.")
+    delta: Double = Field(description="New minus old; minus old if the row disappeared.")
     old_exact: Keyword | None = Field(None, description="Of money: `old` as a decimal text.")
     new_exact: Keyword | None = Field(None, description="Of money: `new` as a decimal text.")
     delta_exact: Keyword | None = Field(None, description="Of money: `delta` as a decimal text.")
@@ -105,12 +105,12 @@ class LimitChange(Part):
 
     scope: Keyword = Field(description="`organization` or `workspace`.")
     workspace_id: Keyword | None = Field(None, description="The workspace, for the scope `workspace`.")
-    group_id: Keyword = Field(description="The limit group's id, else its type and models.")
-    group_name: Keyword = Field(description="The group's display name, else its models.")
+    group_id: Keyword = Field(description="The limit group's id, or its type and models if it has none.")
+    group_name: Keyword = Field(description="The group's display name, or its models if it has none.")
     limit_type: Keyword = Field(description="Which limit changed.")
-    old: Count | None = Field(None, description="The limit before; absent where there was none.")
+    old: Count | None = Field(None, description="The limit before; absent if there was none.")
     new: Count | None = Field(None, description="The limit now; absent if it no longer exists.")
-    delta: Double | None = Field(None, description="New minus old, where there are both.")
+    delta: Double | None = Field(None, description="New minus old, if both exist.")
     why: Keyword = Field(description="`raised`, `lowered`, `added` or `removed`.")
     seen_between: Dates = Field(description="The two snapshots between which it changed.")
 
@@ -129,7 +129,7 @@ class InventoryChange(Part):
     field: Keyword | None = Field(None, description="What changed, of a tag `tags.` and its key.")
     old: Keyword | None = Field(None, description="The old value; absent if there was none.")
     new: Keyword | None = Field(None, description="The new value; absent if there is none.")
-    by_id: Keyword | None = Field(None, description="Who did it, where the API says so.")
+    by_id: Keyword | None = Field(None, description="Who made the change, if the API says so.")
     seen_after: Date | None = Field(
         None, description="When the old value was last seen; the change was made after that."
     )
@@ -152,12 +152,12 @@ class GrainCheck(Part):
 class EstimateCheck(Part):
     """How far the early figures of a settled UTC day were off, by workspace; `@timestamp` is the day."""
 
-    workspace_id: Keyword | None = Field(None, description="The workspace, where usage is grouped by it.")
+    workspace_id: Keyword | None = Field(None, description="The workspace, if usage is grouped by it.")
     estimated_usd: Money = Field(description="What its usage would have cost at the prices known that day.")
     billed_usd: Money = Field(description="What the bill has for the same usage.")
     difference_usd: Money = Field(description="Estimated minus billed.")
     difference_share: Double | None = Field(
-        None, description="The difference as a share of what was billed; absent where that is nothing."
+        None, description="The difference as a share of what was billed; absent if nothing was billed."
     )
     unattributed_usd: Money = Field(description="Other costs on the bill, which no estimate can include.")
     unpriced_tokens: Count = Field(description="Tokens that had no price.")
@@ -172,7 +172,7 @@ class EstimateCheck(Part):
 class BillCheck(Part):
     """Where the cost report and the cost analytics report differ, by workspace and settled UTC day."""
 
-    workspace_id: Keyword | None = Field(None, description="The workspace, where usage is grouped by it.")
+    workspace_id: Keyword | None = Field(None, description="The workspace, if usage is grouped by it.")
     classic_usd: Money = Field(description="What the cost report has.")
     analytics_usd: Money = Field(description="What the cost analytics report has.")
     difference_usd: Money = Field(description="Analytics minus classic.")
@@ -186,7 +186,7 @@ class Budget(Part):
 
     scope: Keyword = Field(description="`organization`, `workspace`, `api_key`, `team` or `tag`.")
     name: Keyword = Field(description="The budget's name; a spend limit's begins with `limit: `.")
-    whose: Keyword | None = Field(None, description="Whose budget it is, such as `workspace Production`.")
+    whose: Keyword | None = Field(None, description="What the budget covers, such as `workspace Production`.")
     period: Keyword | None = Field(None, description="`monthly`, `weekly` (from Monday on) or `daily`.")
     period_end: Date | None = Field(None, description="The period's end, exclusive.")
     month_usd: Money | None = Field(
@@ -210,7 +210,7 @@ class Budget(Part):
     forecast_low_tokens: Double | None = Field(None, description="Lower end of the forecast's 80 % band.")
     forecast_high_tokens: Double | None = Field(None, description="Upper end of the forecast's 80 % band.")
     runs_out: Keyword | None = Field(
-        None, description="The day on which the forecast goes above the budget; absent where it does not."
+        None, description="The day on which the forecast exceeds the budget; absent if it does not."
     )
     state: Keyword | None = Field(None, description="`ok`, `warning`, `exceeded` or `unknown`.")
     read_only: Flag | None = Field(

@@ -95,7 +95,7 @@ class Event(Part):
 class Organization(Part):
     id: Keyword | None = Field(None, description="The organization's id; absent while it is not known.")
     name: Keyword | None = Field(
-        None, description="The organization's name: that of the configuration where it has several."
+        None, description="The organization's name; with `organizations`, the one in the configuration."
     )
 
 
@@ -106,7 +106,7 @@ class Agent(Part):
 
 
 class Failure(Part):
-    message: Keyword | None = Field(None, description="What went wrong, where something did.")
+    message: Keyword | None = Field(None, description="What went wrong, if something did.")
 
 
 class Provider(Part):
@@ -168,5 +168,5 @@ class Document(Part):
     organization: Organization | None = None
     agent: Agent = Agent()
     error: Failure | None = None
-    labels: Labels | None = Field(None, description="Room for your own pipeline's keywords.")
-    tags: Keywords | None = Field(None, description="Room for your own pipeline's tags.")
+    labels: Labels | None = Field(None, description="For keywords of your own pipeline.")
+    tags: Keywords | None = Field(None, description="For tags of your own pipeline.")

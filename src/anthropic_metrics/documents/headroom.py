@@ -21,18 +21,18 @@ from anthropic_metrics.documents.base import (
 class HeadroomFields(Part):
     """One limit of one group and scope in one window. Shares are fractions of the limit: 0.8 is 80 %."""
 
-    scope: Keyword = Field(description="Whose use: `organization`, all of it, or `workspace`, one of them.")
+    scope: Keyword = Field(description="`organization` (all traffic) or `workspace` (one workspace).")
     workspace_id: Keyword | None = Field(
         None, description="The workspace, for the scope `workspace`; `Default` is the default workspace."
     )
     group_id: Keyword | None = Field(
-        None, description="The limit group's id, else its type and models; absent where `unmapped`."
+        None, description="The limit group's id, or its type and models if it has none; absent if `unmapped`."
     )
     group_name: Keyword | None = Field(
-        None, description="The group's display name, else its models; the model's id where `unmapped`."
+        None, description="The group's display name, or its models; the model's id if `unmapped`."
     )
     limit_type: Keyword = Field(
-        description="The limit; where `unmapped`, the one that these tokens would count against."
+        description="The limit; if `unmapped`, the one that these tokens would count against."
     )
     limit: Count | None = Field(
         None,
@@ -43,11 +43,13 @@ class HeadroomFields(Part):
         None, description="Whose limit that is: `organization` or `workspace`."
     )
     organization_limit: Count | None = Field(
-        None, description="The organization's limit at the peak minute, where it has one of this type."
+        None, description="The organization's limit at the peak minute, if it has one of this type."
     )
     tokens: Count = Field(description="Tokens of the window that count against the limit.")
     active_minutes: Count = Field(description="Minutes of the window with any of them.")
-    peak_tokens: Count = Field(description="Tokens of the peak minute, the one closest to its limit.")
+    peak_tokens: Count = Field(
+        description="Tokens of the peak minute, the minute with the largest share of its limit."
+    )
     peak_minute: Date = Field(description="When the peak minute began.")
     p95_tokens: Double = Field(
         description="95th percentile of the window's minutes, interpolated; idle minutes count as 0."

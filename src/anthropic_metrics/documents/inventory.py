@@ -68,16 +68,14 @@ class InventoryFields(Use):
     owner_id: Keyword | None = Field(
         None, description="For whom a key acts; if the API does not say, who created it."
     )
-    owner_name: Keyword | None = Field(None, description="The owner's name, where it is known.")
+    owner_name: Keyword | None = Field(None, description="The owner's name, if it is known.")
     role: Keyword | None = Field(None, description="The role of a user or of a service account.")
     workspace_geo: Keyword | None = Field(None, description="Where a workspace's data is stored.")
     default_inference_geo: Keyword | None = Field(None, description="A workspace's default geography.")
     allowed_inference_geos: Keywords | None = Field(
         None, description="The geographies a workspace may use; `unrestricted` is all."
     )
-    own_limits: Count | None = Field(
-        None, description="How many rate limits of its own a workspace has, besides the organization's."
-    )
+    own_limits: Count | None = Field(None, description="How many rate limits a workspace has of its own.")
     lists: Keywords | None = Field(
         None, description="For the organization: the lists that the key could read."
     )

@@ -54,24 +54,24 @@ class PeopleFields(Part):
     bucket_complete: Flag = Field(description="Whether the report had loaded the whole day.")
     product: Keyword | None = Field(
         None,
-        description="The product, such as `claude_code` or `messages_api`; absent where it is not known.",
+        description="The product, such as `claude_code` or `messages_api`; absent if it is not known.",
     )
     basis: Keyword = Field(
         description="`billed`: from the cost analytics report. `estimated`: from the Claude Code report, "
         "where the other one does not have the person's day yet, or at all."
     )
     amount_usd: Money | None = Field(
-        None, description="Of `use`: US dollars, after discounts and before credits where it is billed."
+        None, description="Of `use`: US dollars; if billed, after discounts and before credits."
     )
     amount_exact: Keyword | None = Field(None, description="The same in all its digits, a decimal text.")
-    list_usd: Money | None = Field(None, description="Of `use`, where it is billed: at list prices.")
-    requests: Count | None = Field(None, description="Of `use`, where it is billed: requests.")
+    list_usd: Money | None = Field(None, description="Of `use`, only if billed: the amount at list prices.")
+    requests: Count | None = Field(None, description="Of `use`, only if billed: requests.")
     uncached_input_tokens: Count | None = Field(None, description="Input tokens that no cache held.")
     cached_input_tokens: Count | None = Field(None, description="Input tokens read from the cache.")
     cache_creation_input_tokens: Count | None = Field(None, description="Input tokens written to the cache.")
     output_tokens: Count | None = Field(None, description="Output tokens.")
     total_tokens: Count | None = Field(None, description="All input and output.")
-    web_search_requests: Count | None = Field(None, description="Web searches, where it is billed.")
+    web_search_requests: Count | None = Field(None, description="Web searches, only if billed.")
     claude_code: ClaudeCodeFields | None = None
 
 

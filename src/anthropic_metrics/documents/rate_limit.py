@@ -11,7 +11,7 @@ class Limit(Part):
     type: Keyword = Field(description="What is limited; the API may add values.")
     value: Count | None = Field(None, description="The limit in force.")
     organization_value: Count | None = Field(
-        None, description="The organization's own limit beside a workspace's."
+        None, description="The organization's limit, in a workspace's document."
     )
     source: Keyword | None = Field(None, description="Where a workspace's limit is set.")
 
@@ -40,9 +40,11 @@ class RateLimitFields(KnownLimits):
     type: Keyword | None = Field(None, description="The API's type of this entry.")
     scope: Keyword = Field(description="`organization` or `workspace`.")
     workspace_id: Keyword | None = Field(None, description="The workspace, for the scope `workspace`.")
-    group_id: Keyword | None = Field(None, description="The group's id, where the API gives one.")
+    group_id: Keyword | None = Field(None, description="The group's id, if the API gives one.")
     group_type: Keyword = Field(description="`model_group`, `batch`, `token_count`, `files` and others.")
-    group_name: Keyword | None = Field(None, description="The group's display name, else its models.")
+    group_name: Keyword | None = Field(
+        None, description="The group's display name, or its models if it has none."
+    )
     models: Keywords | None = Field(None, description="Ids and aliases that count against the group.")
     limits: list[Limit] = Field(description="All limits, unknown types too.")
 

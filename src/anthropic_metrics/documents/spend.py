@@ -50,7 +50,7 @@ class SpendFields(Part):
         description="Of an `Unattributed` part: `tokens`, `web_search`, `code_execution`, `session_usage`.",
     )
     amount_usd: Money | None = Field(
-        None, description="What the row cost in US dollars; absent where no price is known."
+        None, description="What the row cost in US dollars; absent if no price is known."
     )
     amount_exact: Keyword | None = Field(None, description="The same in all its digits, a decimal text.")
     uncached_input_usd: Money | None = Field(
@@ -88,9 +88,9 @@ class SpendFields(Part):
         "that the row needed.",
     )
     blended: Flag | None = Field(
-        None, description="True where a price of the row is the mean of several, such as two context windows."
+        None, description="True if a price of the row is the mean of several, such as of two context windows."
     )
-    requests: Count | None = Field(None, description="Requests, where the basis is `billed`.")
+    requests: Count | None = Field(None, description="Requests; only if the basis is `billed`.")
     total_tokens: Count = Field(description="All input and output tokens, as in the row of usage.")
     output_tokens: Count = Field(description="Output tokens, as in the row of usage.")
     priority_tokens: Count | None = Field(
