@@ -201,5 +201,5 @@ def test_every_line_of_the_check_stands_in_the_documentation() -> None:
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Finding", "attempt", "_way"}:
                 what = node.args[0] if node.args else None
                 if isinstance(what, ast.Constant):
-                    name = re.sub(r"^Way to .*", "Way to …", str(what.value))
+                    name = re.sub(r"^Connection to .*", "Connection to …", str(what.value))
                     assert f"`{name}`" in listed, f"{path.name}: {name}"

@@ -88,7 +88,7 @@ def _not_chosen(rule: Rule, config: Config) -> str:
     if rule.plain_key not in config.alerts.rules:
         return "not in alerts.rules"
     if rule.plain_key == "monthly_budget" and config.month_budget is not None:
-        return f"the budget {config.month_budget.name} takes its place"
+        return f"the budget {config.month_budget.name} replaces it"
     return ""
 
 
@@ -115,9 +115,9 @@ def _not_collected(dataset: str, config: Config) -> str:
     if dataset == USAGE and "1h" not in usage.granularities:
         return "usage.granularities lacks 1h"
     if dataset == SPEND and not collects_spend(config):
-        return "spend is not kept: it takes spend.enabled and usage by the hour (1h)"
+        return "spend is not collected: it needs spend.enabled and hourly usage (1h)"
     if dataset in (RATE_LIMIT, HEADROOM) and not limits.enabled:
         return "rate_limits.enabled is false"
     if dataset == HEADROOM and not Headroom.of(config) is not None:
-        return "headroom takes usage by the minute and by model"
+        return "headroom needs usage by the minute and by model"
     return ""

@@ -84,9 +84,9 @@ def first_impression(es: Client, rule: Rule, config: Config, now: datetime) -> t
     try:
         count = len(run(es, rule, now))
     except NoData:
-        return 0, "no data to judge its default threshold by yet; `alerts suggest` derives one"
+        return 0, "no data yet to evaluate its default threshold; `alerts suggest` derives one"
     except AuthError:
-        return 0, "its default threshold was not judged: this user may not read the streams"
+        return 0, "its default threshold was not evaluated: this user may not read the streams"
     return count, f"would begin with {count} alerts; `anthropic-metrics alerts suggest` derives thresholds"
 
 
@@ -114,7 +114,7 @@ def _verdict(es: Client, rule: Rule, namespace: str, at: datetime) -> Verdict:
         if not _has_documents(es, name, at - rule.window, at, rule.organization)
     ]
     if empty:
-        return Verdict(rule, "no data", reason=f"{', '.join(empty)} holds nothing of the rule's window")
+        return Verdict(rule, "no data", reason=f"{', '.join(empty)} has no data in the rule's window")
     return Verdict(rule, "quiet")
 
 

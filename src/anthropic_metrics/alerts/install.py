@@ -59,7 +59,7 @@ Impression = Callable[[Rule], tuple[int, str]]
 def impression(es: Client | None, config: Config, now: datetime) -> Impression:
     """Asks the documents that are there; without Elasticsearch a default threshold is not judged."""
     if es is None:
-        said = "its default threshold was not judged: there is no elasticsearch.hosts"
+        said = "its default threshold was not evaluated: there is no elasticsearch.hosts"
         return lambda rule: (0, said if has_default(rule, config) else "")
     return lambda rule: first_impression(es, rule, config, now)
 

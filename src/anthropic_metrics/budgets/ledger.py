@@ -53,8 +53,8 @@ def needs_spend(budget: BudgetSettings, config: Config) -> str:
         return ""
     what = "tokens" if budget.usd is None else "API keys"
     return (
-        f"budgets: {budget.name}: the bill knows no {what}; it takes spend, and with it usage by the hour "
-        "(1h), so nothing counts."
+        f"budgets: {budget.name}: the bill has no {what}; the budget needs spend and hourly usage "
+        "(1h), so it counts nothing."
     )
 
 

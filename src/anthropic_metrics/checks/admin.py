@@ -36,7 +36,7 @@ from anthropic_metrics.spend.analytics import Analytics
 # Somebody is waiting for the answer: one quick second try, no long patience.
 IMPATIENT = RetryPolicy(attempts=2, longest_wait=timedelta(seconds=5))
 USD = "USD"
-_TAGS = "Give them other names or values in the Console; until then documents are without them."
+_TAGS = "Rename them or change their values in the Console; until then, documents lack them."
 _NEWER = "The API may have changed: look for a newer version of the agent."
 
 
@@ -192,7 +192,7 @@ def names(config: Config, facts: AdminFacts) -> Iterator[Finding]:
     wrong = [(where, name, allowed) for where, name, allowed in configured if name not in allowed]
     if wrong:
         told = "; ".join(f"{where}: {name}{_meant(name, allowed)}" for where, name, allowed in wrong)
-        cure = "Correct the name in the configuration; nothing is counted or alerted under an unknown one."
+        cure = "Correct the name in the configuration; an unknown name counts nothing and raises no alert."
         yield Finding("Names in the configuration", Status.failed, told, cure)
     elif configured:
         yield Finding("Names in the configuration", Status.ok, f"{len(configured)} known")

@@ -75,7 +75,7 @@ def _same(es: Client, namespace: str, said: Identity, facts: AdminFacts) -> str:
     if known is None:
         return "no poll with this key yet"
     confirm(said, known, configured=False)
-    return "the one that earlier polls with this key were for"
+    return "that of earlier polls with this key"
 
 
 def _version(es: Client) -> str:
@@ -84,7 +84,7 @@ def _version(es: Client) -> str:
     except AuthError as error:
         if error.status == 401:
             raise
-        return "reached; its version takes the cluster privilege monitor to see"
+        return "reached; reading its version needs the cluster privilege monitor"
     if not version.serverless and version.number < OLDEST_ELASTIC:
         raise MetricsError(
             f"Elasticsearch {version.text} is too old.", cure=f"Use Elasticsearch {OLDEST_TEXT} or newer."
@@ -115,10 +115,10 @@ def _judged(missing: list[str], streams: str, *, sets_up: bool) -> Finding:
         return Finding(RIGHTS, Status.ok, f"may write to {streams}{', and set up' if sets_up else ''}")
     absent = ", ".join(missing)
     if sets_up:
-        details = f"may set up; another user must run the agent, this one is missing: {absent}"
+        details = f"may set up, but not run the agent; missing: {absent}"
         return Finding(RIGHTS, Status.ok, details)
     if not set(READ_PRIVILEGES) & set(missing):
-        details = f"may read, enough for audit, headroom and corrections; to run it is missing: {absent}"
+        details = f"may read (audit, headroom, corrections), but not run the agent; missing: {absent}"
         return Finding(RIGHTS, Status.failed, details, cure)
     return Finding(RIGHTS, Status.failed, f"missing: {absent}", cure)
 

@@ -11,9 +11,9 @@ from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.telemetry.ways import DOCS, setup_steps
 
 WHAT = "Telemetry destinations"
-_LOST = "Mend it in the Console: spans that it misses are lost."
+_LOST = "Fix it in the Console: spans that it misses are lost."
 _CURES = {
-    "sustained_failure": "Deliveries failed for long. Mend the endpoint, then enable the destination.",
+    "sustained_failure": "Deliveries failed for a long time. Fix the endpoint, then enable the destination.",
     "redirect": "The endpoint answered with a redirect. Enter the address that it leads to, then enable it.",
     "invalid_address": "The endpoint's address is not public. Use a public one, then enable it.",
 }

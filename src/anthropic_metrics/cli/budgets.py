@@ -143,7 +143,7 @@ def _row(state: BudgetState) -> tuple[object, ...]:
 def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Iterator[str]:
     begins = next((state.counted_from for state in states if not state.is_complete), None)
     if begins is not None:
-        yield f"The stream begins on {begins}: periods that began before are counted from that day on."
+        yield f"The stream begins on {begins}: periods that began earlier are counted from that day."
     if any(state.estimated for state in states):
         yield (
             "Estimated: days whose bill is not settled, today's hours included."

@@ -71,7 +71,7 @@ UNMAPPED = Layout(
 WEEK = "7d"
 _SHOWN_DAYS = 3
 CANNOT_BE_KNOWN = (
-    "Not in the Admin API, so not here: requests (RPM), bursts within a minute (a few seconds may be refused "
+    "Not in the Admin API: requests per minute (RPM), bursts within a minute (a few seconds may be refused "
     "far below 100 %), and whether output was counted by max_tokens when a request began."
 )
 
@@ -226,16 +226,16 @@ def _growing(windows: Growing | None) -> Iterator[str]:
 def _notes(closest: list[Line]) -> Iterator[str]:
     if closest:
         yield (
-            "peak: the peak minute; usual: 95 of 100 five-minute peaks were below; left: the least that it "
-            "or the organization had left; week: against the week before; was above: days with a minute "
-            "above the limit, the week before included; reached: if it grows on."
+            "peak: the peak minute; usual: 95 % of five-minute peaks were lower; left: the smallest share "
+            "that it or the organization had left; week: change from the week before; was above: days with a "
+            "minute above the limit, the week before included; reached: when, if it keeps growing."
         )
     caveats = {caveat for line in closest for caveat in line.caveats}
     notes = {
         "fast_included": NO_SPEED,
         "batch_included": "Batch traffic is counted too: usage.group_by has no `service_tier`.",
-        "limits_assumed": "Some limits are the earliest known, from after the minutes they are held against.",
-        "organization_unknown": "Only usage.workspace_ids are read: what the organization left is unknown.",
-        "workspace_limits_unknown": "Some workspaces' own limits were not read: the organization's count.",
+        "limits_assumed": "Some limits are the earliest known ones, newer than the minutes.",
+        "organization_unknown": "Only usage.workspace_ids are read; the organization's headroom is unknown.",
+        "workspace_limits_unknown": "Some workspaces' own limits were not read; the organization's count.",
     }
     yield from (note for caveat, note in notes.items() if caveat in caveats)

@@ -129,7 +129,7 @@ def _notes(every: Sequence[Key], wanted: Wanted) -> Iterator[str]:
     yield f"As of {max(key.day for key in every):%Y-%m-%d}. Use is counted by the key that made it."
     unknown = sum(key.unused is None for key in every)
     if wanted.unused is not None and unknown:
-        yield f"Of {unknown:,} keys no use is known: usage is not collected, or not split by api_key_id."
+        yield f"The use of {unknown:,} keys is not known: usage is not collected, or not split by api_key_id."
 
 
 def _row(key: Key) -> tuple[object, ...]:

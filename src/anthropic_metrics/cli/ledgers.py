@@ -23,7 +23,9 @@ from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.teams import UNASSIGNED
 from anthropic_metrics.people.persons import Persons
 
-LEFT_OUT = "Not in the Admin API's costs, so not here: tax, credits, and the commitment of Priority Tier."
+LEFT_OUT = (
+    "Not included, because the Admin API does not report them: tax, credits and Priority Tier commitments."
+)
 TEAM_HELP = "Only what this team pays."
 
 
@@ -115,9 +117,9 @@ def comparison_notes(period: Period, before: Ledger | None, now: datetime) -> It
     if before is None:
         return
     if not before.lines:
-        yield f"There is no bill for {before.period.label}, so that all of this is change."
+        yield f"There is no bill for {before.period.label}, so the whole amount counts as change."
     elif not period.is_over(now):
-        yield f"{period.label} is not over: changes are against the whole of {before.period.label}."
+        yield f"{period.label} is not over; changes compare it with the whole of {before.period.label}."
 
 
 def team_notes(team: str | None, charges: Collection[Charge], ledger: Ledger) -> Iterator[str]:
@@ -142,11 +144,11 @@ def remarks(books: Books, ledgers: Sequence[Ledger], team: str | None = None) ->
         books.config.usage.group_by
     ):
         yield (
-            "usage.group_by is without keys: shares are by model, workspace, tier, geo and key instead, so "
-            "that they can differ from the spend stream's."
+            "usage.group_by has no keys; the shares are by model, workspace, tier, geo and key instead, so "
+            "they can differ from the spend stream's."
         )
     for currency, count in sorted(ledgers[0].foreign.items()):
-        yield f"{count} lines in {currency} are in no figure here."
+        yield f"{count} lines in {currency} are left out."
 
 
 def unread(ledgers: Sequence[Ledger]) -> list[str]:

@@ -238,7 +238,7 @@ def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_
     notes = [settled_note(ledger), *remarks(accounts, [ledger]), *unread([ledger, money.before]), *told]
     forecast = None if outlook is None else outlook.of_all(charges)
     if not ledger.period.is_over(accounts.now):
-        notes.append("The month is not over: changes are against the whole month before.")
+        notes.append("The month is not over; changes compare it with the whole month before.")
     if forecast is not None:
         notes.append(_forecast_note(forecast))
     return Report(

@@ -100,7 +100,7 @@ class _Hours:
         if self.first is None or self.newest is None:
             return
         if self.first - time_range.start >= DAY:
-            yield f"The stream has nothing of this range before {self.first:%Y-%m-%d %H:%M} UTC."
+            yield f"The stream has no data of this range before {self.first:%Y-%m-%d %H:%M} UTC."
         if self.newest + HOUR > now:
             yield f"The hour from {self.newest:%Y-%m-%d %H:%M} UTC is not complete yet."
         elif self.newest + HOUR < time_range.end:
@@ -153,4 +153,4 @@ def _notes(lines: list[Sum], all_usd: Usd) -> Iterator[str]:
     if types:
         yield f"Unattributed parts of the bill have no key: {', '.join(types)}."
     if any(line.unpriced_tokens for line in lines):
-        yield "Unpriced tokens are in no amount: no bill, configuration or list has their price."
+        yield "No amount includes unpriced tokens: no bill, configuration or list has their price."

@@ -154,6 +154,6 @@ def _outcome(outcome: Outcome | None) -> tuple[object, ...]:
 def _note(case: Case) -> str:
     closest = moment(case.would_be.peak_minute)
     return (
-        f"The peak minute began at {closest:%Y-%m-%d %H:%M} UTC. A workspace is held against the new limit "
-        "as if it were its own alone."
+        f"The peak minute began at {closest:%Y-%m-%d %H:%M} UTC. A workspace is compared with the new limit "
+        "as if it had it to itself."
     )

@@ -62,7 +62,7 @@ def plan_dashboards(settings: KibanaSettings) -> list[Step]:
 def _planned(client: KibanaClient, wanted: SavedObject) -> Step:
     if _stored(client, wanted) is None:
         return Step(wanted.kind, wanted.title, "create")
-    return Step(wanted.kind, wanted.title, "update", "replaces the one that is there")
+    return Step(wanted.kind, wanted.title, "update", "replaces the existing object")
 
 
 def _stored(client: KibanaClient, wanted: SavedObject) -> Any:
@@ -205,9 +205,12 @@ def _explained(error: dict[str, Any]) -> tuple[str, str]:
         names = ", ".join(
             f"{reference.get('type')} {reference.get('id')}" for reference in error.get("references", [])
         )
-        return f"it needs what is not in this space: {names}", "Import the whole file, not a part of it."
+        return (
+            f"it needs objects that are not in this space: {names}",
+            "Import the whole file, not a part of it.",
+        )
     if kind in ("conflict", "ambiguous_conflict"):
-        return "an object of its id is there and may not be replaced", _OWN_CURE
+        return "an object with its id exists and may not be replaced", _OWN_CURE
     if kind == "unsupported_type":
         return (
             "this Kibana does not import such objects",

@@ -154,7 +154,7 @@ def test_evaluate_shows_what_would_have_fired_then(filled: World, evaluated: Eva
     assert code == 0
     assert rules["daily_cost"][0].startswith("fires 2026-10-30")
     assert "2026-11" not in str(rules)
-    assert rules["rate_limit_headroom"] == ["off headroom takes usage by the minute and by model"]
+    assert rules["rate_limit_headroom"] == ["off headroom needs usage by the minute and by model"]
     assert rules["no_fresh_data"] == ["off not in alerts.rules"]
     assert rules.keys() == set(AlertSettings().rules)
 

@@ -233,7 +233,7 @@ def test_the_command_shows_what_the_agent_counts_and_ends_with_1_where_one_is_ex
     table = CliRunner().invoke(app, ["budgets", "--config", str(written)])
     assert "did you mean Production?" in table.stderr
     assert "Less than two weeks of history" in table.stdout
-    assert "The stream begins on 2026-10-26: periods that began before are counted" in table.stdout
+    assert "The stream begins on 2026-10-26: periods that began earlier are counted" in table.stdout
 
 
 def test_a_digest_is_posted_once_however_many_agents_run_and_printed_the_same(

@@ -11,13 +11,13 @@ from tests.harness.finance_samples import NOW, OCTOBER, charge, ledger, line
 def test_a_running_month_beside_a_whole_one_is_said() -> None:
     during = datetime(2026, 10, 20, tzinfo=UTC)
     (note,) = comparison_notes(OCTOBER, ledger(line("1")), during)
-    assert note == "2026-10 is not over: changes are against the whole of 2026-10."
+    assert note == "2026-10 is not over; changes compare it with the whole of 2026-10."
     assert list(comparison_notes(OCTOBER, ledger(line("1")), NOW)) == []
 
 
 def test_a_month_before_without_a_bill_is_said() -> None:
     (note,) = comparison_notes(OCTOBER, ledger(), NOW)
-    assert note == "There is no bill for 2026-10, so that all of this is change."
+    assert note == "There is no bill for 2026-10, so the whole amount counts as change."
     assert list(comparison_notes(OCTOBER, None, NOW)) == []
 
 

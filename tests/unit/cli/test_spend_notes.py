@@ -35,7 +35,7 @@ def test_usage_that_ends_before_the_range_does_is_said() -> None:
 def test_a_stream_that_begins_within_the_range_is_said() -> None:
     hours = [NOON - HOUR, NOON - 48 * HOUR]
     (note,) = notes(hours, back=400 * 24 * HOUR, minutes_ago=0)
-    assert note == "The stream has nothing of this range before 2026-11-18 12:00 UTC."
+    assert note == "The stream has no data of this range before 2026-11-18 12:00 UTC."
 
 
 def test_nothing_is_said_of_hours_where_there_are_none() -> None:

@@ -218,5 +218,5 @@ def test_a_plan_tells_what_is_there_from_what_is_not_and_writes_nothing(kibana: 
     imported(kibana)
     steps = plan_dashboards(settings)
     assert {(step.action, step.status, step.detail) for step in steps} == {
-        ("update", None, "replaces the one that is there")
+        ("update", None, "replaces the existing object")
     }

@@ -164,7 +164,7 @@ def test_no_part_of_an_address_but_its_host_is_kept() -> None:
         ([], "auto", Status.warning, "none", "https://<elasticsearch>/_otlp"),
         ([destination("a")], "auto", Status.ok, "a: ok", ""),
         ([destination("a", **FAILED)], "auto", Status.failed, "HTTP error (status 503)", "spans"),
-        ([destination("a", "disabled")], "auto", Status.failed, "sustained_failure", "Mend the endpoint"),
+        ([destination("a", "disabled")], "auto", Status.failed, "sustained_failure", "Fix the endpoint"),
         ([destination("a", "disabled", why="redirect")], "auto", Status.failed, "redirect", "address"),
         (
             [destination("a") | {"traces": {"enabled": True, "content_mode": "content"}}],
