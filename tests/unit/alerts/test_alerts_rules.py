@@ -151,7 +151,7 @@ def test_a_message_is_the_rules_sentence_over_the_row() -> None:
         ("budgets: {workspaces: {Production: }}", "Production: must be an amount"),
         ("budgets: {workspaces: {Production: 0.001}}", "Production: must be at least a cent"),
         ("budgets: {workspaces: {'': 5}}", "a budget without a name"),
-        ("budgets: {workspaces: {%s: 5}}" % ("n" * 257), "a name has at most 256 characters"),
+        ("budgets: {workspaces: {%s: 5}}" % ("n" * 257), "names may have at most 256 characters"),
         ("alerts: {daily_cost_usd: -3}", "alerts.daily_cost_usd: must be at least a cent"),
         ("budgets: {workspaces: {Production: much}}", "must be an amount in US dollars"),
         ("budgets: {tags: {research: 300}}", "must be written tag=value"),
