@@ -85,7 +85,7 @@ def test_the_last_two_days_are_said_to_be_unsettled(w: FinanceWorld) -> None:
     assert any("Not settled: the bill of 2026-11-23 and later" in note for note in found["notes"])
     settled = w.json("costs", "--month", "2026-10")["notes"]
     assert any(note.startswith("Settled: every day of 2026-10") for note in settled)
-    assert any("tax, credits, and the commitment of Priority Tier" in note for note in settled)
+    assert any("tax, credits and Priority Tier commitments" in note for note in settled)
 
 
 def test_a_range_of_days_is_asked_like_a_month(w: FinanceWorld) -> None:
