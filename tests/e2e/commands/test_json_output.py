@@ -24,8 +24,7 @@ WHAT_IF = ("headroom", "--since", "1d", "--model", "claude-sonnet-5-5")
 # In this order: the first ones write what the others read.
 INVOCATIONS: tuple[tuple[str, ...], ...] = (
     ("setup", "--dry-run"),
-    ("setup", "--no-kibana", "--with-traces", "--take-over"),
-    ("setup", "--no-rules"),
+    ("setup", "--no-kibana", "--no-rules", "--with-traces", "--take-over"),
     ("setup",),
     ("once", "--only", "rate_limits", "--only", "cost"),
     ("once",),
@@ -43,8 +42,7 @@ INVOCATIONS: tuple[tuple[str, ...], ...] = (
     ("costs", "--since", "3d", "--until", DAY, "--by", "team,model", "--by", "day", "--by", "tag:team"),
     ("costs", "--invoice", "12.34", "--by", "key"),
     ("report", "--by", "team", "--by", "tag:team"),
-    ("report", "--month", "this-month", "--kind", "quota", "--by", "day", "--overwrite"),
-    ("report", "--month", "this-month", "--kind", "chargeback", "--overwrite"),
+    ("report", "--month", "this-month", "--kind", "quota", "--overwrite"),
     ("headroom",),
     ("headroom", "--since", "1d", "--workspace", "Default"),
     (*WHAT_IF, "--limit", "output_tokens_per_minute=1000"),
@@ -58,7 +56,6 @@ INVOCATIONS: tuple[tuple[str, ...], ...] = (
     ("alerts", "suggest", "--days", "7"),
     ("alerts", "install", "--dry-run"),
     ("alerts", "install", "--overwrite"),
-    ("alerts", "install"),
     ("alerts", "uninstall", "--dry-run"),
     ("alerts", "uninstall"),
     ("config", "validate"),
