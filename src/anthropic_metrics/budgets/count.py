@@ -36,7 +36,10 @@ class Counter:
         states = [self._state(budget, ledger, now, read_only=read_only) for budget, read_only in budgets]
         since = min((state.time_range.start for state in states if not state.problem), default=None)
         first = None if since is None else ledger.begins(since, now)
-        return [replace(state, counted_from=after(first, state.time_range.start, now)) for state in states]
+        return [
+            replace(state, counted_from=after(first, state.time_range.start, now), is_read=first is not None)
+            for state in states
+        ]
 
     def problems(self) -> Iterator[str]:
         """A sentence for each budget of the configuration that counts nothing."""

@@ -29,7 +29,7 @@ class BudgetState:
 
     `called` is today's name of a workspace or key that the budget names by its id. `counted_from` is the day
     on which the stream begins, where that leaves out a part of the period: its history is still being read,
-    or begins later.
+    or begins later. `is_read` is False while the stream holds nothing at all: zero is no figure then.
     `problem` says why nothing is known: then the figures are zero, and the forecast is None. `burn` is the
     mean of the last seven whole days, fewer where there are fewer; `runs_out` the day on which the forecast
     goes above the budget, None where it does not within the period.
@@ -47,6 +47,7 @@ class BudgetState:
     problem: str = ""
     called: str = ""
     counted_from: date | None = None
+    is_read: bool = True
 
     @property
     def name(self) -> str:
@@ -98,7 +99,7 @@ class BudgetState:
     @property
     def is_complete(self) -> bool:
         """Whether the figures count the period from its start."""
-        return not self.problem and self.counted_from is None
+        return self.is_read and not self.problem and self.counted_from is None
 
     @property
     def basis(self) -> Basis:

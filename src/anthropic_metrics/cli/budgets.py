@@ -141,7 +141,9 @@ def _row(state: BudgetState) -> tuple[object, ...]:
 
 
 def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Iterator[str]:
-    begins = next((state.counted_from for state in states if not state.is_complete), None)
+    begins = next((state.counted_from for state in states if state.counted_from), None)
+    if any(not state.is_read for state in states if not state.problem):
+        yield "The stream holds nothing of the last month: nothing is counted yet."
     if begins is not None:
         yield f"The stream begins on {begins}: periods that began earlier are counted from that day."
     if any(state.estimated for state in states):

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.cli.common import ConfigOption, load
+from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.organizations import OrganizationOption, of_owners
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
@@ -62,9 +62,10 @@ def spend(
     by: Annotated[By, typer.Option(help="What to group by.")] = By.key,
     organization: OrganizationOption = None,
     config: ConfigOption = None,
+    embedded: EmbeddedOption = False,
 ) -> Answer:
     """Show what was spent, highest amount first; ~ marks estimates, until the day's bill is settled."""
-    settings, now = load(config), utc_now()
+    settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch()
     time_range = Range(_start(since, now), ceil(now, HOUR))
     stream = stream_name(SPEND, settings.namespace)

@@ -85,8 +85,9 @@ class FigurePoller:
         ledger.refresh()
         today = period_of(now, "daily")
         days = ledger.days({}, today)
-        late = after(ledger.begins(today.start, now), today.start, now)
-        return {(): float(sum(day.total for day in days.values()))}, {(): float(late is None)}
+        first = ledger.begins(today.start, now)
+        is_complete = first is not None and after(first, today.start, now) is None
+        return {(): float(sum(day.total for day in days.values()))}, {(): float(is_complete)}
 
     def _peak(self, ask: Questions, names: Names, now: datetime) -> Values:
         """The highest share of each limit in the windows that began within the last hour."""

@@ -8,6 +8,7 @@ import pytest
 
 from anthropic_metrics.cli import cluster
 from anthropic_metrics.cli.common import load
+from anthropic_metrics.cli.reference import commands
 from anthropic_metrics.errors import ConfigError
 
 
@@ -54,3 +55,14 @@ def test_without_a_running_server_the_cure_is_named(tmp_path: Path) -> None:
 def test_a_server_of_the_demo_is_nobody_elses() -> None:
     with cluster.embedded_cluster(load(None), data=None), pytest.raises(ConfigError):
         load(None, embedded=True)
+
+
+def test_every_command_that_reads_the_streams_takes_it() -> None:
+    reading = {
+        *("check", "audit", "corrections", "spend", "headroom", "budgets", "keys", "digest"),
+        *("alerts evaluate", "alerts suggest", "dashboards render"),
+    }
+    taking = {
+        name for name, command in commands() if any("--embedded" in option.opts for option in command.params)
+    }
+    assert taking == reading | {"run"}
