@@ -47,11 +47,18 @@ class Entry:
     source: str = ""
     seen: date | None = None
 
-    def has(self, model: str) -> bool:
-        return model in self.models or _SNAPSHOT.sub("", model) in self.models
+    def has(self, names: Iterable[str]) -> bool:
+        """Whether it is for a model with one of these names."""
+        return not self.models.isdisjoint(names)
 
     def holds(self, day: date) -> bool:
         return self.valid_from is None or self.valid_from <= day
+
+
+@lru_cache(maxsize=1024)
+def _without_snapshot(model: str) -> str:
+    """Asked for each price of a row: a day has thousands of rows, and a few models."""
+    return _SNAPSHOT.sub("", model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,8 @@ class PriceTable:
         """The model's newest entry that is valid on `day`; None for an unknown model."""
         if model is None:
             return None
-        valid = [entry for entry in self.entries if entry.has(model) and entry.holds(day)]
+        names = model, _without_snapshot(model)
+        valid = [entry for entry in self.entries if entry.has(names) and entry.holds(day)]
         return max(valid, key=lambda entry: entry.valid_from or date.min, default=None)
 
     def per_million(self, dimensions: Mapping[str, str | None], part: int, day: date) -> Usd | None:
