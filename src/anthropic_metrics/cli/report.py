@@ -15,7 +15,7 @@ from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.budgets.limits import SpendLimits, budgets_of
 from anthropic_metrics.cli.common import ConfigOption, load
 from anthropic_metrics.cli.costs import LAST_MONTH
-from anthropic_metrics.cli.ledgers import Books, books, remarks, settled_note, unread
+from anthropic_metrics.cli.ledgers import Books, books, comparison_notes, remarks, settled_note, unread
 from anthropic_metrics.cli.organizations import OrganizationOption, one_of
 from anthropic_metrics.cli.render import SCHEMA_ATTRIBUTE, say
 from anthropic_metrics.config import Config
@@ -237,8 +237,7 @@ def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_
     outlook = _outlook(accounts, money)
     notes = [settled_note(ledger), *remarks(accounts, [ledger]), *unread([ledger, money.before]), *told]
     forecast = None if outlook is None else outlook.of_all(charges)
-    if not ledger.period.is_over(accounts.now):
-        notes.append("The month is not over; changes compare it with the whole month before.")
+    notes.extend(comparison_notes(ledger.period, money.before, accounts.now))
     if forecast is not None:
         notes.append(_forecast_note(forecast))
     return Report(
