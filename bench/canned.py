@@ -160,7 +160,12 @@ def _text(moment: datetime) -> str:
 
 def main(kind: str, rows: str = "0") -> None:
     Api.rows = int(rows)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), {"api": Api, "sink": Sink}[kind])
+    serve({"api": Api, "sink": Sink}[kind])
+
+
+def serve(handler: type[Handler]) -> None:
+    """Print the URL and answer until standard input ends."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)

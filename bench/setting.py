@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -35,10 +35,15 @@ class Figure:
     holds: bool | None = None
 
 
-@contextmanager
-def canned(kind: str, rows: int = 0) -> Iterator[str]:
+def canned(kind: str, rows: int = 0) -> AbstractContextManager[str]:
     """The URL of a canned server in a process of its own."""
-    command = [sys.executable, "-m", "bench.canned", kind, str(rows)]
+    return server_process("bench.canned", kind, rows)
+
+
+@contextmanager
+def server_process(module: str, *arguments: str | int) -> Iterator[str]:
+    """The URL that a module prints when it serves; it ends with its standard input."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -44,7 +44,8 @@ from bench import spend_year
 from bench.headroom import cluster
 from bench.headroom_sample import Known, Sample, Sizes
 from bench.memory import peak_so_far
-from bench.spend_reports import CENTS_PER_MILLION, NOW, Counting, Use, client, served
+from bench.setting import server_process
+from bench.spend_reports import CENTS_PER_MILLION, NOW, Counting, Use, client
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FIRST = NOW.replace(hour=0, minute=0) - 5 * DAY
@@ -71,7 +72,9 @@ def main() -> None:
         with Elasticsearch(url, request_timeout=600) as es:
             ensure(es, config)
             sample = Sample(Sizes(given.workspaces, given.models, 0, 0))
-            with served(given.workspaces, given.models) if given.analytics else nullcontext() as reports:
+            sizes = given.workspaces, given.models
+            server = server_process("bench.spend_reports", *sizes) if given.analytics else nullcontext()
+            with server as reports:
                 bench = Bench(config, sample, reports)
                 bench.run(given.days)
             if given.year:

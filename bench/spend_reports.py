@@ -7,14 +7,10 @@ output, and the server ends with its standard input.
 from __future__ import annotations
 
 import random
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
-from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,7 +22,7 @@ from anthropic_metrics.admin_api.replies import UsageRow
 from anthropic_metrics.admin_api.rows import COST_PATH
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.spend.rows import TOKEN_TYPES
-from bench.canned import Handler
+from bench.canned import Handler, serve
 from bench.headroom_sample import Sample, Sizes
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -75,18 +71,6 @@ def client(url: str, transport: httpx.BaseTransport) -> AdminClient:
         {"base_url": url, "admin_key": "sk-ant-admin01-bench", "requests_per_minute": 60_000}
     )
     return AdminClient(settings, transport=transport, sleep=lambda _: None)
-
-
-@contextmanager
-def served(workspaces: int, models: int) -> Iterator[str]:
-    """The URL of the reports of an organization of this size."""
-    command = [sys.executable, "-m", "bench.spend_reports", str(workspaces), str(models)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.communicate("")
 
 
 class Reports(Handler):
@@ -181,11 +165,7 @@ def _usage(counts: Mapping[str, int]) -> dict[str, Any]:
 
 def main(workspaces: str, models: str) -> None:
     Reports.use, Reports.answered = Use(Sample(Sizes(int(workspaces), int(models), 0, 0))), {}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Reports)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
-    sys.stdin.read()
+    serve(Reports)
 
 
 if __name__ == "__main__":

@@ -103,6 +103,14 @@ def settled(poll: LastPoll | None, now: datetime, step: timedelta) -> datetime:
     return floor(read_at - DOCUMENTED_LAG, step)
 
 
+def _window(poller: Poller, bounds: Bounds, settled_until: datetime, now: datetime) -> Range | None:
+    """The buckets to compare, up to `settled_until` where no end is asked for; None if there is none."""
+    history = poller.range()
+    begin = bounds.since or (history.start if history else now)
+    end = bounds.until or settled_until
+    return poller.range(Range(begin, end)) if begin < end else None
+
+
 def _audit_report(
     es: Client,
     poller: Poller,
@@ -114,10 +122,7 @@ def _audit_report(
     report: Report,
 ) -> None:
     width: Width = poller.view.width if isinstance(poller, ViewPoller) else "1d"
-    history = poller.range()
-    begin = bounds.since or (history.start if history else now)
-    end = bounds.until or settled(poll, now, WIDTHS[width])
-    window = poller.range(Range(begin, end)) if begin < end else None
+    window = _window(poller, bounds, settled(poll, now, WIDTHS[width]), now)
     if window is None:
         report.not_compared[poller.stream] = f"no bucket of {width} is settled in this range"
         return
@@ -184,10 +189,7 @@ def _audit_people(
     report: Report,
 ) -> None:
     """Days that ended a whole day before the last poll: the reports are hours late."""
-    history = poller.range()
-    begin = bounds.since or (history.start if history else now)
-    end = bounds.until or settled(poll, now, DAY) - DAY
-    window = poller.range(Range(begin, end)) if begin < end else None
+    window = _window(poller, bounds, settled(poll, now, DAY) - DAY, now)
     if window is None:
         report.not_compared[poller.stream] = "no day is settled in this range"
         return
