@@ -35,6 +35,22 @@ def test_prices_are_taken_digit_for_digit_and_what_is_left_out_comes_from_the_li
     assert table.per_million(standard, 4, date(2026, 10, 31)) is None
 
 
+def test_factors_of_the_configuration_go_before_the_list_s(tmp_path: Path) -> None:
+    kinds = ({"service_tier": "batch"}, {"inference_geo": "us"}, {"speed": "fast"})
+    for own, expected in (("", "5 11 20"), (", batch: 0.4, us: 1.2, fast: 3", "4 12 30")):
+        text = f"prices: [{{model: claude-opus-5-5, output: 10{own}}}]"
+        table = configured_prices(load_config(written(tmp_path, text), {}).prices)
+        found = [table.per_million({"model": "claude-opus-5-5", **kind}, 4, DAY) for kind in kinds]
+        assert found == [Decimal(number) for number in expected.split()]
+
+
+def test_a_price_from_the_beginning_has_the_factors_of_the_newest_list_entry(tmp_path: Path) -> None:
+    text = "prices: [{model: claude-sonnet-5-5, output: 10}]"
+    table = configured_prices(load_config(written(tmp_path, text), {}).prices)
+    batch = {"model": "claude-sonnet-5-5", "service_tier": "batch"}
+    assert table.per_million(batch, 4, date(2026, 1, 1)) == 5
+
+
 def test_an_unknown_model_has_no_factors_but_its_own(tmp_path: Path) -> None:
     text = "prices: [{model: claude-private, output: 10}]"
 

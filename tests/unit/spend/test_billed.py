@@ -44,8 +44,10 @@ def group(**values: Any) -> dict[str, Any]:
 
 
 def cost(amount: str, **values: Any) -> CostItem:
+    """A row of the report; `listed` is its amount before discounts, else the same."""
+    listed = values.pop("listed", amount)
     of = group(**({"cost_type": "tokens", "token_type": "output_tokens"} | values))
-    money = {"amount": amount, "list_amount": amount, "currency": "USD", "requests": None}
+    money = {"amount": amount, "list_amount": listed, "currency": "USD", "requests": None}
     return CostItem.model_validate({**TIMES, "group": of, "cost": money})
 
 
@@ -168,6 +170,29 @@ def test_a_search_that_names_its_model_is_shared_by_that_models_rows_alone() -> 
     nothing = {"token_type": None, "service_tier": None, "inference_geo": None}
     found = bill(rows, [cost("4", cost_type="web_search", model="claude-fable-5-2", **nothing)])
     assert set(found.shares) == {"two"}
+
+
+def test_an_amount_and_its_list_price_are_kept_apart_with_usage_and_without() -> None:
+    lines = [cost("100", listed="120"), cost("200", listed="250", api_key_id="apikey_b")]
+    lines.append(cost("50", listed="60", api_key_id="apikey_b", token_type="uncached_input_tokens"))
+    found = bill([used("r", Counts(output=5))], lines)
+    assert (found.shares["r"].amount, found.shares["r"].listed) == (usd("1"), usd("1.2"))
+    (rest,) = found.unmatched
+    assert (rest.amount, rest.listed, sum(rest.parts)) == (usd("2.5"), usd("3.1"), usd("2.5"))
+
+
+def test_an_unknown_geo_is_one_however_usage_spells_it() -> None:
+    for spelled in (None, "not_available"):
+        rows = [
+            used("r", Counts(output=5), inference_geo=spelled),
+            used("us", Counts(output=5), inference_geo="us"),
+        ]
+        assert set(bill(rows, [cost("100", inference_geo=None)]).shares) == {"r"}
+
+
+def test_an_actor_without_an_id_is_nobody() -> None:
+    assert people_of_items([cost("1", actor={"type": "user_actor", "user_id": None})]) == set()
+    assert people_of_items([cost("1", actor={"type": "api_actor", "user_id": "user_a"})]) == set()
 
 
 def test_the_reports_are_grouped_by_what_both_know_and_people_by_their_actor() -> None:

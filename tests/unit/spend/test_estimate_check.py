@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import structlog
 
 from anthropic_metrics.spend.allocate import allocate
-from anthropic_metrics.spend.check import EstimateCheck, estimate_checks
+from anthropic_metrics.spend.check import EstimateCheck, estimate_checks, known_before
 from anthropic_metrics.spend.checks import day_error, warn_of_drift
 from anthropic_metrics.spend.estimate import Prices
 from anthropic_metrics.spend.money import usd
@@ -110,3 +110,8 @@ def test_a_drift_of_three_per_cent_and_a_dollar_is_logged_once_with_its_cell(
         assert (event["day"], event["workspace"]) == ("2026-11-20", "w1")
         assert (event["estimated_usd"], event["billed_usd"]) == (200.0, float(billed))
         assert event["cell"] == f"{MODEL} standard global output"
+
+
+def test_a_day_is_held_against_what_was_settled_when_it_began() -> None:
+    """On the 20th the 17th was the last day that had ended two days before."""
+    assert known_before(DAY, timedelta(hours=48)) == date(2026, 11, 18)

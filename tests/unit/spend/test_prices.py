@@ -254,3 +254,8 @@ def test_a_price_that_depends_on_the_length_of_the_prompt_is_known_to_do_so() ->
 def test_a_model_without_a_factor_for_us_costs_the_same_there() -> None:
     haiku = {"model": "claude-haiku-4-5-20251001", "inference_geo": "us"}
     assert list_prices().per_million(haiku, 0, DAY) == 1
+
+
+def test_searches_of_a_priority_row_are_paid_by_their_price_and_are_none_of_its_tokens() -> None:
+    found = estimate(row(Counts(output=7, web_search=1000), service_tier="priority"), prices())
+    assert (found.amount, found.priority_tokens, found.unpriced_tokens) == (Decimal(10), 7, 0)

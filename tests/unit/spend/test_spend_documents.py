@@ -217,3 +217,12 @@ def test_a_line_of_the_report_without_usage_stands_in_its_hour_with_its_key_if_i
         assert (own["bucket_end_time"], own["bucket_width"]) == ("2026-11-20T10:00:00Z", "1h")
         assert (own["basis"], own["amount_exact"], own["list_usd"]) == ("billed", "2", 3.0)
         assert (own["cost_type"], own["total_tokens"], own["output_tokens"]) == ("tokens", 0, 0)
+        assert own["bucket_complete"] is True
+
+
+def test_lines_without_usage_that_differ_by_their_cost_type_are_documents_of_their_own() -> None:
+    amounts = (ZERO,) * 6 + (usd("2"),)
+    place = {"workspace_id": "w1", "api_key_id": None}
+    lines = [Unmatched(place, kind, usd("2"), amounts, usd("2")) for kind in ("tokens", "code_execution")]
+    documents = list(billed_documents(START, BilledHour({}, tuple(lines)), [], PRICES, FRAME))
+    assert len({document.id for document in documents}) == 2
