@@ -135,7 +135,7 @@ def test_render_draws_a_cluster_without_data_too(tmp_path: Path, settings: dict[
     [
         (("--month", "2026-13"), "--month: '2026-13' is not a month; write 2026-10"),
         (("--month", "2999-01"), "--month: 2999-01 has not begun"),
-        (("--month", "2026-10", "--since", "7d"), "--month: leave out --since and --until"),
+        (("--month", "2026-10", "--since", "7d"), "--month and --since or --until exclude each other"),
         (("--since", "7x"), "--since: '7x' is not a date; write a day"),
         (("--since", "yesterweek"), "--since: 'yesterweek'"),
         (("--since", "7d", "--until", "8d"), "--since: 7d is not before the end of the range"),
