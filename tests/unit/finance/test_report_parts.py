@@ -84,7 +84,7 @@ def test_a_budget_in_tokens_has_what_is_left_and_its_share() -> None:
 
 
 def test_cents_that_rounding_leaves_go_to_the_largest_rests() -> None:
-    assert posted([usd("1.004"), usd("1.006"), usd("1.000")]) == [usd("1"), usd("1.01"), usd("1")]
+    assert posted([usd("5.001"), usd("1.009"), usd("1.000")]) == [usd("5"), usd("1.01"), usd("1")]
 
 
 def test_a_month_begins_today_and_ends_at_midnight() -> None:
