@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from anthropic_metrics.alerts.rule import QUARTERLY, Definition
+from anthropic_metrics.alerts.rule import QUARTERLY, Definition, Limit
 from anthropic_metrics.kernel.datasets import AGENT, RATE_LIMIT
 from anthropic_metrics.telemetry.rpm import BY_GROUP
 
@@ -36,6 +36,7 @@ def _share(key: str, condition: str, *, setting: str, title: str, meaning: str, 
         subject=f"{{{{model}}}}: {{{{share_percent}}}} % of {{{{requests}}}} requests {ended}",
         window=_HALF_HOUR,
         schedule=QUARTERLY,
+        limit=Limit(setting, "share_percent", unit="percent", step=_HALF_HOUR, sliced=True),
     )
 
 
@@ -63,14 +64,16 @@ REQUESTS = (
             f"recent = CASE({_RECENT}, waited), before = CASE({_RECENT}, null, waited)",
             "STATS requests = COUNT(recent), usual_requests = COUNT(before), p95 = PERCENTILE(recent, 95), "
             "usual_p95 = PERCENTILE(before, 95) BY model",
+            "EVAL factor = p95 / usual_p95",
             "WHERE requests >= $request_floor AND usual_requests >= $request_floor "
-            "AND p95 > $latency_factor * usual_p95",
+            "AND factor > $latency_factor",
             "EVAL p95_seconds = ROUND(p95, 2), usual_seconds = ROUND(usual_p95, 2)",
         ),
         identity=("model",),
         subject="{{model}}: 95 % of requests waited up to {{p95_seconds}} s, usually {{usual_seconds}} s",
         window=timedelta(days=6, hours=1),
         schedule=QUARTERLY,
+        limit=Limit("latency_factor", "factor", unit="factor", by_day=False, step=timedelta(hours=6)),
     ),
     _share(
         "rate_limited",
@@ -109,6 +112,7 @@ REQUESTS = (
         subject="{{limit_group}}: {{requests}} of {{rpm_limit}} requests in a minute",
         window=timedelta(minutes=45),
         schedule=QUARTERLY,
+        limit=Limit("headroom_percent", "headroom_percent", above=False, unit="percent"),
     ),
     Definition(
         key="telemetry_destination",

@@ -38,6 +38,7 @@ class Limit:
     `above`: the rule fires above the limit, else below it. `unit`: a percentage or a factor means the same to
     an organization of any size; an amount does not. `by_day`: the query gives the same over a window of
     one UTC day, so that the past can be judged day by day; else every `step`, over the rule's own window.
+    `sliced`: the query's one STATS can group by `step` too, so that one answer judges many of them.
     `weekly` is how often a week the rule may fire under a threshold that fits.
     """
 
@@ -47,6 +48,7 @@ class Limit:
     unit: Unit = "amount"
     by_day: bool = True
     step: timedelta = timedelta(days=1)
+    sliced: bool = False
     weekly: int = 1
 
 

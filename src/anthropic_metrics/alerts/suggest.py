@@ -7,6 +7,7 @@ threshold that fits is the lowest that lets it fire once a week at most, with a 
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from anthropic_metrics.documents.base import AGENT_NAME
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.query import aggregate
 from anthropic_metrics.errors import NoData
-from anthropic_metrics.kernel.datasets import stream_name
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.ranges import floor, from_milliseconds
+from anthropic_metrics.telemetry.spans import expanded
 
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
 # The next month is not quite like the last one.
@@ -33,6 +35,10 @@ MARGIN = 1.25
 _DIGITS = 2
 _MOST_PERCENT = 99
 _INSTANT = timedelta(milliseconds=1)
+# So many slices are asked for at once: every model of each has room in an answer.
+_SLICES = 12
+_SLICE = "slice"
+_BY = re.compile(r"(\| STATS .* BY .*)")
 
 
 @dataclass(frozen=True)
@@ -112,14 +118,22 @@ def history(es: Client, rule: Rule, config: Config, now: datetime, days: int) ->
     loosest = _without_month_budgets(config).model_copy(update={"alerts": settings})
     (open_rule,) = (each for each in every_rule(loosest) if each.key == rule.key)
     midnight = floor(now, DAY)
-    oldest = min(_oldest(es, dataset, config.namespace, now) for dataset in rule.reads)
-    window = DAY if limit.by_day else rule.window
-    moment = max(midnight - timedelta(days=days), floor(oldest, DAY)) + limit.step
+    begin = midnight - timedelta(days=days)
+    oldest = _oldest_call(es, config, begin, midnight) if rule.spans else None
+    if rule.spans and oldest is None:
+        return
+    oldest = oldest or min(_oldest(es, dataset, config.namespace, now) for dataset in rule.reads)
+    step = _SLICES * limit.step if limit.sliced else limit.step
+    window = step if limit.sliced else DAY if limit.by_day else rule.window
+    moment = max(begin, floor(oldest, DAY)) + step
     while moment <= midnight:
         # A window is closed at its end: a bucket that begins there is the next day's.
         at = moment - _INSTANT
-        yield from _samples(es, open_rule, limit, window, at)
-        moment += limit.step
+        if limit.sliced:
+            yield from _sliced(es, open_rule, limit, window, at)
+        else:
+            yield from _samples(es, open_rule, limit, window, at)
+        moment += step
 
 
 def _without_month_budgets(config: Config) -> Config:
@@ -147,12 +161,44 @@ def _oldest(es: Client, dataset: str, namespace: str, now: datetime) -> datetime
     return now if milliseconds is None else from_milliseconds(milliseconds)
 
 
+def _oldest_call(es: Client, config: Config, start: datetime, end: datetime) -> datetime | None:
+    """When the first request of the range began that has a span."""
+    query = expanded("FROM calls\n| STATS oldest = MIN(@timestamp)", stream_name(AGENT, config.namespace))
+    try:
+        _, ((oldest,),) = rows(es, query, end - start, end)
+    except NoData:
+        return None
+    return None if oldest is None else datetime.fromisoformat(oldest)
+
+
+def _sliced(es: Client, rule: Rule, limit: Limit, window: timedelta, at: datetime) -> Iterator[Sample]:
+    """What the rule judged in each `limit.step` of the window."""
+    minutes = limit.step // timedelta(minutes=1)
+    query, count = _BY.subn(rf"\1, {_SLICE} = DATE_TRUNC({minutes} minutes, @timestamp)", rule.query)
+    assert count == 1, rule.key
+    try:
+        columns, values = rows(es, query, window, at)
+    except NoData:
+        return
+    slices: dict[str, list[Row]] = defaultdict(list)
+    for value in values:
+        row = dict(zip(columns, value, strict=True))
+        slices[row[_SLICE]].append(row)
+    for begin, of_slice in slices.items():
+        end = datetime.fromisoformat(begin) + limit.step
+        yield from _judged(rule, limit, of_slice, end)
+
+
 def _samples(es: Client, rule: Rule, limit: Limit, window: timedelta, at: datetime) -> Iterator[Sample]:
     try:
         columns, values = rows(es, rule.query, window, at)
     except NoData:
         return
-    for alert in alerts(rule, [dict(zip(columns, value, strict=True)) for value in values]):
+    yield from _judged(rule, limit, [dict(zip(columns, value, strict=True)) for value in values], at)
+
+
+def _judged(rule: Rule, limit: Limit, judged: Iterable[Row], at: datetime) -> Iterator[Sample]:
+    for alert in alerts(rule, judged):
         value = alert.row[limit.column]
         if value is not None:
             yield Sample(at, alert.id, float(value), alert.row)

@@ -187,7 +187,7 @@ def _suggested(suggestion: Suggestion) -> tuple[str, str, float, float | None, i
     said = [subject(rule, alert_.row) for alert_ in fired[:_SHOWN]]
     said += [f"and {len(fired) - _SHOWN} more"] if len(fired) > _SHOWN else []
     if not suggestion.samples:
-        said = ["no data"]
+        said = ["no traces in these days" if rule.spans else "no data"]
     elif suggestion.value is None:
         said = ["fires too often under every threshold: leave it out"]
     return rule.key, suggestion.setting, suggestion.configured, suggestion.value, len(fired), "; ".join(said)

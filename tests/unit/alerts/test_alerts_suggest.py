@@ -9,6 +9,7 @@ import pytest
 from anthropic_metrics.alerts.catalog import every_rule
 from anthropic_metrics.alerts.rule import Limit, Rule
 from anthropic_metrics.alerts.suggest import Sample, Suggestion, fitting, new_alerts, pasted, settings
+from anthropic_metrics.cli.alerts import _suggested
 from anthropic_metrics.config import Config
 
 DAY = timedelta(days=1)
@@ -83,3 +84,9 @@ def test_the_limit_of_a_rule_is_the_setting_in_its_query(rule: Rule) -> None:
     (other,) = (each for each in every_rule(changed) if each.key == rule.key)
     assert other.query != rule.query
     assert f"{limit.column} =" in rule.query
+
+
+def test_a_rule_over_traces_that_nobody_has_says_so() -> None:
+    rules = {rule.key: rule for rule in every_rule(Config())}
+    found = Suggestion(rules["rate_limited"], "rate_limited_percent", 1.0, 1.0, (), 0)
+    assert _suggested(found)[-1] == "no traces in these days"
