@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.alerts.catalog import every_rule
 from anthropic_metrics.alerts.evaluation import evaluate
 from anthropic_metrics.alerts.rule import Rule
+from anthropic_metrics.alerts.suggest import history
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.simulator import SettableClock, Simulation
@@ -27,6 +28,8 @@ START = datetime(2026, 7, 10, 11, tzinfo=UTC)
 MINUTE, QUARTER, HOUR, DAY = (timedelta(minutes=n) for n in (1, 15, 60, 1440))
 END = START + 4 * HOUR
 HAIKU, SONNET = "claude-haiku-5-5", "claude-sonnet-5-5"
+# Limits that the requests themselves leave in peace, and all of the platform's spans together would not.
+LIMITS = {HAIKU: 70, SONNET: 30}
 LOWERED, LOW = START + 3 * HOUR + QUARTER, 10
 FLOOR = 30
 SWITCHED = START + 2 * HOUR  # from the one layout to the other
@@ -87,6 +90,11 @@ def document(at: datetime, action: str, **anthropic: Any) -> dict[str, Any]:
     }
 
 
+def limit_of(model: str, usual: int, tick: datetime) -> int:
+    """The RPM limit of the model's group."""
+    return LOW if model == HAIKU and tick >= LOWERED else LIMITS.get(model, usual)
+
+
 def put_own(es: Elasticsearch, config: Config, simulation: Simulation) -> None:
     """Limits, one of which is lowered, and destinations, as the agent writes them."""
     operations: list[dict[str, Any]] = []
@@ -98,8 +106,8 @@ def put_own(es: Elasticsearch, config: Config, simulation: Simulation) -> None:
     for tick in ticks(START, END):
         for row in simulation.rate_limits():
             limits = {each["type"]: each["value"] for each in row["limits"]}
-            if tick >= LOWERED and row["models"] and HAIKU in row["models"]:
-                limits["requests_per_minute"] = LOW
+            for model in row["models"] or ():
+                limits["requests_per_minute"] = limit_of(model, limits["requests_per_minute"], tick)
             facts = {"group_type": row["group"]["type"], "group_name": row["group"].get("display_name")}
             limit = {"scope": "organization", "models": row["models"], **facts, **limits}
             put("rate_limit", document(tick, "", rate_limit=limit))
@@ -127,8 +135,8 @@ def played(es: Elasticsearch, elasticsearch_url: str) -> Played:
     ensure(es, config)
     simulation = Simulation(SettableClock(END), days=7, series=10)
     put_own(es, config, simulation)
-    # Half of the calls are traced by their callers too, and have a span of the model's run inside.
-    spans = Spans(simulation, troubles=TROUBLES, in_sdk=0.5)
+    # Each call is traced by its caller too, and has a span of the model's run inside.
+    spans = Spans(simulation, troubles=TROUBLES, in_sdk=1.0)
     # What the days before were like, and both layouts in turn.
     parts = [(START - n * DAY, START - n * DAY + QUARTER, "otel") for n in (1, 2, 3)]
     parts += [(START, SWITCHED, "otel"), (SWITCHED, END, "apm")]
@@ -203,6 +211,7 @@ def test_requests_a_minute_are_held_against_the_newest_limit(played: Played) -> 
         for each in row["limits"]
         if row["models"] and each["type"] == "requests_per_minute"
     }
+    models = {group: model for model, group in groups.items() if model in LIMITS}
     for tick, active in played.active["rpm_headroom"].items():
         minutes: dict[tuple[str, int], int] = defaultdict(int)
         for model, calls in played.between(tick - 3 * QUARTER, tick).items():
@@ -210,10 +219,39 @@ def test_requests_a_minute_are_held_against_the_newest_limit(played: Played) -> 
                 minutes[groups[model], int(call.start // 60)] += 1
         wanted = set()
         for (group, _), count in minutes.items():
-            limit = LOW if group == groups[HAIKU] and tick >= LOWERED else limits[group]
+            limit = limit_of(models.get(group, ""), limits[group], tick)
             if round(100 * (1 - count / limit), 1) < 20:
                 wanted.add(group)
         assert active == wanted, tick
+
+
+def test_suggested_thresholds_are_judged_by_every_half_hour_and_the_peak_minute_of_a_day(
+    es: Elasticsearch, played: Played
+) -> None:
+    rules = {rule.key: rule for rule in every_rule(played.config) if rule.spans}
+    tomorrow = START + DAY
+    for key, (_, matches) in SHARES.items():
+        wanted = {}
+        for tick in ticks(START + 2 * QUARTER, END + QUARTER):
+            for model, calls in played.between(tick - 2 * QUARTER, tick).items():
+                share = round(100 * sum(map(matches, calls)) / len(calls), 1)
+                if tick.minute in (0, 30) and len(calls) >= FLOOR and share > 0:
+                    wanted[tick, model] = share
+        judged = history(es, rules[key], played.config, tomorrow, 1)
+        shares = {(sample.at, sample.id): sample.value for sample in judged}
+        assert shares == pytest.approx(wanted, abs=0.11), key  # a half is rounded up there, to even here
+    (of_haiku,) = (
+        sample
+        for sample in history(es, rules["rpm_headroom"], played.config, tomorrow, 1)
+        if "Haiku 5" in sample.id
+    )
+    haiku = Counter(int(call.start // 60) for call in played.between(START, END)[HAIKU])
+    assert of_haiku.value == round(100 * (1 - max(haiku.values()) / LOW), 1)
+    waited = history(es, rules["request_latency"], played.config, tomorrow, 1)
+    enough = {model for model, calls in played.between(START, START + HOUR).items() if len(calls) > 2 * FLOOR}
+    assert {(sample.at.hour, sample.id) for sample in waited} == {(11, model) for model in enough}
+    before = START - 30 * DAY
+    assert not [sample for key in rules for sample in history(es, rules[key], played.config, before, 7)]
 
 
 def test_a_destination_is_told_while_it_fails_or_is_disabled(played: Played) -> None:
