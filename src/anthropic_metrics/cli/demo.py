@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
+from secrets import token_hex
 from typing import Annotated
 
 import typer
@@ -17,15 +17,23 @@ from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.cli.cluster import embedded_cluster
 from anthropic_metrics.cli.common import progress
 from anthropic_metrics.cli.dashboards import draw, save
+from anthropic_metrics.cli.demo_world import (
+    Delivery,
+    DemoClock,
+    export_traces,
+    make_a_key,
+    use_committed_capacity,
+)
 from anthropic_metrics.cli.overview import overview
 from anthropic_metrics.cli.polling import attempt_all
 from anthropic_metrics.cli.render import say, show
 from anthropic_metrics.config import Backfill, BudgetSettings, Config, HealthSettings
+from anthropic_metrics.config.people import PeopleSettings
 from anthropic_metrics.embedded import cache_dir
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.signals import until_asked
-from anthropic_metrics.simulator import ADMIN_KEY, RealClock, Simulation, SimulatorServer, serve
+from anthropic_metrics.simulator import ADMIN_KEY, Simulation, SimulatorServer, serve
 
 BUDGETS = (
     BudgetSettings(name="everything", usd=Decimal(90_000)),
@@ -80,9 +88,10 @@ def demo(
 ) -> None:
     """Run a simulated organization and a real Elasticsearch here: backfill, then live polling."""
     logs.configure("warning")
-    clock = _DemoClock()
+    clock = DemoClock()
     simulation = Simulation(clock, seed=seed, days=days, arrivals="usual", revisions="usual")
-    _use_committed_capacity(simulation)
+    use_committed_capacity(simulation)
+    export_traces(simulation)
     with ExitStack() as stack:
         server = stack.enter_context(SimulatorServer(simulation))
         config = stack.enter_context(embedded_cluster(_demo_config(server.url, days), data=None))
@@ -91,9 +100,11 @@ def demo(
         say(f"Elasticsearch at {config.elasticsearch.hosts[0]}, Admin API at {server.url}")
         tallies = _read_as_it_was(agent)
         clock.catch_up()
-        _make_a_key(simulation)
+        make_a_key(simulation)
         with progress(agent.organization.ranges()) as advance:
             tallies += attempt_all(agent, agent.organization.whole(agent.sink, advance))
+        delivery = Delivery(agent.runtime.elasticsearch, simulation)
+        delivery.catch_up()
         whose = simulation.organization().id
         show(overview(agent.runtime.elasticsearch, config.namespace, whose))
         save(draw(agent.runtime.elasticsearch, config.namespace, clock.now()), cache_dir() / "demo.html")
@@ -102,33 +113,11 @@ def demo(
         if not once:
             say("Polling live; Ctrl-C ends the demo.")
             logs.configure("info")
+            stack.enter_context(delivery.going_on())
             raise typer.Exit(daemon.run(agent))
         if keep:
             say(f"Elasticsearch stays at {config.elasticsearch.hosts[0]} until Ctrl-C.")
             stop.wait()
-
-
-class _DemoClock(RealClock):
-    """The present, but first as it was two days ago."""
-
-    def __init__(self) -> None:
-        self._behind = timedelta(days=2)
-
-    def now(self) -> datetime:
-        return super().now() - self._behind
-
-    def catch_up(self) -> None:
-        self._behind = timedelta()
-
-
-def _use_committed_capacity(simulation: Simulation) -> None:
-    """A model in Priority Tier alone, two days ago: no line of the bill is for it, which a panel shows."""
-    midnight = RealClock().now().replace(hour=0, minute=0, second=0, microsecond=0)
-    simulation.edits.add_usage(
-        midnight - timedelta(days=1, minutes=30),
-        {"model": "claude-opus-4-5-20251101", "service_tier": "priority"},
-        {"uncached_input_tokens": 2_400_000, "output_tokens": 90_000},
-    )
 
 
 def _read_as_it_was(agent: Agent) -> list[Tally]:
@@ -137,24 +126,10 @@ def _read_as_it_was(agent: Agent) -> list[Tally]:
     return attempt_all(agent, [job for job in jobs if job.poller in ("cost", "inventory")])
 
 
-def _make_a_key(simulation: Simulation) -> None:
-    """A new key that expires in three weeks."""
-    now = RealClock().now()
-    template = simulation.organization().key("notebooks")
-    simulation.edits.add_api_key(
-        replace(
-            template,
-            id="apikey_01DemoPilot",
-            name="pilot",
-            created_at=now,
-            expires_at=now + timedelta(days=21),
-        )
-    )
-
-
 def _demo_config(url: str, days: int) -> Config:
     """The defaults, against the simulator: unpaced, since nobody shares its limit, polled often enough to
-    watch, two days of minutes instead of fifteen for a quick start, and budgets to hold the costs against.
+    watch, two days of minutes instead of fifteen for a quick start, budgets to hold the costs against, and
+    people under pseudonyms that nobody can trace back.
 
     Health has any free port: an agent may be running on this machine.
     """
@@ -165,6 +140,7 @@ def _demo_config(url: str, days: int) -> Config:
     minutes = min(timedelta(days=2), timedelta(days=days))
     usage = defaults.usage.model_copy(update={"interval": timedelta(minutes=1), "minute_backfill": minutes})
     backfill, health = Backfill(timedelta(days=days)), HealthSettings(port=0)
+    people = PeopleSettings(enabled=True, salt=SecretStr(token_hex()))
     return defaults.model_copy(
         update={
             "anthropic": anthropic,
@@ -172,5 +148,6 @@ def _demo_config(url: str, days: int) -> Config:
             "backfill": backfill,
             "budgets": BUDGETS,
             "health": health,
+            "people": people,
         }
     )
