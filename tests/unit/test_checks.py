@@ -51,6 +51,15 @@ def config(**sections: Any) -> Config:
         ({"budgets": [{"name": "n", "usd": 5, "api_key": "nigthly"}]}, "did you mean nightly?"),
         ({"budgets": [{"name": "n", "usd": 5, "team": "platform"}]}, "n: team: platform is unknown"),
         ({"usage": {"workspace_ids": ["wrkspc_3"]}}, "usage.workspace_ids: wrkspc_3 is unknown"),
+        (
+            {"teams": [{"team": "research", "workspaces": ["Prodction", "Staging"]}]},
+            "teams: research: workspace: Prodction is unknown; did you mean Production?",
+        ),
+        (
+            {"teams": [{"team": "night", "api_keys": ["nigthly"]}]},
+            "teams: night: api_key: nigthly is unknown",
+        ),
+        ({"teams": [{"team": "r", "tags": ["team=reserch"]}]}, "r: tag: team=reserch is unknown"),
     ],
 )
 def test_an_unknown_name_in_the_configuration_fails_with_what_was_meant(
@@ -92,6 +101,15 @@ def test_known_names_are_counted_and_none_say_nothing() -> None:
     (finding,) = names(config(budgets=known), FACTS)
     assert (finding.status, finding.details) == (Status.ok, "3 known")
     assert list(names(config(), FACTS)) == []
+
+
+def test_a_team_may_name_what_another_organization_has() -> None:
+    organizations = [
+        {"name": "acme", "admin_key": "sk-ant-admin01-a"},
+        {"name": "eu", "admin_key": "sk-ant-admin01-b"},
+    ]
+    settings = config(organizations=organizations, teams=[{"team": "night", "workspaces": ["Nights"]}])
+    assert [list(names(own, FACTS)) for own in settings.per_organization()] == [[], []]
 
 
 def test_the_ways_show_the_proxy_without_its_password_and_what_tls_is_verified_against(

@@ -20,6 +20,7 @@ from anthropic_metrics.budgets.scope import known_names
 from anthropic_metrics.checks import telemetry
 from anthropic_metrics.checks.finding import Finding, Status, attempt
 from anthropic_metrics.config import Config
+from anthropic_metrics.config.budgets import Scope
 from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.errors import BrokenContract, MetricsError
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
@@ -189,6 +190,7 @@ def names(config: Config, facts: AdminFacts) -> Iterator[Finding]:
         if budget.scope != "organization" and (budget.scope != "api_key" or facts.api_keys is not None)
     ]
     configured += [("usage.workspace_ids", name, ids) for name in config.usage.workspace_ids]
+    configured += _named_by_teams(config, called, facts)
     wrong = [(where, name, allowed) for where, name, allowed in configured if name not in allowed]
     if wrong:
         told = "; ".join(f"{where}: {name}{_meant(name, allowed)}" for where, name, allowed in wrong)
@@ -196,6 +198,18 @@ def names(config: Config, facts: AdminFacts) -> Iterator[Finding]:
         yield Finding("Names in the configuration", Status.failed, told, cure)
     elif configured:
         yield Finding("Names in the configuration", Status.ok, f"{len(configured)} known")
+
+
+def _named_by_teams(config: Config, called: Names, facts: AdminFacts) -> Iterator[tuple[str, str, set[str]]]:
+    """What the teams name, and what they may name; nothing where teams may span several organizations."""
+    for team in () if config.label else config.teams:
+        named: tuple[tuple[Scope, tuple[str, ...]], ...] = (
+            ("workspace", team.workspaces),
+            ("tag", team.tags),
+            ("api_key", team.api_keys if facts.api_keys is not None else ()),
+        )
+        for scope, listed in named:
+            yield from ((f"teams: {team.team}: {scope}", name, known_names(scope, called)) for name in listed)
 
 
 def _meant(name: str, allowed: set[str]) -> str:

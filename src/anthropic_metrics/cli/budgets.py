@@ -145,7 +145,10 @@ def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Itera
     if any(not state.is_read for state in states if not state.problem):
         yield "The stream holds nothing of the last month: nothing is counted yet."
     if begins is not None:
-        yield f"The stream begins on {begins}: periods that began earlier are counted from that day."
+        yield (
+            f"The stream begins on {begins}: periods that began earlier are counted from that day, until a "
+            "backfill has read the days before. `report --month this-month` counts the month from the bill."
+        )
     if any(state.estimated for state in states):
         yield (
             "Estimated: days whose bill is not settled, today's hours included."
