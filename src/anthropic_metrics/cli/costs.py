@@ -98,8 +98,8 @@ def costs(
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="team, workspace, key, person, model, line, day or tag:NAME (default: workspace). "
-            "Commas nest groupings; repeat the option for another table.",
+            help="team, workspace, key, person, model, line, day or tag:NAME (default: workspace; with "
+            "--invoice, line). Commas nest groupings; repeat the option for another table.",
             show_default=False,
         ),
     ] = None,

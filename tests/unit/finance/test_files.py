@@ -87,6 +87,7 @@ def test_a_forecast_and_its_band_are_in_the_workbook_and_on_the_page() -> None:
         pytest.approx(amount) for amount in (SEEN.expected, SEEN.low, SEEN.high)
     ]
     budgets = dict(zip(*book["Budgets"].iter_rows(max_row=2, values_only=True), strict=True))
+    assert (budgets["Budget"], budgets["Limit"]) == ("everything", 800)
     assert budgets["Runs out"] == datetime(2026, 10, 30)  # noqa: DTZ001 # dates of a workbook have no zone
     assert (budgets["Forecast"], budgets["80 % from"], budgets["80 % to"]) == (812.35, 700.5, 910.25)
     assert book["Token budgets"]["F2"].value == 600
