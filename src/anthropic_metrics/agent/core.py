@@ -84,7 +84,6 @@ class Agent:
         self._flip = Flip(log)
         self._silencing: dict[tuple[str, str], set[str]] = {}
         self._unknown: set[tuple[str, str, str]] = set()
-        self._had_turn: set[tuple[str, str]] = set()
 
     @property
     def jobs(self) -> list[Job]:
@@ -139,7 +138,7 @@ class Agent:
             self.runtime.elasticsearch,
             clock=self.clock,
             stop=self.stop,
-            is_settled=lambda: self.runtime.had_turns(polled),
+            is_settled=lambda: all(map(self.runtime.had_turn, polled)),
         )
         return [Job("alerts", "alerts", watch.stream, watch.interval, watch.evaluate)]
 
@@ -172,15 +171,8 @@ class Agent:
         Raises only Stopped. Everything else ends as `tally.failures`. Every line of the log that the job
         brings about names the organization, where there are several.
         """
-        try:
-            with about(job.organization):
-                return self._attempt(job)
-        finally:
-            self._had_turn.add((job.organization, job.name))
-
-    def had_turn(self, job: Job) -> bool:
-        """Whether the job has run to its end, whatever it ended in."""
-        return (job.organization, job.name) in self._had_turn
+        with about(job.organization):
+            return self._attempt(job)
 
     def _attempt(self, job: Job) -> Tally:
         tally = Tally(job.poller, job.stream)

@@ -99,7 +99,7 @@ class Beginnings:
     def due(self, now: float) -> Iterator[list[Job]]:
         """The jobs of each organization that may begin at `now`."""
         while self.waiting:
-            left = [sum(not self._agent.had_turn(job) for job in live) for live in self._begun]
+            left = [sum(not self._agent.runtime.had_turn(job) for job in live) for live in self._begun]
             ended = sum(map(len, self._begun)) - sum(left)
             if ended != self._ended:
                 self._ended, self._moved = ended, now

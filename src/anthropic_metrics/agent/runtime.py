@@ -59,11 +59,10 @@ class Runtime:
             for label, metrics in self.metrics.items()
         }
 
-    def had_turns(self, jobs: Iterable[Job]) -> bool:
-        """Whether each of these jobs has run to its end at least once, whatever it ended in."""
-        pollers = {label: health.pollers for label, health in self.health.items()}
-        states = [pollers[job.organization][job.name] for job in jobs]
-        return all(state.last_success or state.last_failure for state in states)
+    def had_turn(self, job: Job) -> bool:
+        """Whether the job has run to its end at least once, whatever it ended in."""
+        state = self.health[job.organization].pollers[job.name]
+        return bool(state.last_success or state.last_failure)
 
     def claim(self, label: str, organization_id: str) -> None:
         """Note whose the key of `label` is; WrongOrganization where another key of the agent has it.

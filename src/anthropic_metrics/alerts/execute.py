@@ -46,8 +46,13 @@ def run(es: Client, rule: Rule, at: datetime) -> list[Alert]:
     Raises NoData while a stream or a column of it does not exist, BadRequest when Elasticsearch refuses the
     query, and RetryLater for a partial answer.
     """
-    columns, values = rows(es, rule.query, rule.window, at)
-    return alerts(rule, [dict(zip(columns, value, strict=True)) for value in values])
+    return alerts(rule, records(es, rule.query, rule.window, at))
+
+
+def records(es: Client, query: str, window: timedelta, at: datetime) -> list[Row]:
+    """The rows of a query by the names of their columns, as `rows` has them."""
+    columns, values = rows(es, query, window, at)
+    return [dict(zip(columns, value, strict=True)) for value in values]
 
 
 def rows(es: Client, query: str, window: timedelta, at: datetime) -> Table:

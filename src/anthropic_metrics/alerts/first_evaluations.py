@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from anthropic_metrics.alerts.claims import Claimant
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.documents.alert import AlertDocument
 from anthropic_metrics.documents.identity import prepare
@@ -18,7 +19,6 @@ from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.versioned import Versioned, VersionedStream
 from anthropic_metrics.kernel.datasets import ALERT, stream_name
 from anthropic_metrics.kernel.digests import digest_of_values, hex_digest
-from anthropic_metrics.kernel.ranges import iso
 
 _ID = digest_of_values("alerting")
 # Rules of agents with other thresholds are remembered too, the last ones.
@@ -26,17 +26,14 @@ _MOST = 500
 
 
 class FirstEvaluations:
-    """The document of one namespace. `me` tells this agent from others, `lease` is how long a claim lasts.
+    """The document of one namespace. `me` tells this agent from others.
 
     Every method raises MetricsError when Elasticsearch is away.
     """
 
-    def __init__(
-        self, es: Client, namespace: str, me: str, *, lease: timedelta, stop: threading.Event | None = None
-    ) -> None:
+    def __init__(self, es: Client, namespace: str, me: str, *, stop: threading.Event | None = None) -> None:
         self._namespace = namespace
-        self._me = me
-        self._lease = lease
+        self._claimant = Claimant(me)
         self._documents = VersionedStream(es, stream_name(ALERT, namespace), stop=stop)
 
     def keys(self) -> set[str]:
@@ -50,12 +47,10 @@ class FirstEvaluations:
         if document is None:
             return self._documents.create(_ID, self._source(now))
         alerting = _alerting(document)
-        until = alerting.get("claimed_until")
-        is_mine = alerting.get("claimed_by") == self._me
-        if not is_mine and until and datetime.fromisoformat(until) > now:
+        if not (self._claimant.has(alerting) or self._claimant.may_take(alerting, now)):
             return False
-        claim = {"claimed_by": self._me, "claimed_until": iso(now + self._lease)}
-        return self._documents.replace(document, _with(document, {**alerting, **claim}))
+        claimed = alerting | self._claimant.claim(now)
+        return self._documents.replace(document, document.changed("alerting", claimed))
 
     def add(self, rules: Iterable[Rule]) -> None:
         """Note that these rules were evaluated; of the agent that has the claim."""
@@ -65,19 +60,18 @@ class FirstEvaluations:
             return
         alerting = _alerting(document)
         known = [key for key in alerting.get("evaluated") or () if key not in keys]
-        self._documents.replace(
-            document, _with(document, {**alerting, "evaluated": [*known, *keys][-_MOST:]})
-        )
+        evaluated = {"evaluated": [*known, *keys][-_MOST:]}
+        self._documents.replace(document, document.changed("alerting", alerting | evaluated))
 
     def release(self) -> None:
         """Give the claim back, if it is still this agent's."""
         document = self._find()
-        if document is None or _alerting(document).get("claimed_by") != self._me:
+        if document is None or not self._claimant.has(_alerting(document)):
             return
         alerting = {
             name: value for name, value in _alerting(document).items() if not name.startswith("claimed_")
         }
-        self._documents.replace(document, _with(document, alerting))
+        self._documents.replace(document, document.changed("alerting", alerting))
 
     def _find(self) -> Versioned | None:
         self._documents.refresh()
@@ -89,9 +83,7 @@ class FirstEvaluations:
                 "timestamp": now,
                 "data_stream": {"dataset": ALERT, "namespace": self._namespace},
                 "event": {"dataset": ALERT, "category": ["api"], "created": now},
-                "anthropic": {
-                    "alerting": {"claimed_by": self._me, "claimed_until": now + self._lease},
-                },
+                "anthropic": {"alerting": self._claimant.claim(now)},
             }
         )
         return prepare(_ID, document).source
@@ -105,8 +97,3 @@ def key_of(rule: Rule) -> str:
 def _alerting(document: Versioned) -> dict[str, Any]:
     alerting: dict[str, Any] = document.source["anthropic"]["alerting"]
     return alerting
-
-
-def _with(document: Versioned, alerting: dict[str, Any]) -> dict[str, Any]:
-    source = document.source
-    return {**source, "anthropic": {**source["anthropic"], "alerting": alerting}}

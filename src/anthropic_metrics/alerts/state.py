@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from anthropic_metrics.alerts.claims import Claimant
 from anthropic_metrics.alerts.execute import Alert
 from anthropic_metrics.alerts.messages import subject
 from anthropic_metrics.alerts.organizations import ID, NAME
@@ -25,8 +26,6 @@ from anthropic_metrics.kernel.datasets import ALERT, stream_name
 from anthropic_metrics.kernel.digests import digest_of_values
 from anthropic_metrics.kernel.ranges import iso
 
-# Long enough for the retries of every webhook; after it another agent takes over.
-LEASE = timedelta(minutes=5)
 _ALERT = "anthropic.alert"
 # In `pending`, before the name of a webhook: the alert is told in the summary, not by itself.
 SUMMARY = "summary "
@@ -89,7 +88,7 @@ class AlertState:
 
     def __init__(self, es: Client, namespace: str, me: str, *, stop: threading.Event | None = None) -> None:
         self._namespace = namespace
-        self._me = me
+        self._claimant = Claimant(me)
         self.stream = stream_name(ALERT, namespace)
         self._documents = VersionedStream(es, self.stream, stop=stop)
 
@@ -106,13 +105,13 @@ class AlertState:
         """The alerts that this agent has to post one by one, oldest first: its own, and what no other agent
         claims."""
         unposted = self._unposted()
-        free = [stored for stored in unposted if self._is_free(stored, now)]
+        free = [stored for stored in unposted if self._claimant.may_take(stored.alert, now)]
         if not free:
-            return [stored for stored in unposted if self._is_mine(stored)]
+            return [stored for stored in unposted if self._claimant.has(stored.alert)]
         for stored in free:
-            self._write(stored, **self._claim(now, text=True))
+            self._write(stored, **self._claimant.claim(now))
         self.refresh()
-        return [stored for stored in self._unposted() if self._is_mine(stored)]
+        return [stored for stored in self._unposted() if self._claimant.has(stored.alert)]
 
     def _unposted(self) -> list[StoredAlert]:
         return [stored for stored in self.pending() if stored.alone]
@@ -127,13 +126,6 @@ class AlertState:
         if refresh:
             self.refresh()
         return len(self._find(_term("status", "active")))
-
-    def _is_mine(self, stored: StoredAlert) -> bool:
-        return stored.alert.get("claimed_by") == self._me
-
-    def _is_free(self, stored: StoredAlert, now: datetime) -> bool:
-        until = stored.alert.get("claimed_until")
-        return not self._is_mine(stored) and (until is None or datetime.fromisoformat(until) <= now)
 
     def fire(self, rule: Rule, alert: Alert, episode: int, now: datetime, pending: Sequence[str]) -> bool:
         """Note a new alert and claim its posting; False when another agent was faster.
@@ -157,7 +149,7 @@ class AlertState:
                         "message": subject(rule, alert.row),
                         "row": json.dumps(dict(alert.row), ensure_ascii=False),
                         "pending": list(pending) or None,
-                        **({} if _is_summed(pending) else self._claim(now)),
+                        **({} if _is_summed(pending) else self._claimant.claim(now)),
                     }
                 },
             }
@@ -175,7 +167,7 @@ class AlertState:
             status="recovered",
             recovered_at=iso(now),
             pending=owed or None,
-            **({} if _is_summed(owed) else self._claim(now, text=True)),
+            **({} if _is_summed(owed) else self._claimant.claim(now)),
         )
 
     def settle(self, stored: StoredAlert, pending: Sequence[str]) -> bool:
@@ -189,10 +181,6 @@ class AlertState:
             for stored in summed
         )
 
-    def _claim(self, now: datetime, *, text: bool = False) -> dict[str, Any]:
-        until = now + LEASE
-        return {"claimed_by": self._me, "claimed_until": iso(until) if text else until}
-
     def _write(self, stored: StoredAlert, **changes: Any) -> bool:
         return self._documents.replace(stored.document, _changed(stored, **changes))
 
@@ -202,9 +190,8 @@ class AlertState:
 
 def _changed(stored: StoredAlert, **changes: Any) -> dict[str, Any]:
     """The alert's document with other values; None takes a field out."""
-    source = stored.document.source
     alert = {name: value for name, value in (stored.alert | changes).items() if value is not None}
-    return {**source, "anthropic": {**source["anthropic"], "alert": alert}}
+    return stored.document.changed("alert", alert)
 
 
 def _without(pending: Sequence[str], owed: str) -> list[str] | None:

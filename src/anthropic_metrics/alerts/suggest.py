@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from anthropic_metrics.alerts.catalog import concerned, every_rule, off_because
-from anthropic_metrics.alerts.execute import Row, alerts, rows
+from anthropic_metrics.alerts.execute import Row, alerts, records, rows
 from anthropic_metrics.alerts.organizations import NAME
 from anthropic_metrics.alerts.rule import Limit, Rule
 from anthropic_metrics.config import AlertSettings, BudgetSettings, Config
@@ -176,13 +176,8 @@ def _sliced(es: Client, rule: Rule, limit: Limit, window: timedelta, at: datetim
     minutes = limit.step // timedelta(minutes=1)
     query, count = _BY.subn(rf"\1, {_SLICE} = DATE_TRUNC({minutes} minutes, @timestamp)", rule.query)
     assert count == 1, rule.key
-    try:
-        columns, values = rows(es, query, window, at)
-    except NoData:
-        return
     slices: dict[str, list[Row]] = defaultdict(list)
-    for value in values:
-        row = dict(zip(columns, value, strict=True))
+    for row in _records(es, query, window, at):
         slices[row[_SLICE]].append(row)
     for begin, of_slice in slices.items():
         end = datetime.fromisoformat(begin) + limit.step
@@ -190,11 +185,15 @@ def _sliced(es: Client, rule: Rule, limit: Limit, window: timedelta, at: datetim
 
 
 def _samples(es: Client, rule: Rule, limit: Limit, window: timedelta, at: datetime) -> Iterator[Sample]:
+    yield from _judged(rule, limit, _records(es, rule.query, window, at), at)
+
+
+def _records(es: Client, query: str, window: timedelta, at: datetime) -> list[Row]:
+    """The rows of the query; none where a stream or a column of it does not exist."""
     try:
-        columns, values = rows(es, rule.query, window, at)
+        return records(es, query, window, at)
     except NoData:
-        return
-    yield from _judged(rule, limit, [dict(zip(columns, value, strict=True)) for value in values], at)
+        return []
 
 
 def _judged(rule: Rule, limit: Limit, judged: Iterable[Row], at: datetime) -> Iterator[Sample]:

@@ -13,7 +13,7 @@ from anthropic_metrics.alerts.evaluation import silent_streams
 from anthropic_metrics.alerts.execute import run, turn
 from anthropic_metrics.alerts.first_evaluations import FirstEvaluations, key_of
 from anthropic_metrics.alerts.rule import Rule
-from anthropic_metrics.alerts.state import LEASE, SUMMARY, AlertState, StoredAlert
+from anthropic_metrics.alerts.state import SUMMARY, AlertState, StoredAlert
 from anthropic_metrics.alerts.webhooks import Poster, webhooks
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client
@@ -53,7 +53,7 @@ class Watch:
         self._is_settled = is_settled
         me = uuid4().hex
         self._state = AlertState(es, config.namespace, me, stop=stop)
-        self._evaluated = FirstEvaluations(es, config.namespace, me, lease=LEASE, stop=stop)
+        self._evaluated = FirstEvaluations(es, config.namespace, me, stop=stop)
         self._webhooks = webhooks(config.alerts)
         self._delivery = Delivery(self._state, self._webhooks, poster or Poster(stop))
         self._last: dict[str, datetime] = {}

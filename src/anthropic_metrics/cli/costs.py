@@ -27,7 +27,7 @@ from anthropic_metrics.cli.organizations import OrganizationOption, of_each, one
 from anthropic_metrics.cli.render import Answer, Column, Layout, Table, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.finance.charges import amount_of
+from anthropic_metrics.finance.charges import Charge, amount_of
 from anthropic_metrics.finance.grouping import WAYS, By, Group, group, parse_by, subtotals, summed
 from anthropic_metrics.finance.invoice import explain, invoice_amount
 from anthropic_metrics.finance.ledger import Ledger
@@ -176,12 +176,15 @@ def _answer(
         tables.append(INVOICE.table(rows, title=f"The invoice against the bill of {ledger.period.label}"))
     ledgers = [one for one in (ledger, before) if one is not None]
     problems = unread(ledgers)
-    shared = {"by_key": accounts.needs_keys(bys, team), "by_person": bys[0].needs_people}
+    own: Sequence[Charge] = ()
+    if team is not None:
+        charges = ledger.charges(by_key=accounts.needs_keys(bys, team), by_person=bys[0].needs_people)
+        own = of_team(charges, team, accounts.labels)
     notes = [
         settled_note(ledger),
         *comparison_notes(ledger.period, before, accounts.now),
         *remarks(accounts, ledgers, team),
-        *team_notes(team, of_team(ledger.charges(**shared), team, accounts.labels), ledger),
+        *team_notes(team, own, ledger),
     ]
     return Answer(*tables, notes=notes, problems=problems, code=1 if problems else 0)
 

@@ -32,6 +32,10 @@ class Versioned:
     copy: Copy
     source: Source
 
+    def changed(self, name: str, value: Mapping[str, Any]) -> Source:
+        """The source with another `anthropic.<name>`."""
+        return {**self.source, "anthropic": {**self.source["anthropic"], name: value}}
+
 
 class VersionedStream:
     """One data stream of shared documents. Every method raises MetricsError when Elasticsearch is away."""

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from anthropic_metrics.alerts.state import LEASE
-from tests.e2e.alerts.test_alerts_watch import HOUR, Office, office
+from anthropic_metrics.alerts.claims import LEASE
+from tests.harness.alerts_office import HOUR, Office, office
 
 __all__ = ["office"]
 
@@ -89,14 +89,7 @@ def test_a_summary_that_nobody_took_for_days_is_still_posted_and_says_what_is_ov
 def test_what_an_agent_killed_at_its_first_evaluation_owed_is_one_summary_of_another_after_its_claim(
     busy: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(*_: object, **__: object) -> None:
-        raise SystemExit
-
-    first = busy.watch()
-    with monkeypatch.context() as patch:
-        patch.setattr(first, "_post", killed)
-        with pytest.raises(SystemExit):
-            busy.evaluate(first)
+    busy.die_before_posting(monkeypatch)
     assert busy.evaluate().done
     assert busy.texts() == []
     busy.clock.advance(LEASE)

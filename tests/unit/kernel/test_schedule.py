@@ -78,7 +78,8 @@ def agent_of(
     run: Callable[[Job], object] = lambda _: None,
     had_turn: Callable[[Job], bool] = lambda _: False,
 ) -> Agent:
-    fields: dict[str, Any] = {"jobs": jobs, "stop": stop, "attempt": run, "had_turn": had_turn}
+    runtime = SimpleNamespace(had_turn=had_turn)
+    fields: dict[str, Any] = {"jobs": jobs, "stop": stop, "attempt": run, "runtime": runtime}
     fields["monotonic"] = lambda: stop.now
     return cast("Agent", SimpleNamespace(**fields))
 

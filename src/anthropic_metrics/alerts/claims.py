@@ -1,0 +1,33 @@
+"""Claims on documents of the alert stream: the agent that acts on one, and until when nobody else does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from anthropic_metrics.kernel.ranges import iso
+
+# Long enough for the retries of every webhook; after it another agent takes over.
+LEASE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """One agent among those that share the stream, by an id of its own."""
+
+    me: str
+
+    def claim(self, now: datetime) -> dict[str, Any]:
+        """The fields of a claim that begins now."""
+        return {"claimed_by": self.me, "claimed_until": iso(now + LEASE)}
+
+    def has(self, fields: Mapping[str, Any]) -> bool:
+        """Whether the claim in these fields is this agent's, in force or not."""
+        return bool(fields.get("claimed_by") == self.me)
+
+    def may_take(self, fields: Mapping[str, Any], now: datetime) -> bool:
+        """Whether another agent's claim is over, or there is none."""
+        until = fields.get("claimed_until")
+        return not self.has(fields) and (until is None or datetime.fromisoformat(until) <= now)
