@@ -166,7 +166,7 @@ _PRICED = ("x_ServiceTier", "x_ContextWindow", "x_InferenceGeo", "x_Speed")
 
 
 def _details(charge: Charge) -> dict[str, str]:
-    """What a price depends on; the same for every row of one SkuPriceId."""
+    """What a price depends on; the same for each row of one SkuPriceId."""
     values = {
         "x_ModelId": charge.model,
         "x_ServiceTier": charge.dimensions.get("service_tier"),

@@ -1,4 +1,4 @@
-"""A report as tables, the same for every format: columns with kinds, rows of values. Pure."""
+"""A report as tables, the same for each format: columns with kinds, rows of values. Pure."""
 
 from __future__ import annotations
 

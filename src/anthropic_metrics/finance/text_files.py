@@ -19,8 +19,8 @@ BOM = "\ufeff"
 
 
 def csv_text(report: Report, *, bom: bool = False) -> str:
-    """One table of all groupings, the forecast and the budgets: `grouping` and `level` tell the rows apart, a
-    column each for every way.
+    """One table of all groupings, the forecast and the budgets: `grouping` and `level` tell the rows apart,
+    and each way has a column.
 
     RFC 4180: CRLF, quotes where needed, as many fields in each row. Amounts are exact; a text that a
     spreadsheet would take for a formula begins with an apostrophe.

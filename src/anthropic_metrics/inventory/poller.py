@@ -75,7 +75,7 @@ class InventoryPoller(SnapshotPoller):
         return Job(INVENTORY, self.only, self.stream, self._settings.interval, run)
 
     def keep(self, sink: Sink, tally: Tally) -> None:
-        """Make the present day's documents right for every list that can be read.
+        """Make the present day's documents right for each list that can be read.
 
         The changes since each resource's latest document are recorded before the new one is written.
         """

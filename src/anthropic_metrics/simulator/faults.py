@@ -86,7 +86,7 @@ class Faults:
             self._rules.clear()
 
     def choose(self, request: Request) -> Effect | None:
-        """The effect for this request, None to behave; counts the request for every rule that it fits."""
+        """The effect for this request, None to behave; counts the request for each rule that it fits."""
         chosen: Effect | None = None
         with self._lock:
             for rule in self._rules:

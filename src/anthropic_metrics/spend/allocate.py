@@ -65,7 +65,7 @@ class Unattributed:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """One UTC day: a share for every row of usage, and the rest of the bill."""
+    """One UTC day: a share for each row of usage, and the rest of the bill."""
 
     day: date
     shares: tuple[Share, ...]

@@ -19,7 +19,7 @@ _BILLED = {"anthropic.spend.basis": ["billed"]}
 
 @dataclass(frozen=True)
 class SourceReader:
-    """How to sources; `agent` is the stream with the checks of `stream`.
+    """Reads what spend is computed from; `agent` is the stream with the checks of `stream`.
 
     `required`: the configuration says that the organization has the analytics reports.
     """
