@@ -20,7 +20,7 @@ __all__ = ["app", "main"]
 
 # New objects before the collector looks for cycles. Rows and documents make none, and looking every 700
 # objects, Python's default, costs an eighth of a backfill's CPU.
-COLLECT_AFTER = 20_000
+COLLECT_AFTER = 50_000
 
 app = typer.Typer(
     name="anthropic-metrics",

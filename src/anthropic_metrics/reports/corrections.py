@@ -13,7 +13,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from anthropic_metrics.documents.agent import AgentDocument, agent_writer
-from anthropic_metrics.documents.forms import Form, marks, texts
+from anthropic_metrics.documents.forms import Form, marks
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.writing import Writer, form_of
 from anthropic_metrics.kernel.digests import digest_of_values
@@ -24,6 +24,8 @@ Written = dict[tuple[Hashable, ...], Any]
 
 # Numbers that a document also has as the text that was received.
 _EXACT = {"anthropic.cost.amount": "anthropic.cost.amount_exact"}
+# What a correction takes over from the document, besides its dimensions.
+_SHARED = ("model", "workspace", "api_key")
 
 
 def value_at(source: dict[str, Any] | None, dotted: str) -> Any:
@@ -60,16 +62,19 @@ def corrections(
         before = change.before or {}
         if value_at(before, "anthropic.usage.bucket_complete") is False:
             continue
-        for number, was, becomes in zip(numbers, shown(before), shown(change.after or {}), strict=True):
-            if change.after and was == becomes:
+        was, becomes = shown(before), shown(change.after or {})
+        if change.after and was == becomes:
+            continue
+        writer = _writer(before, now, written)
+        for number, earlier, later in zip(numbers, was, becomes, strict=True):
+            if change.after and earlier == later:
                 continue
-            old, new = _figure(was), _figure(becomes)
+            old, new = _figure(earlier), _figure(later)
             if old is None or (old == new if change.after else old == 0):
                 continue
             identity = digest_of_values(
                 stream, change.id, change.index, change.seq_no, number, value_at(change.after, number)
             )
-            writer = _writer(before, now, written)
             own = _own(change, before, number, old, new)
             form = _form(before, stream, number, tuple(own), written)
             yield writer.fill(identity, form, tuple(own.values()))
@@ -81,9 +86,8 @@ def _shown(numbers: tuple[str, ...]) -> Callable[[dict[str, Any]], list[Any]]:
 
     Those that follow each other in one object are read together.
     """
-    objects = [
-        (path, [name for _, name in group]) for path, group in groupby(map(_place, numbers), itemgetter(0))
-    ]
+    groups = groupby(map(_place, numbers), itemgetter(0))
+    objects = [(path, tuple(name for _, name in group)) for path, group in groups]
     exact = [(place, _EXACT[number]) for place, number in enumerate(numbers) if number in _EXACT]
 
     def read(source: dict[str, Any]) -> list[Any]:
@@ -92,7 +96,7 @@ def _shown(numbers: tuple[str, ...]) -> Callable[[dict[str, Any]], list[Any]]:
             part = source
             for name in path:
                 part = part.get(name) or {}
-            values += [part.get(name) for name in names]
+            values += map(part.get, names)
         for place, dotted in exact:
             if (text := value_at(source, dotted)) is not None:
                 values[place] = text
@@ -114,10 +118,11 @@ def _figure(shown: Any) -> Decimal | None:
 def _writer(before: dict[str, Any], now: datetime, written: Written) -> Writer:
     """What writes corrections of this document: those of one namespace and organization share it."""
     namespace, organization = before["data_stream"]["namespace"], before.get("organization")
-    key = "writer", to_json([namespace, organization]), redact.version
-    if key not in written:
-        written[key] = agent_writer("correction", now=now, namespace=namespace, organization=organization)
-    writer: Writer = written[key]
+    key = "writer", namespace, *(organization or {}).items(), redact.version
+    writer: Writer | None = written.get(key)
+    if writer is None:
+        writer = agent_writer("correction", now=now, namespace=namespace, organization=organization)
+        written[key] = writer
     return writer
 
 
@@ -126,34 +131,37 @@ def _own(
 ) -> dict[str, bytes]:
     """What no other correction has, as JSON, in the order of the document."""
     delta = (new or Decimal(0)) - old
-    exact = {"old_exact": old, "new_exact": new, "delta_exact": delta} if number in _EXACT else {}
     figures = {"old": old, "new": new, "delta": delta}
-    return {
-        "document_id": texts(change.id)[0],
+    own = {
+        "document_id": to_json(redact.scrub(change.id)),
         "bucket_start_time": _time_text(before["@timestamp"]),
         **{name: to_json(float(figure)) for name, figure in figures.items() if figure is not None},
-        **{name: to_json(format(figure, "f")) for name, figure in exact.items() if figure is not None},
-        "why": b'"vanished"' if change.after is None else b'"late"' if delta > 0 else b'"revised"',
     }
+    if number in _EXACT:
+        exact = {f"{name}_exact": figure for name, figure in figures.items() if figure is not None}
+        own |= {name: to_json(format(figure, "f")) for name, figure in exact.items()}
+    own["why"] = b'"vanished"' if change.after is None else b'"late"' if delta > 0 else b'"revised"'
+    return own
 
 
 def _form(before: dict[str, Any], stream: str, number: str, own: tuple[str, ...], written: Written) -> Form:
     """A correction of this number of a document with these dimensions, with room for `own`."""
     shipped = before["anthropic"]
     fields = shipped.get("usage") or shipped.get("cost") or {}
-    dimensions = [f"{k}={v}" for k, v in fields.items() if isinstance(v, str) and _dimension(k)]
-    shared = {name: shipped[name] for name in ("model", "workspace", "api_key") if shipped.get(name)}
-    key = number, own, to_json([shared, dimensions]), redact.version
-    if key not in written:
+    dimensions = tuple([item for item in fields.items() if item[1].__class__ is str and _dimension(item[0])])
+    shared = [shipped.get(name) for name in _SHARED]
+    key = number, own, dimensions, to_json(shared), redact.version
+    form: Form | None = written.get(key)
+    if form is None:
         places = marks(len(own))
         said = {
             "stream": stream,
-            "dimensions": dimensions,
+            "dimensions": [f"{name}={value}" for name, value in dimensions],
             "field": number,
             **dict(zip(own, places, strict=True)),
         }
-        written[key] = form_of(AgentDocument, places, (), anthropic=shared | {"correction": said})
-    form: Form = written[key]
+        content = {name: value for name, value in zip(_SHARED, shared, strict=True) if value}
+        form = written[key] = form_of(AgentDocument, places, (), anthropic=content | {"correction": said})
     return form
 
 
