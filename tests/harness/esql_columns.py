@@ -22,7 +22,7 @@ FUNCTIONS = {
     *("ABS", "BUCKET", "CASE", "COALESCE", "CONCAT", "COUNT", "COUNT_DISTINCT", "MAX", "MIN", "SUM"),
     *("DATE_DIFF", "DATE_EXTRACT", "DATE_FORMAT", "DATE_TRUNC", "NOW", "STARTS_WITH", "VALUES"),
     *("AVG", "PERCENTILE", "TO_BOOLEAN"),
-    *("MV_APPEND", "TO_DATETIME", "TO_DOUBLE", "TO_LONG", "TO_STRING"),
+    *("MV_APPEND", "TO_DATETIME", "TO_DOUBLE", "TO_LONG", "TO_STRING", "TO_UPPER"),
 }
 # Words of the grammar, in this version or a later one, that no column may be called.
 RESERVED = {

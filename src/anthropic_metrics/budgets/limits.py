@@ -12,6 +12,7 @@ from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.replies import SpendLimit
 from anthropic_metrics.config.budgets import PERIODS, BudgetSettings
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, Stopped
+from anthropic_metrics.kernel.currency import is_usd
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.logs import get_logger
@@ -23,7 +24,6 @@ _EVERY = timedelta(hours=1)
 # A key that may not read them is asked again, in case somebody gives it the right.
 _AFTER_REFUSAL = timedelta(days=1)
 _CENT = Decimal("0.01")
-_USD = "USD"
 
 
 @dataclass
@@ -70,7 +70,7 @@ def budgets_of(limits: Iterable[SpendLimit], names: Names) -> Iterator[BudgetSet
     taken: set[str] = set()
     for limit in limits:
         amount = limit.amount
-        if amount is None or not limit.is_enabled or limit.currency.upper() != _USD:
+        if amount is None or not limit.is_enabled or not is_usd(limit.currency):
             continue
         period = next((known for known in PERIODS if known == limit.period), None)
         name, workspace = _name(limit, names)

@@ -23,6 +23,7 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import Scope
 from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.errors import BrokenContract, MetricsError
+from anthropic_metrics.kernel.currency import USD, is_usd
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.inventory import confirm
 from anthropic_metrics.kernel.names import Identity, Names, usable_tags
@@ -36,7 +37,6 @@ from anthropic_metrics.spend.analytics import Analytics
 
 # Somebody is waiting for the answer: one quick second try, no long patience.
 IMPATIENT = RetryPolicy(attempts=2, longest_wait=timedelta(seconds=5))
-USD = "USD"
 _TAGS = "Rename them or change their values in the Console; until then, documents lack them."
 _NEWER = "The API may have changed: look for a newer version of the agent."
 
@@ -130,13 +130,13 @@ def _report(client: AdminClient, view: View, now: datetime) -> Finding:
         for bucket in read_buckets(client, view.query(Range(end - 2 * step, end))):
             where = f"{view.dataset} {bucket.start:%Y-%m-%dT%H:%MZ}"
             read: list[Any] = parse_rows(view.row, bucket.rows, where, problems)
-            currencies.update(str(getattr(row, "currency", None) or USD).upper() for row in read)
+            currencies.update(str(getattr(row, "currency", None) or USD) for row in read)
             rows += len(read)
         _refuse(problems)
         return f"{rows} rows in the last two closed buckets of {view.width}"
 
     finding = attempt(what, look)
-    if other := sorted(currencies - {USD}):
+    if other := sorted({name.upper() for name in currencies if not is_usd(name)}):
         details = f"costs in {', '.join(other)}: budgets and cost rules count {USD} only"
         return Finding(what, Status.failed, details, "Watch these costs with an alert rule of your own.")
     return finding

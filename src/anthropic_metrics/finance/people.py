@@ -20,6 +20,7 @@ from anthropic_metrics.admin_api.rows import (
 )
 from anthropic_metrics.errors import AuthError, BadRequest, ConfigError
 from anthropic_metrics.finance.charges import OTHER_METER, Charge
+from anthropic_metrics.kernel.currency import is_usd
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import Range
@@ -32,7 +33,6 @@ from anthropic_metrics.spend.settle import day_of
 NOBODY = "(not by person)"
 _GROUP_BY = ("actor", "workspace_id", "api_key_id", "model")
 _MOST = timedelta(days=31)
-_USD = "USD"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class People:
 
     def _costs(self, bucket: RowBucket[CostItem]) -> Iterator[Charge]:
         for row in bucket.rows:
-            if row.cost.currency == _USD:
+            if is_usd(row.cost.currency):
                 amount = usd_from_cents(Decimal(row.cost.amount))
                 yield self._charge(bucket.start, row.group, amount, OTHER_METER)
 

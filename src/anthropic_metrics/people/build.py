@@ -12,12 +12,12 @@ from anthropic_metrics.admin_api.claude_code import ModelUse, Record
 from anthropic_metrics.admin_api.rows import CostItem, UsageItem
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.documents.people import PeopleDocument
+from anthropic_metrics.kernel.currency import is_usd
 from anthropic_metrics.kernel.frame import Dimensions, Frame
 from anthropic_metrics.people.persons import Person, Persons
 from anthropic_metrics.spend.money import Usd, total, usd, usd_from_cents, usd_text
 
 CLAUDE_CODE = "claude_code"
-_USD = "USD"
 _SNAPSHOT = re.compile(r"-\d{8}$")
 
 
@@ -96,7 +96,7 @@ def _billed(day: Day, persons: Persons) -> dict[_Key, _Use]:
         return uses.setdefault((person.id, group.product, model), _Use(person, group.product, model))
 
     for cost in day.costs:
-        if cost.cost.currency == _USD:
+        if is_usd(cost.cost.currency):
             use = of(cost)
             use.amounts.append(usd_from_cents(Decimal(cost.cost.amount)))
             use.listed.append(usd_from_cents(Decimal(cost.cost.list_amount)))
@@ -130,7 +130,7 @@ def _estimate(uses: dict[_Key, _Use], records: Iterable[Record], persons: Person
             use = uses.setdefault(
                 (person.id, CLAUDE_CODE, model), _Use(person, CLAUDE_CODE, model, "estimated")
             )
-            if part.estimated_cost.currency == _USD:
+            if is_usd(part.estimated_cost.currency):
                 use.amounts.append(usd_from_cents(Decimal(part.estimated_cost.amount)))
             tokens = part.tokens
             use.count(
@@ -193,7 +193,7 @@ def _work(terminal: str | None, customer: str, records: list[Record]) -> dict[st
 
 def _dollars(part: ModelUse) -> Usd:
     estimate = part.estimated_cost
-    return usd_from_cents(Decimal(estimate.amount)) if estimate.currency == _USD else usd("0")
+    return usd_from_cents(Decimal(estimate.amount)) if is_usd(estimate.currency) else usd("0")
 
 
 def _anthropic(frame: Frame, person: Person, model: str | None, fields: dict[str, Any]) -> dict[str, Any]:

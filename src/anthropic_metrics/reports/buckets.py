@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from anthropic_metrics.admin_api.pages import Bucket
 from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.kernel.currency import is_usd
 from anthropic_metrics.kernel.digests import fingerprint
 from anthropic_metrics.kernel.frame import DOCUMENTED_LAG
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.plan import RUN_ROWS
-from anthropic_metrics.reports.build import is_usd
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from anthropic_metrics.documents.forms import Form, marks, texts
 from anthropic_metrics.documents.identity import Prepared, named
 from anthropic_metrics.documents.usage import UsageDocument
 from anthropic_metrics.documents.writing import Values, form_of
+from anthropic_metrics.kernel.currency import is_usd
 from anthropic_metrics.kernel.frame import (
     DEFAULT_WORKSPACE,
     MEANING_OF_NULL,
@@ -127,11 +128,6 @@ def _form(frame: Frame, dimensions: tuple[str | None, ...], forms: Forms) -> tup
 def _dimensions(names: tuple[str, ...]) -> Callable[[UsageRow], tuple[str | None, ...]]:
     """What reads these dimensions off a row."""
     return attrgetter(*names) if len(names) > 1 else lambda row: tuple(getattr(row, name) for name in names)
-
-
-def is_usd(currency: str) -> bool:
-    """Whether an amount is in US dollars, in which budgets and rules count."""
-    return currency.strip().upper() == "USD"
 
 
 def cost_documents(frame: Frame, rows: Sequence[CostRow]) -> list[Prepared]:

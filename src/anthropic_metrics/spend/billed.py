@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from anthropic_metrics.admin_api.rows import CostItem, Group, UsageItem
-from anthropic_metrics.reports.build import is_usd
+from anthropic_metrics.kernel.currency import is_usd
 from anthropic_metrics.spend.allocate import Parts
 from anthropic_metrics.spend.money import ZERO, Usd, share_count, share_out, total, usd_from_cents
 from anthropic_metrics.spend.rows import (

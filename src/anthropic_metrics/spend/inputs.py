@@ -8,11 +8,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from anthropic_metrics.kernel.currency import USD_SPELLINGS, is_usd
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions, State
 from anthropic_metrics.kernel.ranges import DAY, Range
-from anthropic_metrics.reports.build import is_usd
 from anthropic_metrics.spend.learn import PRICED_DIMENSIONS, DayPrices, cell_of
 from anthropic_metrics.spend.money import usd_from_cents
 from anthropic_metrics.spend.rows import Billed, Counts, Used
@@ -40,8 +40,6 @@ _BILL = (
     "description",
     *PRICED_DIMENSIONS,
 )
-
-_DOLLARS = ("USD", "usd")
 
 Shared = Mapping[str, Any]
 
@@ -75,7 +73,7 @@ class Inputs:
 
     def cost_states(self, time_range: Range) -> dict[date, State]:
         """The state of each UTC day with a bill in US dollars: one in another currency settles nothing."""
-        terms = {**self.terms, f"{_COST}.currency": _DOLLARS}
+        terms = {**self.terms, f"{_COST}.currency": USD_SPELLINGS}
         states = self.ask.states(self.cost, self.organization_id, time_range, DAY, terms=terms)
         return {day_of(start): state for start, state in states.items()}
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from anthropic_metrics.admin_api.replies import CostRow, UsageRow
-from anthropic_metrics.reports.build import is_usd
+from anthropic_metrics.kernel.currency import is_usd
 from anthropic_metrics.spend.money import Usd, usd_from_cents
 
 DEFAULT_WORKSPACE = "Default"

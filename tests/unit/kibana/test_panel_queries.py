@@ -144,9 +144,10 @@ def test_sums_never_mix_grains(dashboard: Dashboard, panel: Queried) -> None:
 
 @each_panel
 def test_money_is_dollars_only(dashboard: Dashboard, panel: Queried) -> None:
+    """An amount in US dollars is what the agent says it is, however a server writes the code."""
     if "anthropic.cost.amount" not in without_texts(panel.query):
         return
-    assert 'anthropic.cost.currency == "USD"' in panel.query
+    assert not re.search(r"cost\.currency\s*[=!<>]", panel.query)
     assert "USD" in panel.title
     assert not re.search(r"anthropic\.cost\.amount\b(?!_usd)", panel.query)
 
