@@ -19,6 +19,7 @@ class MemoryQuestions:
 
     written: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
     polled: datetime | None = None
+    read_since: datetime | None = None
 
     def refresh(self, *streams: str) -> None:
         """Everything is visible at once."""
@@ -108,6 +109,9 @@ class MemoryQuestions:
 
     def latest(self, stream: str, organization_id: str, by: Sequence[str]) -> Iterator[tuple[Row, Row]]:
         raise NotImplementedError
+
+    def read_from(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
+        return self.read_since
 
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         return self.polled

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from anthropic_metrics.admin_api.replies import SpendLimit
-from anthropic_metrics.budgets.ledger import Ledger, after, collects_spend, needs_spend
+from anthropic_metrics.budgets.ledger import Ledger, collects_spend, needs_spend
 from anthropic_metrics.budgets.limits import budgets_of
 from anthropic_metrics.budgets.scope import called, not_split, target
 from anthropic_metrics.budgets.state import BudgetState, budget_state, history_of, unknown_state
@@ -35,9 +35,13 @@ class Counter:
         budgets += [(budget, True) for budget in budgets_of(limits, self.names)]
         states = [self._state(budget, ledger, now, read_only=read_only) for budget, read_only in budgets]
         since = min((state.time_range.start for state in states if not state.problem), default=None)
-        first = None if since is None else ledger.begins(since, now)
+        if since is None:
+            return states
+        coverage = ledger.coverage(since, now)
         return [
-            replace(state, counted_from=after(first, state.time_range.start, now), is_read=first is not None)
+            state
+            if state.problem or coverage.is_whole(state.time_range.start, now)
+            else state.partly(coverage.first)
             for state in states
         ]
 

@@ -65,6 +65,7 @@ def _fields(state: BudgetState) -> dict[str, Any]:
         "period_end": state.time_range.end,
         f"limit_{unit}": state.limit,
         "state": state.state,
+        "counted_from": state.counted_from and state.counted_from.isoformat(),
         "read_only": state.read_only,
         "problem": state.problem or None,
         "runs_out": state.runs_out and state.runs_out.isoformat(),

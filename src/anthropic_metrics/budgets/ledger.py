@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import BudgetSettings, Scope
-from anthropic_metrics.kernel.datasets import COST, SPEND, stream_name
+from anthropic_metrics.kernel.datasets import AGENT, COST, SPEND, USAGE, stream_name
 from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import DAY, Range
@@ -87,19 +87,37 @@ class Ledger:
         amounts = self.ask.amounts(self.stream, self.organization_id, time_range, DAY, by, field, terms=terms)
         return {day_of(start): _sum(parts) for start, parts in amounts.items()}
 
-    def begins(self, since: datetime, now: datetime) -> date | None:
-        """The first day that the stream has of the last month or of the time since; None for an empty one."""
-        return min(self.days({}, Range(min(since, now - _LOOK_BACK), now)), default=None)
+    def coverage(self, since: datetime, now: datetime) -> Coverage:
+        """What the stream has of the last month or of the time since. Raises what the questions raise."""
+        time_range = Range(min(since, now - _LOOK_BACK), now)
+        first = min(self.days({}, time_range), default=None)
+        source = stream_name(USAGE if self.from_spend else COST, self.namespace)
+        read_from = self.ask.read_from(stream_name(AGENT, self.namespace), self.organization_id, source)
+        if self.from_spend and read_from is not None:
+            # Spend is computed newest day first: it has followed usage when it reaches as far back.
+            used = min(self.ask.windows(source, self.organization_id, time_range, DAY), default=None)
+            if used is not None and (first is None or first > day_of(used)):
+                read_from = None
+        return Coverage(first, read_from)
 
 
-def after(first: date | None, start: datetime, now: datetime) -> date | None:
-    """`first`, the day on which a stream begins, where what it has of a period from `start` is not complete:
-    a history that is still being read, newest days first, or that begins later.
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How far back figures reach. `first` is the first day that has any, None where none has; `read_from` the
+    start of what was read to its end, and is in the figures, None where that is not known."""
 
-    A stream that begins today may lack the day's first hours.
-    """
-    late = first is not None and (day_start(first) > start or first == day_of(now))
-    return first if late else None
+    first: date | None
+    read_from: datetime | None
+
+    def is_whole(self, start: datetime, now: datetime) -> bool:
+        """Whether a period from `start` is counted from its start: a history is read newest days first, so a
+        stream that begins later is complete only where nothing was used before.
+
+        A stream that begins today may lack the day's first hours.
+        """
+        if self.read_from is not None and self.read_from <= start:
+            return True
+        return self.first is not None and day_start(self.first) <= start and self.first != day_of(now)
 
 
 def _sum(parts: Mapping[str, float]) -> DaySum:

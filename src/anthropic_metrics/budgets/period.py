@@ -23,6 +23,11 @@ def period_of(moment: datetime, period: BudgetPeriod) -> Range:
             return Range(start, following)
 
 
+def title(time_range: Range, period: BudgetPeriod) -> str:
+    """The period as people read it: `2026-11`, `week of 2026-11-23`, `2026-11-25`."""
+    return f"{'week of ' if period == 'weekly' else ''}{label(time_range, period)}"
+
+
 def label(time_range: Range, period: BudgetPeriod) -> str:
-    """The period as alerts and tables name it: `2026-11`, or its first day."""
+    """The period as alerts name it: `2026-11`, or its first day."""
     return f"{time_range.start:%Y-%m}" if period == "monthly" else f"{time_range.start:%Y-%m-%d}"

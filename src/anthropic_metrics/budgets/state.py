@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
 from anthropic_metrics.budgets.ledger import Days, DaySum
-from anthropic_metrics.budgets.period import label, period_of
+from anthropic_metrics.budgets.period import period_of, title
 from anthropic_metrics.budgets.scope import whose
-from anthropic_metrics.config.budgets import BudgetSettings
+from anthropic_metrics.config.budgets import BudgetPeriod, BudgetSettings
 from anthropic_metrics.forecast.model import HISTORY, Forecast, forecast
 from anthropic_metrics.kernel.ranges import DAY, Range
 from anthropic_metrics.spend.settle import day_of, day_start, ended_long_enough
 
-State = Literal["ok", "warning", "exceeded", "unknown"]
+State = Literal["ok", "warning", "exceeded", "incomplete", "unknown"]
 Basis = Literal["settled", "estimated", "mixed"]
 _FULL = 100
 _USUAL_WARNING = 90
@@ -27,9 +27,9 @@ _NOTHING = DaySum()
 class BudgetState:
     """One budget in the period that holds `at`. `read_only`: a limit of the vendor's that stops traffic.
 
-    `called` is today's name of a workspace or key that the budget names by its id. `counted_from` is the day
-    on which the stream begins, where that leaves out a part of the period: its history is still being read,
-    or begins later. `is_read` is False while the stream holds nothing at all: zero is no figure then.
+    `called` is today's name of a workspace or key that the budget names by its id. `is_counted` is False
+    where the figures leave out a part of the period: its history is still being read, or begins later. Then
+    `counted_from` is the first day that they have, None where they have none, and there is no forecast.
     `problem` says why nothing is known: then the figures are zero, and the forecast is None. `burn` is the
     mean of the last seven whole days, fewer where there are fewer; `runs_out` the day on which the forecast
     goes above the budget, None where it does not within the period.
@@ -47,7 +47,7 @@ class BudgetState:
     problem: str = ""
     called: str = ""
     counted_from: date | None = None
-    is_read: bool = True
+    is_counted: bool = True
 
     @property
     def name(self) -> str:
@@ -64,7 +64,7 @@ class BudgetState:
     @property
     def label(self) -> str:
         """The period's name."""
-        return label(self.time_range, self.budget.period)
+        return title(self.time_range, self.budget.period)
 
     @property
     def limit(self) -> Decimal:
@@ -87,19 +87,27 @@ class BudgetState:
 
     @property
     def state(self) -> State:
-        """`warning` from the highest level below 100 % on (else 90 %), `exceeded` from 100 % on."""
+        """As `state_of`; `incomplete` instead of `ok` while a part of the period is missing."""
         if self.problem:
             return "unknown"
-        if self.spent >= self.limit:
-            return "exceeded"
-        below = [level for level in self.budget.levels if level < _FULL]
-        warning = max(below, default=_USUAL_WARNING)
-        return "warning" if self.spent * _FULL >= self.limit * warning else "ok"
+        state = state_of(self.budget, self.spent)
+        return "incomplete" if state == "ok" and not self.is_counted else state
+
+    @property
+    def runs_out_words(self) -> str:
+        """Why there is no day on which the budget runs out; empty where there is one."""
+        if self.runs_out is not None:
+            return ""
+        return when_none(self.state, self.budget.period) if self.forecast or self.state == "exceeded" else "-"
 
     @property
     def is_complete(self) -> bool:
         """Whether the figures count the period from its start."""
-        return self.is_read and not self.problem and self.counted_from is None
+        return self.is_counted and not self.problem
+
+    def partly(self, counted_from: date | None) -> BudgetState:
+        """The same, known to have the figures of only a part of its period: they forecast nothing."""
+        return replace(self, is_counted=False, counted_from=counted_from, forecast=None, runs_out=None)
 
     @property
     def basis(self) -> Basis:
@@ -107,6 +115,21 @@ class BudgetState:
         if not self.estimated:
             return "settled"
         return "mixed" if self.settled else "estimated"
+
+
+def state_of(budget: BudgetSettings, spent: Decimal) -> Literal["ok", "warning", "exceeded"]:
+    """`warning` from the highest level below 100 % on (else 90 %), `exceeded` from 100 % on."""
+    if spent >= budget.amount:
+        return "exceeded"
+    warning = max((level for level in budget.levels if level < _FULL), default=_USUAL_WARNING)
+    return "warning" if spent * _FULL >= budget.amount * warning else "ok"
+
+
+def when_none(state: str, period: BudgetPeriod) -> str:
+    """In the place of a day on which a budget runs out: `exceeded`, or `not this month`."""
+    if state == "exceeded":
+        return state
+    return {"monthly": "not this month", "weekly": "not this week", "daily": "not today"}[period]
 
 
 def history_of(budget: BudgetSettings, now: datetime) -> Range:

@@ -26,11 +26,12 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.questions import ElasticQuestions
+from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.problems import Problems
 
 NO_BUDGETS = "No budgets: add a list `budgets` to the configuration, such as [{name: everything, usd: 500}]."
-_COLOURS = {"ok": "green", "warning": "yellow", "exceeded": "red", "unknown": "red"}
+_COLOURS = {"ok": "green", "warning": "yellow", "exceeded": "red", "incomplete": "yellow", "unknown": "red"}
 
 
 def _figure(value: Any) -> str:
@@ -47,8 +48,9 @@ BUDGETS = Layout(
     Column("budget"),
     Column("for"),
     Column("unit"),
-    Column("period", table=False),
-    Column("period_start", title="period"),
+    Column("period"),
+    Column("period_type", table=False),
+    Column("period_start", table=False),
     _figures("limit"),
     _figures("spent"),
     _figures("estimated", "of it estimated"),
@@ -60,7 +62,7 @@ BUDGETS = Layout(
     _figures("forecast_low", table=False),
     _figures("forecast_high", table=False),
     Column("runs_out", title="runs out"),
-    Column("state", styles=_COLOURS),
+    Column("state", styles=_COLOURS, values=tuple(_COLOURS)),
     Column("counted_from", table=False),
     Column("read_only", "boolean", table=False),
 )
@@ -115,25 +117,26 @@ def _row(state: BudgetState) -> tuple[object, ...]:
             return None
         return round(amount) if state.unit == "tokens" else Decimal(amount).quantize(Decimal("0.01"))
 
-    known, seen = not state.problem, state.forecast
+    seen = state.forecast
     low, high = (shown(seen.low), shown(seen.high)) if seen else (None, None)
     return (
         state.name,
         state.whose,
         "dollars" if state.unit == "usd" else "tokens",
-        state.budget.period,
         state.label,
+        state.budget.period,
+        state.time_range.start.date().isoformat(),
         shown(state.limit),
-        shown(state.spent) if known else None,
-        shown(state.estimated) if known else None,
-        state.used if known else None,
-        shown(state.left) if known else None,
+        shown(state.spent),
+        shown(state.estimated),
+        state.used,
+        shown(state.left),
         shown(state.burn),
         shown(seen.expected) if seen else None,
         f"{_figure(low)} to {_figure(high)}" if seen else None,
         low,
         high,
-        state.runs_out and state.runs_out.isoformat(),
+        state.runs_out.isoformat() if state.runs_out else Absent(state.runs_out_words),
         state.state,
         state.counted_from and state.counted_from.isoformat(),
         state.read_only,
@@ -141,14 +144,21 @@ def _row(state: BudgetState) -> tuple[object, ...]:
 
 
 def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Iterator[str]:
-    begins = next((state.counted_from for state in states if state.counted_from), None)
-    if any(not state.is_read for state in states if not state.problem):
-        yield "The stream holds nothing of the last month: nothing is counted yet."
-    if begins is not None:
-        yield (
-            f"The stream begins on {begins}: periods that began earlier are counted from that day, until a "
-            "backfill has read the days before. `report --month this-month` counts the month from the bill."
-        )
+    if partly := [state for state in states if not state.problem and not state.is_complete]:
+        begins = next((state.counted_from for state in partly if state.counted_from), None)
+        if begins is None:
+            yield "Nothing is counted yet: the stream has no day of the last month."
+        else:
+            these = " and ".join(dict.fromkeys(state.label for state in partly))
+            yield (
+                f"Incomplete: the stream begins on {begins}, so {these} has no earlier days. There is no "
+                "forecast until a backfill has read them."
+            )
+        if any(state.budget.period == "monthly" for state in partly):
+            yield (
+                "`anthropic-metrics report --month this-month -o month.html` counts the month from the bill "
+                "and forecasts it."
+            )
     if any(state.estimated for state in states):
         yield (
             "Estimated: days whose bill is not settled, today's hours included."

@@ -8,6 +8,7 @@ from enum import Enum
 from math import isfinite
 from typing import Any, Literal
 
+from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.kernel.ranges import iso
 from anthropic_metrics.redaction import clean
 
@@ -19,6 +20,8 @@ def data(value: object) -> Any:
     from anthropic_metrics.config.values import format_duration
 
     match value:
+        case Absent():
+            return None
         case None | bool() | int():
             return value
         case float():

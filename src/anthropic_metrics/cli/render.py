@@ -8,8 +8,9 @@ A command returns an `Answer` of tables; `@answers` names their layouts, adds `-
     def corrections(config: ConfigOption = None) -> Answer:
         return Answer(FOUND.table(rows, empty="No corrections."), notes=("...",), code=0)
 
-A row is a sequence of values (text, numbers, Decimal, aware datetimes, timedeltas, None), not of formatted
-texts: each format writes them its own way. Names of layouts and columns are an interface: scripts read them.
+A row is a sequence of values (text, numbers, Decimal, aware datetimes, timedeltas, None, Absent), not of
+formatted texts: each format writes them its own way. Names of layouts and columns are an interface: scripts
+read them.
 Text from elsewhere needs no care: no cell is markup, and secrets and control characters are removed.
 `say` prints one sentence to standard error in the same way.
 """
@@ -31,6 +32,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from anthropic_metrics.cli.cells import Kind, data, shown
+from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.redaction import clean, no_formula
 
 P = ParamSpec("P")
@@ -56,7 +58,8 @@ class Column:
 
     `title` heads it in a table (else the name with blanks), `show` turns a value into its text there,
     `styles` colours cells by that text; `missing` stands for None. `table=False`: only in CSV and JSON.
-    `always=False`: in the layout that is published, a column that a table may lack.
+    `always=False`: in the layout that is published, a column that a table may lack. `values`: all that the
+    texts of a column may be.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Column:
     missing: str = "-"
     table: bool = True
     always: bool = True
+    values: tuple[str, ...] = ()
 
     @property
     def head(self) -> str:
@@ -76,6 +80,8 @@ class Column:
         """The value as a table shows it."""
         if value is None:
             return self.missing
+        if isinstance(value, Absent):
+            return value
         return clean(self.show(value) if self.show else shown(value, self.kind))
 
 

@@ -38,7 +38,10 @@ _SENTENCES = {"type": "array", "items": {"type": "string"}}
 
 def rows_schema(layout: Layout) -> dict[str, Any]:
     """What the rows of one table are: a list of objects with every column."""
-    properties = {column.name: _KINDS[column.kind] for column in layout.columns}
+    properties = {
+        column.name: {"enum": [*column.values]} if column.values else _KINDS[column.kind]
+        for column in layout.columns
+    }
     required = [column.name for column in layout.columns if column.always]
     row = {"type": "object", "properties": properties, "required": required}
     return {"type": "array", "items": row}

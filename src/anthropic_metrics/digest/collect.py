@@ -52,6 +52,9 @@ class Collector:
         """Raises what the questions raise."""
         before = Range(time_range.start - (time_range.end - time_range.start), time_range.start)
         amounts, earlier = (self._named(self._sums(one, _WORKSPACE)) for one in (time_range, before))
+        ledger, month = self._ledger(), period_of(now, "monthly")
+        coverage = ledger.coverage(min(before.start, month.start), now)
+        is_month_whole = coverage.is_whole(month.start, now)
         standard: Terms = {f"{_SPEND}service_tier": ["standard"]}
         return Digest(
             organization=self.names.organization_name or self.names.organization_id,
@@ -60,7 +63,7 @@ class Collector:
             before=sum(earlier.values()),
             movers=movers(amounts, earlier),
             budgets=Counter(self.config, self.ask, self.names).states(now, limits),
-            forecast=self._month(now),
+            forecast=self._month(ledger, now) if is_month_whole else None,
             cache_saved_usd=sum(self._sums(time_range, "organization.id", "cache_saved_usd").values()),
             opportunities=opportunities(
                 self._keys(self._sums(time_range, _KEY, "uncached_input_usd")),
@@ -70,7 +73,12 @@ class Collector:
             unused_keys=self._unused(now, keys),
             drift=self._drift(now),
             estimated_usd=self._sums(time_range, f"{_SPEND}basis").get("estimated", 0.0),
+            begins=None if coverage.is_whole(before.start, now) else coverage.first,
+            is_month_whole=is_month_whole,
         )
+
+    def _ledger(self) -> Ledger:
+        return Ledger(self.ask, self.config.namespace, self.names.organization_id, from_spend=True)
 
     def _sums(
         self, time_range: Range, by: str, field: str = "amount_usd", terms: Terms | None = None
@@ -105,9 +113,8 @@ class Collector:
         """By name; what no key made is left out: nobody can change it."""
         return self._named({id_: usd for id_, usd in sums.items() if id_ not in (CONSOLE, UNATTRIBUTED)})
 
-    def _month(self, now: datetime) -> Forecast | None:
+    def _month(self, ledger: Ledger, now: datetime) -> Forecast | None:
         everything = BudgetSettings(name="month", usd=Decimal(1))
-        ledger = Ledger(self.ask, self.config.namespace, self.names.organization_id, from_spend=True)
         days = ledger.days({}, history_of(everything, now))
         return budget_state(
             everything, days, now, running=True, settle_after=self.config.spend.settle_after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.forecast.model import Forecast
@@ -53,7 +53,9 @@ class UnusedKey:
 
 @dataclass(frozen=True)
 class Digest:
-    """One period of one organization. `estimated_usd` is the part of `usd` that is not billed yet; `drift` is
+    """One period of one organization. `begins` is the first day of the streams, where it leaves out a part of
+    the period or of the one before; `is_month_whole` is False where the month is not counted from its start,
+    and then has no forecast. `estimated_usd` is the part of `usd` that is not billed yet; `drift` is
     estimated less billed, as a share of billed, where known."""
 
     organization: str
@@ -68,6 +70,8 @@ class Digest:
     unused_keys: Sequence[UnusedKey]
     drift: float | None
     estimated_usd: float = 0.0
+    begins: date | None = None
+    is_month_whole: bool = True
 
 
 def movers(now: Sums, before: Sums) -> list[Mover]:

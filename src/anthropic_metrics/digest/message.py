@@ -36,6 +36,10 @@ def sections(digest: Digest) -> Iterator[Section]:
             f"The month is expected to end at ${seen.expected:,.2f} "
             f"(80 %: ${seen.low:,.2f} to ${seen.high:,.2f}).{young}"
         )
+    if digest.begins is not None:
+        lines.append(f"The stream begins on {digest.begins}: days before it count as nothing here.")
+    if not digest.is_month_whole:
+        lines.append("The month is not counted from its first day, so it has no forecast.")
     yield "Spend", lines
     yield "Movers", [_moved(mover) for mover in digest.movers]
     yield "Budgets", [_budget(state) for state in digest.budgets]
@@ -121,7 +125,10 @@ def _budget(state: BudgetState) -> str:
     figures = f"{unit}{state.spent:,.0f} of {unit}{state.limit:,.0f}, {state.used:.0%}"
     words = f"{state.name} ({state.label}): {figures}"
     out = f"; runs out on {state.runs_out:%Y-%m-%d}" if state.runs_out else ""
-    return f"{words}{', exceeded' if state.state == 'exceeded' else out}."
+    part = "" if state.is_complete else "; nothing is counted yet"
+    if state.counted_from is not None:
+        part = f"; counted only from {state.counted_from} on"
+    return f"{words}{', exceeded' if state.state == 'exceeded' else out}{part}."
 
 
 def _signed(change: float) -> str:

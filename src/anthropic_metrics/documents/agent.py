@@ -212,7 +212,10 @@ class Budget(Part):
     runs_out: Keyword | None = Field(
         None, description="The day on which the forecast exceeds the budget; absent if it does not."
     )
-    state: Keyword | None = Field(None, description="`ok`, `warning`, `exceeded` or `unknown`.")
+    state: Keyword | None = Field(None, description="`ok`, `warning`, `exceeded`, `incomplete` or `unknown`.")
+    counted_from: Keyword | None = Field(
+        None, description="The first day that is counted, where the period began before it."
+    )
     read_only: Flag | None = Field(
         None, description="True for a spend limit of the Console: reaching it stops traffic."
     )

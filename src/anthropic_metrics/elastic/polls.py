@@ -12,6 +12,7 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.failures import reading
 from anthropic_metrics.elastic.query import Body
+from anthropic_metrics.kernel.ranges import from_milliseconds
 
 # `once` from a daily CronJob is allowed to be late by two hours.
 SILENT_AFTER = timedelta(hours=26)
@@ -59,6 +60,38 @@ def last_polls(es: Elasticsearch, stream: str, organization_id: str | None) -> d
     answer = query.aggregate(es, stream, wanted, {"by": by})
     with reading(f"Reading {stream}"):
         return {bucket["key"]: _poll(bucket) for bucket in answer.get("by", {}).get("buckets", ())}
+
+
+def read_at(es: Elasticsearch, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
+    """When the newest poll of `stream` that succeeded began."""
+    value = _of_good_polls(es, agent_stream, organization_id, stream, {"max": {"field": "@timestamp"}})
+    return None if value is None else from_milliseconds(value // 1000 * 1000)
+
+
+def read_from(es: Elasticsearch, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
+    """The earliest start of a range that a poll of `stream` read to its end."""
+    start: Body = {"min": {"field": "anthropic.poll.window_start"}}
+    value = _of_good_polls(es, agent_stream, organization_id, stream, start)
+    return None if value is None else from_milliseconds(value)
+
+
+def _of_good_polls(
+    es: Elasticsearch, agent_stream: str, organization_id: str, stream: str, figure: Body
+) -> float | None:
+    wanted = {
+        "bool": {
+            "filter": [
+                {"term": {"organization.id": organization_id}},
+                {"term": {"event.action": "poll"}},
+                {"term": {"event.outcome": "success"}},
+                {"term": {"anthropic.poll.stream": stream}},
+            ]
+        }
+    }
+    value: float | None = (
+        query.aggregate(es, agent_stream, wanted, {"figure": figure}).get("figure", {}).get("value")
+    )
+    return value
 
 
 def _poll(bucket: Mapping[str, Any]) -> LastPoll:

@@ -9,7 +9,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-from anthropic_metrics.elastic import query
+from anthropic_metrics.elastic import polls, query
 from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.limit_history import ElasticLimitHistory
 from anthropic_metrics.elastic.lookup import refresh, refresh_if_allowed
@@ -217,16 +217,11 @@ class ElasticQuestions:
 
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         """From the agent's own documents of polls."""
-        wanted = _own(
-            organization_id,
-            None,
-            {"term": {"event.action": "poll"}},
-            {"term": {"event.outcome": "success"}},
-            {"term": {"anthropic.poll.stream": stream}},
-        )
-        latest = query.aggregate(self.es, agent_stream, wanted, {"latest": {"max": {"field": "@timestamp"}}})
-        value = latest.get("latest", {}).get("value")
-        return None if value is None else from_milliseconds(value // 1000 * 1000)
+        return polls.read_at(self.es, agent_stream, organization_id, stream)
+
+    def read_from(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
+        """From the same documents."""
+        return polls.read_from(self.es, agent_stream, organization_id, stream)
 
     def limit_history(self, stream: str, organization_id: str) -> ElasticLimitHistory:
         """The snapshots in a rate-limit stream."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from anthropic_metrics.budgets.board import Board, Body
-from anthropic_metrics.budgets.ledger import Ledger, after, collects_spend
+from anthropic_metrics.budgets.ledger import Ledger, collects_spend
 from anthropic_metrics.budgets.period import period_of
 from anthropic_metrics.config import Config
 from anthropic_metrics.figures.gauges import FigureGauges, Figures, Labels, Values
@@ -85,8 +85,7 @@ class FigurePoller:
         ledger.refresh()
         today = period_of(now, "daily")
         days = ledger.days({}, today)
-        first = ledger.begins(today.start, now)
-        is_complete = first is not None and after(first, today.start, now) is None
+        is_complete = ledger.coverage(today.start, now).is_whole(today.start, now)
         return {(): float(sum(day.total for day in days.values()))}, {(): float(is_complete)}
 
     def _peak(self, ask: Questions, names: Names, now: datetime) -> Values:

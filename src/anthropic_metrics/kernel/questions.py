@@ -216,6 +216,9 @@ class Questions(Protocol):
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         """When the last successful poll of `stream` for this organization began, by any agent."""
 
+    def read_from(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
+        """The earliest start of a range of `stream` that a poll for this organization read to its end."""
+
     def limit_history(self, stream: str, organization_id: str) -> LimitHistory:
         """The snapshots in a rate-limit stream."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,7 +120,8 @@ def test_each_budget_has_what_the_spend_stream_adds_up_to_in_its_period(
     assert "limit: workspace Production" not in states  # it has no number
     assert (states["gone"]["state"], states["gone"]["spent"]) == ("unknown", None)
     assert "did you mean Production?" in states["gone"]["problem"]
-    assert states["everything"]["forecast"]["few_days"]
+    assert (states["everything"]["state"], states["everything"]["forecast"]) == ("incomplete", None)
+    assert states["research"]["forecast"]["few_days"]
 
 
 def test_the_port_answers_with_the_age_of_its_figures_and_refuses_what_it_must(
@@ -226,14 +228,20 @@ def test_the_command_shows_what_the_agent_counts_and_ends_with_1_where_one_is_ex
         assert (row["state"], row["for"]) == (body["state"], body["for"])
         assert row["counted_from"] == body["counted_from"]
         assert body["complete"] == (body["counted_from"] is None and body["problem"] is None)
-        assert row["spent"] is None or float(row["spent"]) == pytest.approx(body["spent"], abs=0.006)
+        assert row["period_start"] == body["period_start"][:10]
+        assert float(row["spent"]) == pytest.approx(body["spent"] or 0, abs=0.006)
     assert rows["limit: workspace Staging"]["for"] == "workspace Staging"
     assert rows["everything"]["counted_from"] == "2026-10-26"
+    assert (rows["everything"]["state"], rows["everything"]["forecast"]) == ("incomplete", None)
     assert rows["production today"]["counted_from"] is None
+    assert (rows["research"]["period"], rows["research"]["period_type"]) == ("week of 2026-10-26", "weekly")
+    assert rows["production today"]["runs_out"] is None
     table = CliRunner().invoke(app, ["budgets", "--config", str(written)])
     assert "did you mean Production?" in table.stderr
     assert "Less than two weeks of history" in table.stdout
-    assert "The stream begins on 2026-10-26: periods that began earlier are counted" in table.stdout
+    assert re.search(r"production today .* exceeded +exceeded$", table.stdout, re.MULTILINE)
+    assert re.search(r"^gone .* 0.00 .* unknown$", table.stdout, re.MULTILINE)
+    assert "Incomplete: the stream begins on 2026-10-26, so 2026-10 has no earlier days" in table.stdout
 
 
 def test_a_digest_is_posted_once_however_many_agents_run_and_printed_the_same(

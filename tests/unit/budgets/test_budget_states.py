@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from anthropic_metrics.budgets.ledger import DaySum, after
+from anthropic_metrics.budgets.ledger import Coverage, DaySum
 from anthropic_metrics.budgets.period import label, period_of
 from anthropic_metrics.budgets.scope import called, target
 from anthropic_metrics.budgets.state import BudgetState, budget_state, history_of, unknown_state
@@ -66,22 +66,20 @@ def state_of(
 
 
 @pytest.mark.parametrize(
-    ("first", "start", "counted_from"),
+    ("first", "start", "whole"),
     [
-        ("2026-10-01", "2026-10-01", None),
-        ("2026-09-30", "2026-10-01", None),
-        ("2026-10-02", "2026-10-01", "2026-10-02"),
-        ("2026-10-26", "2026-10-26", "2026-10-26"),  # a stream that begins today may lack its first hours
-        (None, "2026-10-26", None),
+        ("2026-10-01", "2026-10-01", True),
+        ("2026-09-30", "2026-10-01", True),
+        ("2026-10-02", "2026-10-01", False),
+        ("2026-10-26", "2026-10-26", False),  # a stream that begins today may lack its first hours
+        (None, "2026-10-26", False),
     ],
 )
 def test_a_period_is_complete_where_the_stream_reaches_back_to_its_start(
-    first: str | None, start: str, counted_from: str | None
+    first: str | None, start: str, whole: bool
 ) -> None:
-    begins = first and date.fromisoformat(first)
-    assert after(begins or None, at(start), at("2026-10-26T12:00")) == (
-        counted_from and date.fromisoformat(counted_from)
-    )
+    begins = date.fromisoformat(first) if first else None
+    assert Coverage(begins, None).is_whole(at(start), at("2026-10-26T12:00")) is whole
 
 
 def test_a_budget_that_names_a_workspace_or_key_by_its_id_shows_its_name_or_the_id_where_there_is_none() -> (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -93,6 +94,23 @@ def test_the_text_has_spend_movers_budgets_forecast_opportunities_keys_and_drift
         "off by +1.2%",
     ):
         assert part in said
+
+
+def test_a_digest_of_streams_that_begin_late_says_so_and_forecasts_nothing() -> None:
+    whole = digest()
+    late = replace(
+        whole,
+        budgets=[whole.budgets[0].partly(date(2026, 11, 20))],
+        forecast=None,
+        begins=date(2026, 11, 20),
+        is_month_whole=False,
+    )
+    said = text(late)
+    assert "The stream begins on 2026-11-20: days before it count as nothing here." in said
+    assert "The month is not counted from its first day, so it has no forecast." in said
+    assert "; counted only from 2026-11-20 on." in said
+    assert "runs out" not in said
+    assert not any(words in text(whole) for words in ("begins on", "not counted", "counted only"))
 
 
 def test_a_name_calls_no_channel_in_slack_and_json_has_every_figure() -> None:
