@@ -26,17 +26,19 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.questions import ElasticQuestions
+from anthropic_metrics.finance.shown import CENT, dollars, footnotes, plain
 from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.problems import Problems
+from anthropic_metrics.spend.money import Usd
 
 NO_BUDGETS = "No budgets: add a list `budgets` to the configuration, such as [{name: everything, usd: 500}]."
 _COLOURS = {"ok": "green", "warning": "yellow", "exceeded": "red", "incomplete": "yellow", "unknown": "red"}
 
 
 def _figure(value: Any) -> str:
-    """Dollars with cents; tokens, which are whole, as they are."""
-    return f"{value:,.2f}" if isinstance(value, Decimal) else f"{value:,}"
+    """Dollars to a cent; tokens, which are whole, as they are."""
+    return dollars(value) if isinstance(value, Decimal) else f"{value:,}"
 
 
 def _figures(name: str, title: str = "", *, table: bool = True) -> Column:
@@ -95,10 +97,10 @@ def _budgets(es: Client, settings: Config, now: datetime) -> Answer:
         states = counter.states(now, limits)
     told = [state.problem for state in states if state.problem]
     exceeded = any(state.state == "exceeded" for state in states)
+    rows = [_row(state) for state in states]
     return Answer(
-        BUDGETS.table(
-            [_row(state) for state in states], title=f"Budgets at {now:%Y-%m-%d %H:%M} UTC", empty=NO_BUDGETS
-        ),
+        BUDGETS.table(rows, title=f"Budgets at {now:%Y-%m-%d %H:%M} UTC", empty=NO_BUDGETS),
+        footnotes=footnotes(rows),
         notes=list(_notes(settings, states, spend_limits.refusal or spend_limits.failure)),
         problems=[*told, *filter(None, [str(problems)])],
         code=1 if exceeded or told else 0,
@@ -115,7 +117,9 @@ def _row(state: BudgetState) -> tuple[object, ...]:
     def shown(amount: Decimal | float | None) -> object:
         if amount is None:
             return None
-        return round(amount) if state.unit == "tokens" else Decimal(amount).quantize(Decimal("0.01"))
+        if state.unit == "tokens":
+            return round(amount)
+        return plain(Usd(amount)) if isinstance(amount, Decimal) else Decimal(amount).quantize(CENT)
 
     seen = state.forecast
     low, high = (shown(seen.low), shown(seen.high)) if seen else (None, None)

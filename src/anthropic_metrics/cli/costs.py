@@ -32,7 +32,7 @@ from anthropic_metrics.finance.grouping import WAYS, By, Group, group, parse_by,
 from anthropic_metrics.finance.invoice import explain, invoice_amount
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.period import Period, between, month
-from anthropic_metrics.finance.shown import exact, percent, plain
+from anthropic_metrics.finance.shown import dollars, footnotes, percent, plain
 from anthropic_metrics.spend.money import Usd
 
 TOTAL = "Total"
@@ -40,10 +40,10 @@ LAST_MONTH = "last-month"
 
 
 def _layout(name: str, ways: Sequence[str], *, compared: bool) -> Layout:
-    money = Column("usd", "decimal", title="US dollars", show=exact)
+    money = Column("usd", "decimal", title="US dollars", show=dollars)
     compare = (
-        Column("before_usd", "decimal", title="before", show=exact),
-        Column("change_usd", "decimal", title="change", show=exact),
+        Column("before_usd", "decimal", title="before", show=dollars),
+        Column("change_usd", "decimal", title="change", show=dollars),
     )
     return Layout(
         name,
@@ -71,7 +71,7 @@ COSTS = _published()
 INVOICE = Layout(
     "invoice",
     Column("item"),
-    Column("usd", "decimal", title="US dollars", show=exact),
+    Column("usd", "decimal", title="US dollars", show=dollars),
     Column("fits", "boolean", show=lambda fits: "yes" if fits else "no", missing=""),
     Column("note"),
 )
@@ -173,7 +173,8 @@ def _answer(
     if invoiced is not None:
         steps = explain(invoiced, ledger, accounts.labels)
         rows = [(step.item, step.amount and plain(step.amount), step.fits, step.note) for step in steps]
-        tables.append(INVOICE.table(rows, title=f"The invoice against the bill of {ledger.period.label}"))
+        title = f"The invoice against the bill of {ledger.period.label}"
+        tables.insert(0, INVOICE.table(rows, title=title))
     ledgers = [one for one in (ledger, before) if one is not None]
     problems = unread(ledgers)
     own: Sequence[Charge] = ()
@@ -186,7 +187,13 @@ def _answer(
         *remarks(accounts, ledgers, team),
         *team_notes(team, own, ledger),
     ]
-    return Answer(*tables, notes=notes, problems=problems, code=1 if problems else 0)
+    return Answer(
+        *tables,
+        notes=notes,
+        problems=problems,
+        footnotes=footnotes(row for table in tables for row in table.rows),
+        code=1 if problems else 0,
+    )
 
 
 def _table(

@@ -18,7 +18,7 @@ from anthropic_metrics.finance.grouping import By, Labels
 from anthropic_metrics.finance.ledger import Ledger, group_by, read_ledger
 from anthropic_metrics.finance.people import People
 from anthropic_metrics.finance.period import Period
-from anthropic_metrics.finance.shown import exact
+from anthropic_metrics.finance.shown import dollars
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.teams import UNASSIGNED
 from anthropic_metrics.people.persons import Persons
@@ -108,7 +108,7 @@ def settled_note(ledger: Ledger) -> str:
     days = sorted(ledger.open_days & frozenset(ledger.period.days()))
     if not days:
         return f"Settled: every day of {ledger.period.label} ended at least two days ago."
-    open_amount = exact(ledger.open_amount)
+    open_amount = dollars(ledger.open_amount)
     return f"Not settled: the bill of {days[0]} and later, ${open_amount}, is partial and may be revised."
 
 
@@ -126,7 +126,7 @@ def team_notes(team: str | None, charges: Collection[Charge], ledger: Ledger) ->
     """What a question for one team leaves out, and why it may find nothing."""
     if team is None:
         return
-    yield f"Only what team {team} pays; the whole bill is ${exact(ledger.amount)}."
+    yield f"Only what team {team} pays; the whole bill is ${dollars(ledger.amount)}."
     if not charges and ledger.lines:
         yield (
             f"Nothing of {ledger.period.label} belongs to team {team}: what its entry in `teams` names was "

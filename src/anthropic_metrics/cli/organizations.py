@@ -150,6 +150,7 @@ def together(answers: Mapping[str, Answer]) -> Answer:
         *(_joined(tables) for tables in names.values()),
         notes=_said({name: answer.notes for name, answer in answers.items()}),
         problems=_said({name: answer.problems for name, answer in answers.items()}),
+        footnotes=_said({name: answer.footnotes for name, answer in answers.items()}),
         code=max(answer.code for answer in answers.values()),
     )
 

@@ -141,6 +141,7 @@ class Answer:
     """What a command found: tables, sentences about them, problems, and its exit code.
 
     `notes` stand below the tables, with CSV and JSON on standard error; `problems` always on standard error.
+    `footnotes` are about how printed tables show their values: CSV and JSON go without.
     `plain` is printed instead of the tables unless CSV or JSON is asked for.
     """
 
@@ -151,12 +152,14 @@ class Answer:
         problems: Sequence[str] = (),
         code: int = 0,
         plain: str | None = None,
+        footnotes: Sequence[str] = (),
     ) -> None:
         self.tables = tables
         self.notes = tuple(notes)
         self.problems = tuple(problems)
         self.code = code
         self.plain = plain
+        self.footnotes = tuple(footnotes)
 
 
 def answers(*layouts: Layout) -> Callable[[Callable[P, Answer]], Callable[P, None]]:
@@ -210,7 +213,7 @@ def _print_tables(answer: Answer) -> None:
         if number:
             _write([[]])
         _write(list(lines(table, width)))
-    _write([[(clean(note), "")] for note in answer.notes])
+    _write([[(clean(note), "")] for note in (*answer.footnotes, *answer.notes)])
 
 
 def _write(lines: Sequence[Sequence[tuple[str, str]]], *, stderr: bool = False) -> None:

@@ -33,7 +33,7 @@ from anthropic_metrics.finance.period import month as month_from
 from anthropic_metrics.finance.report import Kind, Money, Report, daily, movers, sections, team_fields
 from anthropic_metrics.finance.report_schema import report_schema
 from anthropic_metrics.finance.save import check_target, save
-from anthropic_metrics.finance.shown import rounded
+from anthropic_metrics.finance.shown import dollars
 from anthropic_metrics.finance.text_files import csv_text, json_text
 from anthropic_metrics.finance.workbook import workbook
 from anthropic_metrics.forecast.model import Forecast
@@ -106,7 +106,7 @@ def report(
     file.check(by)
     with books(one_of(load(config), organization, "a report"), now) as accounts:
         ledger, *others = _write(file, accounts, period, kind, by)
-    say(f"{output}: {period.label}, ${rounded(ledger.amount)}.")
+    say(f"{output}: {period.label}, ${dollars(ledger.amount)}.")
     say(settled_note(ledger))
     if problems := unread([ledger, *others]):
         say("\n".join(problems), style="red")

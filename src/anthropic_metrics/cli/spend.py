@@ -20,7 +20,7 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.finance.shown import plain
+from anthropic_metrics.finance.shown import dollars, footnotes, plain
 from anthropic_metrics.kernel.datasets import SPEND, stream_name
 from anthropic_metrics.kernel.questions import Owner
 from anthropic_metrics.kernel.ranges import DAY, Range, ceil
@@ -37,7 +37,7 @@ class _Early(Decimal):
 
 
 def _dollars(amount: Decimal) -> str:
-    return f"{'~' if isinstance(amount, _Early) else ''}{amount:,.2f}"
+    return f"{'~' if isinstance(amount, _Early) else ''}{dollars(amount)}"
 
 
 SPENT = Layout(
@@ -47,7 +47,7 @@ SPENT = Layout(
     Column("share", "share", title="of all"),
     Column("estimated_usd", "decimal", table=False),
     Column("tokens", "integer"),
-    Column("usd_per_million", "decimal", title="$ / 1M tokens", show=lambda price: f"{price:,.2f}"),
+    Column("usd_per_million", "decimal", title="$ / 1M tokens", show=dollars),
     Column("unpriced_tokens", "integer", title="unpriced", show=lambda count: f"{count:,}" if count else "-"),
 )
 
@@ -118,6 +118,7 @@ def _spent(lines: list[Sum], by: By, time_range: Range, further: Iterable[str]) 
     return Answer(
         SPENT.table(rows, title=title, empty=NO_SPEND, most=ROWS),
         notes=[*_notes(lines, all_usd), *further] if lines else (),
+        footnotes=footnotes((line.usd,) for line in lines[:ROWS]),
     )
 
 
@@ -144,9 +145,9 @@ def _row(line: Sum, all_usd: Usd) -> tuple[object, ...]:
 
 def _notes(lines: list[Sum], all_usd: Usd) -> Iterator[str]:
     early = total(line.early for line in lines)
-    about = f"Together {'~' if early else ''}{all_usd:,.2f} dollars"
+    about = f"Together {'~' if early else ''}{dollars(all_usd)} dollars"
     yield (
-        f"{about}, {early:,.2f} of them estimated (~): their days are not settled yet."
+        f"{about}, {dollars(early)} of them estimated (~): their days are not settled yet."
         if early
         else f"{about}."
     )

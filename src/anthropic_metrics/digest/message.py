@@ -9,6 +9,7 @@ from anthropic_metrics.alerts.webhooks import escaped
 from anthropic_metrics.budgets.board import budget_body
 from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.digest.content import Digest, Mover, UnusedKey
+from anthropic_metrics.finance.shown import dollars
 from anthropic_metrics.kernel.ranges import iso
 
 # Slack takes no longer text in a section.
@@ -20,21 +21,23 @@ def title(digest: Digest) -> str:
     """The first line."""
     days = (digest.time_range.end - digest.time_range.start).days
     when = "on" if days == 1 else f"in the {days} days from"
-    return f"{digest.organization}: ${digest.usd:,.2f} {when} {digest.time_range.start:%Y-%m-%d} (UTC)"
+    return f"{digest.organization}: ${dollars(digest.usd)} {when} {digest.time_range.start:%Y-%m-%d} (UTC)"
 
 
 def sections(digest: Digest) -> Iterator[Section]:
     """Headings with their lines; what there is nothing to say about is left out."""
     change = digest.usd - digest.before
-    lines = [f"${digest.usd:,.2f}, {_signed(change)} against the period before (${digest.before:,.2f})."]
+    lines = [
+        f"${dollars(digest.usd)}, {_signed(change)} against the period before (${dollars(digest.before)})."
+    ]
     if digest.estimated_usd:
-        lines.append(f"${digest.estimated_usd:,.2f} of it are estimated: their days are not settled yet.")
+        lines.append(f"${dollars(digest.estimated_usd)} of it are estimated: their days are not settled yet.")
     if digest.forecast is not None:
         seen = digest.forecast
         young = " Few days of history: the band is an assumption." if seen.is_young else ""
         lines.append(
-            f"The month is expected to end at ${seen.expected:,.2f} "
-            f"(80 %: ${seen.low:,.2f} to ${seen.high:,.2f}).{young}"
+            f"The month is expected to end at ${dollars(seen.expected)} "
+            f"(80 %: ${dollars(seen.low)} to ${dollars(seen.high)}).{young}"
         )
     if digest.begins is not None:
         lines.append(f"The stream begins on {digest.begins}: days before it count as nothing here.")
@@ -43,7 +46,7 @@ def sections(digest: Digest) -> Iterator[Section]:
     yield "Spend", lines
     yield "Movers", [_moved(mover) for mover in digest.movers]
     yield "Budgets", [_budget(state) for state in digest.budgets]
-    saved = [f"The cache saved ${digest.cache_saved_usd:,.2f}."] if digest.cache_saved_usd > 0 else []
+    saved = [f"The cache saved ${dollars(digest.cache_saved_usd)}."] if digest.cache_saved_usd > 0 else []
     yield "Cache and batch", [*saved, *_opportunities(digest)]
     unused = ", ".join(f"{key.name} ({_last_used(key)})" for key in digest.unused_keys)
     yield "Keys without use in 30 days", [unused] if unused else []
@@ -104,10 +107,11 @@ def body(digest: Digest) -> dict[str, Any]:
 
 def _opportunities(digest: Digest) -> Iterator[str]:
     for one in digest.opportunities:
+        less = f"${dollars(one.usd)} less if"
         if one.kind == "cache":
-            yield f"{one.key}: about ${one.usd:,.2f} less if half of its uncached input came from a cache."
+            yield f"{one.key}: about {less} half of its uncached input came from a cache."
         else:
-            yield f"{one.key}: up to ${one.usd:,.2f} less if its standard tier ran as batches."
+            yield f"{one.key}: up to {less} its standard tier ran as batches."
 
 
 def _last_used(key: UnusedKey) -> str:
@@ -115,14 +119,16 @@ def _last_used(key: UnusedKey) -> str:
 
 
 def _moved(mover: Mover) -> str:
-    return f"{mover.name}: ${mover.usd:,.2f}, {_signed(mover.change)}."
+    return f"{mover.name}: ${dollars(mover.usd)}, {_signed(mover.change)}."
 
 
 def _budget(state: BudgetState) -> str:
     if state.problem:
         return state.problem
-    unit = "$" if state.unit == "usd" else ""
-    figures = f"{unit}{state.spent:,.0f} of {unit}{state.limit:,.0f}, {state.used:.0%}"
+    spent, limit = f"{state.spent:,.0f}", f"{state.limit:,.0f} tokens"
+    if state.unit == "usd":
+        spent, limit = f"${dollars(state.spent)}", f"${dollars(state.limit)}"
+    figures = f"{spent} of {limit}, {state.used:.0%}"
     words = f"{state.name} ({state.label}): {figures}"
     out = f"; runs out on {state.runs_out:%Y-%m-%d}" if state.runs_out else ""
     part = "" if state.is_complete else "; nothing is counted yet"
@@ -132,7 +138,7 @@ def _budget(state: BudgetState) -> str:
 
 
 def _signed(change: float) -> str:
-    return f"{'+' if change >= 0 else '-'}${abs(change):,.2f}"
+    return f"{'+' if change >= 0 else '-'}${dollars(abs(change))}"
 
 
 def _cut(words: str, longest: int) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 
 from anthropic_metrics.budgets.limits import PREFIX
 from anthropic_metrics.budgets.scope import Target, called, target, whose
+from anthropic_metrics.budgets.state import State, state_of
 from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By
@@ -36,7 +38,7 @@ def _needs_usage(budget: BudgetSettings, names: Names) -> bool:
 def budget_lines(
     budgets: Sequence[BudgetSettings], ledger: Ledger, names: Names, outlook: Outlook | None = None
 ) -> Iterator[BudgetLine]:
-    """One line for each budget, without figures where its name fits nothing. The ledger has shares where
+    """One line for each budget, of nothing where its name fits nothing. The ledger has shares where
     `need_usage` says so. With an outlook, of a month that is not over, each has its forecast."""
     for budget in budgets:
         by_key = _needs_usage(budget, names)
@@ -52,8 +54,8 @@ def budget_lines(
         if outlook is not None and not counted.problem:
             earlier = outlook.earlier_shares if by_key else outlook.earlier
             forecast, runs_out = outlook.of(budget, [*now, *own(earlier)])
-        spent = None if counted.problem or budget.usd is None else total(charge.amount for charge in now)
-        used = None if counted.problem or budget.usd is not None else sum(charge.tokens for charge in now)
+        spent = None if budget.usd is None else total(charge.amount for charge in now)
+        used = None if budget.usd is not None else sum(charge.tokens for charge in now)
         subject = whose(budget, called(budget, names))
         yield BudgetLine(
             budget.name if budget.name.startswith(PREFIX) else f"{budget.name} ({subject})",
@@ -63,7 +65,15 @@ def budget_lines(
             used,
             forecast,
             runs_out,
+            _state(budget, counted, Decimal(used or 0) if spent is None else spent, ledger),
         )
+
+
+def _state(budget: BudgetSettings, counted: Target, spent: Decimal, ledger: Ledger) -> State:
+    if counted.problem:
+        return "unknown"
+    state = state_of(budget, spent)
+    return "incomplete" if state == "ok" and ledger.problems.total else state
 
 
 def unfitting(budgets: Iterable[BudgetSettings], names: Names) -> Iterator[str]:

@@ -16,9 +16,9 @@ from decimal import Decimal
 
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By, Labels
-from anthropic_metrics.finance.invoice import EXACT_ROUNDING
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.period import month_of
+from anthropic_metrics.finance.shown import WIDE
 from anthropic_metrics.finance.text_files import field_text
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ranges import iso
@@ -232,8 +232,8 @@ def _list_price(charge: Charge, prices: Prices) -> tuple[str, Usd | None]:
 
 
 def _unit_price(cost: Usd, priced: Decimal) -> Usd:
-    quotient = EXACT_ROUNDING.divide(cost, priced)
-    return Usd(quotient.quantize(_UNIT_DIGITS, context=EXACT_ROUNDING))
+    quotient = WIDE.divide(cost, priced)
+    return Usd(quotient.quantize(_UNIT_DIGITS, context=WIDE))
 
 
 def _providers(version: str) -> dict[str, str]:

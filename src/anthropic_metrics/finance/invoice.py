@@ -9,9 +9,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.grouping import By, Labels, group
 from anthropic_metrics.finance.ledger import Ledger
+from anthropic_metrics.finance.shown import CENT, WIDE, cents, exact
 from anthropic_metrics.spend.money import EXACT, Usd, total, usd
 
-CENT = Decimal("0.01")
 _MOST_TAX = Decimal(30)  # percent; above this a gap is no sales tax
 LARGEST = Decimal(10) ** 15
 
@@ -51,15 +51,6 @@ def _grouped(text: str) -> bool:
     return bool(others) and 1 <= len(first) <= 3 and all(len(part) == 3 for part in others)
 
 
-def cents(amount: Usd) -> Usd:
-    """Rounded half up to a cent."""
-    return Usd(amount.quantize(CENT, ROUND_HALF_UP, EXACT_ROUNDING))
-
-
-EXACT_ROUNDING = EXACT.copy()
-EXACT_ROUNDING.clear_traps()
-
-
 def explain(invoice: Usd, ledger: Ledger, labels: Labels) -> list[Step]:
     """The invoice, the bill, the gap between them, and each thing that the gap can be."""
     bill = ledger.amount
@@ -67,9 +58,9 @@ def explain(invoice: Usd, ledger: Ledger, labels: Labels) -> list[Step]:
     gap = _minus(invoice, rounded)
     steps = [
         Step("Invoice", invoice),
-        Step("Bill of the Admin API", bill, None, f"{len(ledger.lines):,} lines, exact"),
-        Step("Rounding of the bill to a cent", _minus(rounded, bill)),
+        Step("Bill of the Admin API", bill, None, f"{len(ledger.lines):,} lines, exactly {exact(bill)}"),
         Step("Gap", gap, not gap, _share(gap, bill)),
+        Step("Rounding of the bill to a cent", _minus(rounded, bill)),
     ]
     if not gap:
         return steps
@@ -155,7 +146,7 @@ def _minus(one: Usd, other: Usd) -> Usd:
 
 
 def _percent(part: Usd, of: Usd) -> Decimal | None:
-    return EXACT_ROUNDING.divide(part * 100, of) if of else None
+    return WIDE.divide(part * 100, of) if of else None
 
 
 def _share(gap: Usd, bill: Usd) -> str:

@@ -12,7 +12,7 @@ from math import floor, log10
 
 from anthropic_metrics.finance.report import Report
 from anthropic_metrics.finance.sheets import Column, Row, Sheet, sheets
-from anthropic_metrics.finance.shown import percent, rounded
+from anthropic_metrics.finance.shown import ROUNDED, dollars, percent
 from anthropic_metrics.kernel.ranges import DAY
 from anthropic_metrics.spend.money import Usd
 
@@ -44,7 +44,7 @@ def html_page(report: Report) -> str:
             *_chart(report),
             *(part for sheet in sheets(report) if sheet.title not in _ELSEWHERE for part in _table(sheet)),
             '<ul class="notes">',
-            *(f"<li>{escape(note)}</li>" for note in report.notes),
+            *(f"<li>{escape(note)}</li>" for note in (ROUNDED, *report.notes)),
             "</ul></body></html>",
             "",
         )
@@ -64,17 +64,17 @@ def _facts(report: Report) -> Iterator[str]:
     change = f"{end / before - 1:+.1%}".replace("%", " %") if before else "no month before"
     settled = sum(day not in report.open_days for day, _ in report.days)
     facts = [
-        ("Total", f"${rounded(total.amount)}"),
-        ("Before", f"${rounded(total.before)}"),
+        ("Total", f"${dollars(total.amount)}"),
+        ("Before", f"${dollars(total.before)}"),
         ("Change" if seen is None else "Change expected", change),
         ("Days settled", f"{settled} of {(report.period.end - report.period.start).days}"),
     ]
     if seen is not None:
-        facts.append((f"Expected by {report.period.end - DAY}", f"${seen.expected:,.2f}"))
-        facts.append(("80 % band", f"${seen.low:,.0f} to ${seen.high:,.0f}"))
+        facts.append((f"Expected by {report.period.end - DAY}", f"${dollars(seen.expected)}"))
+        facts.append(("80 % band", f"${dollars(seen.low)} to ${dollars(seen.high)}"))
     if report.last is not None:
         since = Usd(report.total.amount - report.last.amount)
-        facts.append((f"Since the report of {report.last.made_at:%Y-%m-%d}", rounded(since)))
+        facts.append((f"Since the report of {report.last.made_at:%Y-%m-%d}", dollars(since)))
     yield '<dl class="facts">'
     yield from (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
     yield "</dl>"
@@ -101,7 +101,7 @@ def _chart(report: Report) -> Iterator[str]:
         color = "#b9cbee" if day in report.open_days else "#4c78d0"
         yield (
             f'<rect x="{x + step * 0.12:.1f}" y="{y:.1f}" width="{step * 0.76:.1f}" height="{height:.1f}" '
-            f'fill="{color}"><title>{day}: ${rounded(amount)}</title></rect>'
+            f'fill="{color}"><title>{day}: ${dollars(amount)}</title></rect>'
         )
         if place % every == 0:
             middle = x + step / 2
@@ -156,7 +156,7 @@ def _text(column: Column, value: object) -> str:
         case None:
             return ""
         case Decimal():
-            return rounded(Usd(value))
+            return dollars(value)
         case float():
             return percent(value)
         case bool():

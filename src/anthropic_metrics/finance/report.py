@@ -8,11 +8,12 @@ from datetime import date, datetime
 from decimal import ROUND_FLOOR
 from enum import StrEnum
 
+from anthropic_metrics.budgets.state import State
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By, Group, Labels, group, summed
-from anthropic_metrics.finance.invoice import CENT, EXACT_ROUNDING, cents
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.period import Period
+from anthropic_metrics.finance.shown import CENT, WIDE, cents
 from anthropic_metrics.forecast.model import Forecast
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.spend.money import EXACT, Usd, total
@@ -44,7 +45,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class BudgetLine:
-    """A budget of the month, in dollars or in tokens, and what was spent or used of it; None: nothing counts.
+    """A budget of the month, in dollars or in tokens, and what was spent or used of it; None in the other
+    unit. `state` is `ok`, `warning` or `exceeded`; `incomplete` instead of `ok` where a part of the bill
+    could not be read, and `unknown` where the budget's name fits nothing.
 
     In a month that is not over with the forecast of its end, and the day on which it runs out.
     """
@@ -56,6 +59,7 @@ class BudgetLine:
     used_tokens: int | None = None
     forecast: Forecast | None = None
     runs_out: date | None = None
+    state: State = "ok"
 
     @property
     def left(self) -> Usd | None:
@@ -166,7 +170,7 @@ def posted_groups(groups: Sequence[Group]) -> tuple[Usd, ...]:
 def posted(amounts: Sequence[Usd], whole_cents: Usd | None = None) -> list[Usd]:
     """Whole cents that add up to `whole_cents`, else to the rounded total; what rounding leaves goes to the
     largest rests."""
-    floors = [Usd(amount.quantize(CENT, ROUND_FLOOR, EXACT_ROUNDING)) for amount in amounts]
+    floors = [Usd(amount.quantize(CENT, ROUND_FLOOR, WIDE)) for amount in amounts]
     wanted = cents(total(amounts)) if whole_cents is None else whole_cents
     left = int(total((wanted, Usd(-total(floors)))).scaleb(2, EXACT))
     remainders = [amount - floor for amount, floor in zip(amounts, floors, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from anthropic_metrics.budgets.state import State
 from anthropic_metrics.finance.report import Kind
 from anthropic_metrics.finance.sheets import ColumnKind, Level
 
@@ -28,6 +29,7 @@ COLUMNS: dict[str, ColumnKind] = {
     "days_of_history": "integer",
     "posted_usd": "cents",
     "share": "share",
+    "state": "text",
     "day": "date",
     "runs_out": "date",
     "noticed": "time",
@@ -43,6 +45,7 @@ def report_schema() -> dict[str, Any]:
             **{name: _KINDS[kind] for name, kind in COLUMNS.items()},
             # The subtotal and total of a table by days say so in its first column.
             "day": {"type": ["string", "null"]},
+            "state": {"enum": list(get_args(State))},
             "level": {"enum": list(get_args(Level))},
         },
         "required": ["level"],

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from anthropic_metrics.budgets.state import when_none
 from anthropic_metrics.finance.grouping import Group, subtotals
-from anthropic_metrics.finance.invoice import CENT
 from anthropic_metrics.finance.report import BudgetLine, Kind, Report, Section
-from anthropic_metrics.finance.shown import plain
+from anthropic_metrics.finance.shown import CENT, plain
 from anthropic_metrics.forecast.model import Forecast
+from anthropic_metrics.kernel.absent import Absent
 
 ColumnKind = Literal["text", "usd", "cents", "share", "integer", "date", "time"]
 Level = Literal["group", "subtotal", "total", "budget", "forecast"]
@@ -33,7 +34,8 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a table. `share` is what its bar shows, None where it has none."""
+    """One line of a table. `share` is what its bar shows, None where it has none. A cell is a value, None or
+    `Absent`."""
 
     cells: tuple[Any, ...]
     level: Level = "group"
@@ -194,6 +196,7 @@ def _budgets(
             for name in ("budget", "spent" if unit == "usd" else "used", "left")
         ),
         Column("share", "share"),
+        Column("state"),
         *((*_forecast_columns(unit), Column("runs_out", "date")) if is_open else ()),
     )
 
@@ -203,10 +206,16 @@ def _budgets(
             figures = tuple(None if x is None else plain(x) for x in (line.allowed, line.spent, line.left))
         seen: tuple[Any, ...] = ()
         if is_open:
-            seen = (*(_dollars if unit == "usd" else _tokens)(line.forecast), line.runs_out)
-        return Row((line.name, *figures, line.share, *seen), "budget", line.share)
+            runs_out = line.runs_out or Absent(_never(line))
+            seen = (*(_dollars if unit == "usd" else _tokens)(line.forecast), runs_out)
+        return Row((line.name, *figures, line.share, line.state, *seen), "budget", line.share)
 
     return Sheet(title, columns, tuple(map(row, budgets)))
+
+
+def _never(line: BudgetLine) -> str:
+    """In the place of the day on which a budget of the month runs out."""
+    return when_none(line.state, "monthly") if line.forecast or line.state == "exceeded" else ""
 
 
 def _forecast_columns(unit: Literal["usd", "tokens"]) -> Iterator[Column]:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Iterable
+from decimal import ROUND_HALF_EVEN, Decimal
 
-from anthropic_metrics.spend.money import Usd, usd_text
+from anthropic_metrics.spend.money import EXACT, Usd, usd_text
+
+CENT = Decimal("0.01")
+WIDE = EXACT.copy()
+"""The context of exact money, for steps that round."""
+WIDE.clear_traps()
+ROUNDED = (
+    "Amounts are rounded to a cent, and totals only once, from exact sums; the formats csv and json have "
+    "every digit."
+)
 
 
 def exact(amount: Usd) -> str:
@@ -14,10 +24,24 @@ def exact(amount: Usd) -> str:
     return f"{sign}{int(dollars):,}.{fraction:0<2}"
 
 
-def rounded(amount: Usd) -> str:
-    """To a cent: `1,234.57`."""
-    text = f"{amount:,.2f}"
-    return "0.00" if text == "-0.00" else text
+def dollars(amount: Decimal | float) -> str:
+    """As tables and pages for people show it: to a cent, half to even, `1,234.57`; `<0.01` and `>-0.01` for
+    an amount that is not nothing and rounds to it."""
+    text = format(Decimal(amount).quantize(CENT, ROUND_HALF_EVEN, WIDE), ",f")
+    if text.strip("-") != "0.00":
+        return text
+    return "0.00" if not amount else "<0.01" if amount > 0 else ">-0.01"
+
+
+def footnotes(rows: Iterable[Iterable[object]]) -> list[str]:
+    """`ROUNDED` below tables with these rows, if an amount has further digits than `dollars` shows."""
+    amounts = (value for row in rows for value in row if isinstance(value, Decimal))
+    return [ROUNDED] if any(amount != amount.quantize(CENT, context=WIDE) for amount in amounts) else []
+
+
+def cents(amount: Usd) -> Usd:
+    """Rounded to a cent as `dollars` shows it."""
+    return Usd(amount.quantize(CENT, ROUND_HALF_EVEN, WIDE))
 
 
 def percent(share: float) -> str:

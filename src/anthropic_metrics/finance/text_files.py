@@ -12,6 +12,7 @@ from typing import Any
 from anthropic_metrics.finance.report import Report
 from anthropic_metrics.finance.sheets import Sheet, budget_sheets, forecast_sheet, grouping, sheets
 from anthropic_metrics.finance.shown import plain
+from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.kernel.ranges import iso
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -46,7 +47,7 @@ def csv_text(report: Report, *, bom: bool = False) -> str:
 def field_text(value: object) -> str:
     """A value as one field of CSV: numbers with all digits and no exponent, times in UTC."""
     match value:
-        case None:
+        case None | Absent():
             return ""
         case Decimal():
             return format(value, "f")
@@ -79,7 +80,10 @@ def json_text(report: Report) -> str:
 
 def _object(sheet: Sheet) -> dict[str, Any]:
     names = [column.name for column in sheet.columns]
-    rows = [{**dict(zip(names, row.cells, strict=True)), "level": row.level} for row in sheet.rows]
+    rows = []
+    for row in sheet.rows:
+        cells = [None if isinstance(cell, Absent) else cell for cell in row.cells]
+        rows.append({**dict(zip(names, cells, strict=True)), "level": row.level})
     return {"title": sheet.title, "rows": rows}
 
 

@@ -21,7 +21,7 @@ _FORMATS = {
     "time": "yyyy-mm-dd hh:mm",
     "text": "@",
 }
-_WIDTHS = {"usd": 15, "cents": 13, "share": 9, "integer": 17, "date": 12, "time": 17}
+_WIDTHS = {"usd": 15, "cents": 13, "share": 9, "integer": 17, "date": 14, "time": 17}
 _NOT_IN_A_NAME = re.compile(r"[\[\]:*?/\\']")
 _LONGEST_NAME = 31
 _WIDEST = 60

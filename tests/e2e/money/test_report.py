@@ -125,7 +125,10 @@ def test_the_budgets_of_a_month_stand_against_what_the_groupings_say(
     assert budgets["platform"]["spent_usd"] == team["usd"]
     assert Decimal(budgets["platform"]["left_usd"]) == Decimal("0.01") - Decimal(team["usd"])
     assert (budgets["night"]["used_tokens"], budgets["night"]["budget_tokens"]) == (key["tokens"], 1_000)
-    assert (budgets["gone"]["spent_usd"], budgets["gone"]["share"]) == (None, None)
+    assert (budgets["gone"]["spent_usd"], budgets["gone"]["share"]) == ("0", 0)
+    states = {name: row["state"] for name, row in budgets.items()}
+    assert states == states | {"everything": "ok", "platform": "exceeded", "night": "exceeded"}
+    assert states["gone"] == "unknown"
     caps = {row["budget"]: row for row in tables["Budgets"] if row["budget"].startswith("limit: ")}
     assert Decimal(caps["limit: organization"]["spent_usd"]) == bill
     assert any("are the Console's spend limits of today" in note for note in body["notes"])
@@ -148,6 +151,7 @@ def test_a_month_that_runs_has_a_forecast_with_a_band_that_its_budgets_share(
     assert Decimal(whole["so_far_usd"]) == Decimal(body["usd"]) < low < middle < high
     everything = next(row for row in tables["Budgets"] if row["budget"].startswith("everything"))
     assert everything["forecast_usd"] == whole["forecast_usd"]
+    assert {row["runs_out"] for row in tables["Budgets"] if row["state"] != "unknown"} == {None}
     assert tables["Token budgets"][0]["forecast_tokens"] > tables["Token budgets"][0]["used_tokens"]
 
 

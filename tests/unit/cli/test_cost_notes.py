@@ -24,7 +24,7 @@ def test_a_month_before_without_a_bill_is_said() -> None:
 def test_a_team_to_which_nothing_belongs_is_told_why() -> None:
     bill = ledger(line("12.345", date(2026, 10, 3)))
     (whole, why) = team_notes("night", [], bill)
-    assert whole == "Only what team night pays; the whole bill is $12.345."
+    assert whole == "Only what team night pays; the whole bill is $12.34."
     assert "an entry above it matches first" in why
     assert list(team_notes("night", [charge("1")], bill)) == [whole]
     assert list(team_notes(None, [], bill)) == []

@@ -86,7 +86,7 @@ def test_the_text_has_spend_movers_budgets_forecast_opportunities_keys_and_drift
         "Acme: $280.00 in the 7 days from 2026-11-18 (UTC)",
         "+$30.00 against the period before ($250.00)",
         "The month is expected to end at $1,2",
-        "everything (2026-11): $1,000 of $1,100, 91%; runs out on 2026-11-28.",
+        "everything (2026-11): $1,000.00 of $1,100.00, 91%; runs out on 2026-11-28.",
         "The cache saved $12.50.",
         "nightly: about $45.00 less",
         "$80.00 of it are estimated",

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -54,7 +55,9 @@ FORESEEN = replace(
     budgets=(
         BudgetLine("everything", usd("800"), usd("512.5"), forecast=SEEN, runs_out=date(2026, 10, 30)),
         BudgetLine("batch", None, None, 1_000, 250, forecast=Forecast(600.4, 500.5, 23_400_000, 60)),
-        BudgetLine("gone", usd("5"), None),
+        BudgetLine("gone", usd("5"), usd("0"), state="unknown"),
+        BudgetLine("above", usd("5"), usd("6.001"), forecast=SEEN, state="exceeded"),
+        BudgetLine("within", usd("5000"), usd("6"), forecast=SEEN),
     ),
 )
 
@@ -64,11 +67,15 @@ def test_a_forecast_its_band_and_the_budgets_are_in_csv_and_json_with_their_unit
     tables = {table["title"]: table["rows"] for table in json.loads(json_text(FORESEEN))["tables"]}
 
     band = {"forecast_usd": "812.35", "forecast_low_usd": "700.50", "forecast_high_usd": "910.25"}
-    budget, gone, token = (row for row in rows if row["level"] == "budget")
-    for found in (rows[-4], tables["Forecast"][0], budget, tables["Budgets"][0]):
+    budget, gone, above, within, token = (row for row in rows if row["level"] == "budget")
+    for found in (rows[-6], tables["Forecast"][0], budget, tables["Budgets"][0]):
         assert {name: found[name] for name in band} == band
     assert (budget["left_usd"], budget["runs_out"]) == ("287.5", "2026-10-30")
-    assert (gone["budget_usd"], gone["spent_usd"], gone["left_usd"], gone["share"]) == ("5", "", "", "")
+    assert (gone["budget_usd"], gone["spent_usd"], gone["left_usd"], gone["share"]) == ("5", "0", "5", "0.0")
+    states = [row["state"] for row in (budget, gone, above, within)]
+    assert states == ["ok", "unknown", "exceeded", "ok"] == [row["state"] for row in tables["Budgets"]]
+    assert {row["runs_out"] for row in (gone, above, within)} == {""}
+    assert [row["runs_out"] for row in tables["Budgets"][1:]] == [None, None, None]
     assert (token["left_tokens"], token["share"], token["forecast_high_tokens"]) == (
         "750",
         "0.25",
@@ -90,11 +97,11 @@ def test_a_forecast_and_its_band_are_in_the_workbook_and_on_the_page() -> None:
     assert (budgets["Budget"], budgets["Limit"]) == ("everything", 800)
     assert budgets["Runs out"] == datetime(2026, 10, 30)  # noqa: DTZ001 # dates of a workbook have no zone
     assert (budgets["Forecast"], budgets["80 % from"], budgets["80 % to"]) == (812.35, 700.5, 910.25)
-    assert book["Token budgets"]["F2"].value == 600
+    assert book["Token budgets"]["G2"].value == 600
     for shown in (
         "Expected by 2026-10-31",
         "$812.35",
-        "$700 to $910",
+        "$700.50 to $910.25",
         "2026-10-30",
         "<dt>Change expected</dt>",
     ):
@@ -102,6 +109,17 @@ def test_a_forecast_and_its_band_are_in_the_workbook_and_on_the_page() -> None:
     assert "+81134.6 %" in page  # of the forecast against the dollar of the month before
     assert "<dt>Change</dt>" not in page
     assert ">23 M</td>" in page
+
+
+def test_where_no_day_is_named_the_page_and_the_workbook_say_exceeded_or_not_this_month() -> None:
+    ends = re.findall(r">([^<]*)</td></tr>$", html_page(FORESEEN), re.MULTILINE)
+    rows = list(
+        openpyxl.load_workbook(io.BytesIO(workbook(FORESEEN)))["Budgets"].iter_rows(2, values_only=True)
+    )
+
+    said = ["", "exceeded", "not this month"]
+    assert [end for end in ends if end in said or end == "2026-10-30"][:4] == ["2026-10-30", *said]
+    assert [row[-1] or "" for row in rows[1:]] == said
 
 
 def test_a_month_that_is_over_has_no_column_of_a_forecast() -> None:

@@ -24,7 +24,7 @@ def explained(invoice: str, bill: Ledger = BILL) -> dict[str, Step]:
 def test_an_invoice_that_is_the_bill_to_a_cent_has_no_gap() -> None:
     found = explained("100.01")
 
-    assert list(found) == ["Invoice", "Bill of the Admin API", "Rounding of the bill to a cent", "Gap"]
+    assert list(found) == ["Invoice", "Bill of the Admin API", "Gap", "Rounding of the bill to a cent"]
     assert found["Bill of the Admin API"].amount == usd("100.008")
     assert found["Rounding of the bill to a cent"].amount == usd("0.002")
     assert found["Gap"].fits

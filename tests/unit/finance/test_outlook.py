@@ -69,7 +69,8 @@ def test_each_budget_is_forecast_from_its_own_charges_and_names_the_day_on_which
     assert found["all"].forecast is not None
     assert found["all"].forecast.expected == pytest.approx(600)
     assert found["all"].runs_out is None
-    assert (found["gone"].spent, found["gone"].share, found["gone"].forecast) == (None, None, None)
+    assert (found["gone"].spent, found["gone"].share, found["gone"].forecast) == (usd("0"), 0.0, None)
+    assert [found[name].state for name in ("all", "gone")] == ["ok", "unknown"]
 
 
 def test_tokens_are_forecast_from_usage_which_knows_the_day_that_runs() -> None:

@@ -1,0 +1,35 @@
+"""Amounts as tables show them: cents, half to even, and never nothing where there is something."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from anthropic_metrics.finance.shown import ROUNDED, dollars, footnotes
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("37856.5627643835", "37,856.56"),
+        ("0.125", "0.12"),
+        ("0.135", "0.14"),
+        ("-1234.5", "-1,234.50"),
+        ("0.004", "<0.01"),
+        ("0.005", "<0.01"),
+        ("-0.0001", ">-0.01"),
+        ("0", "0.00"),
+        ("-0", "0.00"),
+        ("1e12", "1,000,000,000,000.00"),
+    ],
+)
+def test_an_amount_is_rounded_half_to_even_and_a_fraction_of_a_cent_is_not_nothing(
+    amount: str, text: str
+) -> None:
+    assert dollars(Decimal(amount)) == text
+
+
+def test_rounding_is_said_only_where_an_amount_has_further_digits() -> None:
+    assert footnotes([["a", Decimal("1.50"), None, 3], ["b", Decimal(7), 0.123, 4]]) == []
+    assert footnotes([["a", Decimal("1.501")]]) == [ROUNDED]
