@@ -5,12 +5,13 @@ A name that fits nothing is a sentence for the log, for `check` and for `budgets
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import BudgetSettings, Scope
+from anthropic_metrics.config.money import TeamSettings
 from anthropic_metrics.kernel.frame import CONSOLE, DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Terms
@@ -75,7 +76,35 @@ def unfitting(budget: BudgetSettings, known: Collection[str]) -> str:
     """The sentence about a budget whose name is not among those that are known."""
     near = get_close_matches(budget.whose, sorted(known), n=1)
     meant = f"; did you mean {near[0]}?" if near else "."
-    return f"budgets: {budget.name}: there is no {_noun(budget)} {budget.whose}, so nothing counts{meant}"
+    return (
+        f"budgets: {budget.name}: there is no {_noun(budget.scope)} {budget.whose}, so nothing counts{meant} "
+        "Correct the name under `budgets`."
+    )
+
+
+def named_by(teams: Iterable[TeamSettings], *, with_keys: bool) -> Iterator[tuple[str, Scope, str]]:
+    """Each team with the scope and the name of what its entry lists; `with_keys`: the keys are known."""
+    for team in teams:
+        scopes: tuple[tuple[Scope, tuple[str, ...]], ...] = (
+            ("workspace", team.workspaces),
+            ("tag", team.tags),
+            ("api_key", team.api_keys if with_keys else ()),
+        )
+        for scope, listed in scopes:
+            yield from ((team.team, scope, name) for name in listed)
+
+
+def unknown_to_teams(config: Config, names: Names) -> Iterator[str]:
+    """A sentence for each name in `teams` that fits nothing; none where teams may span organizations."""
+    for team, scope, name in () if config.label else named_by(config.teams, with_keys=bool(names.api_keys)):
+        known = known_names(scope, names)
+        if name not in known:
+            near = get_close_matches(name, sorted(known), n=1)
+            meant = f"; did you mean {near[0]}?" if near else "."
+            yield (
+                f"teams: {team}: there is no {_noun(scope)} {name}, so it brings the team nothing{meant} "
+                "Correct the name under `teams`."
+            )
 
 
 def known_names(scope: Scope, names: Names) -> set[str]:
@@ -104,8 +133,8 @@ def not_split(budget: BudgetSettings, config: Config) -> str:
     return f"budgets: {budget.name}: usage.group_by lacks {needed}, so nothing counts."
 
 
-def _noun(budget: BudgetSettings) -> str:
-    return "workspace tag" if budget.scope == "tag" else _WORDS[budget.scope]
+def _noun(scope: Scope) -> str:
+    return "workspace tag" if scope == "tag" else _WORDS[scope]
 
 
 def _workspaces(name: str, names: Names) -> list[str]:

@@ -16,11 +16,10 @@ from anthropic_metrics.admin_api.pages import read_buckets
 from anthropic_metrics.admin_api.replies import ApiKey, Workspace
 from anthropic_metrics.admin_api.reply import Reply, parse_rows
 from anthropic_metrics.admin_api.retry import RetryPolicy
-from anthropic_metrics.budgets.scope import known_names
+from anthropic_metrics.budgets.scope import known_names, named_by
 from anthropic_metrics.checks import telemetry
 from anthropic_metrics.checks.finding import Finding, Status, attempt
 from anthropic_metrics.config import Config
-from anthropic_metrics.config.budgets import Scope
 from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.errors import BrokenContract, MetricsError
 from anthropic_metrics.kernel.currency import USD, is_usd
@@ -202,14 +201,9 @@ def names(config: Config, facts: AdminFacts) -> Iterator[Finding]:
 
 def _named_by_teams(config: Config, called: Names, facts: AdminFacts) -> Iterator[tuple[str, str, set[str]]]:
     """What the teams name, and what they may name; nothing where teams may span several organizations."""
-    for team in () if config.label else config.teams:
-        named: tuple[tuple[Scope, tuple[str, ...]], ...] = (
-            ("workspace", team.workspaces),
-            ("tag", team.tags),
-            ("api_key", team.api_keys if facts.api_keys is not None else ()),
-        )
-        for scope, listed in named:
-            yield from ((f"teams: {team.team}: {scope}", name, known_names(scope, called)) for name in listed)
+    teams = () if config.label else config.teams
+    for team, scope, name in named_by(teams, with_keys=facts.api_keys is not None):
+        yield f"teams: {team}: {scope}", name, known_names(scope, called)
 
 
 def _meant(name: str, allowed: set[str]) -> str:

@@ -27,7 +27,7 @@ from anthropic_metrics.cli.organizations import OrganizationOption, of_each, one
 from anthropic_metrics.cli.render import Answer, Column, Layout, Table, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.finance.charges import Charge, amount_of
+from anthropic_metrics.finance.charges import amount_of
 from anthropic_metrics.finance.grouping import WAYS, By, Group, group, parse_by, subtotals, summed
 from anthropic_metrics.finance.invoice import explain, invoice_amount
 from anthropic_metrics.finance.ledger import Ledger
@@ -177,15 +177,11 @@ def _answer(
         tables.insert(0, INVOICE.table(rows, title=title))
     ledgers = [one for one in (ledger, before) if one is not None]
     problems = unread(ledgers)
-    own: Sequence[Charge] = ()
-    if team is not None:
-        charges = ledger.charges(by_key=accounts.needs_keys(bys, team), by_person=bys[0].needs_people)
-        own = of_team(charges, team, accounts.labels)
     notes = [
         settled_note(ledger),
         *comparison_notes(ledger.period, before, accounts.now),
         *remarks(accounts, ledgers, team),
-        *team_notes(team, own, ledger),
+        *team_notes(accounts, ledger, bys, team),
     ]
     return Answer(
         *tables,
@@ -203,7 +199,8 @@ def _table(
     shared = {"by_key": by_key, "by_person": by.needs_people}
     charges = of_team(ledger.charges(**shared), team, labels)
     earlier = of_team(before.charges(**shared), team, labels) if before else ()
-    groups = group(charges, by, labels, open_days=ledger.open_days, before=earlier)
+    teams = [name for name in accounts.names.teams.names if team in (None, name)]
+    groups = group(charges, by, labels, open_days=ledger.open_days, before=earlier, teams=teams)
     layout = _layout(
         name or "costs_by_" + "_".join(by.ways).replace(":", "_"), by.ways, compared=before is not None
     )

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.organization import inventory_of
+from anthropic_metrics.budgets.scope import unknown_to_teams
 from anthropic_metrics.cli.common import progress
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
@@ -19,12 +20,13 @@ from anthropic_metrics.finance.ledger import Ledger, group_by, read_ledger
 from anthropic_metrics.finance.people import People
 from anthropic_metrics.finance.period import Period
 from anthropic_metrics.finance.shown import dollars
+from anthropic_metrics.finance.teams import teams_without
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.teams import UNASSIGNED
 from anthropic_metrics.people.persons import Persons
 
 LEFT_OUT = (
-    "Not included, because the Admin API does not report them: tax, credits and Priority Tier commitments."
+    "Not included, because the Admin API does not report them: tax, credits and Priority Tier commitments"
 )
 TEAM_HELP = "Only what this team pays."
 
@@ -122,27 +124,28 @@ def comparison_notes(period: Period, before: Ledger | None, now: datetime) -> It
         yield f"{period.label} is not over; changes compare it with the whole of {before.period.label}."
 
 
-def team_notes(team: str | None, charges: Collection[Charge], ledger: Ledger) -> Iterator[str]:
-    """What a question for one team leaves out, and why it may find nothing."""
-    if team is None:
+def team_notes(books: Books, ledger: Ledger, bys: Collection[By], team: str | None = None) -> Iterator[str]:
+    """What tables by team, or of one team, leave out: unknown names, and why a team has nothing."""
+    if team is not None:
+        yield f"Only what team {team} pays; the whole bill is ${dollars(ledger.amount)}."
+    if team is None and not any("team" in by.ways for by in bys):
         return
-    yield f"Only what team {team} pays; the whole bill is ${dollars(ledger.amount)}."
-    if not charges and ledger.lines:
-        yield (
-            f"Nothing of {ledger.period.label} belongs to team {team}: what its entry in `teams` names was "
-            "not used, or an entry above it matches first."
-        )
+    yield from unknown_to_teams(books.config, books.names)
+    if ledger.lines:
+        rows = (charge.dimensions for charge in ledger.finest())
+        reasons = teams_without(rows, books.names, ledger.period.label)
+        yield from (reason for name, reason in reasons.items() if team in (None, name))
 
 
 def remarks(books: Books, ledgers: Sequence[Ledger], team: str | None = None) -> Iterator[str]:
     """What the reader has to know of the figures beside the total."""
-    yield LEFT_OUT
+    with_usage = any(ledger.shares is not None for ledger in ledgers)
+    # Only usage names the tier, and reading it takes requests that not every question needs.
+    yield f"{LEFT_OUT}." if with_usage else f"{LEFT_OUT} (`--by key` counts the tokens of Priority Tier)."
     if tokens := sum(ledger.priority_tokens for ledger in ledgers[:1]):
         of_all = "" if team is None else " of the whole organization"
         yield f"{tokens:,} tokens of Priority Tier{of_all} are paid by commitment and have no amount."
-    if any(ledger.shares is not None for ledger in ledgers) and group_by(books.config) != tuple(
-        books.config.usage.group_by
-    ):
+    if with_usage and group_by(books.config) != tuple(books.config.usage.group_by):
         yield (
             "usage.group_by has no keys; the shares are by model, workspace, tier, geo and key instead, so "
             "they can differ from the spend stream's."

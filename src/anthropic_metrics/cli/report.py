@@ -15,7 +15,15 @@ from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.budgets.limits import SpendLimits, budgets_of
 from anthropic_metrics.cli.common import ConfigOption, load
 from anthropic_metrics.cli.costs import LAST_MONTH
-from anthropic_metrics.cli.ledgers import Books, books, comparison_notes, remarks, settled_note, unread
+from anthropic_metrics.cli.ledgers import (
+    Books,
+    books,
+    comparison_notes,
+    remarks,
+    settled_note,
+    team_notes,
+    unread,
+)
 from anthropic_metrics.cli.organizations import OrganizationOption, one_of
 from anthropic_metrics.cli.render import SCHEMA_ATTRIBUTE, say
 from anthropic_metrics.config import Config
@@ -26,7 +34,7 @@ from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.focus import focus_csv
 from anthropic_metrics.finance.grouping import By, Labels, group, parse_by, summed
 from anthropic_metrics.finance.ledger import Ledger
-from anthropic_metrics.finance.outlook import Outlook, days_before
+from anthropic_metrics.finance.outlook import Outlook, days_before, forecast_note
 from anthropic_metrics.finance.page import html_page
 from anthropic_metrics.finance.period import Period
 from anthropic_metrics.finance.period import month as month_from
@@ -36,7 +44,6 @@ from anthropic_metrics.finance.save import check_target, save
 from anthropic_metrics.finance.shown import dollars
 from anthropic_metrics.finance.text_files import csv_text, json_text
 from anthropic_metrics.finance.workbook import workbook
-from anthropic_metrics.forecast.model import Forecast
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.spend.table import configured_prices, list_prices
 
@@ -235,11 +242,12 @@ def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_
     total = summed(group(charges, By(("model",)), labels, open_days=ledger.open_days, before=before))
     budgets, told = _budgets(accounts)
     outlook = _outlook(accounts, money)
-    notes = [settled_note(ledger), *remarks(accounts, [ledger]), *unread([ledger, money.before]), *told]
+    notes = [settled_note(ledger), *remarks(accounts, [ledger]), *team_notes(accounts, ledger, bys)]
+    notes += [*unread([ledger, money.before]), *told]
     forecast = None if outlook is None else outlook.of_all(charges)
     notes.extend(comparison_notes(ledger.period, money.before, accounts.now))
     if forecast is not None:
-        notes.append(_forecast_note(forecast))
+        notes.append(forecast_note(forecast))
     return Report(
         kind=kind,
         period=ledger.period,
@@ -291,8 +299,3 @@ def _outlook(accounts: Books, money: Money) -> Outlook | None:
         (*lines, *money.before.charges(by_key=False)),
         tuple(money.before.shares or ()),
     )
-
-
-def _forecast_note(seen: Forecast) -> str:
-    young = " Less than two weeks of history, so the band is an assumption." if seen.is_young else ""
-    return f"The forecast rests on the bill of {seen.days} days; its last two days are forecast too.{young}"

@@ -17,10 +17,12 @@ from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.organizations import OrganizationOption, of_owners
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
+from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.shown import dollars, footnotes, plain
+from anthropic_metrics.finance.teams import Owners
 from anthropic_metrics.kernel.datasets import SPEND, stream_name
 from anthropic_metrics.kernel.questions import Owner
 from anthropic_metrics.kernel.ranges import DAY, Range, ceil
@@ -73,11 +75,12 @@ def spend(
         ask = ElasticQuestions(es, must_refresh=False)
         ask.refresh(stream)
 
-        def spent(owner: Owner, _: Config) -> Answer:
-            hours = _Hours()
+        def spent(owner: Owner, config: Config) -> Answer:
+            hours, teams = _Hours(), Owners(teams_of(config.teams))
             sources = (source for _, source in ask.documents(stream, owner.id, time_range, FIELDS))
-            lines = sums(hours.seen(sources), by)
-            return _spent(lines, by, time_range, hours.notes(time_range, now))
+            lines = sums(teams.seen(hours.seen(sources)), by, teams.teams.names)
+            further = hours.notes(time_range, now)
+            return _spent(lines, by, time_range, [*further, *(teams.notes() if by is By.team else ())])
 
         return of_owners(ask, stream, settings, organization, spent)
 

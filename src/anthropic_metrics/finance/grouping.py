@@ -19,6 +19,7 @@ TAG = "tag:"
 UNTAGGED = "Untagged"
 NO_MODEL = "(no model)"
 NO_WORKSPACE = "(no workspace)"
+NOTHING = "(nothing)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +178,11 @@ def group(
     *,
     open_days: Collection[date] = (),
     before: Iterable[Charge] = (),
+    teams: Iterable[str] = (),
 ) -> list[Group]:
     """The groups of `charges`, and of those of the period `before` that are alike; highest amount first, days
-    in their order. With days among the ways, the period before has no like days and is left out."""
+    in their order. With days among the ways, the period before has no like days and is left out. By team,
+    each of `teams` has a group, of nothing where nothing belongs to it."""
     sums: dict[tuple[str, ...], _Sum] = {}
     for charge in charges:
         own = sums.setdefault(labels.of(charge, by), _Sum())
@@ -189,6 +192,10 @@ def group(
             own.open.append(charge.amount)
     for charge in () if "day" in by.ways else before:
         sums.setdefault(labels.of(charge, by), _Sum()).before.append(charge.amount)
+    if by.ways[0] == "team":
+        inner = (NOTHING,) * (len(by.ways) - 1)
+        for team in set(teams) - {key[0] for key in sums}:
+            sums[team, *inner] = _Sum()
     groups = [
         Group(key, total(own.amounts), total(own.open), total(own.before), own.tokens)
         for key, own in sums.items()

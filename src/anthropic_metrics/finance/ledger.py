@@ -63,6 +63,10 @@ class Ledger:
         """The part of the sum whose days are not settled yet."""
         return total(line.amount for line in self.lines if line.day in self.open_days)
 
+    def finest(self) -> Sequence[Charge]:
+        """The charges that say most about whose they are, of those that were read."""
+        return self.shares or self.people or self.charges(by_key=False)
+
     def charges(self, *, by_key: bool, by_person: bool = False) -> Sequence[Charge]:
         """The period's charges, as lines of the bill, shared out over keys, or by person; all add up to the
         bill."""

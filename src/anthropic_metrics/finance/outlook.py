@@ -61,3 +61,9 @@ def days_before(before: Period, now: datetime) -> Period | None:
     """The days that a forecast looks back at and that lie before the period before, if any."""
     start = day_of(now) - HISTORY
     return Period(start, before.start) if start < before.start else None
+
+
+def forecast_note(seen: Forecast) -> str:
+    """What a forecast rests on."""
+    young = " Less than two weeks of history, so the band is an assumption." if seen.is_young else ""
+    return f"The forecast rests on the bill of {seen.days} days; its last two days are forecast too.{young}"

@@ -150,7 +150,8 @@ def sections(money: Money, bys: Iterable[By], names: Names, *, by_key: bool) -> 
     for by in bys:
         shared = "line" not in by.ways and (by_key or by.needs_keys(names))
         charges, before = money.of(by_key=shared, by_person=by.needs_people)
-        groups = group(charges, by, labels, open_days=money.ledger.open_days, before=before)
+        open_days, teams = money.ledger.open_days, names.teams.names
+        groups = group(charges, by, labels, open_days=open_days, before=before, teams=teams)
         built.append(Section(by, tuple(groups), posted_groups(groups)))
     return tuple(built)
 

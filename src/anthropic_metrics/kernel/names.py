@@ -102,18 +102,18 @@ class Names:
 
     def team_of(self, dimensions: Mapping[str, str | None]) -> Fields | None:
         """The team of a row with these dimensions; None where no teams are configured."""
-        if not self.teams:
-            return None
+        return self.teams.team_of(self.row_of(dimensions)) if self.teams else None
+
+    def row_of(self, dimensions: Mapping[str, str | None]) -> Row:
+        """What a row with these dimensions says about whose it is."""
         workspace, key = dimensions.get("workspace_id"), dimensions.get("api_key_id")
         space = self.workspaces.get(workspace or "")
         people = (dimensions.get("account_id"), dimensions.get("service_account_id"))
-        return self.teams.team_of(
-            Row(
-                frozenset(name for name in (workspace, space and space.name) if name),
-                frozenset(f"{tag}={value}" for tag, value in space.tags.items()) if space else frozenset(),
-                frozenset(name for name in (key, self.api_keys.get(key or "")) if name),
-                frozenset(person for person in people if person),
-            )
+        return Row(
+            frozenset(name for name in (workspace, space and space.name) if name),
+            frozenset(f"{tag}={value}" for tag, value in space.tags.items()) if space else frozenset(),
+            frozenset(name for name in (key, self.api_keys.get(key or "")) if name),
+            frozenset(person for person in people if person),
         )
 
     @property

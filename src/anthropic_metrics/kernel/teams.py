@@ -22,6 +22,15 @@ class Team:
     cost_centre: str | None = None
     project: str | None = None
 
+    def matches(self, row: Row) -> bool:
+        """Whether the row has one of its workspaces, tags, keys or people."""
+        return bool(
+            self.workspaces & row.workspace
+            or self.tags & row.tags
+            or self.api_keys & row.api_key
+            or self.people & row.people
+        )
+
     def fields(self) -> Fields:
         """As documents show it."""
         further = {name: getattr(self, name) for name in ("environment", "owner", "cost_centre", "project")}
@@ -47,15 +56,15 @@ class Teams:
     def __bool__(self) -> bool:
         return bool(self.teams)
 
+    @property
+    def names(self) -> list[str]:
+        """Each team once, in the order of the configuration."""
+        return list(dict.fromkeys(team.name for team in self.teams))
+
     def team_of(self, row: Row) -> Fields:
         """The first team that has the row's workspace, one of its tags, its key or its person."""
         for team in self.teams:
-            if (
-                team.workspaces & row.workspace
-                or team.tags & row.tags
-                or team.api_keys & row.api_key
-                or team.people & row.people
-            ):
+            if team.matches(row):
                 return team.fields()
         return {"name": UNASSIGNED}
 

@@ -16,6 +16,7 @@ FIELDS = (
     "anthropic.model",
     "anthropic.workspace.id",
     "anthropic.workspace.name",
+    "anthropic.workspace.tags",
     "anthropic.api_key.id",
     "anthropic.api_key.name",
     "anthropic.team.name",
@@ -60,8 +61,9 @@ class Sum:
             self.cost_types.add(spend["cost_type"])
 
 
-def sums(sources: Iterable[Mapping[str, Any]], by: By) -> list[Sum]:
-    """Sums of spend documents (with `FIELDS`), highest amount first; hours from the newest on.
+def sums(sources: Iterable[Mapping[str, Any]], by: By, teams: Iterable[str] = ()) -> list[Sum]:
+    """Sums of spend documents (with `FIELDS`), highest amount first; hours from the newest on. By team, each
+    of `teams` has a sum, of nothing where nothing belongs to it.
 
     Keys or workspaces that share a name are told apart by their ids.
     """
@@ -69,6 +71,8 @@ def sums(sources: Iterable[Mapping[str, Any]], by: By) -> list[Sum]:
     for source in sources:
         identity, name = _group(source, by)
         by_id.setdefault(identity, Sum(name)).add(source["anthropic"]["spend"])
+    if by is By.team and by_id:
+        by_id = {team: Sum(team) for team in teams} | by_id
     counts = Counter(entry.name for entry in by_id.values())
     for identity, entry in by_id.items():
         if counts[entry.name] > 1:

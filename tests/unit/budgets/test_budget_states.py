@@ -11,8 +11,9 @@ import pytest
 
 from anthropic_metrics.budgets.ledger import Coverage, DaySum
 from anthropic_metrics.budgets.period import label, period_of
-from anthropic_metrics.budgets.scope import called, target
+from anthropic_metrics.budgets.scope import called, target, unknown_to_teams
 from anthropic_metrics.budgets.state import BudgetState, budget_state, history_of, unknown_state
+from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import BudgetPeriod, BudgetSettings
 from anthropic_metrics.config.money import TeamSettings, teams_of
 from anthropic_metrics.kernel.names import NamedWorkspace, Names
@@ -221,3 +222,21 @@ def test_a_name_that_fits_nothing_is_a_sentence_with_what_may_be_meant(
     scope: dict[str, str], said: str
 ) -> None:
     assert said in target(budget(**scope), NAMES).problem
+
+
+def test_a_team_that_names_what_does_not_exist_is_said_with_the_cure() -> None:
+    team = {"team": "ml", "workspaces": ["Reserch", "Research"], "tags": ["team=none"], "api_keys": ["x"]}
+    config = Config.model_validate({"teams": [team]})
+    said = list(unknown_to_teams(config, NAMES))
+    assert said[0] == (
+        "teams: ml: there is no workspace Reserch, so it brings the team nothing; did you mean Research? "
+        "Correct the name under `teams`."
+    )
+    assert [each.split(",")[0] for each in said[1:]] == [
+        "teams: ml: there is no workspace tag team=none",
+        "teams: ml: there is no API key x",
+    ]
+    several = Config.model_validate({"teams": [team], "organizations": [{"name": "acme", "admin_key": "a"}]})
+    # Where keys cannot be listed, none is unknown; teams may span several organizations.
+    assert len(list(unknown_to_teams(config, replace(NAMES, api_keys={})))) == 2
+    assert list(unknown_to_teams(several.per_organization()[0], NAMES)) == []

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from anthropic_metrics.cli.ledgers import comparison_notes, team_notes
-from tests.harness.finance_samples import NOW, OCTOBER, charge, ledger, line
+from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.cli.ledgers import Books, comparison_notes, remarks, team_notes
+from anthropic_metrics.config import Config
+from anthropic_metrics.config.connections import AnthropicSettings
+from anthropic_metrics.finance.grouping import By
+from tests.harness.finance_samples import NOW, OCTOBER, ledger, line, names
 
 
 def test_a_running_month_beside_a_whole_one_is_said() -> None:
@@ -21,10 +27,34 @@ def test_a_month_before_without_a_bill_is_said() -> None:
     assert list(comparison_notes(OCTOBER, None, NOW)) == []
 
 
+def books(*teams: Mapping[str, object]) -> Books:
+    client = AdminClient(AnthropicSettings.model_validate({"admin_key": "sk-ant-admin-none"}))
+    return Books(Config.model_validate({"teams": teams}), client, names(*teams), NOW)
+
+
 def test_a_team_to_which_nothing_belongs_is_told_why() -> None:
     bill = ledger(line("12.345", date(2026, 10, 3)))
-    (whole, why) = team_notes("night", [], bill)
+    night = {"team": "night", "workspaces": ["Lab"]}
+    (whole, why) = team_notes(books(night), bill, [], "night")
     assert whole == "Only what team night pays; the whole bill is $12.34."
-    assert "an entry above it matches first" in why
-    assert list(team_notes("night", [charge("1")], bill)) == [whole]
-    assert list(team_notes(None, [], bill)) == []
+    assert why.startswith("Team night has nothing: what its entry in `teams` names was not used in 2026-10")
+    prod = {"team": "prod", "workspaces": ["wrkspc_a"]}
+    assert list(team_notes(books(prod), bill, [], "prod")) == [whole.replace("night", "prod")]
+    assert list(team_notes(books(night), bill, [By(("key",))])) == []
+
+
+def test_tables_by_team_name_each_team_without_costs_and_each_unknown_name() -> None:
+    bill = ledger(line("12.345", date(2026, 10, 3)))
+    teams = ({"team": "night", "workspaces": ["Lab"]}, {"team": "day", "workspaces": ["Prod", "Prud"]})
+    said = list(team_notes(books(*teams), bill, [By(("team", "model"))]))
+    assert [each.partition(",")[0].partition(":")[0] for each in said] == ["teams", "Team night has nothing"]
+    assert "no workspace Prud" in said[0]
+
+
+def test_priority_tier_is_named_with_every_grouping_or_where_it_is_counted() -> None:
+    (without,) = remarks(books(), [ledger(line("1"))])
+    assert "Priority Tier commitments (`--by key` counts the tokens of Priority Tier)." in without
+    with_usage = replace(ledger(line("1")), shares=(), priority_tokens=852)
+    (left_out, tokens) = remarks(books(), [with_usage])
+    assert left_out.endswith("Priority Tier commitments.")
+    assert tokens == "852 tokens of Priority Tier are paid by commitment and have no amount."

@@ -13,6 +13,7 @@ from anthropic_metrics.finance.budgets import budget_lines
 from anthropic_metrics.finance.charges import Charge, of_bill
 from anthropic_metrics.finance.outlook import Outlook, days_before
 from anthropic_metrics.finance.period import Period, month_of
+from anthropic_metrics.spend.money import usd
 from tests.harness.finance_samples import charge, ledger, line, names
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -1,0 +1,72 @@
+"""A configured team always has a line, and where it has nothing the reader is told why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from anthropic_metrics.finance.grouping import By, Labels, group
+from anthropic_metrics.finance.teams import Owners, teams_without
+from anthropic_metrics.spend.sums import By as SpentBy
+from anthropic_metrics.spend.sums import sums
+from tests.harness.finance_samples import TEAMS, charge, names
+
+LATE: Mapping[str, object] = {"team": "late", "workspaces": ("wrkspc_a",)}
+IDLE: Mapping[str, object] = {"team": "idle", "workspaces": ("Lab",)}
+ALL = names(*TEAMS, LATE, IDLE)
+CHARGES = [charge("5"), charge("3", "wrkspc_b", "apikey_2")]
+
+
+@pytest.mark.parametrize("ways", [("team",), ("team", "key")])
+def test_every_team_has_a_group_whatever_it_spent(ways: tuple[str, ...]) -> None:
+    groups = group(CHARGES, By(ways), Labels(ALL), teams=ALL.teams.names)
+
+    assert [(each.labels[0], str(each.amount)) for each in groups] == [
+        ("platform", "5"),
+        ("night", "3"),
+        ("idle", "0"),
+        ("late", "0"),
+    ]
+    assert all(len(each.labels) == len(ways) for each in groups)
+    assert len(group(CHARGES, By(("key", "team")), Labels(ALL), teams=ALL.teams.names)) == 2
+
+
+def test_a_team_with_nothing_is_told_who_took_it_or_that_nothing_was_used() -> None:
+    told = teams_without((each.dimensions for each in CHARGES), ALL, "2026-10")
+
+    assert set(told) == {"late", "idle"}
+    assert "belongs to platform, further up in the list, where the first match wins." in told["late"]
+    assert told["idle"] == ("Team idle has nothing: what its entry in `teams` names was not used in 2026-10.")
+
+
+def document(workspace: Mapping[str, Any], key: Mapping[str, Any], team: str) -> dict[str, Any]:
+    spent = {"amount_exact": "2", "basis": "allocated", "total_tokens": 5}
+    return {
+        "@timestamp": datetime(2026, 10, 5, tzinfo=UTC).isoformat(),
+        "anthropic": {"workspace": workspace, "api_key": key, "team": {"name": team}, "spend": spent},
+    }
+
+
+def test_the_spend_stream_says_the_same_from_its_own_documents() -> None:
+    owners = Owners(ALL.teams)
+    prod = {"id": "wrkspc_a", "name": "Prod", "tags": {"team": "platform"}}
+    sources = [document(prod, {}, "platform"), document({}, {"id": "apikey_2", "name": "nightly"}, "night")]
+
+    lines = sums(owners.seen(sources), SpentBy.team, ALL.teams.names)
+
+    assert {line.name: str(line.usd) for line in lines} == {
+        "platform": "2",
+        "night": "2",
+        "late": "0",
+        "idle": "0",
+    }
+    assert [note.split(":")[0] for note in owners.notes()] == [
+        "Team late has nothing",
+        "Team idle has nothing",
+    ]
+    assert "belongs to platform" in owners.notes()[0]
+    assert sums([], SpentBy.team, ALL.teams.names) == []
+    assert Owners(ALL.teams).notes() == []
