@@ -26,11 +26,11 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.questions import ElasticQuestions
-from anthropic_metrics.finance.shown import CENT, dollars, footnotes, plain
+from anthropic_metrics.finance.shown import footnotes, plain
 from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.problems import Problems
-from anthropic_metrics.spend.money import Usd
+from anthropic_metrics.spend.money import CENT, Usd, dollars
 
 NO_BUDGETS = "No budgets: add a list `budgets` to the configuration, such as [{name: everything, usd: 500}]."
 _COLOURS = {"ok": "green", "warning": "yellow", "exceeded": "red", "incomplete": "yellow", "unknown": "red"}

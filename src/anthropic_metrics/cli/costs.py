@@ -32,8 +32,8 @@ from anthropic_metrics.finance.grouping import WAYS, By, Group, group, parse_by,
 from anthropic_metrics.finance.invoice import explain, invoice_amount
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.period import Period, between, month
-from anthropic_metrics.finance.shown import dollars, footnotes, percent, plain
-from anthropic_metrics.spend.money import Usd
+from anthropic_metrics.finance.shown import footnotes, percent, plain
+from anthropic_metrics.spend.money import Usd, dollars
 
 TOTAL = "Total"
 LAST_MONTH = "last-month"

@@ -19,11 +19,11 @@ from anthropic_metrics.finance.grouping import By, Labels
 from anthropic_metrics.finance.ledger import Ledger, group_by, read_ledger
 from anthropic_metrics.finance.people import People
 from anthropic_metrics.finance.period import Period
-from anthropic_metrics.finance.shown import dollars
 from anthropic_metrics.finance.teams import teams_without
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.teams import UNASSIGNED
 from anthropic_metrics.people.persons import Persons
+from anthropic_metrics.spend.money import dollars
 
 LEFT_OUT = (
     "Not included, because the Admin API does not report them: tax, credits and Priority Tier commitments"

@@ -41,10 +41,10 @@ from anthropic_metrics.finance.period import month as month_from
 from anthropic_metrics.finance.report import Kind, Money, Report, daily, movers, sections, team_fields
 from anthropic_metrics.finance.report_schema import report_schema
 from anthropic_metrics.finance.save import check_target, save
-from anthropic_metrics.finance.shown import dollars
 from anthropic_metrics.finance.text_files import csv_text, json_text
 from anthropic_metrics.finance.workbook import workbook
 from anthropic_metrics.kernel.problems import Problems
+from anthropic_metrics.spend.money import dollars
 from anthropic_metrics.spend.table import configured_prices, list_prices
 
 
@@ -238,14 +238,13 @@ def _usual(accounts: Books) -> list[str]:
 def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key: bool) -> Report:
     ledger, names = money.ledger, accounts.names
     charges, before = money.of(by_key=False)
-    labels = Labels(names)
-    total = summed(group(charges, By(("model",)), labels, open_days=ledger.open_days, before=before))
+    by_model = group(charges, By(("model",)), Labels(names), open_days=ledger.open_days, before=before)
     budgets, told = _budgets(accounts)
     outlook = _outlook(accounts, money)
     notes = [settled_note(ledger), *remarks(accounts, [ledger]), *team_notes(accounts, ledger, bys)]
     notes += [*unread([ledger, money.before]), *told]
+    notes += comparison_notes(ledger.period, money.before, accounts.now)
     forecast = None if outlook is None else outlook.of_all(charges)
-    notes.extend(comparison_notes(ledger.period, money.before, accounts.now))
     if forecast is not None:
         notes.append(forecast_note(forecast))
     return Report(
@@ -254,7 +253,7 @@ def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_
         organization=names.organization_name or names.organization_id,
         organization_id=names.organization_id,
         made_at=accounts.now,
-        total=replace(total, labels=()),
+        total=replace(summed(by_model), labels=()),
         open_days=ledger.open_days,
         days=daily(ledger, accounts.now),
         sections=sections(money, bys, names, by_key=by_key),

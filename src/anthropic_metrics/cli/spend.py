@@ -21,13 +21,13 @@ from anthropic_metrics.config.money import teams_of
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.finance.shown import dollars, footnotes, plain
+from anthropic_metrics.finance.shown import footnotes, plain
 from anthropic_metrics.finance.teams import Owners
 from anthropic_metrics.kernel.datasets import SPEND, stream_name
 from anthropic_metrics.kernel.questions import Owner
 from anthropic_metrics.kernel.ranges import DAY, Range, ceil
 from anthropic_metrics.spend.inputs import HOUR
-from anthropic_metrics.spend.money import Usd, total
+from anthropic_metrics.spend.money import Usd, dollars, total
 from anthropic_metrics.spend.sums import FIELDS, By, Sum, sums
 
 ROWS = 20

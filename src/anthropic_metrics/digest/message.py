@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from anthropic_metrics.alerts.webhooks import escaped
 from anthropic_metrics.budgets.board import budget_body
 from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.digest.content import Digest, Mover, UnusedKey
-from anthropic_metrics.finance.shown import dollars
 from anthropic_metrics.kernel.ranges import iso
+from anthropic_metrics.spend.money import dollars
 
 # Slack takes no longer text in a section.
 _LONGEST_BLOCK = 3000
@@ -21,23 +22,21 @@ def title(digest: Digest) -> str:
     """The first line."""
     days = (digest.time_range.end - digest.time_range.start).days
     when = "on" if days == 1 else f"in the {days} days from"
-    return f"{digest.organization}: ${dollars(digest.usd)} {when} {digest.time_range.start:%Y-%m-%d} (UTC)"
+    return f"{digest.organization}: {_usd(digest.usd)} {when} {digest.time_range.start:%Y-%m-%d} (UTC)"
 
 
 def sections(digest: Digest) -> Iterator[Section]:
     """Headings with their lines; what there is nothing to say about is left out."""
     change = digest.usd - digest.before
-    lines = [
-        f"${dollars(digest.usd)}, {_signed(change)} against the period before (${dollars(digest.before)})."
-    ]
+    lines = [f"{_usd(digest.usd)}, {_signed(change)} against the period before ({_usd(digest.before)})."]
     if digest.estimated_usd:
-        lines.append(f"${dollars(digest.estimated_usd)} of it are estimated: their days are not settled yet.")
+        lines.append(f"{_usd(digest.estimated_usd)} of it are estimated: their days are not settled yet.")
     if digest.forecast is not None:
         seen = digest.forecast
         young = " Few days of history: the band is an assumption." if seen.is_young else ""
         lines.append(
-            f"The month is expected to end at ${dollars(seen.expected)} "
-            f"(80 %: ${dollars(seen.low)} to ${dollars(seen.high)}).{young}"
+            f"The month is expected to end at {_usd(seen.expected)} "
+            f"(80 %: {_usd(seen.low)} to {_usd(seen.high)}).{young}"
         )
     if digest.begins is not None:
         lines.append(f"The stream begins on {digest.begins}: days before it count as nothing here.")
@@ -46,7 +45,7 @@ def sections(digest: Digest) -> Iterator[Section]:
     yield "Spend", lines
     yield "Movers", [_moved(mover) for mover in digest.movers]
     yield "Budgets", [_budget(state) for state in digest.budgets]
-    saved = [f"The cache saved ${dollars(digest.cache_saved_usd)}."] if digest.cache_saved_usd > 0 else []
+    saved = [f"The cache saved {_usd(digest.cache_saved_usd)}."] if digest.cache_saved_usd > 0 else []
     yield "Cache and batch", [*saved, *_opportunities(digest)]
     unused = ", ".join(f"{key.name} ({_last_used(key)})" for key in digest.unused_keys)
     yield "Keys without use in 30 days", [unused] if unused else []
@@ -107,7 +106,7 @@ def body(digest: Digest) -> dict[str, Any]:
 
 def _opportunities(digest: Digest) -> Iterator[str]:
     for one in digest.opportunities:
-        less = f"${dollars(one.usd)} less if"
+        less = f"{_usd(one.usd)} less if"
         if one.kind == "cache":
             yield f"{one.key}: about {less} half of its uncached input came from a cache."
         else:
@@ -119,7 +118,7 @@ def _last_used(key: UnusedKey) -> str:
 
 
 def _moved(mover: Mover) -> str:
-    return f"{mover.name}: ${dollars(mover.usd)}, {_signed(mover.change)}."
+    return f"{mover.name}: {_usd(mover.usd)}, {_signed(mover.change)}."
 
 
 def _budget(state: BudgetState) -> str:
@@ -137,8 +136,12 @@ def _budget(state: BudgetState) -> str:
     return f"{words}{', exceeded' if state.state == 'exceeded' else out}{part}."
 
 
+def _usd(value: float) -> str:
+    return f"${dollars(Decimal(value))}"
+
+
 def _signed(change: float) -> str:
-    return f"{'+' if change >= 0 else '-'}${dollars(abs(change))}"
+    return f"{'+' if change >= 0 else '-'}{_usd(abs(change))}"
 
 
 def _cut(words: str, longest: int) -> str:

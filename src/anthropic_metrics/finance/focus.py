@@ -18,11 +18,10 @@ from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By, Labels
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.period import month_of
-from anthropic_metrics.finance.shown import WIDE
 from anthropic_metrics.finance.text_files import field_text
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ranges import iso
-from anthropic_metrics.spend.money import EXACT, Usd, usd_text
+from anthropic_metrics.spend.money import EXACT, WIDE, Usd, usd_text
 from anthropic_metrics.spend.rows import PART_NAMES, SEARCHES
 from anthropic_metrics.spend.settle import day_start
 from anthropic_metrics.spend.table import MILLION, PriceTable

@@ -9,8 +9,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.grouping import By, Labels, group
 from anthropic_metrics.finance.ledger import Ledger
-from anthropic_metrics.finance.shown import CENT, WIDE, cents, exact
-from anthropic_metrics.spend.money import EXACT, Usd, total, usd
+from anthropic_metrics.finance.shown import cents, exact
+from anthropic_metrics.spend.money import CENT, EXACT, WIDE, Usd, total, usd
 
 _MOST_TAX = Decimal(30)  # percent; above this a gap is no sales tax
 LARGEST = Decimal(10) ** 15
@@ -51,6 +51,11 @@ def _grouped(text: str) -> bool:
     return bool(others) and 1 <= len(first) <= 3 and all(len(part) == 3 for part in others)
 
 
+def _on_an_invoice(amount: Usd) -> Usd:
+    """One line as invoices round it: half up."""
+    return Usd(amount.quantize(CENT, ROUND_HALF_UP, WIDE))
+
+
 def explain(invoice: Usd, ledger: Ledger, labels: Labels) -> list[Step]:
     """The invoice, the bill, the gap between them, and each thing that the gap can be."""
     bill = ledger.amount
@@ -79,7 +84,7 @@ def _causes(gap: Usd, ledger: Ledger, labels: Labels) -> Iterator[Step]:
 def _rounding(gap: Usd, ledger: Ledger, labels: Labels) -> Iterator[Step]:
     """An invoice adds up lines that are rounded one by one."""
     lines = group(ledger.charges(by_key=False), By(("line",)), labels)
-    by_line = _minus(total(cents(line.amount) for line in lines), cents(ledger.amount))
+    by_line = _minus(total(_on_an_invoice(line.amount) for line in lines), cents(ledger.amount))
     note = f"the {len(lines)} lines of the month, each rounded to a cent"
     yield Step("Rounding line by line", by_line, by_line == gap, note)
 
@@ -109,7 +114,7 @@ def _equal_parts(gap: Usd, ledger: Ledger, labels: Labels) -> Iterator[Step]:
     charges = ledger.charges(by_key=False)
     for way in ("line", "workspace", "model", "day"):
         for part in group(charges, By((way,)), labels):
-            if cents(part.amount) == -gap:
+            if _on_an_invoice(part.amount) == -gap:
                 note = "costs exactly what the invoice lacks"
                 yield Step(f"{way.capitalize()} {part.labels[0]}", part.amount, True, note)
 

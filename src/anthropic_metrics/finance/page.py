@@ -12,9 +12,9 @@ from math import floor, log10
 
 from anthropic_metrics.finance.report import Report
 from anthropic_metrics.finance.sheets import Column, Row, Sheet, sheets
-from anthropic_metrics.finance.shown import ROUNDED, dollars, percent
+from anthropic_metrics.finance.shown import ROUNDED, percent
 from anthropic_metrics.kernel.ranges import DAY
-from anthropic_metrics.spend.money import Usd
+from anthropic_metrics.spend.money import Usd, dollars
 
 _NUMBERS = frozenset({"usd", "cents", "share", "integer"})
 _WIDTH, _HEIGHT, _LEFT, _FOOT, _HEAD = 1000, 220, 70, 22, 8
@@ -70,8 +70,8 @@ def _facts(report: Report) -> Iterator[str]:
         ("Days settled", f"{settled} of {(report.period.end - report.period.start).days}"),
     ]
     if seen is not None:
-        facts.append((f"Expected by {report.period.end - DAY}", f"${dollars(seen.expected)}"))
-        facts.append(("80 % band", f"${dollars(seen.low)} to ${dollars(seen.high)}"))
+        facts.append((f"Expected by {report.period.end - DAY}", f"${dollars(Decimal(seen.expected))}"))
+        facts.append(("80 % band", f"${dollars(Decimal(seen.low))} to ${dollars(Decimal(seen.high))}"))
     if report.last is not None:
         since = Usd(report.total.amount - report.last.amount)
         facts.append((f"Since the report of {report.last.made_at:%Y-%m-%d}", dollars(since)))

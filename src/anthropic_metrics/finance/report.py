@@ -13,10 +13,10 @@ from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By, Group, Labels, group, summed
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.period import Period
-from anthropic_metrics.finance.shown import CENT, WIDE, cents
+from anthropic_metrics.finance.shown import cents
 from anthropic_metrics.forecast.model import Forecast
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.spend.money import EXACT, Usd, total
+from anthropic_metrics.spend.money import CENT, EXACT, WIDE, Usd, total
 
 MOVERS = 8
 _MOVED_BY = By(("workspace", "model"))

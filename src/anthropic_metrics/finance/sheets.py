@@ -10,9 +10,10 @@ from typing import Any, Literal
 from anthropic_metrics.budgets.state import when_none
 from anthropic_metrics.finance.grouping import Group, subtotals
 from anthropic_metrics.finance.report import BudgetLine, Kind, Report, Section
-from anthropic_metrics.finance.shown import CENT, plain
+from anthropic_metrics.finance.shown import plain
 from anthropic_metrics.forecast.model import Forecast
 from anthropic_metrics.kernel.absent import Absent
+from anthropic_metrics.spend.money import CENT
 
 ColumnKind = Literal["text", "usd", "cents", "share", "integer", "date", "time"]
 Level = Literal["group", "subtotal", "total", "budget", "forecast"]

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from anthropic_metrics.spend.money import EXACT, Usd, usd_text
+from anthropic_metrics.spend.money import CENT, WIDE, Usd, usd_text
 
-CENT = Decimal("0.01")
-WIDE = EXACT.copy()
-"""The context of exact money, for steps that round."""
-WIDE.clear_traps()
 ROUNDED = (
     "Amounts are rounded to a cent, and totals only once, from exact sums; the formats csv and json have "
     "every digit."
@@ -22,15 +18,6 @@ def exact(amount: Usd) -> str:
     sign, text = ("-", usd_text(Usd(-amount))) if amount < 0 else ("", usd_text(amount))
     dollars, _, fraction = text.partition(".")
     return f"{sign}{int(dollars):,}.{fraction:0<2}"
-
-
-def dollars(amount: Decimal | float) -> str:
-    """As tables and pages for people show it: to a cent, half to even, `1,234.57`; `<0.01` and `>-0.01` for
-    an amount that is not nothing and rounds to it."""
-    text = format(Decimal(amount).quantize(CENT, ROUND_HALF_EVEN, WIDE), ",f")
-    if text.strip("-") != "0.00":
-        return text
-    return "0.00" if not amount else "<0.01" if amount > 0 else ">-0.01"
 
 
 def footnotes(rows: Iterable[Iterable[object]]) -> list[str]:

@@ -66,7 +66,8 @@ class Checking:
             checks = estimate_checks(settled.allocation, computation.book.prices(day, early))
             self._errors[day] = day_error(checks)
             for check in checks:
-                warn_of_drift(check, self._drifted)
+                named = settled.shared(check.workspace).get("workspace", {})
+                warn_of_drift(check, self._drifted, named.get("name"))
             if self._retention is None or day_start(day) >= this.now - self._retention:
                 frame = computation.frame(day)
                 days_left.append(day)

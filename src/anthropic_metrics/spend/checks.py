@@ -10,10 +10,11 @@ from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import Prepared, document_id, prepare
 from anthropic_metrics.kernel.datasets import AGENT
 from anthropic_metrics.kernel.frame import Frame
+from anthropic_metrics.links import page
 from anthropic_metrics.logs import get_logger
-from anthropic_metrics.spend.check import EstimateCheck
+from anthropic_metrics.spend.check import Cause, EstimateCheck
 from anthropic_metrics.spend.inputs import Shared
-from anthropic_metrics.spend.money import ZERO, Usd, total
+from anthropic_metrics.spend.money import ZERO, Usd, dollars, total
 
 log = get_logger(__name__)
 
@@ -95,8 +96,13 @@ def day_error(checks: Iterable[EstimateCheck]) -> float | None:
     return float(total(check.difference for check in checks) / billed) if billed else None
 
 
-def warn_of_drift(check: EstimateCheck, drifted: set[tuple[date, str | None, str]]) -> None:
-    """Log a difference worth it, once for each day, workspace and cause: `drifted` are those already told."""
+def warn_of_drift(
+    check: EstimateCheck, drifted: set[tuple[date, str | None, str]], called: str | None = None
+) -> None:
+    """Log a difference worth it, once for each day, workspace and cause: `drifted` are those already told.
+
+    `called` is the workspace's name.
+    """
     share, cause = check.share, check.cause
     if share is None or cause is None or abs(share) < DRIFT_SHARE or abs(check.difference) < DRIFT_USD:
         return
@@ -104,9 +110,24 @@ def warn_of_drift(check: EstimateCheck, drifted: set[tuple[date, str | None, str
         drifted.add(drift)
         log.warning(
             "estimates_drifted",
+            reason=_meaning(check, cause, called or check.workspace),
+            see=page("troubleshooting.md", "estimates"),
             day=check.day.isoformat(),
             workspace=check.workspace,
             estimated_usd=round(float(check.estimated), 2),
             billed_usd=round(float(check.billed), 2),
             cell=cause.label,
         )
+
+
+def _meaning(check: EstimateCheck, cause: Cause, workspace: str | None) -> str:
+    """What a drift means for who reads the log: how much, of which day, because of what, and what to do."""
+    whose = f" for workspace {workspace}" if workspace else ""
+    side = "below" if check.difference > 0 else "above"
+    part = Usd(abs(cause.difference))
+    return (
+        f"The bill of {check.day}{whose} is ${dollars(check.billed)}, {abs(check.share or 0):.1%} {side} the "
+        f"estimate of ${dollars(check.estimated)}; ${dollars(part)} of the difference is {cause.label}. Figures "
+        "of that day now come from the bill, and later estimates use its prices: nothing to do, unless the "
+        "price is one that you did not expect."
+    )

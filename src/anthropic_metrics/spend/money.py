@@ -7,14 +7,27 @@ context that raises where digits would be lost.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Context, Decimal, DivisionByZero, FloatOperation, Inexact, InvalidOperation, Overflow
+from decimal import (
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    FloatOperation,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+)
 from typing import NewType
 
 Usd = NewType("Usd", Decimal)
 """An exact amount in US dollars."""
 
 EXACT = Context(prec=200, traps=[DivisionByZero, FloatOperation, Inexact, InvalidOperation, Overflow])
+WIDE = EXACT.copy()
+"""The same for steps that round."""
+WIDE.clear_traps()
 ZERO = Usd(Decimal(0))
+CENT = Decimal("0.01")
 # The smallest amount that a share is rounded to: 10^-10 dollars, finer where the shared amount is.
 _SMALLEST = -10
 
@@ -34,6 +47,15 @@ def usd_text(amount: Usd) -> str:
     text = format(amount, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in {"-0", ""} else text
+
+
+def dollars(amount: Decimal) -> str:
+    """As tables and pages for people show it: to a cent, half to even, `1,234.57`; `<0.01` and `>-0.01` for
+    an amount that is not nothing and rounds to it."""
+    text = format(amount.quantize(CENT, ROUND_HALF_EVEN, WIDE), ",f")
+    if text.strip("-") != "0.00":
+        return text
+    return "0.00" if not amount else "<0.01" if amount > 0 else ">-0.01"
 
 
 def total(amounts: Iterable[Usd]) -> Usd:

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from anthropic_metrics.finance.shown import ROUNDED, dollars, footnotes
+from anthropic_metrics.finance.shown import ROUNDED, footnotes
+from anthropic_metrics.spend.money import dollars
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import structlog
@@ -102,14 +103,24 @@ def test_a_drift_of_three_per_cent_and_a_dollar_is_logged_once_with_its_cell(
     (check,) = checks([line(billed, "w1")], [row("w1", tokens)]).values()
     drifted: set[tuple[date, str | None, str]] = set()
     with structlog.testing.capture_logs() as events:
-        warn_of_drift(check, drifted)
-        warn_of_drift(check, drifted)
+        warn_of_drift(check, drifted, "Production")
+        warn_of_drift(check, drifted, "Production")
     assert len(events) == told
     for event in events:
         assert (event["event"], event["log_level"]) == ("estimates_drifted", "warning")
         assert (event["day"], event["workspace"]) == ("2026-11-20", "w1")
         assert (event["estimated_usd"], event["billed_usd"]) == (200.0, float(billed))
         assert event["cell"] == f"{MODEL} standard global output"
+        side = "above" if float(billed) > 200 else "below"
+        off = abs(float(billed) - 200)
+        assert event["reason"].startswith(
+            f"The bill of 2026-11-20 for workspace Production is ${float(billed):.2f}, "
+            f"{off / float(billed):.1%} {side} the estimate of $200.00; ${off:.2f} of the difference is "
+            f"{event['cell']}. Figures of that day now come from the bill"
+        )
+        assert "nothing to do, unless" in event["reason"]
+        assert event["see"].endswith("docs/troubleshooting.md#estimates")
+        assert '<a id="estimates"></a>' in Path("docs/troubleshooting.md").read_text("utf-8")
 
 
 def test_a_day_is_held_against_what_was_settled_when_it_began() -> None:
