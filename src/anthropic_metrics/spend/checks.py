@@ -123,11 +123,11 @@ def warn_of_drift(
 def _meaning(check: EstimateCheck, cause: Cause, workspace: str | None) -> str:
     """What a drift means for who reads the log: how much, of which day, because of what, and what to do."""
     whose = f" for workspace {workspace}" if workspace else ""
-    side = "below" if check.difference > 0 else "above"
+    off = f"{abs(check.share or 0):.1%} {'below' if check.difference > 0 else 'above'}"
     part = Usd(abs(cause.difference))
     return (
-        f"The bill of {check.day}{whose} is ${dollars(check.billed)}, {abs(check.share or 0):.1%} {side} the "
-        f"estimate of ${dollars(check.estimated)}; ${dollars(part)} of the difference is {cause.label}. Figures "
-        "of that day now come from the bill, and later estimates use its prices: nothing to do, unless the "
-        "price is one that you did not expect."
+        f"The bill of {check.day}{whose} is ${dollars(check.billed)}, {off} the estimate of "
+        f"${dollars(check.estimated)}; ${dollars(part)} of the difference is {cause.label}. Figures of that "
+        "day now come from the bill, and later estimates use its prices: nothing to do, unless the price is "
+        "one that you did not expect."
     )

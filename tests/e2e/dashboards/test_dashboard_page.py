@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from anthropic_metrics.cli import app
 from anthropic_metrics.cli.dashboards import draw
 from anthropic_metrics.kibana.definitions import Chart
+from anthropic_metrics.simulator import ADMIN_KEY
 from tests.browser.chromium import find
 from tests.browser.devtools import Window
 from tests.browser.look import WIDTHS, look
@@ -91,13 +92,21 @@ def test_on_a_phone_a_number_in_the_first_three_columns_needs_no_scrolling(
     assert window.ask(f"{numbers}.filter({hidden}).{panels}") == []
 
 
-@pytest.mark.parametrize("command", ["spend --since 24h --by key", "headroom --since 24h"])
+@pytest.mark.parametrize("command", ["spend --since 24h --by key", "budgets", "headroom --since 24h"])
 def test_the_readme_shows_what_the_command_prints(
     filled: World, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "config.yaml"
-    settings = {"elasticsearch": {"hosts": list(filled.config.elasticsearch.hosts)}}
-    path.write_text(json.dumps({**settings, "namespace": filled.config.namespace}), "utf-8")
+    settings = {
+        "anthropic": {"base_url": filled.server.url, "admin_key": ADMIN_KEY, "requests_per_minute": 60_000},
+        "elasticsearch": {"hosts": list(filled.config.elasticsearch.hosts)},
+        "namespace": filled.config.namespace,
+        "budgets": [
+            {"name": "everything", "usd": 60_000},
+            {"name": "batch", "api_key": "nightly-batch", "usd": 9_000},
+        ],
+    }
+    path.write_text(json.dumps(settings), "utf-8")
     monkeypatch.setattr(f"anthropic_metrics.cli.{command.split()[0]}.utc_now", lambda: NOW)
     done = CliRunner().invoke(app, [*command.split(), "--config", str(path)])
     assert done.exit_code == 0
