@@ -32,7 +32,7 @@ def teams_without(rows: Iterable[Mapping[str, str | None]], names: Names, period
             f"Team {name} has nothing: what its entry in `teams` names belongs to {takers}, further up in "
             "the list, where the first match wins."
             if takers
-            else f"Team {name} has nothing: what its entry in `teams` names was not used in {period}."
+            else f"Team {name} has nothing: nothing that its entry in `teams` names was used in {period}."
         )
     return reasons
 

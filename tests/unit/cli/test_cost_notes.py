@@ -37,7 +37,9 @@ def test_a_team_to_which_nothing_belongs_is_told_why() -> None:
     night = {"team": "night", "workspaces": ["Lab"]}
     (whole, why) = team_notes(books(night), bill, [], "night")
     assert whole == "Only what team night pays; the whole bill is $12.34."
-    assert why.startswith("Team night has nothing: what its entry in `teams` names was not used in 2026-10")
+    assert why.startswith(
+        "Team night has nothing: nothing that its entry in `teams` names was used in 2026-10"
+    )
     prod = {"team": "prod", "workspaces": ["wrkspc_a"]}
     assert list(team_notes(books(prod), bill, [], "prod")) == [whole.replace("night", "prod")]
     assert list(team_notes(books(night), bill, [By(("key",))])) == []

@@ -39,7 +39,9 @@ def test_a_team_with_nothing_is_told_who_took_it_or_that_nothing_was_used() -> N
 
     assert set(told) == {"late", "idle"}
     assert "belongs to platform, further up in the list, where the first match wins." in told["late"]
-    assert told["idle"] == ("Team idle has nothing: what its entry in `teams` names was not used in 2026-10.")
+    assert told["idle"] == (
+        "Team idle has nothing: nothing that its entry in `teams` names was used in 2026-10."
+    )
 
 
 def document(workspace: Mapping[str, Any], key: Mapping[str, Any], team: str) -> dict[str, Any]:
