@@ -31,6 +31,7 @@ from anthropic_metrics.admin_api.retry import (
     is_transient,
     limited_wait,
 )
+from anthropic_metrics.admin_api.waiting import Waiting
 from anthropic_metrics.body import Allowance, TooLarge, read_body, read_json
 from anthropic_metrics.deadline import TIMEOUTS, limited, within
 from anthropic_metrics.errors import AuthError, BrokenContract, ConfigError
@@ -93,7 +94,7 @@ class AdminClient:
         self.organization_id: str | None = None
         # The organization that the analytics reports are asked for, with a parent organization's key.
         self.asked_for = settings.organization_id if settings.parent else None
-        self._auth = KeyAuth(settings.secret())
+        self.auth = KeyAuth(settings.secret())
         self._timeout = settings.timeout.total_seconds()
         self._stop = stop
         self._most = settings.max_answer_bytes
@@ -101,8 +102,9 @@ class AdminClient:
         self._on_request = on_request
         self._on_retry = on_retry
         self._policy = retry or RetryPolicy()
+        self.waiting = Waiting(monotonic)
         self._pacer = Pacer(settings.requests_per_minute, stop=stop, sleep=sleep, monotonic=monotonic)
-        self._http = _open(settings, self._auth, transport)
+        self._http = _open(settings, self.auth, transport)
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +115,7 @@ class AdminClient:
     @property
     def key_digest(self) -> str:
         """Tells keys and servers apart without telling the key: no key can be found from its digest."""
-        return self._auth.digest(str(self._http.base_url))
+        return self.auth.digest(str(self._http.base_url))
 
     def close(self) -> None:
         """Give back the connection."""
@@ -143,13 +145,14 @@ class AdminClient:
         if allowed.left is None:
             allowed.left = self._most
         parse = parse or read_json
-        try:
+        with self.waiting.call():
+            try:
+                return self._patiently(request, priority, allowed, parse)
+            except AuthError:
+                if not self.auth.reload():
+                    raise
+            log.info("admin_key_reloaded")
             return self._patiently(request, priority, allowed, parse)
-        except AuthError:
-            if not self._auth.reload():
-                raise
-        log.info("admin_key_reloaded")
-        return self._patiently(request, priority, allowed, parse)
 
     def _patiently(
         self, request: httpx.Request, priority: Priority, allowance: Allowance, parse: Parse
@@ -178,6 +181,7 @@ class AdminClient:
             answer = self._send(request, allowance)
             self._note(request, answer, time.monotonic() - started)
             if isinstance(answer, Answer) and answer.status == 200:
+                self.waiting.answered()
                 return self._parsed(request, answer, parse)
             raise self._failure(request, answer)
 
@@ -223,11 +227,11 @@ class AdminClient:
         if isinstance(answer, httpx.RequestError):
             error = answers.unreachable(request, answer)
             return error if answers.is_certificate(answer) else TryAgain(error, status="error")
-        refusal = answers.read(answer, self._auth.hide)
+        refusal = answers.read(answer, self.auth.hide)
         status = refusal.status
         if not is_transient(status):
             log.debug("admin_api_refused", **answers.query(request), **refusal.fields())
-            return refusal.error(request, self._auth.kind)
+            return refusal.error(request, self.auth.kind)
         after = asked_wait(answer.headers, self._clock())
         error = refusal.passing(request, after)
         if status == TOO_MANY_REQUESTS:

@@ -6,7 +6,6 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Literal
 
 import httpx
-import structlog
 
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.digests import keyed_digest
@@ -25,8 +24,6 @@ _PREFIXES: tuple[tuple[str, KeyKind], ...] = (
     ("sk-ant-oat", "oauth"),
 )
 
-log = structlog.get_logger(__name__)
-
 
 def key_kind(key: str) -> KeyKind:
     """What a key's prefix says it is. Only a hint: no key is refused for it, the API decides."""
@@ -38,10 +35,7 @@ class KeyAuth(httpx.Auth):
 
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
-        if self.kind == "ordinary":
-            log.warning(
-                "ordinary_api_key", hint="the Admin API usually needs one that begins with sk-ant-admin"
-            )
+        self._key()  # ConfigError at once for a key that cannot be sent
 
     @property
     def kind(self) -> KeyKind:

@@ -95,6 +95,10 @@ class Agent:
         """The organization, of several the first."""
         return self.organizations[0]
 
+    def silence_of(self, label: str) -> Callable[[], float]:
+        """What tells how many seconds the organization's Admin API has owed an answer."""
+        return self._by_label[label].client.waiting.seconds
+
     @property
     def health(self) -> AllHealth:
         """How the jobs do."""
@@ -125,6 +129,8 @@ class Agent:
             on_request=partial(self._on_request, metrics),
             on_retry=partial(self._on_retry, metrics),
         )
+        if client.auth.kind == "ordinary":
+            log.warning("ordinary_api_key", hint="the Admin API usually needs one of sk-ant-admin...")
         memory = StreamMemory.of(self.runtime.elasticsearch, config.namespace, client.key_digest)
         inventory = inventory_of(config, client, memory=memory, claim=partial(self.runtime.claim, label))
         return Organization(config, client, inventory, clock=self.clock)

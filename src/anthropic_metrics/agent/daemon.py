@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -18,6 +19,7 @@ from apscheduler.triggers.date import DateTrigger
 
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.agent.memory import give_back
+from anthropic_metrics.agent.places import FROZEN, PLACES, Places
 from anthropic_metrics.budgets.board import Boards
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.health_server import HealthServer
@@ -32,13 +34,12 @@ log = get_logger(__name__)
 GRACE = 8.0
 # People look at the live data first, and a sweep at the same time would write the same documents.
 SWEEP_DELAY = 60.0
-# Organizations in their first turns together, and sweeps under way together. Both read whole histories: the
-# windows of twenty organizations at once would take most of a gigabyte.
-BEGINNING = 2
-SWEEPS, SWEEPS_EACH = 2, 1
+# Organizations in their first turns together: they read whole histories, as sweeps do.
+BEGINNING = PLACES
+SWEEPS_EACH = 1
 # So long after the last of those first turns that came to an end, the next organization begins all the same:
 # one whose server is frozen holds nobody up.
-STAGGER = 15.0
+STAGGER = FROZEN
 LOOK = 1.0  # seconds from one look at first turns to the next
 JITTER_SHARE = 0.1
 JITTER_MOST = 30.0
@@ -57,7 +58,7 @@ def run(agent: Agent) -> int:
     """
     scheduler = _scheduler(agent)
 
-    sweeping = threading.BoundedSemaphore(SWEEPS)
+    sweeping = Places(agent.stop)
 
     def start(chain: Chain) -> None:
         first = chain[0]
@@ -133,9 +134,9 @@ def take_turns(agent: Agent, start: Callable[[Chain], object]) -> None:
         agent.stop.wait(min([*left, LOOK] if beginnings.waiting else left, default=None))
 
 
-def sweep(sweeping: threading.Semaphore, agent: Agent, chain: Chain) -> None:
-    """`attempt`, when no more than `SWEEPS` others are under way."""
-    with sweeping:
+def sweep(sweeping: Places, agent: Agent, chain: Chain) -> None:
+    """`attempt`, when there is a place for it."""
+    with suppress(Stopped), sweeping.taken(agent.silence_of(chain[0].organization)):
         attempt(agent, chain)
 
 

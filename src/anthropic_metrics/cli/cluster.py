@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
@@ -15,9 +18,11 @@ from anthropic_metrics.embedded import EmbeddedElasticsearch, cache_dir, downloa
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.proxies import DIRECT
 
+ANSWERS = 2.0  # seconds in which a server on this machine accepts a connection
+
 
 def own_data() -> Path:
-    """Where `run --embedded` keeps its documents from one start to the next."""
+    """Where `--embedded` keeps its documents from one start to the next."""
     return cache_dir() / "data"
 
 
@@ -29,25 +34,59 @@ def embedded_cluster(config: Config, *, data: Path | None) -> Iterator[Config]:
     """
     if not is_downloaded():
         _download()
+    address = _address()
     with EmbeddedElasticsearch(data=data) as cluster:
         if data is not None:
-            _address().write_text(cluster.url, encoding="utf-8")
+            address.write_text(cluster.url, encoding="utf-8")
         try:
             yield _at(config, cluster.url)
         finally:
             if data is not None:
-                _address().unlink(missing_ok=True)
+                address.unlink(missing_ok=True)
 
 
-def running(config: Config) -> Config:
-    """`config` with the cluster of the `run --embedded` on this machine. Raises ConfigError."""
-    try:
-        return _at(config, _address().read_text(encoding="utf-8"))
-    except OSError:
+@contextmanager
+def own_cluster(config: Config, *, shared: bool) -> Iterator[Config]:
+    """`config` with the embedded server over `own_data`, for as long as the context lasts.
+
+    `shared`: where another command runs the server, it is used; else that is a ConfigError.
+    """
+    url = _running()
+    if url is None:
+        say("Starting the embedded Elasticsearch.")
+        with embedded_cluster(config, data=own_data()) as settings:
+            yield settings
+    elif shared:
+        yield _at(config, url)
+    else:
         raise ConfigError(
-            "--embedded: there is no embedded Elasticsearch on this machine.",
-            cure="Start `anthropic-metrics run --embedded` in another terminal.",
-        ) from None
+            f"--embedded: another command runs the embedded Elasticsearch ({url}).",
+            cure="End that command first, or use a cluster: set ELASTICSEARCH_URL and leave out --embedded.",
+        )
+
+
+def until_exit(config: Config) -> Config:
+    """`own_cluster` for a command that reads what was written before, until the process ends. ConfigError."""
+    if _running() is None and not own_data().is_dir():
+        raise ConfigError(
+            "--embedded: the embedded Elasticsearch holds no data yet.",
+            cure="Run `anthropic-metrics once --embedded` first, or keep `anthropic-metrics run --embedded` "
+            "running in another terminal.",
+        )
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(own_cluster(config, shared=True))
+
+
+def _running() -> str | None:
+    """The URL of the server that another command runs; None where nothing answers there."""
+    try:
+        url = _address().read_text(encoding="utf-8")
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname, parts.port or 0), timeout=ANSWERS):
+            return url
+    except (OSError, ValueError):
+        return None
 
 
 def _address() -> Path:

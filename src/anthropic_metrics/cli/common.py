@@ -14,8 +14,9 @@ from typing import Annotated
 import typer
 
 from anthropic_metrics import logs
+from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config
-from anthropic_metrics.config.load import load_with_origins, overlooked
+from anthropic_metrics.config.load import load_with_origins
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.kernel.ports import Progress as OnWindow
 from anthropic_metrics.kernel.ranges import Range
@@ -43,28 +44,38 @@ OnlyOption = Annotated[
 
 EmbeddedOption = Annotated[
     bool,
-    typer.Option("--embedded", help="Use the Elasticsearch of `run --embedded` on this machine."),
+    typer.Option("--embedded", help="Use the data of `once --embedded` or `run --embedded` on this machine."),
+]
+
+OwnServerOption = Annotated[
+    bool,
+    typer.Option("--embedded", help="Use an Elasticsearch on this machine instead of a cluster."),
 ]
 
 
 def load(path: Path | None, *, embedded: bool = False, polls: bool = False) -> Config:
     """The configuration, with logging set up as it says and its cautions logged.
 
-    A command that does not poll answers with a table: it logs no event that only informs, unless
-    `log.level` asks for all of them.
-    `embedded`: its cluster is that of the `run --embedded` on this machine; ConfigError if there is none.
+    A command that does not poll answers with a table: it prints cautions as sentences, its warnings come
+    after its output, and it logs no event that only informs, unless `log.level` asks for all of them.
+    `embedded`: its cluster is the embedded server, until the process ends; ConfigError if it has no data.
     """
-    config, origins = load_with_origins(path)
+    loaded = load_with_origins(path)
+    config = loaded.config
     if embedded:
-        from anthropic_metrics.cli.cluster import running
+        from anthropic_metrics.cli.cluster import until_exit
 
-        config = running(config)
+        config = until_exit(config)
     informs = polls or config.log.level != "info"
-    logs.configure(config.log.level if informs else "warning", config.log.format)
+    logs.configure(config.log.level if informs else "warning", config.log.format, deferred=not informs)
     log = logs.get_logger(__name__)
+    if not polls:
+        for sentence in (*config.cautions(), *loaded.hints()):
+            say(f"Warning: {sentence}", style="yellow")
+        return config
     for caution in config.cautions():
         log.warning("unsafe_configuration", reason=caution)
-    for hint in (*config.hints(), *overlooked(origins)):
+    for hint in loaded.hints():
         log.warning("configuration_hint", reason=hint)
     return config
 

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from anthropic_metrics import logs
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.agent.places import attempt_all
 from anthropic_metrics.cli.cluster import embedded_cluster
 from anthropic_metrics.cli.common import progress
 from anthropic_metrics.cli.dashboards import draw, save
@@ -25,7 +26,6 @@ from anthropic_metrics.cli.demo_world import (
     use_committed_capacity,
 )
 from anthropic_metrics.cli.overview import overview
-from anthropic_metrics.cli.polling import attempt_all
 from anthropic_metrics.cli.render import say, show
 from anthropic_metrics.config import Backfill, BudgetSettings, Config, HealthSettings
 from anthropic_metrics.config.people import PeopleSettings

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -25,13 +24,9 @@ OrganizationOption = Annotated[
         show_default=False,
     ),
 ]
-_AT_ONCE = 8
 _OWN = "organization"
 
 NOBODY = Owner("")
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def chosen(config: Config, organization: str | None) -> tuple[Config, ...]:
@@ -126,15 +121,6 @@ def _owners(ask: Questions, stream: str, config: Config, wanted: str | None) -> 
 def _config_of(owner: Owner, config: Config) -> Config:
     names = {organization.name for organization in config.organizations}
     return config.of(owner.name) if owner.name in names else config
-
-
-def side_by_side(items: Iterable[Item], run: Callable[[Item], Result]) -> list[Result]:
-    """The results in order; a few at a time, so that an organization that is slow delays few others."""
-    items = list(items)
-    if len(items) <= 1:
-        return [run(item) for item in items]
-    with ThreadPoolExecutor(min(len(items), _AT_ONCE), thread_name_prefix="organization") as pool:
-        return list(pool.map(run, items))
 
 
 def together(answers: Mapping[str, Answer]) -> Answer:

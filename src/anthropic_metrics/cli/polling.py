@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
-from functools import partial
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,10 +16,19 @@ from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent, utc_now
 from anthropic_metrics.agent.memory import share_heaps
 from anthropic_metrics.agent.organization import Organization, inventory_of
-from anthropic_metrics.cli.cluster import embedded_cluster, own_data
-from anthropic_metrics.cli.common import ConfigOption, OnlyOption, PollerName, load, progress
+from anthropic_metrics.agent.places import pass_over
+from anthropic_metrics.cli.cluster import own_cluster
+from anthropic_metrics.cli.common import (
+    ConfigOption,
+    EmbeddedOption,
+    OnlyOption,
+    OwnServerOption,
+    PollerName,
+    load,
+    progress,
+)
 from anthropic_metrics.cli.dates import moment
-from anthropic_metrics.cli.organizations import OrganizationOption, chosen, side_by_side, together
+from anthropic_metrics.cli.organizations import OrganizationOption, chosen, together
 from anthropic_metrics.cli.render import Answer, answers, json_text, say
 from anthropic_metrics.cli.summary import SUMMARY, summary
 from anthropic_metrics.config import Config
@@ -33,6 +42,8 @@ from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.signals import until_asked
 
+STAYS = "The data stays on this machine; commands that read it take --embedded, such as `spend --embedded`."
+
 
 def register(app: typer.Typer) -> None:
     app.command()(run)
@@ -41,18 +52,10 @@ def register(app: typer.Typer) -> None:
     app.command()(preview)
 
 
-def run(
-    config: ConfigOption = None,
-    embedded: Annotated[
-        bool,
-        typer.Option("--embedded", help="Start an Elasticsearch on this machine instead of using a cluster."),
-    ] = False,
-) -> None:
+def run(config: ConfigOption = None, embedded: OwnServerOption = False) -> None:
     """Poll until stopped. SIGTERM or Ctrl-C ends it cleanly."""
-    settings = load(config, polls=True)
-    with ExitStack() as stack:
+    with _cluster(config, embedded=embedded, shared=False) as settings:
         if embedded:
-            settings = stack.enter_context(embedded_cluster(settings, data=own_data()))
             say(f"Elasticsearch at {settings.elasticsearch.hosts[0]}; health on port {settings.health.port}.")
             say("In another terminal, add --embedded to commands that read, such as `check --embedded`.")
         raise typer.Exit(daemon.run(_agent(settings)))
@@ -60,14 +63,22 @@ def run(
 
 @answers(SUMMARY)
 def once(
-    config: ConfigOption = None, only: OnlyOption = None, organization: OrganizationOption = None
+    config: ConfigOption = None,
+    only: OnlyOption = None,
+    organization: OrganizationOption = None,
+    embedded: OwnServerOption = False,
 ) -> Answer:
     """Run every poller once over its whole range, backfill included."""
-    settings = load(config, polls=True)
-    with until_asked() as stop, _agent(settings, stop) as agent:
+    with (
+        _cluster(config, embedded=embedded) as settings,
+        until_asked() as stop,
+        _agent(settings, stop) as agent,
+    ):
         wanted = _wanted(agent, only, organization)
         with progress([time_range for one in wanted for time_range in one.ranges()]) as advance:
-            return _passed(agent, {one.label: one.whole(agent.sink, advance) for one in wanted})
+            answer = _passed(agent, {one.label: one.whole(agent.sink, advance) for one in wanted})
+    answer.notes += (STAYS,) if embedded else ()
+    return answer
 
 
 @answers(SUMMARY)
@@ -81,6 +92,7 @@ def backfill(
     config: ConfigOption = None,
     only: OnlyOption = None,
     organization: OrganizationOption = None,
+    embedded: OwnServerOption = False,
 ) -> Answer:
     """Read an older range, newest first; minutes only as far back as usage.minute_backfill."""
     now = utc_now()
@@ -89,8 +101,11 @@ def backfill(
         raise ConfigError(
             f"--since: {since} is not before the end of the range, {wanted.end:%Y-%m-%dT%H:%MZ}"
         )
-    settings = load(config, polls=True)
-    with until_asked() as stop, _agent(settings, stop) as agent:
+    with (
+        _cluster(config, embedded=embedded) as settings,
+        until_asked() as stop,
+        _agent(settings, stop) as agent,
+    ):
         organizations = _wanted(agent, only, organization)
         with progress([time_range for one in organizations for time_range in one.ranges(wanted)]) as advance:
             return _passed(
@@ -99,11 +114,14 @@ def backfill(
 
 
 def preview(
-    config: ConfigOption = None, only: OnlyOption = None, organization: OrganizationOption = None
+    config: ConfigOption = None,
+    only: OnlyOption = None,
+    organization: OrganizationOption = None,
+    embedded: EmbeddedOption = False,
 ) -> None:
     """Print the documents as NDJSON; nothing is written to Elasticsearch."""
     done = True
-    for settings in chosen(load(config), organization):
+    for settings in chosen(load(config, embedded=embedded), organization):
         settings.require_admin_key()
         tallies = _previewed(settings, [*(only or [])])
         for tally in tallies:
@@ -127,6 +145,19 @@ def _previewed(settings: Config, only: list[PollerName]) -> list[Tally]:
     return tallies
 
 
+@contextmanager
+def _cluster(config: Path | None, *, embedded: bool, shared: bool = True) -> Iterator[Config]:
+    """The configuration of a command that polls, with its cluster. ConfigError before a server is started."""
+    settings = load(config, polls=True)
+    settings.require_admin_key()
+    if not embedded:
+        settings.require_elasticsearch(embeddable=True)
+        yield settings
+        return
+    with own_cluster(settings, shared=shared) as connected:
+        yield connected
+
+
 def _agent(settings: Config, stop: threading.Event | None = None) -> Agent:
     """The agent of a command that polls, in a process that is made for its many threads."""
     share_heaps()
@@ -143,22 +174,16 @@ def _wanted(agent: Agent, only: list[PollerName] | None, organization: str | Non
 
 
 def _passed(agent: Agent, jobs: Mapping[str, list[Job]]) -> Answer:
-    """One pass of each organization, side by side: one that is down delays no other."""
-    passes = side_by_side(jobs.values(), partial(attempt_all, agent))
-    answers = dict(zip(jobs, map(summary, passes), strict=True))
+    """One pass of each organization: one that is down delays no other."""
+    answers = dict(zip(jobs, map(summary, pass_over(agent, jobs)), strict=True))
     return together(answers) if len(answers) > 1 else next(iter(answers.values()))
-
-
-def attempt_all(agent: Agent, jobs: list[Job]) -> list[Tally]:
-    """Every job once, one after the other; a failing one does not keep the next from its turn."""
-    return [agent.attempt(job) for job in jobs]
 
 
 def _derived(config: Config, organization: Organization, tallies: list[Tally]) -> Iterator[Prepared]:
     """The documents of the derived streams that were named, computed from the streams there are."""
     for poller in organization.pollers:
         if isinstance(poller, DerivedPoller):
-            config.require_elasticsearch()
+            config.require_elasticsearch(embeddable=True)
             with closing(connect(config.elasticsearch)) as es:
                 history = poller.keeper.history(utc_now())
                 tally = Tally(poller.only, poller.stream)

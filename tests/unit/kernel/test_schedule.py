@@ -218,31 +218,6 @@ def test_sweeps_begin_a_minute_after_the_last_organization_has_begun() -> None:
     assert swept == dict.fromkeys(NAMES[:3], daemon.STAGGER + daemon.SWEEP_DELAY)
 
 
-def test_sweeps_of_all_organizations_together_are_under_way_a_few_at_a_time() -> None:
-    sweeping, most, entered = threading.BoundedSemaphore(daemon.SWEEPS), [0], threading.Semaphore(0)
-    under_way: set[str] = set()
-    release = threading.Event()
-
-    def run(each: Job) -> None:
-        under_way.add(each.name)
-        most[0] = max(most[0], len(under_way))
-        entered.release()
-        release.wait(30)
-        under_way.discard(each.name)
-
-    agent = agent_of([], Stop(waits=1), run)
-    chains = [(replace(job(name), kind=Kind.sweep),) for name in (*NAMES, "five")]
-    threads = [threading.Thread(target=daemon.sweep, args=(sweeping, agent, chain)) for chain in chains]
-    for thread in threads:
-        thread.start()
-    for _ in range(daemon.SWEEPS):
-        assert entered.acquire(timeout=30)
-    release.set()
-    for thread in threads:
-        thread.join()
-    assert most == [daemon.SWEEPS]
-
-
 def test_the_scheduler_keeps_sweeps_of_each_organization_in_threads_of_their_own() -> None:
     jobs = [replace(job("sweep"), kind=Kind.sweep, organization=name) for name in ("default", "")]
     scheduler, ran = daemon._scheduler(agent_of(jobs, Stop(waits=1))), threading.Semaphore(0)
