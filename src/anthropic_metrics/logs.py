@@ -21,6 +21,7 @@ from typing import Any, Literal, TextIO, cast
 
 import structlog
 
+from anthropic_metrics.deferred import Deferred
 from anthropic_metrics.kernel.ranges import iso
 from anthropic_metrics.links import see
 from anthropic_metrics.redaction import printable, redact
@@ -57,10 +58,17 @@ def about(organization: str) -> AbstractContextManager[None]:
     return structlog.contextvars.bound_contextvars(**{"organization.name": organization})
 
 
-def configure(level: Level = "info", format: Format | None = None, stream: TextIO | None = None) -> None:
+def configure(
+    level: Level = "info",
+    format: Format | None = None,
+    stream: TextIO | None = None,
+    *,
+    deferred: bool = False,
+) -> None:
     """Send all logs to `stream` (default: standard error); may be called again.
 
     Without a `format`, a terminal gets lines for people and anything else gets one JSON object per line.
+    `deferred`: warnings wait until the process ends or an error is logged, and `deferred.discard` drops them.
     """
     stream = stream or sys.stderr
     chosen = format or ("console" if stream.isatty() else "json")
@@ -91,9 +99,9 @@ def configure(level: Level = "info", format: Format | None = None, stream: TextI
         )
     )
     root = logging.getLogger()
-    for old in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
+    for old in [handler for handler in root.handlers if isinstance(handler, _Handler | Deferred)]:
         root.removeHandler(old)
-    root.addHandler(handler)
+    root.addHandler(Deferred(handler) if deferred else handler)
     _set_levels(root, level)
     logging.captureWarnings(capture=True)
 

@@ -154,7 +154,8 @@ def test_every_page_that_a_message_names_exists() -> None:
 
 def test_a_message_with_a_cure_is_found_in_the_code_and_on_the_page() -> None:
     messages = troubleshooting.messages()
-    assert "elasticsearch.hosts: there is no cluster to write to." in messages["Configuration and commands"]
+    assert "elasticsearch.hosts: no cluster is configured." in messages["Configuration and commands"]
+    assert "… The Admin key is wrong, disabled or deleted." in messages["Admin API"]
     assert (
         "elasticsearch.api_key"
         in messages["Elasticsearch"]["…: Elasticsearch refused the credentials (401)."]

@@ -28,16 +28,7 @@ __all__ = [
 _LONGEST_TEXT = 300
 _LONGEST_NAME = 80
 _LONGEST_QUERY = 600
-
-_CURES: dict[KeyKind, str] = {
-    "admin": "The Admin key is wrong, disabled or deleted: make a new one in the Console (Settings).",
-    "ordinary": "This is an ordinary API key (sk-ant-api...): the reports want an Admin key "
-    "(sk-ant-admin...), which an admin of the organization makes in the Console (Settings).",
-    "oauth": "The OAuth token has expired or lacks the scope org:admin: get a new one.",
-    "other": "This does not look like a key of the Admin API: one begins with sk-ant-admin.",
-}
-_NO_RIGHT = "The key is known but may not read this; an Admin key of the organization may."
-_SETTING = "It is read from anthropic.admin_key, anthropic.admin_key_file or ANTHROPIC_ADMIN_API_KEY."
+_SET = "The key is read from ANTHROPIC_ADMIN_API_KEY, anthropic.admin_key or anthropic.admin_key_file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +65,42 @@ class Refusal:
         refused = _question(request) if self.status in (400, 422) else request.url.path
         words = f"The Admin API answered {self} to {refused}."
         if self.status in (401, 403):
-            cure = _NO_RIGHT if self.status == 403 and kind in ("admin", "other") else _CURES[kind]
-            return AuthError(words, status=self.status, cure=f"{cure} {_SETTING}")
+            return self._refused(words, kind)
         return BadRequest(words, status=self.status, cure=self._cure())
+
+    def _refused(self, words: str, kind: KeyKind) -> AuthError:
+        """What to raise for a key that is refused. Each message has its own place in the documentation."""
+        status = self.status
+        if kind == "ordinary":
+            return AuthError(
+                f"{words} This is an ordinary API key (sk-ant-api...), which cannot read the Admin API.",
+                status=status,
+                cure="Use an Admin key (sk-ant-admin...), created by an organization admin in the Console. "
+                f"{_SET}",
+            )
+        if kind == "oauth":
+            return AuthError(
+                f"{words} The OAuth token has expired or lacks the scope org:admin.",
+                status=status,
+                cure=f"Get a new token. {_SET}",
+            )
+        if status == 403:
+            return AuthError(
+                f"{words} The key is valid but may not read this.",
+                status=status,
+                cure=f"Use an Admin key of the organization. {_SET}",
+            )
+        if kind == "admin":
+            return AuthError(
+                f"{words} The Admin key is wrong, disabled or deleted.",
+                status=status,
+                cure=f"Create a new one in the Console. {_SET}",
+            )
+        return AuthError(
+            f"{words} This does not look like a key of the Admin API.",
+            status=status,
+            cure=f"Use an Admin key, which begins with sk-ant-admin. {_SET}",
+        )
 
     def passing(self, request: httpx.Request, after: float | None) -> RetryLater:
         """What to raise when our patience ends; `after` seconds is what the server asked for."""

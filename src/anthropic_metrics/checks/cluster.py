@@ -35,7 +35,7 @@ def elasticsearch(
 ) -> Iterator[Finding]:
     """Findings about the cluster, and about what the streams of the namespace hold of each organization."""
     try:
-        config.require_elasticsearch()
+        config.require_elasticsearch(embeddable=True)
         es = connect(config.elasticsearch)
     except MetricsError as error:
         yield Finding("Elasticsearch", Status.failed, error.message, error.cure)

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from anthropic_metrics import __version__, signals
+from anthropic_metrics import __version__, deferred, signals
 from anthropic_metrics.cli import streams
 from anthropic_metrics.cli.late import LateGroup
 from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
-from anthropic_metrics.links import see
+from anthropic_metrics.links import page, see
 from anthropic_metrics.redaction import printable, redact
 
 __all__ = ["app", "main"]
@@ -71,8 +71,10 @@ def main() -> None:
 
 
 def _complain(error: MetricsError, code: int) -> int:
+    """Print the message with its cure and where to read more, in place of warnings that led to it."""
+    deferred.discard()
     lines = redact.scrub(f"anthropic-metrics: {error}").split("\n")
-    if address := see(str(error)):
+    if address := see(str(error)) or (page("troubleshooting.md") if error.cure else ""):
         lines.append(f"See {address}")
     with suppress(streams.OutputLost):
         sys.stderr.write("\n".join(map(printable, lines)) + "\n")

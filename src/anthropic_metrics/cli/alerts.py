@@ -111,7 +111,7 @@ def evaluate(
     """
     when = moment(at, "--at", utc_now()) if at else utc_now()
     settings = load(config, embedded=embedded)
-    settings.require_elasticsearch()
+    settings.require_elasticsearch(embeddable=True)
     named = None if organization is None else settings.of(organization).label
     with closing(connect(settings.elasticsearch)) as es:
         judged = judge(es, settings, when)
@@ -167,7 +167,7 @@ def suggest(
     what. All organizations share the alert settings.
     """
     settings = load(config, embedded=embedded)
-    settings.require_elasticsearch()
+    settings.require_elasticsearch(embeddable=True)
     named = None if organization is None else settings.of(organization).label
     with closing(connect(settings.elasticsearch)) as es:
         suggested = list(suggestions(es, settings, utc_now(), days, named))

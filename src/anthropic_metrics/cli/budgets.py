@@ -82,7 +82,7 @@ def budgets(
 
     Spend limits of the Console are shown too, if the key may read them."""
     settings, now = load(config, embedded=embedded), utc_now()
-    settings.require_elasticsearch()
+    settings.require_elasticsearch(embeddable=True)
     settings.require_admin_key()
     with closing(connect(settings.elasticsearch)) as es:
         return of_each(settings, organization, lambda own: _budgets(es, own, now))

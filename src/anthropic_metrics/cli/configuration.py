@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,12 +12,18 @@ import typer
 
 from anthropic_metrics.cli.common import ConfigOption
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
-from anthropic_metrics.config.load import load_with_origins, overlooked
+from anthropic_metrics.config.load import load_with_origins
 from anthropic_metrics.config.problems import KEYS, Key, dotted, is_secret
 from anthropic_metrics.errors import ConfigError
 
 VALUES = Layout("configuration", Column("key"), Column("value"), Column("origin"))
 CHECKED = Layout("checked", Column("what"), Column("result"))
+NEXT = """\
+{output} is written. Set anthropic.admin_key in it, or ANTHROPIC_ADMIN_API_KEY. Then, without a cluster:
+  anthropic-metrics costs{named}                  shows what last month cost
+  anthropic-metrics once --embedded{named}        reads all data into an Elasticsearch on this machine
+With a cluster, set elasticsearch.hosts too:
+  anthropic-metrics check{named}                  shows what works, and how to fix the rest"""
 MASK = "********"
 
 commands = typer.Typer(help="The configuration: create, check and show it.", no_args_is_help=True)
@@ -42,7 +49,8 @@ def init(
         raise ConfigError(f"--output: {output} exists; name another file") from None
     except OSError as error:
         raise ConfigError(f"--output: {output} cannot be written: {error.strerror}") from None
-    say(f"{output}: set anthropic.admin_key and elasticsearch.hosts, then run `anthropic-metrics check`.")
+    named = "" if output == Path("config.yaml") else f" --config {shlex.quote(str(output))}"
+    say(NEXT.format(output=output, named=named))
 
 
 @commands.command()
@@ -52,25 +60,26 @@ def validate(config: ConfigOption = None) -> Answer:
 
     With exit code 2 it names every problem.
     """
-    settings, origins = load_with_origins(config)
+    loaded = load_with_origins(config)
+    settings = loaded.config
     secrets = [settings.elasticsearch.secret(), settings.kibana.secret()]
     admin = [own.anthropic for own in settings.per_organization()]
     secrets += [own.secret() for own in admin if own.admin_key or own.admin_key_file]
     for secret in secrets:
         if secret is not None:
             secret.get()
-    rows = [(origin, "valid") for origin in sorted(set(origins.values()))] or [("defaults", "valid")]
-    return Answer(CHECKED.table(rows), notes=[*settings.cautions(), *settings.hints(), *overlooked(origins)])
+    rows = [(origin, "valid") for origin in sorted(set(loaded.origins.values()))] or [("defaults", "valid")]
+    return Answer(CHECKED.table(rows), notes=[*settings.cautions(), *loaded.hints()])
 
 
 @commands.command()
 @answers(VALUES)
 def show(config: ConfigOption = None) -> Answer:
     """Show every value in force and its source; secrets are masked."""
-    settings, origins = load_with_origins(config)
-    written = settings.model_dump(mode="json")
-    rows = [(dotted(key), _shown(key, _at(written, key)), _origin(key, origins)) for key in KEYS]
-    return Answer(VALUES.table(rows))
+    loaded = load_with_origins(config)
+    written = loaded.config.model_dump(mode="json")
+    rows = [(dotted(key), _shown(key, _at(written, key)), _origin(key, loaded.origins)) for key in KEYS]
+    return Answer(VALUES.table(rows), notes=[f"Warning: {hint}" for hint in loaded.hints()])
 
 
 @commands.command("schema")

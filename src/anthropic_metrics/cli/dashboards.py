@@ -65,7 +65,7 @@ def render_page(
     now = utc_now()
     ranges = chosen_ranges(now, month=month, since=since, until=until)
     settings = load(config, embedded=embedded)
-    settings.require_elasticsearch()
+    settings.require_elasticsearch(embeddable=True)
     with closing(connect(settings.elasticsearch)) as es:
         name = None if organization is None else owner_of(es, settings, organization)
         page = draw(es, settings.namespace, now, ranges, organization=name)

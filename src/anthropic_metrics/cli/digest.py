@@ -71,7 +71,7 @@ def digest(
 
     It goes to alerts.webhooks and alerts.slack_webhooks; with `digest: weekly`, `run` posts it."""
     settings, now = load(config, embedded=embedded), utc_now()
-    settings.require_elasticsearch()
+    settings.require_elasticsearch(embeddable=True)
     settings.require_admin_key()
     to = webhooks(settings.alerts)
     if not show and not to:

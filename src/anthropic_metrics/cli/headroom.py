@@ -105,7 +105,7 @@ def headroom(
     """Show how close usage came to each rate limit: peak minute, trend, days above, when it is reached."""
     wanted = _limits(limit or [], model)
     settings = load(config, embedded=embedded)
-    settings.require_elasticsearch()
+    settings.require_elasticsearch(embeddable=True)
     now = utc_now()
     time_range = Range(_start(since, now), now)
     is_what_if = wanted and model

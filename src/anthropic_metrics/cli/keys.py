@@ -85,7 +85,7 @@ def keys(
     """List the API keys of the latest inventory, the longest unused first."""
     wanted = Wanted(_length(unused, "--unused"), _length(expiring, "--expiring"))
     settings = load(config, embedded=embedded)
-    settings.require_elasticsearch()
+    settings.require_elasticsearch(embeddable=True)
     stream = stream_name(INVENTORY, settings.namespace)
     with closing(connect(settings.elasticsearch)) as es:
         ask = ElasticQuestions(es, must_refresh=False)

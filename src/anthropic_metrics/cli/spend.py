@@ -68,7 +68,7 @@ def spend(
 ) -> Answer:
     """Show what was spent, highest amount first; ~ marks estimates, until the day's bill is settled."""
     settings, now = load(config, embedded=embedded), utc_now()
-    settings.require_elasticsearch()
+    settings.require_elasticsearch(embeddable=True)
     time_range = Range(_start(since, now), ceil(now, HOUR))
     stream = stream_name(SPEND, settings.namespace)
     with closing(connect(settings.elasticsearch)) as es:

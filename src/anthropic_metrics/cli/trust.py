@@ -77,7 +77,7 @@ def audit_command(
     settings, now = load(config, embedded=embedded), utc_now()
     bounds = _bounds(since, until, now)
     settings.require_admin_key()
-    settings.require_elasticsearch()
+    settings.require_elasticsearch(embeddable=True)
     names = [*(only or [])]
     with connect(settings.elasticsearch) as es:
         return of_each(settings, organization, lambda own: _audited(es, own, bounds, now, names))
@@ -102,7 +102,7 @@ def corrections(
 ) -> Answer:
     """List figures that changed after the agent had written them as complete: old, new, and when noticed."""
     settings, now = load(config, embedded=embedded), utc_now()
-    settings.require_elasticsearch()
+    settings.require_elasticsearch(embeddable=True)
     begin, stream = moment(since, "--since", now), stream_name(AGENT, settings.namespace)
     with connect(settings.elasticsearch) as es:
 

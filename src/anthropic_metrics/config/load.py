@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,20 @@ from pydantic import ValidationError
 
 from anthropic_metrics import quoting
 from anthropic_metrics.config.budgets import OLD_KEYS
-from anthropic_metrics.config.environment import LOOKALIKES, OTHERS, PREFIX, faults, is_service_link, nearest
+from anthropic_metrics.config.environment import OTHERS, PREFIX, faults, is_service_link, nearest
 from anthropic_metrics.config.models import Config
 from anthropic_metrics.config.organizations import OF_ONE
 from anthropic_metrics.config.organizations import read as read_organizations
+from anthropic_metrics.config.origins import (
+    PLAIN_VARIABLES,
+    PUTS_ASIDE,
+    Layer,
+    Leaf,
+    Loaded,
+    rivals,
+    texts,
+    variable_name,
+)
 from anthropic_metrics.config.problems import KEYS, SECRET_KEYS, SECTIONS, Key, Problem, dotted, explain
 from anthropic_metrics.config.yaml_file import read_yaml
 from anthropic_metrics.errors import ConfigError
@@ -30,49 +39,11 @@ from anthropic_metrics.redaction import redact
 
 # Keys of the older form of budgets.
 OLD = frozenset(("budgets", key) for key in OLD_KEYS)
-# Of two for one key the first counts.
-PLAIN_VARIABLES: dict[str, Key] = {
-    "ANTHROPIC_ADMIN_API_KEY": ("anthropic", "admin_key"),
-    "ELASTICSEARCH_URL": ("elasticsearch", "hosts"),
-    "ELASTICSEARCH_HOSTS": ("elasticsearch", "hosts"),
-    "ELASTICSEARCH_API_KEY": ("elasticsearch", "api_key"),
-    "ELASTICSEARCH_USERNAME": ("elasticsearch", "username"),
-    "ELASTICSEARCH_PASSWORD": ("elasticsearch", "password"),
-    "KIBANA_URL": ("kibana", "url"),
-    "KIBANA_API_KEY": ("kibana", "api_key"),
-}
-# A way to give a credential puts aside the other ways that a lower layer gives.
-_PUTS_ASIDE = {
-    "admin_key": {"admin_key_file"},
-    "admin_key_file": {"admin_key"},
-    "api_key": {"api_key_file", "username", "password", "password_file"},
-    "api_key_file": {"api_key", "username", "password", "password_file"},
-    "username": {"api_key", "api_key_file"},
-    "password": {"password_file", "api_key", "api_key_file"},
-    "password_file": {"password", "api_key", "api_key_file"},
-    "salt": {"salt_file"},
-    "salt_file": {"salt"},
-}
 _ORGANIZATIONS: Key = ("organizations",)
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """One given value, where it was given, and what is wrong with it if that is known already."""
-
-    value: Any
-    origin: str
-    problem: str = ""
-
-
 _NOTHING = Leaf(None, "")
-Layer = dict[Key, Leaf]
-
-
-def variable_name(key: Key) -> str:
-    """The environment variable that overrides `key`."""
-    return PREFIX + "__".join(key).upper()
 
 
 def load_config(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:
@@ -80,25 +51,24 @@ def load_config(path: Path | None, environ: Mapping[str, str] | None = None) -> 
 
     `path` is the file; without one it is `ANTHROPIC_METRICS_CONFIG`, else `./config.yaml` if there is one.
     """
-    return load_with_origins(path, environ)[0]
+    return load_with_origins(path, environ).config
 
 
-def load_with_origins(
-    path: Path | None, environ: Mapping[str, str] | None = None
-) -> tuple[Config, dict[Key, str]]:
-    """The same, and for each key that is given the file or the variable that gives it."""
+def load_with_origins(path: Path | None, environ: Mapping[str, str] | None = None) -> Loaded:
+    """The same, with where each value comes from."""
     environ = os.environ if environ is None else environ
     path = path or _default_path(environ)
     problems: list[Problem] = []
     problems += (Problem(name, "", text) for name, text in faults(environ))
     overrides = _from_environment(environ, problems)
     from_file = _from_file(path, environ) if path else {}
-    layer = _checked(_merged(overrides, from_file, _from_plain_variables(environ)), problems)
+    layers = (overrides, from_file, _from_plain_variables(environ))
+    layer = _checked(_merged(*layers), problems)
     _hide_secrets(layer)
     config = _validated(layer, problems)
     if problems or config is None:
         raise ConfigError(redact.scrub(_one_message(problems)))
-    return config, {key: leaf.origin for key, leaf in layer.items()}
+    return Loaded(config, {key: leaf.origin for key, leaf in layer.items()}, tuple(rivals(layer, layers)))
 
 
 def _default_path(environ: Mapping[str, str]) -> Path | None:
@@ -142,20 +112,6 @@ def _from_plain_variables(environ: Mapping[str, str]) -> Layer:
     return layer
 
 
-def overlooked(origins: Mapping[Key, str], environ: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Variables under names of other programs that would give what nothing gives, one sentence each.
-
-    `origins` is what `load_with_origins` returns.
-    """
-    set_keys = set(origins) | {
-        (*key[:-1], other) for key in origins for other in _PUTS_ASIDE.get(key[-1], ())
-    }
-    plain = {key: name for name, key in reversed(PLAIN_VARIABLES.items())}
-    for name, key in LOOKALIKES.items():
-        if (os.environ if environ is None else environ).get(name) and key not in set_keys:
-            yield f"{name} is not read: {dotted(key)} is taken from {plain.get(key, variable_name(key))}."
-
-
 def _from_file(path: Path, environ: Mapping[str, str]) -> Layer:
     origin = quoting.path(path)
     return {key: _filled(value, origin, environ) for key, value in _leaves(read_yaml(path))}
@@ -181,11 +137,11 @@ def _merged(*layers: Layer) -> Layer:
     """The layers, highest first, as one."""
     merged: Layer = {}
     for layer in layers:
-        aside = {(*key[:-1], other) for key in merged for other in _PUTS_ASIDE.get(key[-1], ())}
+        aside = {(*key[:-1], other) for key in merged for other in PUTS_ASIDE.get(key[-1], ())}
         if merged.get(_ORGANIZATIONS, _NOTHING).value:
             aside |= {("anthropic", name) for name in OF_ONE}
         for key, leaf in layer.items():
-            absent = leaf.value in (None, "") and key[-1] in _PUTS_ASIDE
+            absent = leaf.value in (None, "") and key[-1] in PUTS_ASIDE
             if not absent and key not in aside:
                 merged.setdefault(key, leaf)
     return merged
@@ -234,25 +190,13 @@ def _hide_secrets(layer: Layer) -> None:
         if key == _ORGANIZATIONS:
             with suppress(ValueError):
                 value = read_organizations(value)
-        for names, text in _texts(value):
+        for names, text in texts(value):
             if key[:2] in SECRET_KEYS or (key == _ORGANIZATIONS and ("anthropic", *names) in SECRET_KEYS):
                 redact.add_url(text)
             user = text.partition("://")[2].rpartition("@")[0]
             if user and not any(letter.isspace() for letter in text):
                 redact.add(user)
                 redact.add(user.partition(":")[2])
-
-
-def _texts(value: object, names: Key = ()) -> Iterator[tuple[Key, str]]:
-    """Every text in a value, with the names of the mappings that it stands in."""
-    if isinstance(value, str):
-        yield names, value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item, names)
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _texts(item, (*names, str(name)))
 
 
 def _validated(layer: Layer, problems: list[Problem]) -> Config | None:

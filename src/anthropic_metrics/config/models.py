@@ -186,8 +186,18 @@ class Config(Section):
         for own in self.per_organization():
             own.anthropic.secret().get()
 
-    def require_elasticsearch(self) -> None:
-        """ConfigError unless there is a cluster to write to and its credentials, if any, can be read."""
+    def require_elasticsearch(self, *, embeddable: bool = False) -> None:
+        """ConfigError unless there is a cluster and its credentials, if any, can be read.
+
+        `embeddable`: the command takes --embedded, which is then the first cure.
+        """
+        if not self.elasticsearch.hosts and embeddable:
+            raise ConfigError(
+                "elasticsearch.hosts: no cluster is configured.",
+                cure="Add --embedded to use an Elasticsearch on this machine; for a cluster, set "
+                "ELASTICSEARCH_URL, or elasticsearch.hosts in the configuration file. "
+                "`costs` and `report` need neither.",
+            )
         if not self.elasticsearch.hosts:
             raise ConfigError(
                 "elasticsearch.hosts: there is no cluster to write to.",

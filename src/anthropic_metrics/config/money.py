@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from anthropic_metrics.config.connections import Section
-from anthropic_metrics.config.sections import sections
+from anthropic_metrics.config.sections import data, sections
 from anthropic_metrics.config.values import Duration, listed
 from anthropic_metrics.kernel import teams as kernel
 
@@ -133,8 +133,11 @@ def teams_of(settings: Iterable[TeamSettings]) -> kernel.Teams:
     )
 
 
+_LIST = "must be a list of mappings, such as [{team: research, workspaces: [Research]}]"
+
+
 def _sections(value: object) -> object:
-    return sections(value, "must be a list of mappings, such as [{team: research, workspaces: [Research]}]")
+    return sections(data(value, _LIST), _LIST)
 
 
 Teams = Annotated[tuple[TeamSettings, ...], BeforeValidator(_sections)]

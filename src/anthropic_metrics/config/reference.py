@@ -15,8 +15,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from anthropic_metrics.config.load import PLAIN_VARIABLES, variable_name
 from anthropic_metrics.config.models import Config
+from anthropic_metrics.config.origins import PLAIN_VARIABLES, variable_name
 from anthropic_metrics.config.problems import KEYS, SECTIONS, Key
 from anthropic_metrics.config.values import Backfill, format_duration
 
@@ -24,8 +24,31 @@ _ROOT = Path(__file__).parents[3]
 
 _EXAMPLE_HEAD = """\
 # Every key, with its default. Copy what you change to config.yaml, or name another file with --config.
+# A line that begins with "# -" is the first of an example: uncomment it and the lines below it.
 # ${NAME} and ${NAME:-default} stand for environment variables; docs/configuration.md has more.\
 """
+
+# Lines to uncomment under a key that is a list of mappings; together they are a valid configuration.
+EXAMPLES: dict[Key, str] = {
+    ("budgets",): """\
+- name: everything
+  usd: 5000
+- name: research, by the week
+  usd: 800
+  period: weekly
+  workspace: Research
+  levels: [80, 100]
+""",
+    ("teams",): """\
+- team: research
+  workspaces: [Research]
+  tags: [team=research]
+  cost_centre: "4711"
+- team: platform
+  workspaces: [Production, Staging]
+  api_keys: [assistant-api]
+""",
+}
 
 _REFERENCE_HEAD = """\
 # Configuration
@@ -46,7 +69,8 @@ For each key, the agent uses the first of these sources that has a value:
 
 If one source gives a credential in any form, the agent ignores all forms of it in later sources:
 `admin_key_file` in the file takes precedence over `ANTHROPIC_ADMIN_API_KEY`. An empty environment variable
-counts as not set.
+counts as not set. If two sources give different secrets for the same server, a warning names both and says
+which one is used.
 
 A duration is a whole number and a unit: `90s`, `5m`, `1h`, `30d`. In an environment variable, write a list as
 `model, speed` or `[model, speed]`. An unknown key or an invalid value is an error: the agent reports every
@@ -65,6 +89,7 @@ def example() -> str:
         indent = "  " * (len(key) - 1)
         lines.append(f"{indent}# {field.description}")
         lines.append(f"{indent}{key[-1]}: {_example_value(key, field)}".rstrip())
+        lines += [f"  # {line}" for line in EXAMPLES.get(key, "").splitlines()]
     return "\n".join(lines) + "\n"
 
 
@@ -72,6 +97,8 @@ def _example_value(key: Key, field: FieldInfo) -> str:
     plain = next((name for name, plain_key in PLAIN_VARIABLES.items() if plain_key == key), None)
     if plain:
         return f"${{{plain}:-}}"
+    if key in EXAMPLES:
+        return ""
     # A number has no empty value but an empty text.
     return '""' if field.annotation == float | None and field.default is None else _shown(field)
 

@@ -53,6 +53,32 @@ def free_port() -> int:
         return port
 
 
+def test_once_and_a_command_that_reads_share_the_embedded_server(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    (tmp_path / "embedded.url").write_text(settings.pop("ELASTICSEARCH_URL"), encoding="utf-8")
+    settings["ANTHROPIC_METRICS_CACHE"] = str(tmp_path)
+    done = run(tmp_path, "once", "--embedded", "--only", "inventory", **settings)
+    assert (done.returncode, "stays on this machine" in done.stdout) == (0, True), done.stderr
+    listed = run(tmp_path, "keys", "--embedded", **settings)
+    assert (listed.returncode, "nightly-batch" in listed.stdout) == (0, True), listed.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["costs"], ["check"], ["report", "--month", "last-month", "-o", "r.csv"]]
+)
+def test_an_ordinary_key_gets_one_message_and_its_cure_and_no_log(
+    command: list[str], tmp_path: Path, server: SimulatorServer
+) -> None:
+    address = {"ANTHROPIC_METRICS_ANTHROPIC__BASE_URL": server.url}
+    done = run(tmp_path, *command, ANTHROPIC_ADMIN_API_KEY=ORDINARY_KEY, **address)
+    said = done.stderr.splitlines() if command != ["check"] else done.stdout.splitlines()
+    assert done.returncode == 1
+    assert sum("Use an Admin key (sk-ant-admin...)" in line for line in said) == 1
+    assert "#this-is-an-ordinary-api-key" in done.stdout + done.stderr
+    assert len(done.stderr.splitlines()) == (0 if command == ["check"] else 2)
+
+
 def test_the_environment_alone_is_enough_and_the_outcome_is_a_table(
     tmp_path: Path, settings: dict[str, str], es: Elasticsearch
 ) -> None:

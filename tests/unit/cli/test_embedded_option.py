@@ -1,30 +1,38 @@
-"""`--embedded` of the commands that read: the cluster of the `run --embedded` on this machine."""
+"""`--embedded`: commands that poll start the embedded server, commands that read use it or start it again."""
 
 from __future__ import annotations
 
+import socket
+import sys
 from pathlib import Path
 
 import pytest
 
+from anthropic_metrics import cli
 from anthropic_metrics.cli import cluster
 from anthropic_metrics.cli.common import load
 from anthropic_metrics.cli.reference import commands
+from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
 
 
 class Server:
-    """Stands in for the embedded Elasticsearch, which takes seconds to start."""
+    """Stands in for the embedded Elasticsearch, which takes seconds to start: a port that accepts."""
 
-    url = "http://127.0.0.1:4711"
+    started = 0
 
     def __init__(self, *, data: Path | None) -> None:
-        self.data = data
+        if data is not None:
+            data.mkdir(exist_ok=True)
 
     def __enter__(self) -> Server:
+        Server.started += 1
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to stop."""
+        self._socket.close()
 
 
 @pytest.fixture(autouse=True)
@@ -37,18 +45,46 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "is_downloaded", lambda: True)
 
 
-def test_a_reading_command_finds_the_running_server_and_sends_it_no_other_clusters_key(
-    tmp_path: Path,
-) -> None:
-    with cluster.embedded_cluster(load(None), data=tmp_path / "data"):
-        settings = load(None, embedded=True).elasticsearch
-        assert (settings.hosts, settings.secret()) == ((Server.url,), None)
+def test_a_command_uses_the_running_server_and_sends_it_no_other_clusters_key() -> None:
+    with cluster.own_cluster(load(None), shared=False) as running:
+        for settings in (load(None, embedded=True), *shared()):
+            assert (settings.elasticsearch.hosts, settings.elasticsearch.secret()) == (
+                running.elasticsearch.hosts,
+                None,
+            )
 
 
-def test_without_a_running_server_the_cure_is_named(tmp_path: Path) -> None:
-    with cluster.embedded_cluster(load(None), data=tmp_path / "data"):
+def shared() -> list[Config]:
+    with cluster.own_cluster(load(None), shared=True) as settings:
+        return [settings]
+
+
+def test_a_second_daemon_does_not_use_the_server_of_the_first() -> None:
+    with (
+        cluster.own_cluster(load(None), shared=False),
+        pytest.raises(ConfigError, match="--embedded: another command runs the embedded Elasticsearch"),
+        cluster.own_cluster(load(None), shared=False),
+    ):
         pass
-    with pytest.raises(ConfigError, match=r"--embedded: there is no embedded Elasticsearch.*run --embedded"):
+
+
+def test_without_a_running_server_a_command_that_reads_starts_it_over_the_data_that_is_there() -> None:
+    with cluster.own_cluster(load(None), shared=True) as written:
+        before = written.elasticsearch.hosts
+    started = Server.started
+    assert load(None, embedded=True).elasticsearch.hosts != before
+    assert Server.started == started + 1
+
+
+def test_an_address_that_a_killed_server_has_left_behind_is_not_used(tmp_path: Path) -> None:
+    with cluster.own_cluster(load(None), shared=True) as settings:
+        (left,) = settings.elasticsearch.hosts
+    (tmp_path / "embedded.url").write_text(left, encoding="utf-8")
+    assert load(None, embedded=True).elasticsearch.hosts != (left,)
+
+
+def test_without_data_the_cure_is_the_command_that_reads_it() -> None:
+    with pytest.raises(ConfigError, match=r"holds no data yet.*once --embedded"):
         load(None, embedded=True)
 
 
@@ -57,12 +93,59 @@ def test_a_server_of_the_demo_is_nobody_elses() -> None:
         load(None, embedded=True)
 
 
-def test_every_command_that_reads_the_streams_takes_it() -> None:
-    reading = {
-        *("check", "audit", "corrections", "spend", "headroom", "budgets", "keys", "digest"),
-        *("alerts evaluate", "alerts suggest", "dashboards render"),
-    }
+READING = {
+    *("check", "audit", "corrections", "spend", "headroom", "budgets", "keys", "digest", "preview"),
+    *("alerts evaluate", "alerts suggest", "dashboards render"),
+}
+POLLING = {"run", "once", "backfill"}
+OPTIONS = {"backfill": ["--since", "7d"], "digest": ["--print"], "preview": ["--only", "headroom"]}
+
+
+def test_every_command_that_reads_or_fills_the_streams_takes_it() -> None:
     taking = {
         name for name, command in commands() if any("--embedded" in option.opts for option in command.params)
     }
-    assert taking == reading | {"run"}
+    assert taking == READING | POLLING
+
+
+def ended(words: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setattr(sys, "argv", ["anthropic-metrics", *words])
+    with pytest.raises(SystemExit) as ending:
+        cli.main()
+    return ending.value.code
+
+
+@pytest.mark.parametrize("name", sorted((READING | POLLING) - {"check"}))
+def test_where_no_cluster_is_configured_the_cure_names_the_option_first(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ELASTICSEARCH_URL")
+    monkeypatch.delenv("ELASTICSEARCH_API_KEY")
+    monkeypatch.setenv("ANTHROPIC_ADMIN_API_KEY", "sk-ant-admin01-not-used-here")
+    monkeypatch.setenv("ANTHROPIC_METRICS_ANTHROPIC__BASE_URL", "http://127.0.0.1:9")
+    assert ended([*name.split(), *OPTIONS.get(name, [])], monkeypatch) == 2
+    shown = capsys.readouterr().err
+    assert "elasticsearch.hosts: no cluster is configured. Add --embedded to use" in shown
+    assert shown.endswith("/docs/troubleshooting.md#elasticsearch-hosts-no-cluster-is-configured\n")
+
+
+def test_setup_which_needs_a_cluster_does_not_name_the_option(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ELASTICSEARCH_URL")
+    monkeypatch.delenv("ELASTICSEARCH_API_KEY")
+    assert ended(["setup"], monkeypatch) == 2
+    shown = capsys.readouterr().err
+    assert "there is no cluster to write to. Set ELASTICSEARCH_URL" in shown
+    assert "--embedded" not in shown
+
+
+@pytest.mark.parametrize("name", sorted(POLLING))
+def test_no_server_is_started_before_the_key_is_there(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_ADMIN_API_KEY", raising=False)
+    started = Server.started
+    assert ended([name, *OPTIONS.get(name, []), "--embedded"], monkeypatch) == 2
+    assert "there is no Admin API key" in capsys.readouterr().err
+    assert Server.started == started

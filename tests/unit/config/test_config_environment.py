@@ -9,7 +9,8 @@ import pytest
 
 from anthropic_metrics.config import load_config
 from anthropic_metrics.config.environment import LOOKALIKES
-from anthropic_metrics.config.load import PLAIN_VARIABLES, load_with_origins, overlooked, variable_name
+from anthropic_metrics.config.load import load_with_origins
+from anthropic_metrics.config.origins import PLAIN_VARIABLES, overlooked, variable_name
 from anthropic_metrics.config.problems import dotted
 from tests.harness.config_refusals import refusal
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from anthropic_metrics.config import Config, load_config
-from anthropic_metrics.config.load import PLAIN_VARIABLES, variable_name
+from anthropic_metrics.config.origins import PLAIN_VARIABLES, variable_name
 from anthropic_metrics.config.problems import KEYS
-from anthropic_metrics.config.reference import example, main, reference
+from anthropic_metrics.config.reference import EXAMPLES, example, main, reference
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "config.example.yaml"
@@ -26,6 +26,22 @@ def test_the_example_still_reads_the_plain_variables() -> None:
     )
     assert config.anthropic.secret().get() == "sk-ant-admin01-example"
     assert config.kibana.url == "https://k"
+
+
+@pytest.mark.parametrize("keys", [*((key,) for key in EXAMPLES), tuple(EXAMPLES)])
+def test_an_example_that_is_uncommented_is_valid(keys: tuple[tuple[str, ...], ...], tmp_path: Path) -> None:
+    text = EXAMPLE.read_text("utf-8")
+    for key in keys:
+        lines = [f"  # {line}\n" for line in EXAMPLES[key].splitlines()]
+        assert f"\n{key[0]}:\n{''.join(lines)}" in text
+        text = text.replace("".join(lines), "".join(line.replace("# ", "", 1) for line in lines))
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    config, plain = load_config(path, {}), Config()
+    for name in ("budgets", "teams"):
+        given = 2 if (name,) in keys else 0
+        assert len(getattr(config, name)) == given
+    assert config.model_copy(update={"budgets": (), "teams": ()}) == plain
 
 
 @pytest.mark.parametrize("key", KEYS, ids=".".join)

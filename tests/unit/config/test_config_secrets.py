@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from anthropic_metrics.config import load_config
-from anthropic_metrics.config.load import PLAIN_VARIABLES, variable_name
+from anthropic_metrics.config.origins import PLAIN_VARIABLES, variable_name
 from anthropic_metrics.config.problems import KEYS, Key
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.redaction import Redaction, redact
