@@ -94,11 +94,12 @@ def named_by(teams: Iterable[TeamSettings], *, with_keys: bool) -> Iterator[tupl
             yield from ((team.team, scope, name) for name in listed)
 
 
-def unknown_to_teams(config: Config, names: Names) -> Iterator[str]:
-    """A sentence for each name in `teams` that fits nothing; none where teams may span organizations."""
+def unknown_to_teams(config: Config, names: Names, teams: Collection[str] | None = None) -> Iterator[str]:
+    """A sentence for each name in `teams` that fits nothing, only of `teams` if any are named; none where
+    teams may span organizations."""
     for team, scope, name in () if config.label else named_by(config.teams, with_keys=bool(names.api_keys)):
         known = known_names(scope, names)
-        if name not in known:
+        if name not in known and (teams is None or team in teams):
             near = get_close_matches(name, sorted(known), n=1)
             meant = f"; did you mean {near[0]}?" if near else "."
             yield (

@@ -17,6 +17,7 @@ from anthropic_metrics.agent.organization import inventory_of
 from anthropic_metrics.budgets.count import Counter
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.budgets.limits import SpendLimits
+from anthropic_metrics.budgets.scope import unknown_to_teams
 from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.checks.admin import IMPATIENT
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
@@ -96,13 +97,18 @@ def _budgets(es: Client, settings: Config, now: datetime) -> Answer:
         counter = Counter(settings, ElasticQuestions(es, must_refresh=False), names)
         states = counter.states(now, limits)
     told = [state.problem for state in states if state.problem]
+    of_teams = unknown_to_teams(settings, names, {b.team for b in settings.budgets if b.team})
     exceeded = any(state.state == "exceeded" for state in states)
     rows = [_row(state) for state in states]
     return Answer(
         BUDGETS.table(rows, title=f"Budgets at {now:%Y-%m-%d %H:%M} UTC", empty=NO_BUDGETS),
         footnotes=footnotes(rows),
         notes=list(_notes(settings, states, spend_limits.refusal or spend_limits.failure)),
-        problems=[*told, *filter(None, [str(problems)])],
+        problems=[
+            *told,
+            *of_teams,
+            *filter(None, [str(problems)]),
+        ],
         code=1 if exceeded or told else 0,
     )
 

@@ -260,7 +260,7 @@ def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_
         movers=movers(money, names),
         budgets=tuple(budget_lines(budgets, ledger, names, outlook)),
         forecast=forecast,
-        notes=tuple(notes),
+        notes=tuple(dict.fromkeys(notes)),
         team_fields=team_fields(names),
     )
 
@@ -270,7 +270,7 @@ def _budgets(accounts: Books) -> tuple[list[BudgetSettings], list[str]]:
     own, limits = of_month(accounts.config.budgets), SpendLimits(accounts.client)
     problems = Problems()
     caps = of_month(budgets_of(limits.read(accounts.now, problems), accounts.names))
-    told = list(unfitting(own, accounts.names))
+    told = list(unfitting(own, accounts.config, accounts.names))
     if others := len(accounts.config.budgets) - len(own):
         told.append(f"Daily and weekly budgets ({others}) are not in a month's report; `budgets` has them.")
     if caps:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from anthropic_metrics.budgets.limits import PREFIX
-from anthropic_metrics.budgets.scope import Target, called, target, whose
+from anthropic_metrics.budgets.scope import Target, called, target, unknown_to_teams, whose
 from anthropic_metrics.budgets.state import State, state_of
+from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By
@@ -76,9 +77,10 @@ def _state(budget: BudgetSettings, counted: Target, spent: Decimal, ledger: Ledg
     return "incomplete" if state == "ok" and ledger.problems.total else state
 
 
-def unfitting(budgets: Iterable[BudgetSettings], names: Names) -> Iterator[str]:
-    """A sentence for each budget whose name fits nothing."""
+def unfitting(budgets: Sequence[BudgetSettings], config: Config, names: Names) -> Iterator[str]:
+    """A sentence for each budget whose name fits nothing, and for what its team lists in vain."""
     yield from filter(None, (target(budget, names).problem for budget in budgets))
+    yield from unknown_to_teams(config, names, {budget.team for budget in budgets if budget.team})
 
 
 def _counts(terms: Terms, charge: Charge, names: Names) -> bool:

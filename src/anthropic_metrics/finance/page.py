@@ -21,6 +21,8 @@ _WIDTH, _HEIGHT, _LEFT, _FOOT, _HEAD = 1000, 220, 70, 22, 8
 _STEPS = 4
 # Tables that the chart and the facts show.
 _ELSEWHERE = frozenset({"Days", "Forecast"})
+_CODE = re.compile(r"`([^`]*)`")
+_AS_CODE = r"<code>\1</code>"
 _WORD = re.compile(r"\s+|\S+")
 _PIECE = re.compile(r".{1,16}", re.DOTALL)
 _MANY = 10_000_000  # tokens: a budget's figures in millions leave room for its name
@@ -44,11 +46,15 @@ def html_page(report: Report) -> str:
             *_chart(report),
             *(part for sheet in sheets(report) if sheet.title not in _ELSEWHERE for part in _table(sheet)),
             '<ul class="notes">',
-            *(f"<li>{escape(note)}</li>" for note in (ROUNDED, *report.notes)),
+            *map(_note, (ROUNDED, *report.notes)),
             "</ul></body></html>",
             "",
         )
     )
+
+
+def _note(text: str) -> str:
+    return f"<li>{_CODE.sub(_AS_CODE, escape(text))}</li>"
 
 
 def _about(report: Report) -> str:
@@ -64,14 +70,14 @@ def _facts(report: Report) -> Iterator[str]:
     change = f"{end / before - 1:+.1%}".replace("%", " %") if before else "no month before"
     settled = sum(day not in report.open_days for day, _ in report.days)
     facts = [
-        ("Total", f"${dollars(total.amount)}"),
-        ("Before", f"${dollars(total.before)}"),
+        ("Total" if seen is None else "Total so far", f"${dollars(total.amount)}"),
+        (f"Before ({report.period.before.label})", f"${dollars(total.before)}"),
         ("Change" if seen is None else "Change expected", change),
         ("Days settled", f"{settled} of {(report.period.end - report.period.start).days}"),
     ]
     if seen is not None:
         facts.append((f"Expected by {report.period.end - DAY}", f"${dollars(Decimal(seen.expected))}"))
-        facts.append(("80 % band", f"${dollars(Decimal(seen.low))} to ${dollars(Decimal(seen.high))}"))
+        facts.append(("80 % band", f"${seen.low:,.0f} to ${seen.high:,.0f}"))
     if report.last is not None:
         since = Usd(report.total.amount - report.last.amount)
         facts.append((f"Since the report of {report.last.made_at:%Y-%m-%d}", dollars(since)))
@@ -138,7 +144,8 @@ def _row(sheet: Sheet, row: Row) -> str:
         text = _breakable(_text(column, value))
         if column.kind == "share" and row.share is not None:
             text += f'<span class="bar"><i style="width:{min(max(row.share, 0), 1):.1%}"></i></span>'
-        cells.append(f'<td class="{_align(column)}">{text}</td>')
+        state = f" {value}" if column.name == "state" else ""
+        cells.append(f'<td class="{_align(column)}{state}">{text}</td>')
     return f'<tr class="{row.level}">{"".join(cells)}</tr>'
 
 

@@ -192,12 +192,12 @@ def _budgets(
     is_open = report.forecast is not None
     columns = (
         Column("budget"),
+        Column("state"),
         *(
             Column(f"{name}_{unit}", kind)
             for name in ("budget", "spent" if unit == "usd" else "used", "left")
         ),
         Column("share", "share"),
-        Column("state"),
         *((*_forecast_columns(unit), Column("runs_out", "date")) if is_open else ()),
     )
 
@@ -209,14 +209,15 @@ def _budgets(
         if is_open:
             runs_out = line.runs_out or Absent(_never(line))
             seen = (*(_dollars if unit == "usd" else _tokens)(line.forecast), runs_out)
-        return Row((line.name, *figures, line.share, line.state, *seen), "budget", line.share)
+        return Row((line.name, line.state, *figures, line.share, *seen), "budget", line.share)
 
     return Sheet(title, columns, tuple(map(row, budgets)))
 
 
 def _never(line: BudgetLine) -> str:
     """In the place of the day on which a budget of the month runs out."""
-    return when_none(line.state, "monthly") if line.forecast or line.state == "exceeded" else ""
+    known = line.forecast is not None or line.state == "exceeded"
+    return when_none(line.state, "monthly") if known else "no forecast"
 
 
 def _forecast_columns(unit: Literal["usd", "tokens"]) -> Iterator[Column]:

@@ -237,6 +237,8 @@ def test_a_team_that_names_what_does_not_exist_is_said_with_the_cure() -> None:
         "teams: ml: there is no API key x",
     ]
     several = Config.model_validate({"teams": [team], "organizations": [{"name": "acme", "admin_key": "a"}]})
+    assert len(list(unknown_to_teams(config, NAMES, {"ml"}))) == 3
+    assert list(unknown_to_teams(config, NAMES, {"other"})) == []
     # Where keys cannot be listed, none is unknown; teams may span several organizations.
     assert len(list(unknown_to_teams(config, replace(NAMES, api_keys={})))) == 2
     assert list(unknown_to_teams(several.per_organization()[0], NAMES)) == []
