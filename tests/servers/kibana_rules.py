@@ -220,6 +220,7 @@ def kibana_rules(version: tuple[int, ...], space: str | None = None) -> Iterator
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else the body waits for the client's delayed acknowledgement, 40 ms
 
         def _handle(self) -> None:
             length = int(self.headers.get("content-length") or 0)
