@@ -19,19 +19,22 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 def rivals(config: Config) -> list[Watched]:
     """One for each of the six rules that we have, too, under the same key after `rival `."""
-    limits = config.alerts
-    cost, usage = stream_name(COST, config.namespace), stream_name(USAGE, config.namespace)
-    usd, tokens = "anthropic.cost.amount_usd", "anthropic.usage.total_tokens"
+    return [*_of_cost(config), *_of_usage(config)]
+
+
+def _of_cost(config: Config) -> list[Watched]:
+    limits, usd = config.alerts, "anthropic.cost.amount_usd"
+    cost = f"FROM {stream_name(COST, config.namespace)}"
     return [
         _watched(
             "daily_cost",
-            lines(f"FROM {cost}", f"STATS usd = SUM({usd})", f"WHERE usd > {number(limits.daily_cost_usd)}"),
+            lines(cost, f"STATS usd = SUM({usd})", f"WHERE usd > {number(limits.daily_cost_usd)}"),
             (24 * HOUR, HOUR, 1),
         ),
         _watched(
             "workspace_daily_cost",
             lines(
-                f"FROM {cost}",
+                cost,
                 f"STATS usd = SUM({usd}) BY anthropic.cost.workspace_id",
                 f"WHERE usd > {number(limits.workspace_daily_cost_usd)}",
             ),
@@ -40,17 +43,24 @@ def rivals(config: Config) -> list[Watched]:
         _watched(
             "monthly_budget",
             lines(
-                f"FROM {cost}",
+                cost,
                 f"WHERE @timestamp >= DATE_TRUNC(1 month, {NOW})",
                 f"STATS usd = SUM({usd})",
                 f"WHERE usd > {number(limits.monthly_budget_usd)}",
             ),
             (30 * 24 * HOUR, 6 * HOUR, 1),
         ),
+    ]
+
+
+def _of_usage(config: Config) -> list[Watched]:
+    limits, tokens = config.alerts, "anthropic.usage.total_tokens"
+    usage = f"FROM {stream_name(USAGE, config.namespace)}"
+    return [
         _watched(
             "token_spike",
             lines(
-                f"FROM {usage}",
+                usage,
                 f"STATS tokens = SUM({tokens}) BY anthropic.usage.model",
                 f"WHERE tokens > {limits.hourly_tokens}",
             ),
@@ -59,7 +69,7 @@ def rivals(config: Config) -> list[Watched]:
         _watched(
             "cache_hit_rate",
             lines(
-                f"FROM {usage}",
+                usage,
                 "STATS cached = SUM(anthropic.usage.cached_input_tokens), given = "
                 "SUM(anthropic.usage.input_tokens)",
                 f"WHERE given > 0 AND 100.0 * cached / given < {limits.cache_hit_percent}",
@@ -69,7 +79,7 @@ def rivals(config: Config) -> list[Watched]:
         _watched(
             "model_dominance",
             lines(
-                f"FROM {usage}",
+                usage,
                 "EVAL used = anthropic.usage.uncached_input_tokens + anthropic.usage.cached_input_tokens "
                 "+ anthropic.usage.output_tokens",
                 "STATS used = SUM(used) BY anthropic.usage.model",
