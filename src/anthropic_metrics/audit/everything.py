@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit.compare import Audited, audit, compare
+from anthropic_metrics.audit.inventory import audit_inventory
 from anthropic_metrics.audit.limits import audit_limits
 from anthropic_metrics.audit.people import audit_people
 from anthropic_metrics.audit.spend import audit_spend
@@ -17,6 +18,7 @@ from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.contents import Contents, Share, contents
 from anthropic_metrics.elastic.polls import LastPoll, last_polls
 from anthropic_metrics.elastic.questions import ElasticQuestions
+from anthropic_metrics.inventory.poller import InventoryPoller
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.frame import DOCUMENTED_LAG
 from anthropic_metrics.kernel.inventory import Inventory
@@ -86,6 +88,8 @@ def audit_all(
             _audit_derived(es, ask, poller, inventory, bounds, polls, now, report)
         elif isinstance(poller, PeoplePoller):
             _audit_people(es, ask, poller, inventory, bounds, polls.get(poller.stream), now, report)
+        elif isinstance(poller, InventoryPoller):
+            _audit_inventory(ask, poller, inventory, now, report)
         elif (total := BY_DATASET[poller.dataset].total) is not None:
             _audit_report(es, poller, total, inventory, bounds, polls.get(poller.stream), now, report)
         else:
@@ -198,6 +202,19 @@ def _audit_people(
         report.compared.append(result)
     else:
         report.not_compared[poller.stream] = result
+
+
+def _audit_inventory(
+    ask: Questions, poller: InventoryPoller, inventory: Inventory, now: datetime, report: Report
+) -> None:
+    """The lists of now, whatever the range: they have no past in the API."""
+    result, refused = audit_inventory(ask, poller, inventory.names(now).organization_id, now)
+    if result is None:
+        report.not_compared[poller.stream] = "there is no inventory yet"
+        return
+    report.compared.append(result)
+    for kind in refused:
+        report.not_compared[f"{kind} of {poller.stream}"] = "the Admin API does not list them to this key"
 
 
 def _within(document: Prepared, window: Range) -> bool:

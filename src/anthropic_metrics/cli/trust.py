@@ -72,6 +72,9 @@ def audit_command(
 ) -> Answer:
     """Read the Admin API again and compare it with the streams; writes nothing.
 
+    Rate limits and inventory have no past in the API: their latest documents are compared with what it
+    says now, inventory without the use that is joined to it.
+
     Exit code 1 if they differ, if a row of the API cannot be read, if another shipper writes to the
     streams, or if nothing could be compared."""
     settings, now = load(config, embedded=embedded), utc_now()

@@ -19,7 +19,7 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
-from anthropic_metrics.kernel.questions import Row
+from anthropic_metrics.kernel.questions import Questions, Row
 from anthropic_metrics.kernel.ranges import DAY, Range, floor
 from anthropic_metrics.kernel.snapshot import SnapshotPoller
 from anthropic_metrics.kernel.tally import Tally
@@ -81,8 +81,11 @@ class InventoryPoller(SnapshotPoller):
         """
         organization = self._inventory.names(self._clock()).organization_id
         sink.ask.refresh(self.stream)
-        before = self._before(sink, organization)
-        frame, lists = self.read(tally, _default(before))
+        before = self.latest(sink.ask, organization)
+        frame, lists = self.read(tally, default_of(before))
+        for kind in lists.refused.keys() - self._refused:
+            log.warning("inventory_list_refused", kind=kind.value, reason=lists.refused[kind])
+        self._refused = set(lists.refused)
         uses = read_uses(self._config, sink.ask, frame)
         resources = self._resources(frame, lists, before)
         documents = inventory_documents(frame, resources, uses)
@@ -102,9 +105,9 @@ class InventoryPoller(SnapshotPoller):
         tally.windows += 1
         tally.saw(frame.bucket.start)
 
-    def _before(self, sink: Sink, organization: str) -> Before:
-        """The latest document of each resource."""
-        rows = sink.ask.latest(self.stream, organization, _BY)
+    def latest(self, ask: Questions, organization: str) -> Before:
+        """The latest document of each resource, by type and id."""
+        rows = ask.latest(self.stream, organization, _BY)
         return {(key[_BY[0]], key[_BY[1]]): source for key, source in rows}
 
     def _resources(self, frame: Frame, lists: Lists, before: Before) -> list[Resource]:
@@ -153,9 +156,6 @@ class InventoryPoller(SnapshotPoller):
         lists.read(names_of_users=self._settings.people == "name")
         own = of_organization(names.organization_id, names.organization_name)
         lists.listed[Kind.organization] = Listed(Kind.organization, [own])
-        for kind in lists.refused.keys() - self._refused:
-            log.warning("inventory_list_refused", kind=kind.value, reason=lists.refused[kind])
-        self._refused = set(lists.refused)
         fresh = Names.of(
             names.organization_id,
             names.organization_name,
@@ -167,7 +167,7 @@ class InventoryPoller(SnapshotPoller):
         return Frame(INVENTORY, self._config.namespace, _today(now), fresh, now), lists
 
 
-def _default(before: Before) -> str | None:
+def default_of(before: Before) -> str | None:
     """The default workspace by the latest documents."""
     inventories = (source["anthropic"]["inventory"] for source in before.values())
     return next((fields["id"] for fields in inventories if fields.get("is_default")), None)
