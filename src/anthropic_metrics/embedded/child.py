@@ -103,8 +103,16 @@ def boot_elasticsearch(spec: Spec) -> tuple[Any, int]:
     loader = plugins.createPluginsLoader(bundles, nothing, none, False)
     node = jpype.JClass("org.elasticsearch.node.Node")(environment, loader)
     node.start()
+    wait_for_indices(node)
     http = node.injector().getInstance(jpype.JClass("org.elasticsearch.http.HttpServerTransport"))
     return node, int(http.boundAddress().publishAddress().getPort())
+
+
+def wait_for_indices(node: Any) -> None:
+    """Until each index of an earlier start can be read; for one that never can, no longer than a minute."""
+    minute = jpype.JClass("org.elasticsearch.core.TimeValue").timeValueMinutes(1)
+    health = node.client().admin().cluster().prepareHealth(minute)
+    health.setWaitForYellowStatus().setTimeout(minute).get()
 
 
 if __name__ == "__main__":
