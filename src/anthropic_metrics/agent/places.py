@@ -15,6 +15,8 @@ from anthropic_metrics.errors import Stopped
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.tally import Tally
 
+Begin = Callable[[Job], object]
+
 PLACES = 2
 FROZEN = 15.0  # seconds without an answer after which an organization no longer counts: it reads nothing
 _LOOK = 1.0  # seconds from one look at frozen organizations to the next
@@ -49,13 +51,15 @@ class Places:
                 self._changed.notify_all()
 
 
-def pass_over(agent: Agent, jobs: Mapping[str, list[Job]]) -> list[list[Tally]]:
+def pass_over(
+    agent: Agent, jobs: Mapping[str, list[Job]], begin: Begin = lambda _: None
+) -> list[list[Tally]]:
     """Every job once, an organization's one after the other; organizations as there are places."""
     places = Places(agent.stop)
 
     def turn(label: str) -> list[Tally]:
         with places.taken(agent.silence_of(label)):
-            return attempt_all(agent, jobs[label])
+            return attempt_all(agent, jobs[label], begin)
 
     if len(jobs) <= 1:
         return [turn(label) for label in jobs]
@@ -63,6 +67,13 @@ def pass_over(agent: Agent, jobs: Mapping[str, list[Job]]) -> list[list[Tally]]:
         return list(pool.map(turn, jobs))
 
 
-def attempt_all(agent: Agent, jobs: list[Job]) -> list[Tally]:
-    """Every job once, one after the other; a failing one does not keep the next from its turn."""
-    return [agent.attempt(job) for job in jobs]
+def attempt_all(agent: Agent, jobs: list[Job], begin: Begin = lambda _: None) -> list[Tally]:
+    """Every job once, one after the other; a failing one does not keep the next from its turn.
+
+    `begin` is told of each before it begins.
+    """
+    tallies = []
+    for job in jobs:
+        begin(job)
+        tallies.append(agent.attempt(job))
+    return tallies

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config, ElasticsearchSettings
 from anthropic_metrics.embedded import EmbeddedElasticsearch, cache_dir, download, is_downloaded
+from anthropic_metrics.embedded.artifacts import require_extra
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.proxies import DIRECT
 
@@ -53,6 +54,7 @@ def own_cluster(config: Config, *, shared: bool) -> Iterator[Config]:
     """
     url = _running()
     if url is None:
+        require_extra()
         say("Starting the embedded Elasticsearch.")
         with embedded_cluster(config, data=own_data()) as settings:
             yield settings

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -18,8 +15,6 @@ from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.load import load_with_origins
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.kernel.ports import Progress as OnWindow
-from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.streams.registry import ONLY
 
 ConfigOption = Annotated[
@@ -87,28 +82,3 @@ def check_workspace(wanted: str, known: Mapping[str, str]) -> None:
         named = [name for name in known.values() if name.lower() in near]
         hint = f"did you mean {named[0]}?" if named else f"known are {', '.join(sorted(known.values())[:10])}"
         raise ConfigError(f"--workspace: there is no workspace {wanted!r} in the data; {hint}")
-
-
-@contextmanager
-def progress(ranges: list[Range]) -> Iterator[OnWindow | None]:
-    """A bar over the days of `ranges` on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    total = sum((time_range.end - time_range.start for time_range in ranges), timedelta())
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("hours read", total=round(total / timedelta(hours=1)))
-        done = timedelta()
-
-        def advance(window: Range) -> None:
-            nonlocal done
-            done += window.end - window.start
-            bar.update(
-                task, completed=round(done / timedelta(hours=1)), description=f"{window.start:%Y-%m-%d}"
-            )
-
-        yield advance

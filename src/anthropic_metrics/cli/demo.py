@@ -16,7 +16,6 @@ from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.agent.places import attempt_all
 from anthropic_metrics.cli.cluster import embedded_cluster
-from anthropic_metrics.cli.common import progress
 from anthropic_metrics.cli.dashboards import draw, save
 from anthropic_metrics.cli.demo_world import (
     Delivery,
@@ -26,6 +25,7 @@ from anthropic_metrics.cli.demo_world import (
     use_committed_capacity,
 )
 from anthropic_metrics.cli.overview import overview
+from anthropic_metrics.cli.progress import progress
 from anthropic_metrics.cli.render import say, show
 from anthropic_metrics.config import Backfill, BudgetSettings, Config, HealthSettings
 from anthropic_metrics.config.people import PeopleSettings
@@ -101,8 +101,8 @@ def demo(
         tallies = _read_as_it_was(agent)
         clock.catch_up()
         make_a_key(simulation)
-        with progress(agent.organization.ranges()) as advance:
-            tallies += attempt_all(agent, agent.organization.whole(agent.sink, advance))
+        with progress(agent.organization.ranges()) as bar:
+            tallies += attempt_all(agent, agent.organization.whole(agent.sink, bar.advance), bar.begin)
         delivery = Delivery(agent.runtime.elasticsearch, simulation)
         delivery.catch_up()
         whose = simulation.organization().id

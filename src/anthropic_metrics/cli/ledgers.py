@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.organization import inventory_of
 from anthropic_metrics.budgets.scope import unknown_to_teams
-from anthropic_metrics.cli.common import progress
+from anthropic_metrics.cli.progress import progress
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.charges import Charge
@@ -46,7 +46,7 @@ class Books:
 
     def ledger(self, period: Period, *, with_usage: bool, with_people: bool = False) -> Ledger:
         """The period's bill, with a bar on a terminal. Raises what `read_ledger` raises."""
-        with progress([period.until(self.now)]) as advance:
+        with progress([period.until(self.now)]) as bar:
             return read_ledger(
                 self.client,
                 self.config,
@@ -54,7 +54,7 @@ class Books:
                 self.now,
                 with_usage=with_usage,
                 people=self._people() if with_people else None,
-                on_day=advance,
+                on_day=bar.advance,
             )
 
     def _people(self) -> People:

@@ -25,10 +25,10 @@ from anthropic_metrics.cli.common import (
     OwnServerOption,
     PollerName,
     load,
-    progress,
 )
 from anthropic_metrics.cli.dates import moment
 from anthropic_metrics.cli.organizations import OrganizationOption, chosen, together
+from anthropic_metrics.cli.progress import Bar, progress
 from anthropic_metrics.cli.render import Answer, answers, json_text, say
 from anthropic_metrics.cli.summary import SUMMARY, summary
 from anthropic_metrics.config import Config
@@ -75,8 +75,8 @@ def once(
         _agent(settings, stop) as agent,
     ):
         wanted = _wanted(agent, only, organization)
-        with progress([time_range for one in wanted for time_range in one.ranges()]) as advance:
-            answer = _passed(agent, {one.label: one.whole(agent.sink, advance) for one in wanted})
+        with progress([time_range for one in wanted for time_range in one.ranges()]) as bar:
+            answer = _passed(agent, {one.label: one.whole(agent.sink, bar.advance) for one in wanted}, bar)
     answer.notes += (STAYS,) if embedded else ()
     return answer
 
@@ -107,10 +107,9 @@ def backfill(
         _agent(settings, stop) as agent,
     ):
         organizations = _wanted(agent, only, organization)
-        with progress([time_range for one in organizations for time_range in one.ranges(wanted)]) as advance:
-            return _passed(
-                agent, {one.label: one.older(agent.sink, wanted, advance) for one in organizations}
-            )
+        with progress([time_range for one in organizations for time_range in one.ranges(wanted)]) as bar:
+            jobs = {one.label: one.older(agent.sink, wanted, bar.advance) for one in organizations}
+            return _passed(agent, jobs, bar)
 
 
 def preview(
@@ -173,9 +172,9 @@ def _wanted(agent: Agent, only: list[PollerName] | None, organization: str | Non
     return wanted
 
 
-def _passed(agent: Agent, jobs: Mapping[str, list[Job]]) -> Answer:
+def _passed(agent: Agent, jobs: Mapping[str, list[Job]], bar: Bar) -> Answer:
     """One pass of each organization: one that is down delays no other."""
-    answers = dict(zip(jobs, map(summary, pass_over(agent, jobs)), strict=True))
+    answers = dict(zip(jobs, map(summary, pass_over(agent, jobs, bar.begin)), strict=True))
     return together(answers) if len(answers) > 1 else next(iter(answers.values()))
 
 

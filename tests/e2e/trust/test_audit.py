@@ -86,7 +86,7 @@ def test_what_was_just_read_is_equal_in_every_stream_that_can_be_compared(filled
     report, said = audited(filled)
     assert report.equal, said
     compared = {result.stream.rpartition("-")[0].rpartition(".")[2] for result in report.compared}
-    assert compared == {"usage", "usage_1m", "cost", "rate_limit", "headroom", "spend"}
+    assert compared == {"usage", "usage_1m", "cost", "rate_limit", "headroom", "spend", "inventory"}
     assert all(result.documents_here for result in report.compared)
 
 
