@@ -28,8 +28,9 @@ BLOCKED_CURE = (
     "nothing is lost, the next poll writes what is missing."
 )
 _LOGIN_CURE = (
-    "Check `elasticsearch.api_key` (or `username` and `password`): it may be missing, or have expired. Give "
-    "an API key in its encoded form, `encoded` in the answer that created it, not as id:api_key."
+    "Check ELASTICSEARCH_API_KEY or `elasticsearch.api_key` (or username and password): it may be missing "
+    "or have expired. Give an API key in its encoded form, `encoded` in the answer that created it, not as "
+    "id:api_key."
 )
 _RIGHTS_CURE = "Give the agent's role one of the privileges named, or use a key that has it."
 _HOST_CURE = "Check `elasticsearch.hosts` and that the cluster can be reached from this machine."
@@ -80,7 +81,7 @@ def from_status(status: int, kind: str, why: str, doing: str) -> MetricsError:
     if kind == "cluster_block_exception" and status == 403:
         return SinkError(said, cure=BLOCKED_CURE)
     if status == 403:
-        return AuthError(said, status=status, cure=_RIGHTS_CURE)
+        return AuthError(f"{doing}: Elasticsearch answered 403: {why}", status=status, cure=_RIGHTS_CURE)
     if status == 429 or status >= 500:
         return RetryLater(said)
     return BadRequest(said, status=status)

@@ -29,7 +29,9 @@ TIMEOUT = 60.0  # an import of many saved objects takes Kibana a while
 _URL_CURE = "Check `kibana.url` and that Kibana can be reached from this machine."
 # Headers of the body as it was sent, which is read and decompressed by then.
 _OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
-_LOGIN_CURE = "Check `kibana.api_key`: it may have expired, or belong to another deployment."
+_LOGIN_CURE = (
+    "Check KIBANA_API_KEY or `kibana.api_key`: it may have expired, or belong to another deployment."
+)
 _RIGHTS_CURE = (
     "Give the key's role the Kibana privileges Stack Rules, Dashboard and Data View Management (all) "
     "and Actions and Connectors (read) in this space."
@@ -166,7 +168,7 @@ def _refusal(answer: httpx.Response, doing: str, space: str | None) -> MetricsEr
     if status == 401:
         return AuthError(f"{doing}: Kibana refused the credentials (401).", cure=_LOGIN_CURE)
     if status == 403:
-        return AuthError(said, cure=_RIGHTS_CURE)
+        return AuthError(f"{doing}: Kibana answered 403: {why}", cure=_RIGHTS_CURE)
     if status == 429 or status >= 500:
         return RetryLater(said)
     return BadRequest(said, status=status, cure=SPACE_CURE if status == 404 and space else "")
