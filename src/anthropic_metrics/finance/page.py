@@ -144,8 +144,8 @@ def _row(sheet: Sheet, row: Row) -> str:
         text = _breakable(_text(column, value))
         if column.kind == "share" and row.share is not None:
             text += f'<span class="bar"><i style="width:{min(max(row.share, 0), 1):.1%}"></i></span>'
-        state = f" {value}" if column.name == "state" else ""
-        cells.append(f'<td class="{_align(column)}{state}">{text}</td>')
+        further = f" {value}" if column.name == "state" else " day" if isinstance(value, date) else ""
+        cells.append(f'<td class="{_align(column)}{further}">{text}</td>')
     return f'<tr class="{row.level}">{"".join(cells)}</tr>'
 
 

@@ -133,6 +133,9 @@ def test_each_budget_stands_with_what_is_spent_and_left_of_it_and_so_do_spend_li
         assert [row["spent"], row["left"], row["used"]] == pytest.approx([usd, budget - usd, usd / budget])
         assert row["state"] == ("exceeded" if usd >= budget else "ok")
         assert row["forecast"] > usd
+        assert row["counted_from"] is None
+        ends = {"exceeded"} if usd >= budget else {"not this month", row["runs_out"]} - {"exceeded", None}
+        assert row["runs_out"] in ends
     assert (rows[-1]["state"], rows[-1]["spent"]) == ("unknown", None)  # no workspace has this name
     (chosen,) = asked(filled, name, CHOICES["a workspace"]).records()
     assert (chosen["name"], chosen["budget"]) == ("workspace Production", 100)

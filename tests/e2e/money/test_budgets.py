@@ -122,6 +122,10 @@ def test_each_budget_has_what_the_spend_stream_adds_up_to_in_its_period(
     assert "did you mean Production?" in states["gone"]["problem"]
     assert (states["everything"]["state"], states["everything"]["forecast"]) == ("incomplete", None)
     assert states["research"]["forecast"]["few_days"]
+    kept = [source["anthropic"]["budget"] for source in w.sources("agent") if "budget" in source["anthropic"]]
+    held = {budget["name"]: (budget["state"], budget.get("counted_from")) for budget in kept}
+    assert held == {name: (body["state"], body["counted_from"]) for name, body in states.items()}
+    assert held["everything"] == ("incomplete", "2026-10-26")
 
 
 def test_the_port_answers_with_the_age_of_its_figures_and_refuses_what_it_must(

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from anthropic_metrics.cli.grid import lines
 from anthropic_metrics.cli.render import Answer, Column, Format, Layout, answers, say, show
+from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.redaction import redact
 
 LAYOUT = Layout(
@@ -61,6 +62,18 @@ def test_json_has_exact_values_under_stable_names(capsys: pytest.CaptureFixture[
     assert set(body["found"][1].values()) == {None}
     assert (body["notes"], body["problems"]) == (["A note."], ["Broken."])
     assert printed.err.splitlines() == ["A note.", "Broken."]
+
+
+def test_the_words_in_place_of_a_value_are_in_tables_alone_and_so_are_footnotes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = ("Production", Absent("never"), None, None, None, None)
+    answer = Answer(LAYOUT.table([row]), footnotes=["Rounded."])
+    for chosen, words in ((Format.table, True), (Format.csv, False), (Format.json, False)):
+        show(answer, chosen)
+        printed = capsys.readouterr()
+        assert ("never" in printed.out, "Rounded." in printed.out + printed.err) == (words, words)
+        assert "Production" in printed.out
 
 
 def test_csv_has_one_line_of_names_and_nothing_else_on_standard_output(

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from anthropic_metrics.admin_api.replies import ApiKey
 from anthropic_metrics.config import Config
 from anthropic_metrics.digest.collect import Collector
 from anthropic_metrics.digest.content import Digest
 from anthropic_metrics.kernel.names import NamedWorkspace, Names
 from anthropic_metrics.kernel.questions import Used
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import Range, ceil, floor
 from tests.harness.memory_questions import MemoryQuestions
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -58,12 +60,39 @@ class Spent(MemoryQuestions):
         return self.uses
 
 
+@dataclass
+class Begun(MemoryQuestions):
+    """A dollar a day from a day on."""
+
+    first: datetime = NOW
+
+    def amounts(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        by: str,
+        field: str,
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[datetime, dict[str, float]]:
+        begin = max(floor(self.first, DAY), ceil(span.start, DAY))
+        days = range(max((min(span.end, NOW) - begin).days, 0))
+        return {begin + n * DAY: {"billed": 1.0} for n in days}
+
+    def used(
+        self, stream: str, organization_id: str, by: str, field: str, since: datetime
+    ) -> dict[str, Used]:
+        return {}
+
+
 def key(id_: str, name: str, **given: Any) -> ApiKey:
     row = {"id": id_, "name": name, "status": "active", "created_at": "2026-01-01T00:00:00Z"}
     return ApiKey.model_validate({**row, **given})
 
 
-def digest(ask: Spent, keys: Sequence[ApiKey] = ()) -> Digest:
+def digest(ask: MemoryQuestions, keys: Sequence[ApiKey] = ()) -> Digest:
     return Collector(Config(), ask, NAMES).digest(WEEK, NOW, keys)
 
 
@@ -113,3 +142,12 @@ def test_what_is_estimated_of_the_spend_is_known() -> None:
     by_basis = {"estimated": 7.5, "billed": 30.0}
 
     assert digest(Spent(sums_of={("anthropic.spend.basis", False): by_basis})).estimated_usd == 7.5
+
+
+@pytest.mark.parametrize("first", [NOW - 3 * DAY, NOW - 40 * DAY])
+def test_a_month_that_the_streams_do_not_reach_back_to_has_no_forecast(first: datetime) -> None:
+    found = digest(Begun(first=first))
+
+    late = first > NOW - 7 * DAY
+    assert (found.is_month_whole, found.forecast is None) == (not late, late)
+    assert found.begins == (first.date() if late else None)
