@@ -26,6 +26,7 @@ _AS_CODE = r"<code>\1</code>"
 _WORD = re.compile(r"\s+|\S+")
 _PIECE = re.compile(r".{1,16}", re.DOTALL)
 _MANY = 10_000_000  # tokens: a budget's figures in millions leave room for its name
+_WIDE = 9  # columns: a table that a printed page holds in a smaller type only
 _SHORT = 30  # rows: a table that a printed page holds whole
 
 
@@ -131,7 +132,8 @@ def _table(sheet: Sheet) -> Iterator[str]:
     if not sheet.rows:
         yield f'<p class="none">{escape(sheet.empty)}</p></section>'
         return
-    yield '<div class="scroll"><table><thead><tr>'
+    wide = ' class="wide"' if len(sheet.columns) >= _WIDE else ""
+    yield f'<div class="scroll"><table{wide}><thead><tr>'
     yield "".join(f'<th class="{_align(column)}">{escape(column.title)}</th>' for column in sheet.columns)
     yield "</tr></thead><tbody>"
     yield from (_row(sheet, row) for row in sheet.rows)

@@ -181,7 +181,8 @@ def test_no_table_is_wider_than_a_printed_page_and_a_row_is_never_cut(
         for each in (running, page):
             window.open(each, 703, "light")  # A4 less its margins, 96 to the inch
             window.call("Emulation.setEmulatedMedia", media="print")
-            assert window.ask("[...document.querySelectorAll('table')].every(t => t.scrollWidth <= 703)")
+            widths = window.ask("[...document.querySelectorAll('table')].map(t => t.scrollWidth)")
+            assert max(widths) <= 703, each.name
         style = "getComputedStyle(document.querySelector({}))"
         assert window.ask(style.format("'tbody tr'") + ".breakInside") == "avoid"
         assert window.ask(style.format("'thead'") + ".display") == "table-header-group"
