@@ -19,7 +19,8 @@ FIRST_DAY = datetime(2026, 10, 21, tzinfo=UTC)
 # Minutes between polls over two days: dense around a bucket's end, then hours apart, a day off at the end.
 POLLS = (5, 5, 30, 17, 2, 60, 180, 7, 200, 61, 400, 5, 300, 290, 1440)
 MINUTES = timedelta(hours=2)
-LINES = 24  # of traffic, of 51: every kind is among them
+# Of the 51 lines of traffic that the thirty days have; the priority tier and a workspace are not among them.
+LATE_LINES = 24
 ALL_GRAINS = UsageSettings(granularities=("1m", "1h", "1d"), minute_backfill=MINUTES)
 
 
@@ -38,14 +39,7 @@ def test_one_pass_brings_thirty_days_exactly_once_and_a_second_one_writes_nothin
     es: Elasticsearch, elasticsearch_url: str, namespace: str
 ) -> None:
     with world(
-        es,
-        elasticsearch_url,
-        namespace,
-        now=NOW,
-        usage=ALL_GRAINS,
-        series=LINES,
-        arrivals="late",
-        revisions="usual",
+        es, elasticsearch_url, namespace, now=NOW, usage=ALL_GRAINS, arrivals="late", revisions="usual"
     ) as w:
         first = w.once()
         assert_equals_truth(w, FIRST_DAY, (NOW - MINUTES).replace(second=0))
@@ -110,7 +104,7 @@ def test_days_of_late_and_revised_data_end_equal_to_the_truth_over_a_rollover(
         usage=ALL_GRAINS,
         arrivals="late",
         revisions="heavy",
-        series=LINES,
+        series=LATE_LINES,
     ) as w:
         w.server.behaviour.open_bucket = open_bucket
         with w.agent() as agent:
