@@ -145,6 +145,29 @@ def test_an_error_ends_with_the_address_of_its_help(
     assert capsys.readouterr().err.endswith(f"in the Console.\nSee {address}\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "way_out"),
+    [
+        (["check", "--config", "nowhere.yaml"], "write one with `anthropic-metrics config init`"),
+        (["alerts", "install"], "`alerts export`"),
+    ],
+)
+def test_a_message_about_something_missing_names_the_shortest_way_out(
+    words: list[str],
+    way_out: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["anthropic-metrics", *words])
+    with pytest.raises(SystemExit):
+        cli.main()
+    message, address, _ = capsys.readouterr().err.split("\n")
+    assert way_out in message
+    assert "troubleshooting.md#" in address
+
+
 def test_every_page_that_a_message_names_exists() -> None:
     for path in (ROOT / "src").rglob("*.py"):
         text = path.read_text("utf-8")

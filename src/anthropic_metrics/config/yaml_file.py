@@ -77,8 +77,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = parse(files.read_text(path, files.CONFIGURATION))
     except OSError as error:
-        cure = "Name another with --config or ANTHROPIC_METRICS_CONFIG."
-        raise ConfigError(f"{shown}: cannot be read: {error.strerror or error}.", cure=cure) from None
+        raise ConfigError(
+            f"{shown}: cannot be read: {error.strerror or error}.",
+            cure="Name another file with --config or ANTHROPIC_METRICS_CONFIG, or write one with "
+            "`anthropic-metrics config init`.",
+        ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{shown}: is not UTF-8 text") from None
     except yaml.YAMLError as error:

@@ -56,7 +56,8 @@ class KibanaClient:
         if not settings.url:
             raise ConfigError(
                 "kibana.url is not set.",
-                cure="Set KIBANA_URL, or kibana.url in the configuration file.",
+                cure="Set KIBANA_URL, or kibana.url in the configuration file. For an import by hand, "
+                "`alerts export` and `dashboards export` write files.",
             )
         self._secret = settings.secret()
         if self._secret is not None:
