@@ -11,7 +11,7 @@ from pydantic import Field
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.pacing import Priority
 from anthropic_metrics.admin_api.pages import read_entries
-from anthropic_metrics.admin_api.reply import AmountText, Count, Object, Reply, Text, parse_rows
+from anthropic_metrics.admin_api.reply import AmountText, Count, Currency, Object, Reply, Text, parse_rows
 from anthropic_metrics.kernel.problems import Problems
 
 PATH = "/v1/organizations/usage_report/claude_code"
@@ -46,7 +46,7 @@ class Tokens(Reply):
 class Estimate(Reply):
     """Cents; the report says that they are an estimate."""
 
-    currency: str
+    currency: Currency
     amount: AmountText
 
 

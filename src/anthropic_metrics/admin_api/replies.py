@@ -14,6 +14,7 @@ from anthropic_metrics.admin_api.reply import (
     LARGEST,
     AmountText,
     Count,
+    Currency,
     LimitValue,
     Moment,
     Object,
@@ -86,7 +87,7 @@ class CostRow(Reply):
     """A result of the cost report. `amount_text` is the amount in cents exactly as received."""
 
     amount_text: AmountText = Field(alias="amount")
-    currency: str
+    currency: Currency
     cost_type: str | None = None
     description: str | None = None
     model: str | None = None
@@ -263,7 +264,7 @@ class SpendLimit(Reply):
 
     id: str
     amount_text: AmountText | None = Field(default=None, alias="amount")
-    currency: str
+    currency: Currency
     period: str
     scope: dict[str, Any]
     is_enabled: bool = True

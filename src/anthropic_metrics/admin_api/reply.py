@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     TypeAdapter,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -52,6 +53,8 @@ def _amount_text(value: object) -> object:
 
 
 AmountText = Annotated[str, BeforeValidator(_amount_text)]
+Currency = Annotated[str, StringConstraints(strip_whitespace=True)]
+"""A currency's code without blanks around it, so that code and queries read it alike."""
 
 
 def _or_nothing(value: Any, read: ValidatorFunctionWrapHandler) -> Any:

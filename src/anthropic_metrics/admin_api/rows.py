@@ -21,6 +21,7 @@ from anthropic_metrics.admin_api.replies import CacheCreation, ServerToolUse
 from anthropic_metrics.admin_api.reply import (
     AmountText,
     Count,
+    Currency,
     Object,
     Reply,
     parse_row,
@@ -73,7 +74,7 @@ class Money(Reply):
 
     amount: AmountText
     list_amount: AmountText
-    currency: str
+    currency: Currency
     requests: Annotated[int | None, Field(strict=True, ge=0)] = None
 
 

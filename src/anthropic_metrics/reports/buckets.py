@@ -113,7 +113,9 @@ def runs(buckets: list[Fresh]) -> Iterator[list[Fresh]]:
 def other_currencies(bucket: Bucket) -> set[str]:
     """A sentence per currency that no budget counts, for as long as the report has it."""
     currencies = (row.get("currency") for row in bucket.rows if isinstance(row, dict))
-    other = sorted({name.upper() for name in currencies if isinstance(name, str) and not is_usd(name)})
+    other = sorted(
+        {name.upper() for name in currencies if isinstance(name, str) and not is_usd(name.strip())}
+    )
     return {f"Costs in {name} are in no budget, cost rule or panel: those count USD only." for name in other}
 
 
