@@ -74,6 +74,7 @@ def test_no_command_shows_a_credential_that_a_server_sends_back(
         *arguments,
         ANTHROPIC_ADMIN_API_KEY=ADMIN,
         ANTHROPIC_METRICS_ANTHROPIC__BASE_URL=echo,
+        ANTHROPIC_METRICS_ANTHROPIC__REQUESTS_PER_MINUTE="6000",
         ELASTICSEARCH_URL=echo,
         ELASTICSEARCH_API_KEY=CLUSTER,
         KIBANA_URL=echo,

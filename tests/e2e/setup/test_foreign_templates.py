@@ -59,6 +59,7 @@ def test_a_template_of_a_higher_priority_is_named_by_setup_check_and_start_and_n
             "ANTHROPIC_ADMIN_API_KEY": ADMIN_KEY,
             "ELASTICSEARCH_URL": elasticsearch_url,
             "ANTHROPIC_METRICS_ANTHROPIC__BASE_URL": server.url,
+            "ANTHROPIC_METRICS_ANTHROPIC__REQUESTS_PER_MINUTE": "6000",
             "ANTHROPIC_METRICS_NAMESPACE": namespace,
             "COLUMNS": "200",
         }

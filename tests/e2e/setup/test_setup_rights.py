@@ -151,6 +151,7 @@ def test_the_commands_say_which_rights_are_absent_and_end_with_1(secured: str, t
         "ELASTICSEARCH_USERNAME": "nobody",
         "ELASTICSEARCH_PASSWORD": PASSWORDS["nobody"],
         "ANTHROPIC_ADMIN_API_KEY": ADMIN_KEY,
+        "ANTHROPIC_METRICS_ANTHROPIC__REQUESTS_PER_MINUTE": "6000",
     }
     with SimulatorServer(Simulation(RealClock(), days=1)) as server:
         variables["ANTHROPIC_METRICS_ANTHROPIC__BASE_URL"] = server.url

@@ -222,6 +222,7 @@ def test_preview_shows_headroom_computed_from_the_streams_and_writes_nothing(
         ANTHROPIC_ADMIN_API_KEY=ADMIN_KEY,
         ELASTICSEARCH_URL=elasticsearch_url,
         ANTHROPIC_METRICS_ANTHROPIC__BASE_URL=filled.server.url,
+        ANTHROPIC_METRICS_ANTHROPIC__REQUESTS_PER_MINUTE="6000",
         ANTHROPIC_METRICS_NAMESPACE=filled.config.namespace,
     )
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,9 @@ def test_a_clock_that_was_set_back_does_not_keep_old_names() -> None:
     clock = SettableClock(NOW)
     simulation = Simulation(clock, days=1, series=1)
     with SimulatorServer(simulation) as server:
-        settings = AnthropicSettings(base_url=server.url, admin_key=SecretStr(ADMIN_KEY))
+        settings = AnthropicSettings(
+            base_url=server.url, admin_key=SecretStr(ADMIN_KEY), requests_per_minute=60_000
+        )
         with AdminClient(settings) as client:
             inventory = Inventory(AdminDirectory(client))
             inventory.names(NOW + timedelta(days=400))

@@ -257,7 +257,9 @@ def test_teams_that_name_people_pay_for_them(w: World) -> None:
 
 def test_check_reads_what_the_poller_reads_and_names_the_report_that_is_not_here(w: World) -> None:
     w.server.behaviour.analytics = Terms("forbidden")
-    anthropic = AnthropicSettings(base_url=w.server.url, admin_key=SecretStr(ADMIN_KEY))
+    anthropic = AnthropicSettings(
+        base_url=w.server.url, admin_key=SecretStr(ADMIN_KEY), requests_per_minute=60_000
+    )
     people = PeopleSettings(enabled=True, salt=SALT)
 
     found = {
