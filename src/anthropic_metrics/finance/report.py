@@ -47,7 +47,8 @@ class Section:
 class BudgetLine:
     """A budget of the month, in dollars or in tokens, and what was spent or used of it; None in the other
     unit. `state` is `ok`, `warning` or `exceeded`; `incomplete` instead of `ok` where a part of the bill
-    could not be read, and `unknown` where the budget's name fits nothing.
+    could not be read, and `unknown` where the budget's name fits nothing, which `problem` explains. `short`
+    is the name without whose budget it is.
 
     In a month that is not over with the forecast of its end, and the day on which it runs out.
     """
@@ -60,6 +61,8 @@ class BudgetLine:
     forecast: Forecast | None = None
     runs_out: date | None = None
     state: State = "ok"
+    short: str = ""
+    problem: str = ""
 
     @property
     def left(self) -> Usd | None:

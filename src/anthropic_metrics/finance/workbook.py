@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import re
 from datetime import UTC, date, datetime
@@ -29,17 +30,20 @@ SUMMARY = "Summary"
 _A4 = 9  # as Excel counts kinds of paper
 
 
+def require_xlsxwriter() -> None:
+    """ConfigError unless XlsxWriter, which is an optional dependency, is installed."""
+    if importlib.util.find_spec("xlsxwriter") is None:
+        raise ConfigError("--format xlsx: XlsxWriter is not installed.", cure="Run `pip install XlsxWriter`.")
+
+
 def workbook(report: Report) -> bytes:
     """The file. Amounts are numbers, shown to a cent; CSV and JSON have every digit of them.
 
-    Raises ConfigError where the extra `report` is not installed.
+    Raises ConfigError as `require_xlsxwriter` does.
     """
-    try:
-        import xlsxwriter
-    except ImportError:
-        raise ConfigError(
-            "--format xlsx: XlsxWriter is not installed; it comes with the extra: pip install '.[report]'"
-        ) from None
+    require_xlsxwriter()
+    import xlsxwriter
+
     out = io.BytesIO()
     options = {
         "in_memory": True,

@@ -152,6 +152,9 @@ def test_a_month_that_runs_has_a_forecast_with_a_band_that_its_budgets_share(
     everything = next(row for row in tables["Budgets"] if row["budget"].startswith("everything"))
     assert everything["forecast_usd"] == whole["forecast_usd"]
     assert {row["runs_out"] for row in tables["Budgets"] if row["state"] != "unknown"} == {None}
+    said = f"Expected ${middle:,} (${low:,} to ${high:,}). Budgets: 2 exceeded (night, platform), 1 unknown"
+    assert f"{said} (gone), " in result.stderr
+    assert "there is no workspace Nowhere" in result.stderr
     assert tables["Token budgets"][0]["forecast_tokens"] > tables["Token budgets"][0]["used_tokens"]
 
 
