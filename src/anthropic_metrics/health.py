@@ -46,6 +46,7 @@ class Metrics:
     last_success: Gauge
     newest_data: Gauge
     fresh: Gauge
+    failing: Gauge
     differing: Gauge
     silenced: Gauge
     open_alerts: Gauge
@@ -80,6 +81,7 @@ class Metrics:
             fresh=gauge(
                 "fresh", "Whether every poller of the stream succeeded in time (1) or not (0).", "stream"
             ),
+            failing=gauge("failing", "Whether the poller's last attempt failed (1) or not (0).", "poller"),
             silenced=gauge(
                 "alerts_silenced",
                 "Values that keep budgets or alert rules silent (another currency, an unknown name).",
@@ -155,6 +157,7 @@ class PollerState:
     """How one poller stands.
 
     `later`: it has no turn at the start. `paused`: it waits for a person, such as after a refused key.
+    `reason`: why the last attempt failed; `retrying`: why the present one sends a request again.
 
     `succeeded_at` is in seconds of the monotonic clock: setting the wall clock does not change its age.
     """
@@ -165,6 +168,7 @@ class PollerState:
     last_success: datetime | None = None
     last_failure: datetime | None = None
     reason: str = ""
+    retrying: str = ""
     paused: bool = False
     facts: Mapping[str, Any] | None = None
 
@@ -172,19 +176,20 @@ class PollerState:
         """Why its data is not fresh at `now`, in seconds of the monotonic clock; empty if it is."""
         if self.paused:
             return self.reason
+        why = self.retrying or self.reason
         if self.succeeded_at is None:
-            return self.reason or ("" if self.later else "has not succeeded yet")
+            return why or ("" if self.later else "has not succeeded yet")
         age = now - self.succeeded_at
         if age <= _FRESH_FOR * self.interval.total_seconds():
             return ""
-        return f"last succeeded {age:.0f} seconds ago" + (f": {self.reason}" if self.reason else "")
+        return f"last succeeded {age:.0f} seconds ago" + (f": {why}" if why else "")
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "interval_seconds": self.interval.total_seconds(),
             "last_success": self.last_success and iso(self.last_success, "auto"),
             "last_failure": self.last_failure and iso(self.last_failure, "auto"),
-            "reason": self.reason,
+            "reason": self.retrying or self.reason,
             "paused": self.paused,
             "facts": self.facts or {},
         }
@@ -217,17 +222,21 @@ class Health:
         self._lock = threading.Lock()
         self._monotonic = monotonic
         later = frozenset(later)
-        self._pollers = {
-            name: PollerState(interval, later=name in later) for name, interval in intervals.items()
-        }
+        self._pollers = {name: PollerState(each, later=name in later) for name, each in intervals.items()}
         self._metrics = metrics
         self._clock = clock
         self._flip = Flip(get_logger(__name__), clock=clock)
         self._started = clock()
+        for name in intervals:
+            self._set_failing(name, 0)
         if metrics and streams:
             for stream in set(streams.values()):
                 own = [name for name in intervals if streams[name] == stream]
                 metrics.fresh.labels(stream).set_function(partial(self._fresh, own))
+
+    def _set_failing(self, name: str, failing: int) -> None:
+        if self._metrics:
+            self._metrics.failing.labels(label(name)).set(failing)
 
     def _fresh(self, names: Iterable[str]) -> float:
         """Asked at every scrape: data ages while nothing happens."""
@@ -249,11 +258,13 @@ class Health:
                 succeeded_at=self._monotonic(),
                 last_success=now,
                 reason="",
+                retrying="",
                 paused=False,
                 facts=facts,
             )
         if self._metrics:
             self._metrics.last_success.labels(label(name)).set(now.timestamp())
+        self._set_failing(name, 0)
         self._flip.ok(name)
 
     def failed(
@@ -263,8 +274,16 @@ class Health:
         reason = redact.scrub(reason)
         with self._lock:
             state = self._pollers[name]
-            self._pollers[name] = replace(state, last_failure=self._clock(), reason=reason, paused=paused)
+            self._pollers[name] = replace(
+                state, last_failure=self._clock(), reason=reason, retrying="", paused=paused
+            )
+        self._set_failing(name, 1)
         self._flip.failed(name, reason, error=error)
+
+    def retrying(self, name: str, reason: str) -> None:
+        """Poller `name` sends a request again, for the `reason`; empty when it got its answer."""
+        with self._lock:
+            self._pollers[name] = replace(self._pollers[name], retrying=redact.scrub(reason))
 
     def troubles(self) -> dict[str, str]:
         """Each poller whose data is not fresh, with the reason; empty when all is well."""

@@ -126,6 +126,45 @@ def test_the_reason_of_a_first_failure_is_told(health: Health) -> None:
     assert health.troubles()["cost"] == "certificate refused"
 
 
+def test_a_poll_that_is_being_retried_says_why_before_it_fails(
+    client: httpx.Client, health: Health, clock: Clock
+) -> None:
+    health.retrying("cost", "The Admin API answered 429.")
+    health.ok("usage")
+    clock.tick(minutes=16)
+    health.retrying("usage", "The Admin API answered 429.")
+    assert client.get("/readyz").json()["troubles"] == {
+        "usage": "last succeeded 960 seconds ago: The Admin API answered 429.",
+        "cost": "The Admin API answered 429.",
+    }
+    assert client.get("/readyz").json()["pollers"]["usage"]["reason"] == "The Admin API answered 429."
+    health.retrying("usage", "")
+    assert health.troubles()["usage"] == "last succeeded 960 seconds ago"
+    health.retrying("usage", "The Admin API answered 429.")
+    health.failed("usage", "Elasticsearch is away.")
+    assert health.pollers["usage"].as_dict()["reason"] == "Elasticsearch is away."
+    health.retrying("usage", "The Admin API answered 429.")
+    health.ok("usage")
+    assert health.pollers["usage"].as_dict()["reason"] == ""
+
+
+def test_a_gauge_tells_which_pollers_fail_from_the_first_failed_attempt_to_the_next_good_one(
+    health: Health, metrics: Metrics
+) -> None:
+    def failing() -> list[float | None]:
+        ask = metrics.registry.get_sample_value
+        return [ask("anthropic_metrics_failing", {"poller": name}) for name in ("usage", "cost")]
+
+    assert failing() == [0, 0]
+    health.failed("usage", "no route")
+    assert failing() == [1, 0]
+    health.failed("usage", "no route")
+    health.ok("cost")
+    assert failing() == [1, 0]
+    health.ok("usage")
+    assert failing() == [0, 0]
+
+
 def test_flips_are_logged_once(health: Health) -> None:
     stream = io.StringIO()
     logs.configure("info", "json", stream)

@@ -11,6 +11,7 @@ import httpx
 import pydantic_core
 
 from anthropic_metrics.admin_api.keys import KeyKind
+from anthropic_metrics.admin_api.retry import TOO_MANY_REQUESTS
 from anthropic_metrics.errors import AnswerTooLarge, AuthError, BadRequest, MetricsError, RetryLater
 
 __all__ = [
@@ -29,6 +30,11 @@ _LONGEST_TEXT = 300
 _LONGEST_NAME = 80
 _LONGEST_QUERY = 600
 _SET = "The key is read from ANTHROPIC_ADMIN_API_KEY, anthropic.admin_key or anthropic.admin_key_file."
+_LIMITED = (
+    "Other tools share this limit; the agent waits and loses nothing. If it lasts, lower "
+    "anthropic.requests_per_minute."
+)
+_PASSES = "The server is overloaded or has a fault; the agent asks again at its next poll and loses nothing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,12 @@ class Refusal:
     def passing(self, request: httpx.Request, after: float | None) -> RetryLater:
         """What to raise when our patience ends; `after` seconds is what the server asked for."""
         wish = f" and asked to wait {after:.0f} s" if after else ""
-        return RetryLater(f"The Admin API answered {self} to {_question(request)}{wish}.")
+        asked = f"{_question(request)}{wish}"
+        if self.status == TOO_MANY_REQUESTS:
+            # With its number in its own text, the message is found under it in the documentation.
+            return RetryLater(f"The Admin API answered 429{self._details()} to {asked}.", cure=_LIMITED)
+        words = f"The Admin API answered {self} to {asked}."
+        return RetryLater(words, cure=_PASSES)
 
     def _cure(self) -> str:
         if self.location:
@@ -115,10 +126,13 @@ class Refusal:
         return ""
 
     def __str__(self) -> str:
+        return f"{self.status}{self._details()}"
+
+    def _details(self) -> str:
         request_id = f"request id {self.request_id}" if self.request_id else ""
         details = "; ".join(filter(None, (self.message, request_id)))
         kind = f" {self.error_type}" if self.error_type else ""
-        return f"{self.status}{kind} ({details})" if details else f"{self.status}{kind}"
+        return f"{kind} ({details})" if details else kind
 
 
 def read(answer: Answer, hide: Callable[[str], str]) -> Refusal:
@@ -185,7 +199,7 @@ def too_long_a_hold(seconds: float) -> RetryLater:
     """What to raise when the organization's hold is longer than a call may wait."""
     return RetryLater(
         f"The Admin API limits requests; the next one is sent in {seconds:.0f} seconds.",
-        cure="Something else may be using up the organization's limit for the Admin API.",
+        cure=_LIMITED,
     )
 
 

@@ -72,8 +72,9 @@ class AdminClient:
 
     `stop` ends every wait, and a body in transit, with Stopped. `sleep` stands in for waiting in tests,
     `transport` for the network. `clock` tells what a date in an answer is measured against, `monotonic` how
-    long a wait asked for by the server has lasted. `on_request` and
-    `on_retry` are called with the status (`"200"`, `"error"`) of every attempt and of every attempt retried.
+    long a wait asked for by the server has lasted. `on_request` is
+    called with the status (`"200"`, `"error"`) of every attempt, `on_retry` with the status of every attempt
+    that is retried, and the reason.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class AdminClient:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_request: Callable[[str], object] | None = None,
-        on_retry: Callable[[str], object] | None = None,
+        on_retry: Callable[[str, str], object] | None = None,
         retry: RetryPolicy | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -242,10 +243,9 @@ class AdminClient:
 
     def _say_retry(self, state: RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None
-        status = failure.status if isinstance(failure, TryAgain) else "error"
         self.stats.retries += 1
-        if self._on_retry:
-            self._on_retry(status)
+        if self._on_retry and isinstance(failure, TryAgain):
+            self._on_retry(failure.status, str(failure.error))
         wait = round(state.upcoming_sleep, 1)
         log.warning("admin_api_retry", reason=str(failure), attempt=state.attempt_number, wait_seconds=wait)
 

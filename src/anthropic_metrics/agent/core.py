@@ -183,8 +183,7 @@ class Agent:
     def _attempt(self, job: Job) -> Tally:
         tally = Tally(job.poller, job.stream)
         began, started = self.clock(), time.monotonic()
-        self._count.requests = self._count.retries = 0
-        self._count.organization = job.organization
+        self._count.begin(job)
         window, refused = None, False
         try:
             self._ensure()
@@ -287,7 +286,15 @@ class Agent:
     def _on_request(self, metrics: Metrics, status: str) -> None:
         self._count.requests += 1
         metrics.requests.labels("admin_api", status).inc()
+        if self._count.retrying and status == "200":
+            self._tell_retrying("")
 
-    def _on_retry(self, metrics: Metrics, status: str) -> None:
+    def _on_retry(self, metrics: Metrics, status: str, reason: str) -> None:
         self._count.retries += 1
         metrics.retries.labels("admin_api").inc()
+        self._tell_retrying(reason)
+
+    def _tell_retrying(self, reason: str) -> None:
+        self._count.retrying = bool(reason)
+        if self._count.job:
+            self.runtime.health[self._count.organization].retrying(self._count.job, reason)

@@ -17,12 +17,19 @@ MESSAGE_LENGTH = 1000
 
 
 class RequestCount(threading.local):
-    """Admin API requests of this thread's job, and whose it is: jobs that run side by side do not count each
-    other's."""
+    """Admin API requests of this thread's job, its name and whose it is: jobs that run side by side do not
+    count each other's. `retrying`: its last request is sent again."""
 
     requests = 0
     retries = 0
+    job = ""
     organization = ""
+    retrying = False
+
+    def begin(self, job: Job) -> None:
+        """Count from zero, for this job."""
+        self.requests = self.retries = 0
+        self.job, self.organization, self.retrying = job.name, job.organization, False
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from anthropic_metrics.errors import (
     RetryLater,
     Stopped,
 )
+from anthropic_metrics.links import see
 from tests.harness.admin_script import ADMIN, GOOD, KEY, ME, OAUTH, ORDINARY, OTHER, Make, refusal
 
 # What is sent
@@ -116,7 +117,7 @@ def test_what_may_pass_is_asked_again_after_a_growing_wait(
     scripted: Make, failure: httpx.Response | Exception
 ) -> None:
     told: list[str] = []
-    it = scripted(failure, failure, GOOD, on_retry=told.append)
+    it = scripted(failure, failure, GOOD, on_retry=lambda status, _reason: told.append(status))
     assert it.client.get(ME) == {"id": "org_1"}
     first, second = it.slept
     assert (first <= 2, second <= 4) == (True, True)
@@ -130,6 +131,20 @@ def test_a_failure_that_stays_ends_in_retry_later_with_its_reason(scripted: Make
     with pytest.raises(RetryLater, match=r"529 overloaded_error \(Overloaded; request id req_head\)"):
         it.client.get(ME)
     assert it.client.stats.by_status == {"529": 3}
+
+
+def test_a_429_says_what_to_do_and_where_to_read_more(scripted: Make) -> None:
+    told: list[str] = []
+    limited = refusal(429, "Too many requests.", "rate_limit_error")
+    it = scripted(limited, retry=RetryPolicy(attempts=2), on_retry=lambda _, reason: told.append(reason))
+    with pytest.raises(RetryLater, match=r"the agent waits and loses nothing\. If it lasts, lower") as raised:
+        it.client.get(ME)
+    assert told == [str(raised.value)]
+    assert see(told[0]).endswith("troubleshooting.md#the-admin-api-answered-429-to")
+    other = scripted(refusal(503), retry=RetryPolicy(attempts=1))
+    with pytest.raises(RetryLater, match="loses nothing") as raised:
+        other.client.get(ME)
+    assert see(str(raised.value)) == ""
 
 
 def test_a_429_waits_as_long_as_it_asks(scripted: Make) -> None:
