@@ -17,6 +17,7 @@ from anthropic_metrics.cli.ledgers import (
     Books,
     books,
     comparison_notes,
+    label_notes,
     of_team,
     remarks,
     settled_note,
@@ -182,6 +183,7 @@ def _answer(
         *comparison_notes(ledger.period, before, accounts.now),
         *remarks(accounts, ledgers, team),
         *team_notes(accounts, ledger, bys, team),
+        *label_notes(accounts, ledgers, bys, team),
     ]
     return Answer(
         *tables,
@@ -195,7 +197,8 @@ def _answer(
 def _table(
     accounts: Books, ledger: Ledger, before: Ledger | None, by: By, team: str | None, name: str
 ) -> Table:
-    by_key, labels = accounts.needs_keys([by], team), accounts.labels
+    labels, is_read = accounts.labels, ledger.shares is not None and "line" not in by.ways
+    by_key = is_read or accounts.needs_keys([by], team)
     shared = {"by_key": by_key, "by_person": by.needs_people}
     charges = of_team(ledger.charges(**shared), team, labels)
     earlier = of_team(before.charges(**shared), team, labels) if before else ()

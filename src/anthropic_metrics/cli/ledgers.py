@@ -15,7 +15,7 @@ from anthropic_metrics.cli.progress import progress
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.charges import Charge
-from anthropic_metrics.finance.grouping import By, Labels
+from anthropic_metrics.finance.grouping import By, Labels, key_notes
 from anthropic_metrics.finance.ledger import Ledger, group_by, read_ledger
 from anthropic_metrics.finance.people import People
 from anthropic_metrics.finance.period import Period
@@ -135,6 +135,21 @@ def team_notes(books: Books, ledger: Ledger, bys: Collection[By], team: str | No
         rows = (charge.dimensions for charge in ledger.finest())
         reasons = teams_without(rows, books.names, ledger.period.label)
         yield from (reason for name, reason in reasons.items() if team in (None, name))
+
+
+def label_notes(
+    books: Books, ledgers: Sequence[Ledger], bys: Collection[By], team: str | None = None
+) -> Iterator[str]:
+    """Which labels of these tables need a word: models without web search, and keys without a name."""
+    searches, is_shared = ledgers[0].searches_without_model, ledgers[0].shares is not None
+    if searches and not is_shared and any(by.loses_models for by in bys):
+        yield (
+            f"Without keys, web search has no model (${dollars(searches)} here); `--by model,key` gives it "
+            "to the models that searched."
+        )
+    if is_shared and any("key" in by.ways for by in bys):
+        charges = of_team([one for ledger in ledgers for one in ledger.shares or ()], team, books.labels)
+        yield from key_notes((charge.api_key_id for charge in charges), books.names)
 
 
 def remarks(books: Books, ledgers: Sequence[Ledger], team: str | None = None) -> Iterator[str]:

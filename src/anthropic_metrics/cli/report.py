@@ -18,6 +18,7 @@ from anthropic_metrics.cli.ledgers import (
     Books,
     books,
     comparison_notes,
+    label_notes,
     remarks,
     settled_note,
     team_notes,
@@ -110,18 +111,17 @@ def _write(
 ) -> tuple[list[Ledger], Report | None]:
     """Make the file; the ledgers that it was made of, the month's own first, and what the file shows."""
     bys = parse_by(by or _usual(accounts), accounts.names)
-    by_key = kind is Kind.quota or file.format is FileFormat.focus
-    own = of_month(accounts.config.budgets)
-    with_usage = by_key or accounts.needs_keys(bys, None) or need_usage(own, accounts.names)
+    with_usage = kind is Kind.quota or file.format is FileFormat.focus or accounts.needs_keys(bys, None)
+    with_usage |= need_usage(of_month(accounts.config.budgets), accounts.names)
     people = any(grouping.needs_people for grouping in bys)
     ledger = accounts.wanted(period, with_usage=with_usage, with_people=people)
     if file.format is FileFormat.focus:
         file.save(_focus(file, accounts, ledger))
         return [ledger], None
     money = Money(ledger, accounts.ledger(period.before, with_usage=with_usage, with_people=people))
-    made = _report(accounts, money, kind, bys, by_key=by_key)
+    made = _report(accounts, money, kind, bys)
     _with_memory(accounts.config, made, lambda report: file.save(_WRITE[file.format](report, file.bom)))
-    return [money.ledger, money.before], made
+    return money.ledgers, made
 
 
 def _say_standing(made: Report) -> None:
@@ -200,14 +200,15 @@ def _usual(accounts: Books) -> list[str]:
     return ["team" if accounts.names.teams else "workspace", "model"]
 
 
-def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_key: bool) -> Report:
+def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By]) -> Report:
     ledger, names = money.ledger, accounts.names
     charges, before = money.of(by_key=False)
     by_model = group(charges, By(("model",)), Labels(names), open_days=ledger.open_days, before=before)
     budgets, told = _budgets(accounts)
     outlook = _outlook(accounts, money)
     notes = [settled_note(ledger), *remarks(accounts, [ledger]), *team_notes(accounts, ledger, bys)]
-    notes += [*unread([ledger, money.before]), *told]
+    tables = [*bys, By(("model",))]  # the movers are by model, too
+    notes += [*label_notes(accounts, money.ledgers, tables), *unread(money.ledgers), *told]
     notes += comparison_notes(ledger.period, money.before, accounts.now)
     forecast = None if outlook is None else outlook.of_all(charges)
     if forecast is not None:
@@ -221,7 +222,7 @@ def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_
         total=replace(summed(by_model), labels=()),
         open_days=ledger.open_days,
         days=daily(ledger, accounts.now),
-        sections=sections(money, bys, names, by_key=by_key),
+        sections=sections(money, bys, names),
         movers=movers(money, names),
         budgets=tuple(budget_lines(budgets, ledger, names, outlook)),
         forecast=forecast,
@@ -232,8 +233,7 @@ def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By], *, by_
 
 def _budgets(accounts: Books) -> tuple[list[BudgetSettings], list[str]]:
     """The monthly budgets, then the Console's monthly spend limits; and what the reader is told of them."""
-    own, limits = of_month(accounts.config.budgets), SpendLimits(accounts.client)
-    problems = Problems()
+    own, limits, problems = of_month(accounts.config.budgets), SpendLimits(accounts.client), Problems()
     caps = of_month(budgets_of(limits.read(accounts.now, problems), accounts.names))
     told = list(unfitting(own, accounts.config, accounts.names))
     if others := len(accounts.config.budgets) - len(own):

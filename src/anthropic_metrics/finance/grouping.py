@@ -38,6 +38,11 @@ class By:
         """Whether the bill has to be shared out over people first."""
         return "person" in self.ways
 
+    @property
+    def loses_models(self) -> bool:
+        """Whether lines of the bill leave a part of its models out: web search names none there."""
+        return "model" in self.ways and "line" not in self.ways and not self.needs_people
+
     def needs_keys(self, names: Names) -> bool:
         """Whether the bill has to be shared out over keys first: it knows none itself."""
         if self.needs_people:
@@ -169,6 +174,17 @@ _LABELS: dict[str, Callable[[Labels, Charge], str]] = {
     "line": Labels.line,
     "day": Labels.day,
 }
+
+
+def key_notes(keys: Iterable[str | None], names: Names) -> Iterator[str]:
+    """What the labels of these keys mean that are no names."""
+    ids = {key or UNATTRIBUTED for key in keys}
+    if CONSOLE in ids:
+        yield f"`{CONSOLE}` is use without an API key, such as in the Console."
+    if UNATTRIBUTED in ids:
+        yield f"`{UNATTRIBUTED}` is a part of the bill that belongs to no key, such as code execution."
+    if nameless := sorted(ids - {CONSOLE, UNATTRIBUTED} - names.api_keys.keys()):
+        yield f"The Admin API has no name for keys that were deleted: {', '.join(nameless)}."
 
 
 def group(

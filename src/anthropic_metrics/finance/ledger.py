@@ -20,7 +20,7 @@ from anthropic_metrics.kernel.ranges import DAY, Range, floor
 from anthropic_metrics.reports.views import COST_PATH, SPEED_BETA, USAGE_PATH
 from anthropic_metrics.spend.allocate import allocate
 from anthropic_metrics.spend.money import Usd, total
-from anthropic_metrics.spend.rows import PRIORITY_TIERS, Billed, Used, billed, used
+from anthropic_metrics.spend.rows import PART_NAMES, PRIORITY_TIERS, SEARCHES, Billed, Used, billed, used
 from anthropic_metrics.spend.settle import day_of, ended_long_enough
 
 COST_GROUPS = ("workspace_id", "description")
@@ -62,6 +62,12 @@ class Ledger:
     def open_amount(self) -> Usd:
         """The part of the sum whose days are not settled yet."""
         return total(line.amount for line in self.lines if line.day in self.open_days)
+
+    @property
+    def searches_without_model(self) -> Usd:
+        """What the bill has of web search: it names no model, which only the shares know."""
+        lines = of_bill(self.lines)
+        return total(line.amount for line in lines if line.meter == PART_NAMES[SEARCHES] and not line.model)
 
     def finest(self) -> Sequence[Charge]:
         """The charges that say most about whose they are, of those that were read."""

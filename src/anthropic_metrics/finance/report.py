@@ -139,6 +139,16 @@ class Money:
     ledger: Ledger
     before: Ledger
 
+    @property
+    def ledgers(self) -> list[Ledger]:
+        """Both, the month's own first."""
+        return [self.ledger, self.before]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether usage was read for both: then one report has one figure for each model."""
+        return self.ledger.shares is not None and self.before.shares is not None
+
     def of(self, *, by_key: bool, by_person: bool = False) -> tuple[Sequence[Charge], Sequence[Charge]]:
         return (
             self.ledger.charges(by_key=by_key, by_person=by_person),
@@ -146,12 +156,12 @@ class Money:
         )
 
 
-def sections(money: Money, bys: Iterable[By], names: Names, *, by_key: bool) -> tuple[Section, ...]:
-    """Each grouping of both periods. `by_key`: from the shares, which know tokens, even where the bill would
-    do; lines of the bill are always the bill's own."""
+def sections(money: Money, bys: Iterable[By], names: Names) -> tuple[Section, ...]:
+    """Each grouping of both periods, from the shares if there are any, even where the bill would do: only
+    they know tokens and the models of web search. Lines of the bill are always the bill's own."""
     labels, built = Labels(names), []
     for by in bys:
-        shared = "line" not in by.ways and (by_key or by.needs_keys(names))
+        shared = "line" not in by.ways and (money.is_shared or by.needs_keys(names))
         charges, before = money.of(by_key=shared, by_person=by.needs_people)
         open_days, teams = money.ledger.open_days, names.teams.names
         groups = group(charges, by, labels, open_days=open_days, before=before, teams=teams)
@@ -194,7 +204,7 @@ def daily(ledger: Ledger, now: datetime) -> tuple[tuple[date, Usd], ...]:
 
 def movers(money: Money, names: Names) -> tuple[Group, ...]:
     """The workspaces and models whose costs changed most against the period before."""
-    charges, before = money.of(by_key=False)
+    charges, before = money.of(by_key=money.is_shared)
     groups = group(charges, _MOVED_BY, Labels(names), before=before)
     changed = [mover for mover in groups if mover.change]
     return tuple(sorted(changed, key=lambda mover: (-abs(mover.change), mover.labels))[:MOVERS])

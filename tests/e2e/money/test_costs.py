@@ -66,6 +66,19 @@ def test_the_readme_shows_what_finance_gets(w: FinanceWorld, command: str) -> No
     readme.hold(command, done.stdout)
 
 
+def test_a_model_has_one_figure_or_a_note_says_where_its_web_search_is(w: FinanceWorld) -> None:
+    said = "Without keys, web search has no model"
+    alone = w.run("costs", "--month", "2026-10", "--by", "model").stdout
+    both = w.json("costs", "--month", "2026-10", "--by", "model", "--by", "model,key")
+
+    assert said in alone
+    assert not any(said in note for note in both["notes"])
+    one, nested = both["costs_by_model"], both["costs_by_model_key"]
+    models = {row["model"]: row["usd"] for row in one if row["level"] == "group"}
+    assert models == {row["model"]: row["usd"] for row in nested if row["level"] == "subtotal"}
+    assert any("`Console` is use without an API key" in note for note in both["notes"])
+
+
 def test_the_month_before_stands_beside_each_group(w: FinanceWorld) -> None:
     *groups, whole = w.json("costs", "--month", "2026-10", "--by", "team", "--compare")["costs"]
 

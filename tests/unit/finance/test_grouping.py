@@ -10,7 +10,7 @@ import pytest
 
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.charges import UNATTRIBUTED
-from anthropic_metrics.finance.grouping import TAG, By, Labels, group, parse_by, subtotals, summed
+from anthropic_metrics.finance.grouping import TAG, By, Labels, group, key_notes, parse_by, subtotals, summed
 from anthropic_metrics.spend.money import total, usd
 from tests.harness.finance_samples import TEAMS, charge, names
 
@@ -50,6 +50,14 @@ def test_workspaces_that_share_a_name_are_told_apart_by_their_ids() -> None:
     found = group(CHARGES, By(("workspace",)), Labels(names()))
 
     assert [each.labels[0] for each in found] == ["Lab", "Prod (wrkspc_b)", "Prod (wrkspc_a)", "Default"]
+
+
+def test_a_key_without_a_name_is_explained_where_it_appears() -> None:
+    told = list(key_notes(["apikey_1", "Console", None, "apikey_gone"], names()))
+
+    assert [note.split(" is ")[0] for note in told[:2]] == ["`Console`", "`Unattributed`"]
+    assert told[2:] == ["The Admin API has no name for keys that were deleted: apikey_gone."]
+    assert list(key_notes(["apikey_1"], names())) == []
 
 
 def test_outer_groups_stand_by_their_sum_and_days_in_their_order() -> None:

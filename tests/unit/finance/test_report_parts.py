@@ -20,20 +20,32 @@ BEFORE = ledger(line("1", description="A"), line("9", description="C", workspace
 MONEY = Money(SHARED, replace(BEFORE, shares=(charge("10", key="apikey_1"),)))
 
 
-def test_a_section_is_the_bill_s_or_the_shares_as_its_grouping_needs() -> None:
-    found = sections(MONEY, [By(("line",)), By(("key",)), By(("model",))], names(), by_key=False)
+def test_sections_and_movers_are_the_shares_where_usage_was_read_and_lines_are_the_bill_s() -> None:
+    found = sections(MONEY, [By(("line",)), By(("key",)), By(("model",))], names())
     assert [[(each.labels[0], each.tokens) for each in section.groups] for section in found] == [
         [("A", 0), ("B", 0), ("C", 0)],
         [("assistant", 1000), ("nightly", 1000)],
-        [("claude-opus-5-5", 0)],
+        [("claude-opus-5-5", 2000)],
     ]
     assert [section.total.amount for section in found] == [usd("5")] * 3
     assert [section.total.before for section in found] == [usd("10")] * 3
     assert found[0].posted == (usd("3"), usd("2"), usd("0"))
-    (counted,) = sections(MONEY, [By(("model",))], names(), by_key=True)
-    assert counted.total.tokens == 2000, "a quota report knows tokens, which only the shares have"
-    (lines,) = sections(MONEY, [By(("line",))], names(), by_key=True)
-    assert lines.total.tokens == 0
+    (billed,) = sections(Money(BILL, BEFORE), [By(("model",))], names())
+    assert [(each.labels[0], each.tokens) for each in billed.groups] == [("claude-opus-5-5", 0)]
+
+
+def test_web_search_has_one_model_in_all_tables_of_a_report() -> None:
+    searched = charge("4", key="apikey_1", meter="web_search")
+    billed = replace(line("4", description="Web Search Usage"), cost_type="web_search", model=None)
+    read = replace(ledger(billed), shares=(searched,))
+    money = Money(read, replace(BEFORE, shares=()))
+
+    (by_model,) = sections(money, [By(("model",))], names())
+    moved = movers(money, names())
+
+    assert [each.labels[-1] for each in (*by_model.groups, *moved)] == ["claude-opus-5-5"] * 2
+    assert read.searches_without_model == usd("4")
+    assert BILL.searches_without_model == 0
 
 
 def test_every_day_that_has_begun_has_its_bill_and_days_without_one_have_nothing() -> None:
