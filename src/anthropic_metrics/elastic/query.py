@@ -20,6 +20,7 @@ _NO_SHARD = ("search_phase_execution_exception", "no_shard_available_action_exce
 # Columns that only documents can bring: a name without a dot is the query's own, and a slip.
 _UNKNOWN = re.compile(r"Unknown (?:index|column) \[([^\]]*)\]")
 _NO_INDEX = re.compile(r"no such index \[([^\]]+)\]")
+_FROM = re.compile(r"\s*FROM\s+(.+?)\s*(?:\||\bMETADATA\b|$)", re.DOTALL)
 
 Body = dict[str, Any]
 Table = tuple[list[str], list[list[Any]]]
@@ -159,14 +160,17 @@ def typed_esql(
     """The columns of an ES|QL query by name and type, and its rows, from every shard.
 
     Raises NoData for a stream or a field that does not exist (yet), BadRequest for a query that Elasticsearch
-    refuses, RetryLater when shards did not answer.
+    refuses, RetryLater when shards did not answer, also those that are still starting.
     """
     named = [{name: value} for name, value in (params or {}).items()]
+
+    def ask() -> Body:
+        answer: Body = es.esql.query(query=query, filter=filter, params=named or None).body
+        return answer
+
     with translated(doing):
         try:
-            answer = _from_all_shards(
-                doing, lambda: es.esql.query(query=query, filter=filter, params=named or None).body
-            )
+            answer = _from_all_shards(doing, lambda: _unless_starting(es, query, ask))
         except NotFoundError as error:  # of several streams in FROM, one is not there
             missing = ", ".join(_NO_INDEX.findall(reason(error.body))) or "such stream"
             raise NoData(f"{doing}: there is no {missing} yet.") from error
@@ -178,6 +182,39 @@ def typed_esql(
             raise
     with reading(doing):
         return [(column["name"], column["type"]) for column in answer["columns"]], answer["values"]
+
+
+def sources_of(query: str) -> list[str]:
+    """The names and patterns that an ES|QL query reads."""
+    match = _FROM.match(query)
+    return [name.strip() for name in match[1].split(",")] if match else []
+
+
+def _unless_starting(es: Elasticsearch, query: str, ask: Callable[[], Body]) -> Body:
+    """The answer to an ES|QL query, asked once more if it knows no index or field and a search finds shards.
+
+    ES|QL calls an index unknown while its shards are starting; a search tells the two apart, and needs no
+    more than the right to read. It raises the ApiError of the shards that do not answer.
+    """
+    try:
+        return ask()
+    except (NotFoundError, BadRequestError) as error:
+        if not _UNKNOWN.search(reason(error.body)) and not _NO_INDEX.search(reason(error.body)):
+            raise
+        if not (names := sources_of(query)) or not _has_shards(es, names):
+            raise
+    return ask()
+
+
+def _has_shards(es: Elasticsearch, names: Sequence[str]) -> bool:
+    try:
+        answer = es.search(index=list(names), size=0, track_total_hits=False, ignore_unavailable=True)
+    except ApiError as error:
+        if error.status_code >= 500:
+            raise
+        return False
+    with reading(f"Asking {', '.join(names)}"):
+        return bool(answer["_shards"]["total"])
 
 
 def _from_all_shards(doing: str, ask: Callable[[], Body]) -> Body:

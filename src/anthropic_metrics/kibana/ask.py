@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from anthropic_metrics.elastic.connect import Client
-from anthropic_metrics.elastic.query import esql, typed_esql
+from anthropic_metrics.elastic.query import esql, sources_of, typed_esql
 from anthropic_metrics.errors import NoData
 from anthropic_metrics.kernel.ranges import Range, iso
 from anthropic_metrics.kibana.definitions import Covers
@@ -146,9 +146,7 @@ def _missing(es: Client, query: str) -> tuple[str, ...]:
 
     Traces may be missing without harm, so they are not among them.
     """
-    source = re.match(r"\s*FROM\s+([^|]+)", query)
-    names = [name.strip() for name in source[1].split(",")] if source else []
-    own = [name for name in names if name not in SOURCES.split(", ")]
+    own = [name for name in sources_of(query) if name not in SOURCES.split(", ")]
     return tuple(name for name in own if not _exists(es, name))
 
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig, ObjectApiResponse
-from elasticsearch import ApiError, NotFoundError
+from elasticsearch import ApiError, BadRequestError, NotFoundError
 
 from anthropic_metrics.cli.trust import corrections_since
 from anthropic_metrics.config import Config
@@ -13,7 +13,9 @@ from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.query import all_hits, esql
 from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.kibana.ask import ask
 
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
 META = ApiResponseMeta(200, "1.1", HttpHeaders(), 0.0, NodeConfig("http", "localhost", 9200))
 
 
@@ -88,3 +90,40 @@ def test_a_query_is_asked_again_while_a_shard_is_not_there_yet(monkeypatch: pyte
     never: Any = Starting(PART, PART, PART, PART)
     with pytest.raises(RetryLater, match="some of the shards"):
         esql(never, "FROM x", doing="Asking")
+
+
+UNKNOWN = BadRequestError(
+    "unknown", META, {"error": {"type": "verification_exception", "reason": "line 1:6: Unknown index [x-*]"}}
+)
+ALL_FAILED = ApiError(
+    "all shards failed",
+    ApiResponseMeta(503, "1.1", HttpHeaders(), 0.0, META.node),
+    {"error": {"type": "search_phase_execution_exception", "reason": "all shards failed"}},
+)
+
+
+class Recovering(Starting):
+    """ES|QL calls the index unknown while its shard starts; a search knows that the shard is to come."""
+
+    def __init__(self, shards: Any, *answers: Any) -> None:
+        super().__init__(*answers)
+        self.shards = shards
+
+    def search(self, **_: Any) -> ObjectApiResponse[Any]:
+        if isinstance(self.shards, Exception):
+            raise self.shards
+        return ObjectApiResponse({"_shards": {"total": self.shards, "failed": 0}}, META)
+
+
+def test_a_stream_whose_shards_are_starting_is_never_called_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anthropic_metrics.elastic.query.time.sleep", lambda _: None)
+    never: Any = Recovering(ALL_FAILED, *[UNKNOWN] * 4)
+    with pytest.raises(RetryLater, match="all shards failed"):
+        ask(never, "FROM x-*, y METADATA _index | LIMIT 1", NOW, NOW)
+    started: Any = Recovering(1, UNKNOWN, WHOLE)
+    assert ask(started, "FROM x-* | LIMIT 1", NOW, NOW).rows == ((1,),)
+
+
+def test_a_stream_without_any_shard_is_absent() -> None:
+    absent: Any = Recovering(0, UNKNOWN, UNKNOWN)
+    assert ask(absent, "FROM x-* | LIMIT 1", NOW, NOW).missing == ("x-*",)
