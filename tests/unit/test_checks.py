@@ -124,6 +124,8 @@ def test_the_ways_show_the_proxy_without_its_password_and_what_tls_is_verified_a
         kibana={"url": "https://kibana.example", "verify_certs": False},
     )
     admin, (cluster, kibana) = admin_way(settings), other_ways(settings)
+    # Nothing was asked, so no line may read as if a server had answered.
+    assert {way.what.split()[0] for way in (admin, cluster, kibana)} == {"Address"}
     assert "through the proxy http://proxy.example:3128, TLS verified against the default" in admin.details
     assert (cluster.status, cluster.details) == (Status.ok, "http://es.example:9200 directly, without TLS")
     assert kibana.status is Status.warning
@@ -219,5 +221,5 @@ def test_every_line_of_the_check_stands_in_the_documentation() -> None:
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Finding", "attempt", "_way"}:
                 what = node.args[0] if node.args else None
                 if isinstance(what, ast.Constant):
-                    name = re.sub(r"^Connection to .*", "Connection to …", str(what.value))
+                    name = re.sub(r"^Address of .*", "Address of …", str(what.value))
                     assert f"`{name}`" in listed, f"{path.name}: {name}"

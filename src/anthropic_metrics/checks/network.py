@@ -1,4 +1,4 @@
-"""How each server is reached: the proxy and the authorities that are in force."""
+"""How each server would be reached: address, proxy and authorities in force. No connection is made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEFAULT_AUTHORITIES = "the default authorities"
 
 def admin_way(config: Config) -> Finding:
     """The line of the Admin API of one organization, without a request."""
-    return _way("Connection to the Admin API", config.anthropic.base_url, config.anthropic.ca_file)
+    return _way("Address of the Admin API", config.anthropic.base_url, config.anthropic.ca_file)
 
 
 def other_ways(config: Config) -> Iterator[Finding]:
@@ -23,14 +23,14 @@ def other_ways(config: Config) -> Iterator[Finding]:
     cluster, kibana = config.elasticsearch, config.kibana
     for host in cluster.hosts:
         yield _way(
-            "Connection to Elasticsearch",
+            "Address of Elasticsearch",
             host,
             cluster.ca_certs,
             verified=cluster.verify_certs,
             setting=cluster.proxy,
         )
     if kibana.url:
-        yield _way("Connection to Kibana", kibana.url, kibana.ca_certs, verified=kibana.verify_certs)
+        yield _way("Address of Kibana", kibana.url, kibana.ca_certs, verified=kibana.verify_certs)
 
 
 def _way(

@@ -27,7 +27,7 @@ from anthropic_metrics.elastic.owners import (
     index_templates,
     require_ours,
 )
-from anthropic_metrics.elastic.steps import OURS, Step, apply, compared, get, owner, quoted
+from anthropic_metrics.elastic.steps import OURS, Step, apply, compared, get, needs_setup_key, owner, quoted
 from anthropic_metrics.elastic.upgrade import ALL, plan_streams
 from anthropic_metrics.errors import AuthError, SinkError
 from anthropic_metrics.kernel.datasets import stream_name, template_name
@@ -44,10 +44,11 @@ def plan_setup(es: Elasticsearch, config: Config, *, take_over: bool = False) ->
     """What `apply` would do, in order; only reads. Raises MetricsError when it may not or cannot look.
 
     What belongs to others is refused; `take_over` replaces their templates and pipelines that have our
-    names, never a template of another name that applies instead of ours.
+    names, never a template of another name that applies instead of ours. AuthError with status 403 names
+    the key that sets up.
     """
     assets = load_assets()
-    with reading("Looking at templates and streams"):
+    with needs_setup_key(), reading("Looking at templates and streams"):
         templates = _component_bodies(assets, config, failure_store=server_version(es).has_failure_store)
         stored = index_templates(es)
         return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from urllib.parse import quote
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.elastic.assets import VERSION, Body
-from anthropic_metrics.elastic.failures import SETUP_CURE, translated
+from anthropic_metrics.elastic.failures import translated
 from anthropic_metrics.elastic.node import ODD_CURE
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, MetricsError
 from anthropic_metrics.links import page
@@ -47,6 +48,9 @@ TAKE_OVER_CURE = (
     "Remove Elastic's integration, or run `anthropic-metrics setup --take-over` to replace what others "
     f"installed under these names; {page('migration.md')} says what changes."
 )
+
+# Elasticsearch lists everything that would do, `all` among it; the request on the page asks for the least.
+_TOO_MUCH = ", this action is granted by "
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,22 @@ def lacks_api(error: BadRequest) -> bool:
     return lacking or error.status in (405, 410)
 
 
+@contextmanager
+def needs_setup_key() -> Iterator[None]:
+    """Turn a missing right (AuthError, 403) into one that names the key with the rights of `setup`."""
+    try:
+        yield
+    except AuthError as error:
+        if error.status != 403:
+            raise
+        raise AuthError(
+            f"These credentials lack the rights that `setup` needs: {error.message.split(_TOO_MUCH)[0]}.",
+            status=403,
+            cure="Run `anthropic-metrics setup` with the key that sets up: "
+            f"{page('security.md', 'the-key-that-sets-up')}",
+        ) from error
+
+
 def quoted(name: str) -> str:
     """A name as part of a path."""
     return quote(name, safe="*")
@@ -171,8 +191,7 @@ def _apply(es: Elasticsearch, step: Step) -> Step:
             return replace(step, status="skipped", detail="this server has no such API")
         return replace(step, status="failed", detail=error.message, cure=error.cure)
     except MetricsError as error:
-        cure = SETUP_CURE if isinstance(error, AuthError) else error.cure
-        return replace(step, status="failed", detail=error.message, cure=cure)
+        return replace(step, status="failed", detail=error.message, cure=error.cure)
     return replace(step, status=DONE[step.action], detail=detail)
 
 
@@ -184,7 +203,8 @@ def _kept_back(step: Step) -> Step:
 
 def _put(es: Elasticsearch, step: Step, body: Body) -> str:
     try:
-        call(es, "PUT", step.path, body)
+        with needs_setup_key():
+            call(es, "PUT", step.path, body)
     except BadRequest as error:
         template = body.get("template", {})
         if "data_stream_options" not in template or "data_stream_options" not in error.message:

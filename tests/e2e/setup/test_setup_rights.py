@@ -60,9 +60,9 @@ def test_a_wrong_password_is_one_sentence_with_its_cure(secured: str) -> None:
     assert "wrong-pass" not in repr(caught.value) + str(caught.value)
 
 
-def test_without_rights_setup_says_which_privilege_is_missing(secured: str) -> None:
+def test_without_rights_setup_names_the_key_that_sets_up(secured: str) -> None:
     settings = as_user(secured, "runner")
-    with connect(settings.elasticsearch) as es, pytest.raises(AuthError, match="manage_"):
+    with connect(settings.elasticsearch) as es, pytest.raises(AuthError, match="#the-key-that-sets-up"):
         plan_setup(es, settings)
 
 
@@ -157,6 +157,9 @@ def test_the_commands_say_which_rights_are_absent_and_end_with_1(secured: str, t
         variables["ANTHROPIC_METRICS_ANTHROPIC__BASE_URL"] = server.url
         setup, check = (run(tmp_path, command, **variables) for command in ("setup", "check"))
     assert (setup.returncode, check.returncode) == (1, 1)
-    assert "one of the privileges named" in setup.stderr
+    assert "`anthropic-metrics setup` with the key that sets up: https://" in setup.stderr
+    assert "security.md#the-key-that-sets-up" in setup.stderr
+    assert "troubleshooting.md#these-credentials-lack-the-rights-that-setup-needs" in setup.stderr
+    assert "manage" not in setup.stderr  # nothing advises a right that `setup` does not need
     assert "missing: auto_configure, maintenance, read, view_index_metadata, write" in check.stdout
     assert PASSWORDS["nobody"] not in setup.stdout + setup.stderr + check.stdout + check.stderr
