@@ -24,8 +24,10 @@ class MetricsError(Exception):
     """Base of all. `message` is one readable sentence; `cure` says what the reader can do about it.
 
     Secrets are taken out of both here, whatever a server has put into its answer: an error is shown on
-    terminals and pages, and written to logs and documents.
+    terminals and pages, and written to logs and documents. `exit_code` is that of a command that it ends.
     """
+
+    exit_code = 1
 
     def __init__(self, message: str, *, cure: str = "") -> None:
         self.message = redact.scrub(message)
@@ -41,6 +43,8 @@ class MetricsError(Exception):
 
 class ConfigError(MetricsError):
     """The configuration or the command line is wrong; names the file, the key and what is allowed."""
+
+    exit_code = 2
 
 
 class AuthError(MetricsError):

@@ -48,9 +48,13 @@ class Report:
     @property
     def equal(self) -> bool:
         """Whether something was compared, all of it is equal and nobody else writes to the streams."""
+        return bool(self.compared) and not self.wrong and all(result.equal for result in self.compared)
+
+    @property
+    def wrong(self) -> bool:
+        """Whether others write to the streams, or nobody reads one any more."""
         foreign = any(other.foreign for other in self.others.values())
-        wrong = foreign or self.strays or self.silent
-        return bool(self.compared) and not wrong and all(result.equal for result in self.compared)
+        return bool(foreign or self.strays or self.silent)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""The command line. Exit codes: 0 done, 1 something was not, 2 wrong usage or configuration."""
+"""The command line. Exit codes: 0 done, 1 something was not, 2 wrong usage or configuration, 3 no
+answer to a question whose answer may be 1."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import typer
 from anthropic_metrics import __version__, deferred, signals
 from anthropic_metrics.cli import streams
 from anthropic_metrics.cli.late import LateGroup
-from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
+from anthropic_metrics.errors import MetricsError, Stopped
 from anthropic_metrics.links import page, see
 from anthropic_metrics.redaction import printable, redact
 
@@ -58,12 +59,10 @@ def main() -> None:
     try:
         with signals.interrupting(), streams.flushed():
             app()
-    except ConfigError as error:
-        sys.exit(_complain(error, 2))
     except Stopped:
         sys.exit(signals.exit_code())
     except MetricsError as error:
-        sys.exit(_complain(error, 1))
+        sys.exit(_complain(error, error.exit_code))
     except streams.OutputLost as error:
         _complain(MetricsError(f"The output cannot be written: {error.strerror}."), 1)
         streams.abandon()

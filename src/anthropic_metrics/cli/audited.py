@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from anthropic_metrics.audit import Difference, Report
-from anthropic_metrics.cli.render import Answer, Column, Layout
+from anthropic_metrics.cli.render import UNANSWERED, Answer, Column, Layout
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.links import page
 
@@ -53,7 +53,7 @@ LISTED = 50  # the first say what is wrong; the rest are counted
 
 
 def audit_answer(report: Report) -> Answer:
-    """Tables of what was compared, by month, what differs and who else writes; exit code 1 unless equal."""
+    """Tables of what was compared, by month, what differs and who else writes; with `audit`'s exit code."""
     differences = [difference for result in report.compared for difference in result.differences]
     tables = [AUDIT.table(list(_streams(report)))]
     if months := list(_months(report)):
@@ -67,7 +67,13 @@ def audit_answer(report: Report) -> Answer:
     if others := list(_others(report)):
         tables.append(OTHERS.table(others, title="Written by others"))
     notes = [f"{stream} was not compared: {why}." for stream, why in report.not_compared.items()]
-    return Answer(*tables, notes=notes, problems=list(_problems(report)), code=0 if report.equal else 1)
+    return Answer(*tables, notes=notes, problems=list(_problems(report)), code=_code(report))
+
+
+def _code(report: Report) -> int:
+    if report.equal:
+        return 0
+    return 1 if report.compared or report.wrong else UNANSWERED
 
 
 def _streams(report: Report) -> Iterator[tuple[object, ...]]:

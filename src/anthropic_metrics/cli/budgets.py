@@ -22,7 +22,7 @@ from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.checks.admin import IMPATIENT
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.organizations import OrganizationOption, of_each
-from anthropic_metrics.cli.render import Answer, Column, Layout, answers
+from anthropic_metrics.cli.render import UNANSWERED, Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.memory import StreamMemory
@@ -75,13 +75,14 @@ def register(app: typer.Typer) -> None:
     app.command()(budgets)
 
 
-@answers(BUDGETS)
+@answers(BUDGETS, verdict=True)
 def budgets(
     organization: OrganizationOption = None, config: ConfigOption = None, embedded: EmbeddedOption = False
 ) -> Answer:
     """Show each budget: spent, left, burn rate, forecast, when it runs out. Exit code 1 if one is exceeded.
 
-    Spend limits of the Console are shown too, if the key may read them."""
+    Exit code 3 if none is exceeded, but one cannot be counted, or a server does not answer. Spend limits
+    of the Console are shown too, if the key may read them."""
     settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch(embeddable=True)
     settings.require_admin_key()
@@ -109,7 +110,7 @@ def _budgets(es: Client, settings: Config, now: datetime) -> Answer:
             *of_teams,
             *filter(None, [str(problems)]),
         ],
-        code=1 if exceeded or told else 0,
+        code=1 if exceeded else UNANSWERED if told else 0,
     )
 
 

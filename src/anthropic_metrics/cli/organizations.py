@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -137,8 +137,14 @@ def together(answers: Mapping[str, Answer]) -> Answer:
         notes=_said({name: answer.notes for name, answer in answers.items()}),
         problems=_said({name: answer.problems for name, answer in answers.items()}),
         footnotes=_said({name: answer.footnotes for name, answer in answers.items()}),
-        code=max(answer.code for answer in answers.values()),
+        code=_worst(answer.code for answer in answers.values()),
     )
+
+
+def _worst(codes: Iterable[int]) -> int:
+    """What is known of one organization counts more than what is not known of another."""
+    ended = set(codes)
+    return 1 if 1 in ended else max(ended)
 
 
 def with_organization(layout: Layout) -> Layout:

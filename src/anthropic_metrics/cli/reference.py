@@ -19,8 +19,9 @@ _HEAD = """\
 Made from the code by `scripts/docs`; do not edit. `anthropic-metrics COMMAND -h` says the same, and
 `anthropic-metrics --install-completion` completes commands and options in your shell.
 
-Exit codes: 0, done; 1, something failed or differs; 2, wrong usage or configuration. Results go to standard
-output, logs and problems to standard error.
+Exit codes: 0, done; 1, something failed or differs; 2, wrong usage or configuration; 3, `audit` or `budgets`
+cannot tell, because a server does not answer or there is no data. Results go to standard output, logs and
+problems to standard error.
 
 `--format csv` and `--format json` print the columns below under these names, with exact values: times in UTC,
 decimals as text in JSON, durations as in the configuration. JSON is one object with a list for each table,

@@ -32,11 +32,14 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from anthropic_metrics.cli.cells import Kind, data, shown
+from anthropic_metrics.errors import MetricsError
 from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.redaction import clean, no_formula
 
 P = ParamSpec("P")
 NUMBERS = frozenset({"integer", "number", "decimal", "share"})
+UNANSWERED = 3
+"""The exit code of a command that cannot tell, where 1 is an answer."""
 TABLES_ATTRIBUTE = "answer_layouts"
 SCHEMA_ATTRIBUTE = "file_schema"
 
@@ -162,14 +165,23 @@ class Answer:
         self.footnotes = tuple(footnotes)
 
 
-def answers(*layouts: Layout) -> Callable[[Callable[P, Answer]], Callable[P, None]]:
-    """Make a command of a function that returns an Answer: it gets `--format`, is printed and exits."""
+def answers(*layouts: Layout, verdict: bool = False) -> Callable[[Callable[P, Answer]], Callable[P, None]]:
+    """Make a command of a function that returns an Answer: it gets `--format`, is printed and exits.
+
+    `verdict`: exit code 1 is an answer, such as "exceeded", so an error that would end the command with 1
+    ends it with UNANSWERED.
+    """
 
     def decorate(function: Callable[P, Answer]) -> Callable[P, None]:
         @wraps(function)
         def command(*args: P.args, **kwargs: P.kwargs) -> None:
             chosen = Format(str(kwargs.pop("format", Format.table)))
-            answer = function(*args, **kwargs)
+            try:
+                answer = function(*args, **kwargs)
+            except MetricsError as error:
+                if verdict and error.exit_code == 1:
+                    error.exit_code = UNANSWERED
+                raise
             show(answer, chosen)
             raise typer.Exit(answer.code)
 

@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
     app.command()(corrections)
 
 
-@answers(AUDIT, MONTHS, DIFFERENCES, OTHERS)
+@answers(AUDIT, MONTHS, DIFFERENCES, OTHERS, verdict=True)
 def audit_command(
     since: Annotated[
         str | None,
@@ -75,8 +75,8 @@ def audit_command(
     Rate limits and inventory have no past in the API: their latest documents are compared with what it
     says now, inventory without the use that is joined to it.
 
-    Exit code 1 if they differ, if a row of the API cannot be read, if another shipper writes to the
-    streams, or if nothing could be compared."""
+    Exit code 1 if they differ, if a row of the API cannot be read, or if another shipper writes to the
+    streams; 3 if nothing could be compared, or a server does not answer."""
     settings, now = load(config, embedded=embedded), utc_now()
     bounds = _bounds(since, until, now)
     settings.require_admin_key()
