@@ -79,6 +79,20 @@ class _Connection:
     answer: memoryview | None = None
 
 
+def listen(settings: HealthSettings) -> socket.socket:
+    """A socket at the endpoint's address; ConfigError if the address cannot be had."""
+    host, port = settings.host, settings.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()
+    try:
+        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        raise ConfigError(
+            f"health.host, health.port: cannot listen on {host}:{port}: {error.strerror}.",
+            cure="Another agent may be running; choose another port (0 takes any free one).",
+        ) from None
+
+
 class HealthServer:
     """Serves the endpoint from a thread of its own, from `start` (or `with`) to `stop`."""
 
@@ -90,27 +104,21 @@ class HealthServer:
         budgets: Boards | None = None,
         *,
         seconds: float = SECONDS,
+        listener: socket.socket | None = None,
     ) -> None:
+        """`listener`: a socket of `listen` to serve; by default the start makes one."""
         self._settings = settings
         self._health = health
         self._registry = registry
         self._budgets = budgets
         self._seconds = seconds
+        self._given = listener
         self._listener: socket.socket | None = None
         self._open: list[_Connection] = []  # the oldest first
 
     def start(self) -> str:
         """Listen; the base URL. ConfigError if the address cannot be had."""
-        host, port = self._settings.host, self._settings.port
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        both = host == "::" and socket.has_dualstack_ipv6()
-        try:
-            self._listener = socket.create_server((host, port), family=family, dualstack_ipv6=both)
-        except OSError as error:
-            raise ConfigError(
-                f"health.host, health.port: cannot listen on {host}:{port}: {error.strerror}.",
-                cure="Another agent may be running; choose another port (0 takes any free one).",
-            ) from None
+        self._listener = listen(self._settings) if self._given is None else self._given
         self._listener.setblocking(False)
         self._woken, self._waker = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, name="health", daemon=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import socket
 import sys
 import threading
 from collections import deque
@@ -50,8 +51,8 @@ Chain = tuple[Job, ...]
 """A job and those that follow it, to be run one after the other."""
 
 
-def run(agent: Agent) -> int:
-    """Poll until asked to stop; returns the exit code, 0.
+def run(agent: Agent, listener: socket.socket | None = None) -> int:
+    """Poll until asked to stop; returns the exit code, 0. `listener` is that of `health_server.listen`.
 
     A job that is still waiting for a server when the grace is over is left behind with its thread: every
     write is safe to cut off at any instant, the next start finds what is missing by comparison.
@@ -69,7 +70,9 @@ def run(agent: Agent) -> int:
         scheduler.add_job(act, _AT_ONCE, args=(agent, chain), id=name, executor=executor)
 
     boards = Boards({organization.label: organization.budgets for organization in agent.organizations})
-    server = HealthServer(agent.config.health, agent.health, agent.runtime.registry, boards)
+    server = HealthServer(
+        agent.config.health, agent.health, agent.runtime.registry, boards, listener=listener
+    )
     with server, until_asked(agent.stop, code=0):
         scheduler.start()
         log.info("agent_started", pollers=sorted({job.poller for job in agent.jobs}))

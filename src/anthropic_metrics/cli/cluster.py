@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,9 +14,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config, ElasticsearchSettings
+from anthropic_metrics.elastic.connect import connect
+from anthropic_metrics.elastic.contents import contents
 from anthropic_metrics.embedded import EmbeddedElasticsearch, cache_dir, download, is_downloaded
 from anthropic_metrics.embedded.artifacts import require_extra
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.errors import ConfigError, MetricsError
+from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.proxies import DIRECT
 
 ANSWERS = 2.0  # seconds in which a server on this machine accepts a connection
@@ -57,9 +60,12 @@ def own_cluster(config: Config, *, shared: bool) -> Iterator[Config]:
         require_extra()
         say("Starting the embedded Elasticsearch.")
         with embedded_cluster(config, data=own_data()) as settings:
+            say(_used(settings))
             yield settings
     elif shared:
-        yield _at(config, url)
+        settings = _at(config, url)
+        say(_used(settings))
+        yield settings
     else:
         raise ConfigError(
             f"--embedded: another command runs the embedded Elasticsearch ({url}).",
@@ -78,6 +84,17 @@ def until_exit(config: Config) -> Config:
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(own_cluster(config, shared=True))
+
+
+def _used(config: Config) -> str:
+    """Which data a command with `--embedded` uses, and from when it is."""
+    try:
+        with closing(connect(config.elasticsearch)) as es:
+            newest = contents(es, stream_name(AGENT, config.namespace)).newest
+    except MetricsError:  # the command asks for more than this, and says what is wrong
+        newest = None
+    since = f", last updated {newest:%Y-%m-%d %H:%M} UTC" if newest else ""
+    return f"Using the data in {own_data()}{since}."
 
 
 def _running() -> str | None:

@@ -37,6 +37,8 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.health_server import listen
+from anthropic_metrics.healthcheck import address
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
@@ -54,11 +56,17 @@ def register(app: typer.Typer) -> None:
 
 def run(config: ConfigOption = None, embedded: OwnServerOption = False) -> None:
     """Poll until stopped. SIGTERM or Ctrl-C ends it cleanly."""
-    with _cluster(config, embedded=embedded, shared=False) as settings:
+    own = _configured(config, embedded=embedded)
+    # Before a server is started, which takes seconds: whoever starts a second agent knows it at once.
+    with (
+        listen(own.health) as listener,
+        _cluster(own, embedded=embedded, shared=False) as settings,
+    ):
         if embedded:
-            say(f"Elasticsearch at {settings.elasticsearch.hosts[0]}; health on port {settings.health.port}.")
+            health = address(own.health.host, listener.getsockname()[1])
+            say(f"Elasticsearch at {settings.elasticsearch.hosts[0]}; health at {health}.")
             say("In another terminal, add --embedded to commands that read, such as `check --embedded`.")
-        raise typer.Exit(daemon.run(_agent(settings)))
+        raise typer.Exit(daemon.run(_agent(settings), listener))
 
 
 @answers(SUMMARY)
@@ -70,7 +78,7 @@ def once(
 ) -> Answer:
     """Run every poller once over its whole range, backfill included."""
     with (
-        _cluster(config, embedded=embedded) as settings,
+        _cluster(_configured(config, embedded=embedded), embedded=embedded) as settings,
         until_asked() as stop,
         _agent(settings, stop) as agent,
     ):
@@ -102,7 +110,7 @@ def backfill(
             f"--since: {since} is not before the end of the range, {wanted.end:%Y-%m-%dT%H:%MZ}"
         )
     with (
-        _cluster(config, embedded=embedded) as settings,
+        _cluster(_configured(config, embedded=embedded), embedded=embedded) as settings,
         until_asked() as stop,
         _agent(settings, stop) as agent,
     ):
@@ -144,13 +152,19 @@ def _previewed(settings: Config, only: list[PollerName]) -> list[Tally]:
     return tallies
 
 
-@contextmanager
-def _cluster(config: Path | None, *, embedded: bool, shared: bool = True) -> Iterator[Config]:
-    """The configuration of a command that polls, with its cluster. ConfigError before a server is started."""
+def _configured(config: Path | None, *, embedded: bool) -> Config:
+    """The configuration of a command that polls; ConfigError where it lacks a key or a cluster."""
     settings = load(config, polls=True)
     settings.require_admin_key()
     if not embedded:
         settings.require_elasticsearch(embeddable=True)
+    return settings
+
+
+@contextmanager
+def _cluster(settings: Config, *, embedded: bool, shared: bool = True) -> Iterator[Config]:
+    """The configuration with the cluster of a command that polls."""
+    if not embedded:
         yield settings
         return
     with own_cluster(settings, shared=shared) as connected:

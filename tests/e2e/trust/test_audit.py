@@ -53,7 +53,7 @@ def audited(
         bounds = Bounds(since, until)
         report = audit_all(w.es, organization, bounds, w.clock.now(), shared_with)
     answer = audit_answer(report)
-    assert answer.code == (0 if report.equal else 1)
+    assert (answer.code == 0) == report.equal
     cells = [cell for table in answer.tables for row in table.cells() for cell in row]
     return report, " ".join([*cells, *answer.notes, *answer.problems])
 

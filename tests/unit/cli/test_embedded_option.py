@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from anthropic_metrics.cli import cluster
 from anthropic_metrics.cli.common import load
 from anthropic_metrics.cli.reference import commands
 from anthropic_metrics.config import Config
+from anthropic_metrics.elastic.contents import Contents
 from anthropic_metrics.errors import ConfigError
+
+NEWEST = datetime(2026, 11, 25, 16, 30, 59, tzinfo=UTC)
 
 
 class Server:
@@ -43,6 +47,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELASTICSEARCH_API_KEY", "key-of-the-other-cluster")
     monkeypatch.setattr(cluster, "EmbeddedElasticsearch", Server)
     monkeypatch.setattr(cluster, "is_downloaded", lambda: True)
+    monkeypatch.setattr(cluster, "contents", lambda *_: Contents(newest=NEWEST))
 
 
 def test_a_command_uses_the_running_server_and_sends_it_no_other_clusters_key() -> None:
@@ -91,6 +96,47 @@ def test_without_data_the_cure_is_the_command_that_reads_it() -> None:
 def test_a_server_of_the_demo_is_nobody_elses() -> None:
     with cluster.embedded_cluster(load(None), data=None), pytest.raises(ConfigError):
         load(None, embedded=True)
+
+
+def test_a_command_names_the_data_that_it_uses_and_from_when_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cluster.own_cluster(load(None), shared=True):
+        load(None, embedded=True)
+    used = f"Using the data in {tmp_path / 'data'}, last updated 2026-11-25 16:30 UTC.\n"
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", f"Starting the embedded Elasticsearch.\n{used}{used}")
+
+
+def test_a_taken_port_ends_run_before_it_starts_a_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_ADMIN_API_KEY", "sk-ant-admin01-not-used-here")
+    started = Server.started
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("ANTHROPIC_METRICS_HEALTH__PORT", str(port))
+        assert ended(["run", "--embedded"], monkeypatch) == 2
+    assert Server.started == started
+    assert capsys.readouterr().err.startswith(
+        f"anthropic-metrics: health.host, health.port: cannot listen on 127.0.0.1:{port}:"
+    )
+
+
+def test_run_names_the_port_that_it_serves_where_the_system_chose_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def polled(_agent: object, listener: socket.socket) -> int:
+        served.append(listener.getsockname()[1])
+        return 0
+
+    served: list[int] = []
+    monkeypatch.setenv("ANTHROPIC_ADMIN_API_KEY", "sk-ant-admin01-not-used-here")
+    monkeypatch.setenv("ANTHROPIC_METRICS_HEALTH__PORT", "0")
+    monkeypatch.setattr("anthropic_metrics.cli.polling.daemon.run", polled)
+    monkeypatch.setattr("anthropic_metrics.cli.polling.share_heaps", lambda: None)
+    assert ended(["run", "--embedded"], monkeypatch) == 0
+    assert f"; health at http://127.0.0.1:{served[0]}.\n" in capsys.readouterr().err
 
 
 READING = {
