@@ -13,12 +13,14 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 import anthropic_metrics.checks.kibana as kibana_checks
 from anthropic_metrics import checks
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.replies import ApiKey, Workspace
-from anthropic_metrics.checks.admin import AdminFacts, analytics_reports, names
+from anthropic_metrics.admin_api.reply import Reply
+from anthropic_metrics.checks.admin import AdminFacts, analytics_reports, inventory_list, names
 from anthropic_metrics.checks.cluster import foreign_templates
 from anthropic_metrics.checks.finding import Finding, Status
 from anthropic_metrics.checks.network import admin_way, other_ways
@@ -27,8 +29,11 @@ from anthropic_metrics.config import AnthropicSettings, Config
 from anthropic_metrics.elastic.contents import Contents, Share
 from anthropic_metrics.elastic.owners import Applying
 from anthropic_metrics.elastic.polls import LastPoll
+from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, RetryLater
 from anthropic_metrics.kernel.datasets import stream_name
+from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kibana.client import KibanaClient
+from anthropic_metrics.simulator import ADMIN_KEY
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STREAM = "metrics-anthropic_metrics.usage-default"
@@ -223,3 +228,24 @@ def test_every_line_of_the_check_stands_in_the_documentation() -> None:
                 if isinstance(what, ast.Constant):
                     name = re.sub(r"^Address of .*", "Address of …", str(what.value))
                     assert f"`{name}`" in listed, f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"),
+    [
+        (AuthError("Not for Admin keys.", status=403), Status.skipped),
+        (BadRequest("Not here.", status=404), Status.skipped),
+        (AuthError("Revoked.", status=401, cure="Make another."), Status.failed),
+        (RetryLater("No answer."), Status.failed),
+    ],
+)
+def test_a_list_that_the_key_may_not_read_is_named_and_is_no_failure(
+    refusal: MetricsError, status: Status
+) -> None:
+    def read(client: AdminClient, *, problems: Problems) -> list[Reply]:
+        raise refusal
+
+    client = AdminClient(AnthropicSettings(admin_key=SecretStr(ADMIN_KEY)))
+    finding = inventory_list(client, "Service accounts", read)
+    assert (finding.status, finding.cure) == (status, refusal.cure)
+    assert refusal.message in finding.details

@@ -16,6 +16,7 @@ from deploy import manifests, tools
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/helm/anthropic-metrics"
+CRON = ROOT / "deploy/cron/anthropic-metrics"
 UNIT = ROOT / "deploy/systemd/anthropic-metrics.service"
 EVERYTHING = CHART / "ci/all-values.yaml"
 
@@ -202,13 +203,38 @@ def test_systemd_calls_the_exposure_of_the_unit_ok(unit: Path) -> None:
 
 
 def test_cron_runs_one_pass_that_no_second_joins() -> None:
-    (line,) = (
-        line
-        for line in (ROOT / "deploy/cron/anthropic-metrics").read_text("utf-8").splitlines()
-        if "* *" in line
-    )
+    (line,) = (line for line in CRON.read_text("utf-8").splitlines() if "* *" in line)
     minutes, *rest = line.split(maxsplit=6)
     assert all(0 <= int(minute) < 60 for minute in minutes.split(","))
     assert rest[:5] == ["*", "*", "*", "*", "anthropic-metrics"]
     assert "flock --nonblock" in line
     assert "/bin/anthropic-metrics once" in line
+
+
+def test_cron_has_the_keys_and_logs_nothing_but_errors(tmp_path: Path) -> None:
+    environ = dict(re.findall(r"^([A-Z_]+)=(.+)$", CRON.read_text("utf-8"), re.MULTILINE))
+    for name in ("admin_key", "api_key"):
+        (tmp_path / name).write_text("text\n")
+    (tmp_path / "config.yaml").write_text("elasticsearch: {hosts: ['https://elasticsearch.example:9200']}\n")
+    environ = {name: at.replace("/etc/anthropic-metrics", str(tmp_path)) for name, at in environ.items()}
+    config = load_config(Path(environ["ANTHROPIC_METRICS_CONFIG"]), environ)
+    assert config.anthropic.admin_key_file == tmp_path / "admin_key"
+    assert config.elasticsearch.api_key_file == tmp_path / "api_key"
+    assert config.log.level == "error"
+
+
+def test_the_pages_make_what_the_unit_and_cron_name() -> None:
+    """Program, files and user: each is made in the section of systemd or cron of getting started."""
+    page = (ROOT / "docs/getting-started.md").read_text("utf-8")
+    unit, cron = (
+        page.split(f"## {title}\n")[1].split("\n## ")[0] for title in ("Linux with systemd", "cron")
+    )
+    assert "install -m 600 admin_key api_key /etc/anthropic-metrics/" in unit
+    assert "config init --output /etc/anthropic-metrics/config.yaml" in unit
+    assert "useradd --system" in cron
+    assert "chown anthropic-metrics /etc/anthropic-metrics/admin_key /etc/anthropic-metrics/api_key" in cron
+    for name in re.findall(r"^([A-Z_]+_FILE)=", CRON.read_text("utf-8"), re.MULTILINE):
+        assert f"export {name}=" in unit  # `check` on this machine has the keys of the service
+    both = CRON.read_text("utf-8") + UNIT.read_text("utf-8")
+    named = re.findall(r"/(?:etc|opt)/anthropic-metrics/[\w./-]+", both)
+    assert {Path(path).name for path in named} == {"admin_key", "anthropic-metrics", "api_key", "config.yaml"}

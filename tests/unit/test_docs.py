@@ -27,8 +27,9 @@ EXAMPLES = {
     for anchor, message in json.loads(troubleshooting.forms()).items()
 }
 PROGRAMS = {
-    "anthropic-metrics", "docker", "export", "helm", "install", "journalctl", "kubectl", "pip", "promtool",
-    "python3", "scripts/demo", "scripts/test", "scripts/release", "systemctl", "curl", "git", "cd",
+    "anthropic-metrics", "chown", "docker", "export", "helm", "install", "journalctl", "kubectl", "pip",
+    "promtool", "python3", "scripts/demo", "scripts/test", "scripts/release", "systemctl", "curl", "git",
+    "cd", "useradd",
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from anthropic_metrics.checks import telemetry
 from anthropic_metrics.checks.finding import Finding, Status, attempt
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.money import teams_of
-from anthropic_metrics.errors import BrokenContract, MetricsError
+from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, MetricsError
 from anthropic_metrics.kernel.currency import USD, is_usd
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.inventory import confirm
@@ -69,6 +69,9 @@ def admin_api(config: Config, now: datetime, facts: AdminFacts) -> Iterator[Find
         listed = attempt("Workspaces", partial(_listed, client, partial(_workspaces, facts=facts), "found"))
         yield listed
         yield attempt("API keys", partial(_listed, client, partial(_keys, facts=facts), "found"))
+        if config.inventory.enabled:
+            yield inventory_list(client, "Users", endpoints.users)
+            yield inventory_list(client, "Service accounts", endpoints.service_accounts)
         for view in views(config):
             yield _report(client, view, now)
         if config.spend.enabled and config.spend.source != "allocation":
@@ -116,6 +119,17 @@ def _listed(client: AdminClient, read: _Listing, what: str) -> str:
     entries = read(client, problems=problems)
     _refuse(problems)
     return f"{len(entries)} {what}"
+
+
+def inventory_list(client: AdminClient, what: str, read: _Listing) -> Finding:
+    """Whether the key may read a list that the inventory can do without."""
+    try:
+        return Finding(what, Status.ok, _listed(client, read, "found"))
+    except MetricsError as error:
+        if isinstance(error, AuthError | BadRequest) and error.status != 401:
+            details = f"not listed to this key, so the inventory has none: {error.message}"
+            return Finding(what, Status.skipped, details)
+        return Finding(what, Status.failed, error.message, error.cure)
 
 
 def _report(client: AdminClient, view: View, now: datetime) -> Finding:

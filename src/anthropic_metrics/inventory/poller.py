@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.config import Config
@@ -83,9 +85,7 @@ class InventoryPoller(SnapshotPoller):
         sink.ask.refresh(self.stream)
         before = self.latest(sink.ask, organization)
         frame, lists = self.read(tally, default_of(before))
-        for kind in lists.refused.keys() - self._refused:
-            log.warning("inventory_list_refused", kind=kind.value, reason=lists.refused[kind])
-        self._refused = set(lists.refused)
+        self._report_refused(lists, _own(before, organization))
         uses = read_uses(self._config, sink.ask, frame)
         resources = self._resources(frame, lists, before)
         documents = inventory_documents(frame, resources, uses)
@@ -105,6 +105,14 @@ class InventoryPoller(SnapshotPoller):
         tally.windows += 1
         tally.saw(frame.bucket.start)
 
+    def _report_refused(self, lists: Lists, own: dict[str, Any]) -> None:
+        """Warn once of each list that is refused: not again where an earlier process recorded it."""
+        recorded = set(own.get("refused_lists") or ())
+        for kind in lists.refused.keys() - self._refused:
+            level = logging.DEBUG if kind.value in recorded else logging.WARNING
+            log.log(level, "inventory_list_refused", kind=kind.value, reason=lists.refused[kind])
+        self._refused = set(lists.refused)
+
     def latest(self, ask: Questions, organization: str) -> Before:
         """The latest document of each resource, by type and id."""
         rows = ask.latest(self.stream, organization, _BY)
@@ -118,7 +126,7 @@ class InventoryPoller(SnapshotPoller):
         resources += [
             resource for one in lists.listed.values() for resource in gone(one, latest, frame.now, patience)
         ]
-        own = latest.get((Kind.organization, frame.names.organization_id), {}).get("inventory", {})
+        own = _own(before, frame.names.organization_id)
         known = set(own.get("lists") or ()) | {kind.value for kind in lists.listed}
         known.discard(Kind.organization.value)
         return [
@@ -132,8 +140,7 @@ class InventoryPoller(SnapshotPoller):
         self, frame: Frame, resources: Sequence[Resource], documents: Sequence[Prepared], before: Before
     ) -> list[Prepared]:
         """The first time that a list is read nothing in it is new."""
-        own = before.get((Kind.organization, frame.names.organization_id))
-        read_before = set((own or {}).get("anthropic", {}).get("inventory", {}).get("lists") or ())
+        read_before = set(_own(before, frame.names.organization_id).get("lists") or ())
         by_key = {resource.key: resource for resource in reversed(resources)}
         records: list[Prepared] = []
         for document in documents:
@@ -171,6 +178,13 @@ def default_of(before: Before) -> str | None:
     """The default workspace by the latest documents."""
     inventories = (source["anthropic"]["inventory"] for source in before.values())
     return next((fields["id"] for fields in inventories if fields.get("is_default")), None)
+
+
+def _own(before: Before, organization: str) -> dict[str, Any]:
+    """The inventory's fields of the organization's latest document; empty before its first."""
+    source = before.get((Kind.organization, organization))
+    fields: dict[str, Any] = {} if source is None else source["anthropic"]["inventory"]
+    return fields
 
 
 def _today(now: datetime) -> Range:

@@ -96,7 +96,7 @@ def _month(w: World) -> list[dict[str, Any]]:
 
 
 def test_the_month_to_date_stands_against_the_organization_s_budget(filled: World) -> None:
-    name = "overview: Used of this month's USD budget"
+    name = "overview: Used of your USD budget this month"
     found = said(filled, name)
     assert found["budget"] == 2000
     assert found["used"] == pytest.approx(_spent(filled) / 2000)

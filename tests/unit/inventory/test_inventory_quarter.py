@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.errors import AuthError, BadRequest
@@ -240,8 +241,12 @@ def test_a_list_that_is_refused_leaves_the_others_working_and_says_so(
     organization = world.wire.api.simulation.organization()
     world.wire.api.simulation.edits.rename_workspace(organization.named("Staging").id, "Acceptance")
     world.wire.clock.advance(DAY)
-    (tally,) = world.poll()
+    with structlog.testing.capture_logs() as events:
+        (tally,) = world.poll()
+        world.later(hours=2)  # another process, which must not warn again
     kind = path.removesuffix("s")
+    levels = [event["log_level"] for event in events if event["event"] == "inventory_list_refused"]
+    assert levels == ["warning", "debug"]
     assert tally.done
     assert [note for note in tally.notes if f"({status})" in note]
     (own,) = world.of_day(START + DAY, "organization").values()
