@@ -30,7 +30,7 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.charges import amount_of
 from anthropic_metrics.finance.grouping import WAYS, By, Group, group, parse_by, subtotals, summed
-from anthropic_metrics.finance.invoice import explain, invoice_amount
+from anthropic_metrics.finance.invoice import explain, invoice_amount, verdict
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.period import Period, between, month
 from anthropic_metrics.finance.shown import footnotes, percent, plain
@@ -171,8 +171,8 @@ def _answer(
 ) -> Answer:
     team, invoiced = question.team, question.invoiced
     tables = [_table(accounts, ledger, before, by, team, name="costs" if len(bys) == 1 else "") for by in bys]
-    if invoiced is not None:
-        steps = explain(invoiced, ledger, accounts.labels)
+    steps = [] if invoiced is None else explain(invoiced, ledger, accounts.labels)
+    if steps:
         rows = [(step.item, step.amount and plain(step.amount), step.fits, step.note) for step in steps]
         title = f"The invoice against the bill of {ledger.period.label}"
         tables.insert(0, INVOICE.table(rows, title=title))
@@ -184,6 +184,7 @@ def _answer(
         *remarks(accounts, ledgers, team),
         *team_notes(accounts, ledger, bys, team),
         *label_notes(accounts, ledgers, bys, team),
+        *([verdict(steps)] if steps else ()),
     ]
     return Answer(
         *tables,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -10,20 +10,26 @@ from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.grouping import By, Labels, group
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.shown import cents, exact
-from anthropic_metrics.spend.money import CENT, EXACT, WIDE, Usd, total, usd
+from anthropic_metrics.kernel.absent import Absent
+from anthropic_metrics.spend.money import CENT, EXACT, WIDE, Usd, dollars, total, usd
 
 _MOST_TAX = Decimal(30)  # percent; above this a gap is no sales tax
+_LEAST_SHARE = Decimal("0.005")  # percent
 LARGEST = Decimal(10) ** 15
+POSSIBLE = Absent("possible")
+GAP, BY_LINE = "Gap", "Rounding line by line"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the explanation. `fits` is None where nothing can be said from the Admin API."""
+    """One line of the explanation. `fits`: whether it is the whole gap; POSSIBLE where the Admin API cannot
+    tell, then `could` says what could be it; None where it is no cause."""
 
     item: str
     amount: Usd | None
-    fits: bool | None = None
+    fits: bool | Absent | None = None
     note: str = ""
+    could: str = ""
 
 
 def invoice_amount(text: str) -> Usd:
@@ -64,12 +70,30 @@ def explain(invoice: Usd, ledger: Ledger, labels: Labels) -> list[Step]:
     steps = [
         Step("Invoice", invoice),
         Step("Bill of the Admin API", bill, None, f"{len(ledger.lines):,} lines, exactly {exact(bill)}"),
-        Step("Gap", gap, not gap, _share(gap, bill)),
+        Step(GAP, gap, None, _share(gap, bill)),
         Step("Rounding of the bill to a cent", _minus(rounded, bill)),
     ]
     if not gap:
         return steps
     return [*steps, *_causes(gap, ledger, labels)]
+
+
+def verdict(steps: Sequence[Step]) -> str:
+    """The answer of `explain` in one sentence: the invoice matches, or what is or could be the gap."""
+    gap = next(step.amount for step in steps if step.item == GAP)
+    if not gap:
+        return "Matches: the invoice is the bill, rounded to a cent."
+    differs = f"{dollars(abs(gap))} {'less' if gap < 0 else 'more'} than the bill"
+    fitting = [step.item for step in steps if step.fits is True]
+    if fitting == [BY_LINE]:
+        return f"Matches except for rounding: {differs}, because an invoice rounds line by line."
+    if fitting:
+        return f"Does not match: {differs}; this would explain it: {', '.join(fitting)}."
+    could = " or ".join(dict.fromkeys(step.could for step in steps if step.fits is POSSIBLE))
+    return (
+        f"Does not match: {differs}; nothing that the Admin API reports explains it; {could} could (see the "
+        "Console)."
+    )
 
 
 def _causes(gap: Usd, ledger: Ledger, labels: Labels) -> Iterator[Step]:
@@ -86,7 +110,7 @@ def _rounding(gap: Usd, ledger: Ledger, labels: Labels) -> Iterator[Step]:
     lines = group(ledger.charges(by_key=False), By(("line",)), labels)
     by_line = _minus(total(_on_an_invoice(line.amount) for line in lines), cents(ledger.amount))
     note = f"the {len(lines)} lines of the month, each rounded to a cent"
-    yield Step("Rounding line by line", by_line, by_line == gap, note)
+    yield Step(BY_LINE, by_line, by_line == gap, note)
 
 
 def _tax(gap: Usd, bill: Usd) -> Iterator[Step]:
@@ -96,7 +120,11 @@ def _tax(gap: Usd, bill: Usd) -> Iterator[Step]:
     nearest = rate.quantize(Decimal("0.1"), ROUND_HALF_UP)
     tax = cents(Usd(EXACT.multiply(bill, nearest.scaleb(-2))))
     fits = abs(tax - gap) <= CENT and nearest > 0
-    note = f"a rate of {nearest.normalize():f} % would be this" if fits else f"the gap is {rate:.2f} %"
+    note = (
+        f"a rate of {nearest.normalize():f} % would be this"
+        if fits
+        else f"the gap is {_rate(rate).removeprefix('+')}"
+    )
     yield Step("Tax", tax if fits else None, fits, f"{note}; tax is not in the Admin API")
 
 
@@ -128,22 +156,23 @@ def _edges(gap: Usd, ledger: Ledger) -> Iterator[Step]:
     for name, day in (("First day", first), ("Last day", last)):
         own = total(amounts.get(day, ()))
         if own and abs(gap) <= own:
-            yield Step(f"{name}, {day}", own, None, "days are UTC; an invoice may be cut at another hour")
+            note = "days are UTC; an invoice may be cut at another hour"
+            yield Step(f"{name}, {day}", own, POSSIBLE, note, "days cut at another hour")
 
 
 def _not_in_the_bill(gap: Usd, ledger: Ledger) -> Iterator[Step]:
     if gap < 0:
-        yield Step(
-            "Credits", None, None, "not in the Admin API: prepaid or promotional credit lowers an invoice"
-        )
+        note = "not in the Admin API: prepaid or promotional credit lowers an invoice"
+        yield Step("Credits", None, POSSIBLE, note, "credits")
     else:
         tokens = (
             f"{ledger.priority_tokens:,} tokens of it in this period" if ledger.shares is not None else ""
         )
         note = "; ".join(filter(None, ("paid by commitment, not in the Admin API's costs", tokens)))
-        yield Step("Priority Tier", None, None, note)
+        yield Step("Priority Tier", None, POSSIBLE, note, "a Priority Tier commitment")
     for currency, count in sorted(ledger.foreign.items()):
-        yield Step(f"Lines in {currency}", None, None, f"{count} lines are in no figure here")
+        item, note = f"Lines in {currency}", f"{count} lines are in no figure here"
+        yield Step(item, None, POSSIBLE, note, item.replace("Lines", "lines"))
 
 
 def _minus(one: Usd, other: Usd) -> Usd:
@@ -156,4 +185,9 @@ def _percent(part: Usd, of: Usd) -> Decimal | None:
 
 def _share(gap: Usd, bill: Usd) -> str:
     rate = _percent(gap, bill)
-    return f"{rate:+.2f} % of the bill" if rate is not None and gap else ""
+    return f"{_rate(rate)} of the bill" if rate is not None and gap else ""
+
+
+def _rate(percent: Decimal) -> str:
+    """Signed, to a hundredth of a percent, and never nothing."""
+    return f"{percent:+.2f} %" if abs(percent) >= _LEAST_SHARE else "<0.01 %"

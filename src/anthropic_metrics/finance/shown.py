@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from anthropic_metrics.spend.money import CENT, WIDE, Usd, usd_text
+from anthropic_metrics.spend.money import CENT, WIDE, Usd, dollars, usd_text
 
 ROUNDED = (
     "Amounts are rounded to a cent, and totals only once, from exact sums; the formats csv and json have "
     "every digit."
 )
+
+BELOW = "`>-0.01` is an amount of less than a cent below zero."
 
 
 def exact(amount: Usd) -> str:
@@ -23,7 +25,9 @@ def exact(amount: Usd) -> str:
 def footnotes(rows: Iterable[Iterable[object]]) -> list[str]:
     """`ROUNDED` below tables with these rows, if an amount has further digits than `dollars` shows."""
     amounts = (value for row in rows for value in row if isinstance(value, Decimal))
-    return [ROUNDED] if any(amount != amount.quantize(CENT, context=WIDE) for amount in amounts) else []
+    further = [amount for amount in amounts if amount != amount.quantize(CENT, context=WIDE)]
+    tiny = [BELOW] if any(dollars(amount) == ">-0.01" for amount in further) else []
+    return [ROUNDED, *tiny] if further else []
 
 
 def cents(amount: Usd) -> Usd:

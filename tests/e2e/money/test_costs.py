@@ -118,6 +118,14 @@ def test_an_invoice_is_explained_line_by_line(w: FinanceWorld) -> None:
     assert {row["line"] for row in found["costs"]} > {"Code Execution Usage", "Total"}
 
 
+def test_the_last_line_about_an_invoice_is_the_verdict_that_the_readme_quotes(w: FinanceWorld) -> None:
+    done = w.run("costs", "--month", "2026-10", "--by", "team", "--invoice", "34356.79")
+
+    verdict = done.stdout.splitlines()[-1]
+    assert verdict.startswith("Does not match: ")
+    assert f"`{verdict}`" in " ".join(readme.PAGE.read_text("utf-8").split())
+
+
 def test_one_team_has_its_own_costs_beside_the_whole(w: FinanceWorld) -> None:
     whole = w.json("costs", "--month", "2026-10", "--by", "team")["costs"]
     one = w.json("costs", "--month", "2026-10", "--by", "key", "--team", "nightly")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 
@@ -9,7 +10,7 @@ import pytest
 
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.grouping import Labels
-from anthropic_metrics.finance.invoice import Step, explain, invoice_amount
+from anthropic_metrics.finance.invoice import POSSIBLE, Step, explain, invoice_amount, verdict
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.spend.money import usd
 from tests.harness.finance_samples import ledger, line, names
@@ -27,7 +28,7 @@ def test_an_invoice_that_is_the_bill_to_a_cent_has_no_gap() -> None:
     assert list(found) == ["Invoice", "Bill of the Admin API", "Gap", "Rounding of the bill to a cent"]
     assert found["Bill of the Admin API"].amount == usd("100.008")
     assert found["Rounding of the bill to a cent"].amount == usd("0.002")
-    assert found["Gap"].fits
+    assert found["Gap"].fits is None
 
 
 def test_lines_rounded_one_by_one_are_named_where_they_are_the_gap() -> None:
@@ -49,7 +50,7 @@ def test_a_line_that_the_invoice_lacks_is_found() -> None:
 
     assert found["Line B"].fits
     assert found["Day 2026-10-06"].fits
-    assert found["Credits"].fits is None
+    assert found["Credits"].fits is POSSIBLE
 
 
 def test_days_that_are_not_settled_fit_a_gap_up_to_their_amount() -> None:
@@ -57,6 +58,42 @@ def test_days_that_are_not_settled_fit_a_gap_up_to_their_amount() -> None:
 
     assert explained("110", bill)["Days that are not settled"].fits
     assert not explained("190", bill)["Days that are not settled"].fits
+
+
+@pytest.mark.parametrize(
+    ("invoice", "said"),
+    [
+        ("100.01", "Matches: the invoice is the bill, rounded to a cent."),
+        (
+            "100.00",
+            "Matches except for rounding: 0.01 less than the bill, because an invoice rounds line by line.",
+        ),
+        ("119.01", "Does not match: 19.00 more than the bill; this would explain it: Tax."),
+        (
+            "60.01",
+            "Does not match: 40.00 less than the bill; this would explain it: Line B, Day 2026-10-06.",
+        ),
+        (
+            "98.78",
+            "Does not match: 1.23 less than the bill; nothing that the Admin API reports explains it; "
+            "days cut at another hour or credits could (see the Console).",
+        ),
+        (
+            "101.24",
+            "Does not match: 1.23 more than the bill; nothing that the Admin API reports explains it; "
+            "days cut at another hour or a Priority Tier commitment could (see the Console).",
+        ),
+    ],
+)
+def test_the_verdict_is_one_sentence_with_what_is_or_could_be_the_gap(invoice: str, said: str) -> None:
+    assert verdict(explain(usd(invoice), BILL, Labels(names()))) == said
+
+
+def test_the_verdict_names_each_cause_once_that_the_api_cannot_tell() -> None:
+    bill = ledger(line("60", date(2026, 10, 1)), line("40", date(2026, 10, 31)))
+    steps = explain(usd("98.77"), replace(bill, foreign=Counter(EUR=3)), Labels(names()))
+
+    assert "; days cut at another hour or credits or lines in EUR could (see" in verdict(steps)
 
 
 @pytest.mark.parametrize("text", ["0", "-5", "0.00", "nan", "12,50", "1.2.3", "", "1e400", "inf"])
@@ -114,6 +151,9 @@ def test_the_gap_is_shown_as_a_share_of_the_bill() -> None:
         "-10.00 % of the bill",
     ]
     assert explained("5", ledger())["Gap"].note == ""
+    million = ledger(line("1000000"))
+    assert explained("999998.77", million)["Gap"].note == "<0.01 % of the bill"
+    assert explained("1000001.23", million)["Tax"].note.startswith("the gap is <0.01 %;")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from anthropic_metrics.finance.shown import ROUNDED, footnotes
+from anthropic_metrics.finance.shown import BELOW, ROUNDED, footnotes
 from anthropic_metrics.spend.money import dollars
 
 
@@ -34,3 +34,4 @@ def test_an_amount_is_rounded_half_to_even_and_a_fraction_of_a_cent_is_not_nothi
 def test_rounding_is_said_only_where_an_amount_has_further_digits() -> None:
     assert footnotes([["a", Decimal("1.50"), None, 3], ["b", Decimal(7), 0.123, 4]]) == []
     assert footnotes([["a", Decimal("1.501")]]) == [ROUNDED]
+    assert footnotes([["a", Decimal("-0.0006")]]) == [ROUNDED, BELOW]
