@@ -5,6 +5,7 @@ A name that fits nothing is a sentence for the log, for `check` and for `budgets
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -82,6 +83,11 @@ def unfitting(budget: BudgetSettings, known: Collection[str]) -> str:
     )
 
 
+def reason(budget: BudgetSettings, problem: str) -> str:
+    """The first clause of a sentence about a budget of nothing: `there is no workspace Nowhere`."""
+    return re.split(r"; |, so ", problem.removeprefix(f"budgets: {budget.name}: "), maxsplit=1)[0]
+
+
 def named_by(teams: Iterable[TeamSettings], *, with_keys: bool) -> Iterator[tuple[str, Scope, str]]:
     """Each team with the scope and the name of what its entry lists; `with_keys`: the keys are known."""
     for team in teams:
@@ -97,15 +103,21 @@ def named_by(teams: Iterable[TeamSettings], *, with_keys: bool) -> Iterator[tupl
 def unknown_to_teams(config: Config, names: Names, teams: Collection[str] | None = None) -> Iterator[str]:
     """A sentence for each name in `teams` that fits nothing, only of `teams` if any are named; none where
     teams may span organizations."""
-    for team, scope, name in () if config.label else named_by(config.teams, with_keys=bool(names.api_keys)):
-        known = known_names(scope, names)
-        if name not in known and (teams is None or team in teams):
-            near = get_close_matches(name, sorted(known), n=1)
+    for team, scope, name in wrong_names(config, names):
+        if teams is None or team in teams:
+            near = get_close_matches(name, sorted(known_names(scope, names)), n=1)
             meant = f"; did you mean {near[0]}?" if near else "."
             yield (
                 f"teams: {team}: there is no {_noun(scope)} {name}, so it brings the team nothing{meant} "
                 "Correct the name under `teams`."
             )
+
+
+def wrong_names(config: Config, names: Names) -> Iterator[tuple[str, Scope, str]]:
+    """Each team with the scope and the name of what its entry lists in vain, as `unknown_to_teams`."""
+    for team, scope, name in () if config.label else named_by(config.teams, with_keys=bool(names.api_keys)):
+        if name not in known_names(scope, names):
+            yield team, scope, name
 
 
 def known_names(scope: Scope, names: Names) -> set[str]:

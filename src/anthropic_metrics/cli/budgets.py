@@ -17,7 +17,7 @@ from anthropic_metrics.agent.organization import inventory_of
 from anthropic_metrics.budgets.count import Counter
 from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.budgets.limits import SpendLimits
-from anthropic_metrics.budgets.scope import unknown_to_teams
+from anthropic_metrics.budgets.scope import reason, unknown_to_teams
 from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.checks.admin import IMPATIENT
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
@@ -121,6 +121,8 @@ def names_of(config: Config, es: Client, client: AdminClient, now: datetime) -> 
 
 
 def _row(state: BudgetState) -> tuple[object, ...]:
+    known = not state.problem
+
     def shown(amount: Decimal | float | None) -> object:
         if amount is None:
             return None
@@ -138,20 +140,25 @@ def _row(state: BudgetState) -> tuple[object, ...]:
         state.budget.period,
         state.time_range.start.date().isoformat(),
         shown(state.limit),
-        shown(state.spent),
-        shown(state.estimated),
-        state.used,
-        shown(state.left),
+        shown(state.spent) if known else None,
+        shown(state.estimated) if known else None,
+        state.used if known else None,
+        shown(state.left) if known else None,
         shown(state.burn),
         shown(seen.expected) if seen else None,
         f"{_figure(low)} to {_figure(high)}" if seen else None,
         low,
         high,
-        state.runs_out.isoformat() if state.runs_out else Absent(state.runs_out_words),
+        state.runs_out.isoformat() if state.runs_out else Absent(_why_no_day(state)),
         state.state,
         state.counted_from and state.counted_from.isoformat(),
         state.read_only,
     )
+
+
+def _why_no_day(state: BudgetState) -> str:
+    """In the place of the day on which a budget runs out, beside its state."""
+    return reason(state.budget, state.problem) if state.problem else state.runs_out_words
 
 
 def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Iterator[str]:

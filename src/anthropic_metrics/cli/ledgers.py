@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.organization import inventory_of
-from anthropic_metrics.budgets.scope import unknown_to_teams
+from anthropic_metrics.budgets.scope import unknown_to_teams, wrong_names
 from anthropic_metrics.cli.progress import progress
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
@@ -133,7 +133,8 @@ def team_notes(books: Books, ledger: Ledger, bys: Collection[By], team: str | No
     yield from unknown_to_teams(books.config, books.names)
     if ledger.lines:
         rows = (charge.dimensions for charge in ledger.finest())
-        reasons = teams_without(rows, books.names, ledger.period.label)
+        wrong = {name for name, _, _ in wrong_names(books.config, books.names)}
+        reasons = teams_without(rows, books.names, ledger.period.label, wrong)
         yield from (reason for name, reason in reasons.items() if team in (None, name))
 
 

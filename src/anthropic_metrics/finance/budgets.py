@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from anthropic_metrics.budgets.limits import PREFIX
-from anthropic_metrics.budgets.scope import Target, called, target, unknown_to_teams, whose
+from anthropic_metrics.budgets.scope import Target, called, reason, target, unknown_to_teams, whose
 from anthropic_metrics.budgets.state import State, state_of
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.budgets import BudgetSettings
@@ -39,7 +39,7 @@ def _needs_usage(budget: BudgetSettings, names: Names) -> bool:
 def budget_lines(
     budgets: Sequence[BudgetSettings], ledger: Ledger, names: Names, outlook: Outlook | None = None
 ) -> Iterator[BudgetLine]:
-    """One line for each budget, of nothing where its name fits nothing. The ledger has shares where
+    """One line for each budget, without figures where its name fits nothing. The ledger has shares where
     `need_usage` says so. With an outlook, of a month that is not over, each has its forecast."""
     for budget in budgets:
         by_key = _needs_usage(budget, names)
@@ -55,8 +55,9 @@ def budget_lines(
         if outlook is not None and not counted.problem:
             earlier = outlook.earlier_shares if by_key else outlook.earlier
             forecast, runs_out = outlook.of(budget, [*now, *own(earlier)])
-        spent = None if budget.usd is None else total(charge.amount for charge in now)
-        used = None if budget.usd is not None else sum(charge.tokens for charge in now)
+        known, in_dollars = not counted.problem, budget.usd is not None
+        spent = total(charge.amount for charge in now) if known and in_dollars else None
+        used = sum(charge.tokens for charge in now) if known and not in_dollars else None
         subject = whose(budget, called(budget, names))
         yield BudgetLine(
             budget.name if budget.name.startswith(PREFIX) else f"{budget.name} ({subject})",
@@ -69,6 +70,7 @@ def budget_lines(
             _state(budget, counted, Decimal(used or 0) if spent is None else spent, ledger),
             budget.name,
             counted.problem,
+            reason(budget, counted.problem),
         )
 
 

@@ -12,7 +12,7 @@ from math import floor, log10
 
 from anthropic_metrics.finance.report import Report
 from anthropic_metrics.finance.sheets import Column, Row, Sheet, sheets
-from anthropic_metrics.finance.shown import ROUNDED, percent
+from anthropic_metrics.finance.shown import ROUNDED, Reasoned, percent
 from anthropic_metrics.kernel.ranges import DAY
 from anthropic_metrics.spend.money import Usd, dollars
 
@@ -174,6 +174,8 @@ def _text(column: Column, value: object) -> str:
             return f"{value / 1e6:,.0f} M"
         case int():
             return f"{value:,}"
+        case Reasoned():
+            return value.shown
         case datetime():
             return f"{value:%Y-%m-%d %H:%M}"
         case date():

@@ -47,8 +47,8 @@ class Section:
 class BudgetLine:
     """A budget of the month, in dollars or in tokens, and what was spent or used of it; None in the other
     unit. `state` is `ok`, `warning` or `exceeded`; `incomplete` instead of `ok` where a part of the bill
-    could not be read, and `unknown` where the budget's name fits nothing, which `problem` explains. `short`
-    is the name without whose budget it is.
+    could not be read, and `unknown` where the budget's name fits nothing, which `problem` explains and
+    `reason` in a few words: then nothing is known of it. `short` is the name without whose budget it is.
 
     In a month that is not over with the forecast of its end, and the day on which it runs out.
     """
@@ -63,6 +63,7 @@ class BudgetLine:
     state: State = "ok"
     short: str = ""
     problem: str = ""
+    reason: str = ""
 
     @property
     def left(self) -> Usd | None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from anthropic_metrics.budgets.state import when_none
 from anthropic_metrics.finance.grouping import Group, subtotals
 from anthropic_metrics.finance.report import BudgetLine, Kind, Report, Section
-from anthropic_metrics.finance.shown import plain
+from anthropic_metrics.finance.shown import Reasoned, plain
 from anthropic_metrics.forecast.model import Forecast
 from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.spend.money import CENT
@@ -18,6 +18,7 @@ from anthropic_metrics.spend.money import CENT
 ColumnKind = Literal["text", "usd", "cents", "share", "integer", "date", "time"]
 Level = Literal["group", "subtotal", "total", "budget", "forecast"]
 TOTAL = "Total"
+UNKNOWN = Absent("-")
 TEAM_FIELDS = ("cost_centre", "owner", "environment", "project")
 
 
@@ -209,7 +210,9 @@ def _budgets(
         if is_open:
             runs_out = line.runs_out or Absent(_never(line))
             seen = (*(_dollars if unit == "usd" else _tokens)(line.forecast), runs_out)
-        return Row((line.name, line.state, *figures, line.share, *seen), "budget", line.share)
+        state = Reasoned.of(line.state, line.reason)
+        known = [UNKNOWN if figure is None else figure for figure in (*figures, line.share)]
+        return Row((line.name, state, *known, *seen), "budget", line.share)
 
     return Sheet(title, columns, tuple(map(row, budgets)))
 

@@ -1,4 +1,4 @@
-"""Amounts as people read them. Pure."""
+"""Amounts and texts as people read them. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,22 @@ ROUNDED = (
 )
 
 BELOW = "`>-0.01` is an amount of less than a cent below zero."
+
+
+class Reasoned(str):
+    """A text, and the reason that people read beside it."""
+
+    reason = ""
+
+    @classmethod
+    def of(cls, text: str, reason: str) -> Reasoned:
+        made = cls(text)
+        made.reason = reason
+        return made
+
+    @property
+    def shown(self) -> str:
+        return f"{self}: {self.reason}" if self.reason else str(self)
 
 
 def exact(amount: Usd) -> str:

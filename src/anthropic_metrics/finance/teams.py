@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,13 @@ from anthropic_metrics.kernel.teams import Teams
 _WHOSE = ("workspace_id", "api_key_id", "account_id", "service_account_id")
 
 
-def teams_without(rows: Iterable[Mapping[str, str | None]], names: Names, period: str) -> dict[str, str]:
+def teams_without(
+    rows: Iterable[Mapping[str, str | None]], names: Names, period: str, wrong: Collection[str] = ()
+) -> dict[str, str]:
     """For each configured team that none of these rows belongs to, a sentence with the reason.
 
-    `rows` are the dimensions of what was billed or used in `period`.
+    `rows` are the dimensions of what was billed or used in `period`. Teams with a `wrong` name in their entry
+    have a reason already: nothing is said of their use.
     """
     teams = names.teams
     distinct = {tuple(row.get(name) for name in _WHOSE) for row in rows}
@@ -28,12 +31,15 @@ def teams_without(rows: Iterable[Mapping[str, str | None]], names: Names, period
         entries = [team for team in teams.teams if team.name == name]
         first = {owner for row, owner in owners if any(team.matches(row) for team in entries)}
         takers = " and ".join(team for team in teams.names if team in first)
-        reasons[name] = (
-            f"Team {name} has nothing: what its entry in `teams` names belongs to {takers}, further up in "
-            "the list, where the first match wins."
-            if takers
-            else f"Team {name} has nothing: nothing that its entry in `teams` names was used in {period}."
-        )
+        if takers:
+            reasons[name] = (
+                f"Team {name} has nothing: what its entry in `teams` names belongs to {takers}, further up "
+                "in the list, where the first match wins."
+            )
+        elif name not in wrong:
+            reasons[name] = (
+                f"Team {name} has nothing: nothing that its entry in `teams` names was used in {period}."
+            )
     return reasons
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.report import Report
 from anthropic_metrics.finance.sheets import Column, Sheet, sheets
+from anthropic_metrics.finance.shown import Reasoned
 
 _FORMATS = {
     "usd": "#,##0.00",
@@ -145,6 +146,8 @@ def _write(page: Any, line: int, place: int, value: Any, style: Any) -> None:
             page.write_datetime(line, place, value.astimezone(UTC).replace(tzinfo=None), style)
         case date():
             page.write_datetime(line, place, value, style)
+        case Reasoned():
+            page.write_string(line, place, value.shown, style)
         case _:
             page.write_string(line, place, str(value), style)
 

@@ -233,7 +233,8 @@ def test_the_command_shows_what_the_agent_counts_and_ends_with_1_where_one_is_ex
         assert row["counted_from"] == body["counted_from"]
         assert body["complete"] == (body["counted_from"] is None and body["problem"] is None)
         assert row["period_start"] == body["period_start"][:10]
-        assert float(row["spent"]) == pytest.approx(body["spent"] or 0, abs=0.006)
+        assert (row["spent"] is None) == (body["spent"] is None)
+        assert float(row["spent"] or 0) == pytest.approx(body["spent"] or 0, abs=0.006)
     assert rows["limit: workspace Staging"]["for"] == "workspace Staging"
     assert rows["everything"]["counted_from"] == "2026-10-26"
     assert (rows["everything"]["state"], rows["everything"]["forecast"]) == ("incomplete", None)
@@ -244,7 +245,9 @@ def test_the_command_shows_what_the_agent_counts_and_ends_with_1_where_one_is_ex
     assert "did you mean Production?" in table.stderr
     assert "Less than two weeks of history" in table.stdout
     assert re.search(r"production today .* exceeded +exceeded$", table.stdout, re.MULTILINE)
-    assert re.search(r"^gone .* 0.00 .* unknown$", table.stdout, re.MULTILINE)
+    assert re.search(
+        r"^gone .* 5.00 +- .* there is no workspace Prodction +unknown$", table.stdout, re.MULTILINE
+    )
     assert "Incomplete: the stream begins on 2026-10-26, so 2026-10 has no earlier days" in table.stdout
 
 

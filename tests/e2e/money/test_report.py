@@ -125,7 +125,7 @@ def test_the_budgets_of_a_month_stand_against_what_the_groupings_say(
     assert budgets["platform"]["spent_usd"] == team["usd"]
     assert Decimal(budgets["platform"]["left_usd"]) == Decimal("0.01") - Decimal(team["usd"])
     assert (budgets["night"]["used_tokens"], budgets["night"]["budget_tokens"]) == (key["tokens"], 1_000)
-    assert (budgets["gone"]["spent_usd"], budgets["gone"]["share"]) == ("0", 0)
+    assert (budgets["gone"]["spent_usd"], budgets["gone"]["share"]) == (None, None)
     states = {name: row["state"] for name, row in budgets.items()}
     assert states == states | {"everything": "ok", "platform": "exceeded", "night": "exceeded"}
     assert states["gone"] == "unknown"

@@ -55,7 +55,7 @@ FORESEEN = replace(
     budgets=(
         BudgetLine("everything", usd("800"), usd("512.5"), forecast=SEEN, runs_out=date(2026, 10, 30)),
         BudgetLine("batch", None, None, 1_000, 250, forecast=Forecast(600.4, 500.5, 23_400_000, 60)),
-        BudgetLine("gone", usd("5"), usd("0"), state="unknown"),
+        BudgetLine("gone", usd("5"), None, state="unknown", reason="there is no workspace Nowhere"),
         BudgetLine("above", usd("5"), usd("6.001"), forecast=SEEN, state="exceeded"),
         BudgetLine("within", usd("5000"), usd("6"), forecast=SEEN),
     ),
@@ -71,7 +71,8 @@ def test_a_forecast_its_band_and_the_budgets_are_in_csv_and_json_with_their_unit
     for found in (rows[-6], tables["Forecast"][0], budget, tables["Budgets"][0]):
         assert {name: found[name] for name in band} == band
     assert (budget["left_usd"], budget["runs_out"]) == ("287.5", "2026-10-30")
-    assert (gone["budget_usd"], gone["spent_usd"], gone["left_usd"], gone["share"]) == ("5", "0", "5", "0.0")
+    assert (gone["budget_usd"], gone["spent_usd"], gone["left_usd"], gone["share"]) == ("5", "", "", "")
+    assert [tables["Budgets"][1][name] for name in ("spent_usd", "left_usd", "share")] == [None] * 3
     states = [row["state"] for row in (budget, gone, above, within)]
     assert states == ["ok", "unknown", "exceeded", "ok"] == [row["state"] for row in tables["Budgets"]]
     assert {row["runs_out"] for row in (gone, above, within)} == {""}
@@ -98,6 +99,10 @@ def test_a_forecast_and_its_band_are_in_the_workbook_and_on_the_page() -> None:
     assert budgets["Runs out"] == datetime(2026, 10, 30)  # noqa: DTZ001 # dates of a workbook have no zone
     assert (budgets["Forecast"], budgets["80 % from"], budgets["80 % to"]) == (812.35, 700.5, 910.25)
     assert book["Token budgets"]["G2"].value == 600
+    unknown = "unknown: there is no workspace Nowhere"
+    assert [cell.value for cell in book["Budgets"][3]][:6] == ["gone", unknown, 5, "-", "-", "-"]
+    assert ">unknown:" in page
+    assert page.count('<td class="number">-</td>') == 3
     for shown in (
         "Expected by 2026-10-31",
         "$812.35",

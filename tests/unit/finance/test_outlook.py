@@ -13,7 +13,6 @@ from anthropic_metrics.finance.budgets import budget_lines
 from anthropic_metrics.finance.charges import Charge, of_bill
 from anthropic_metrics.finance.outlook import Outlook, days_before
 from anthropic_metrics.finance.period import Period, month_of
-from anthropic_metrics.spend.money import usd
 from tests.harness.finance_samples import charge, ledger, line, names
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -70,7 +69,9 @@ def test_each_budget_is_forecast_from_its_own_charges_and_names_the_day_on_which
     assert found["all"].forecast is not None
     assert found["all"].forecast.expected == pytest.approx(600)
     assert found["all"].runs_out is None
-    assert (found["gone"].spent, found["gone"].share, found["gone"].forecast) == (usd("0"), 0.0, None)
+    gone = found["gone"]
+    assert (gone.spent, gone.left, gone.share, gone.forecast) == (None, None, None, None)
+    assert gone.reason == "there is no workspace Nowhere"
     assert [found[name].state for name in ("all", "gone")] == ["ok", "unknown"]
 
 

@@ -44,6 +44,12 @@ def test_a_team_with_nothing_is_told_who_took_it_or_that_nothing_was_used() -> N
     )
 
 
+def test_a_team_with_a_wrong_name_is_not_said_to_have_used_nothing() -> None:
+    told = teams_without((each.dimensions for each in CHARGES), ALL, "2026-10", {"idle", "late"})
+
+    assert set(told) == {"late"}, "whose workspace exists and belongs to another team"
+
+
 def document(workspace: Mapping[str, Any], key: Mapping[str, Any], team: str) -> dict[str, Any]:
     spent = {"amount_exact": "2", "basis": "allocated", "total_tokens": 5}
     return {
