@@ -34,6 +34,10 @@ from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.spend.money import CENT, Usd, dollars
 
 NO_BUDGETS = "No budgets: add a list `budgets` to the configuration, such as [{name: everything, usd: 500}]."
+INSTEAD = (
+    "Without a cluster, `anthropic-metrics report --month this-month -o month.html` shows the month's "
+    "budgets and its forecast from the bill."
+)
 _COLOURS = {"ok": "green", "warning": "yellow", "exceeded": "red", "incomplete": "yellow", "unknown": "red"}
 
 
@@ -84,7 +88,7 @@ def budgets(
     Exit code 3 if none is exceeded, but one cannot be counted, or a server does not answer. Spend limits
     of the Console are shown too, if the key may read them."""
     settings, now = load(config, embedded=embedded), utc_now()
-    settings.require_elasticsearch(embeddable=True)
+    settings.require_elasticsearch(embeddable=True, instead=INSTEAD)
     settings.require_admin_key()
     with closing(connect(settings.elasticsearch)) as es:
         return of_each(settings, organization, lambda own: _budgets(es, own, now))

@@ -31,6 +31,7 @@ from anthropic_metrics.spend.money import Usd, dollars, total
 from anthropic_metrics.spend.sums import FIELDS, By, Sum, sums
 
 ROWS = 20
+INSTEAD = "Without a cluster, `anthropic-metrics costs --by key,model` shows what last month cost."
 NO_SPEND = "No spend in this range: is usage by the hour (1h) collected, and has the agent run?"
 
 
@@ -68,7 +69,7 @@ def spend(
 ) -> Answer:
     """Show what was spent, highest amount first; ~ marks estimates, until the day's bill is settled."""
     settings, now = load(config, embedded=embedded), utc_now()
-    settings.require_elasticsearch(embeddable=True)
+    settings.require_elasticsearch(embeddable=True, instead=INSTEAD)
     time_range = Range(_start(since, now), ceil(now, HOUR))
     stream = stream_name(SPEND, settings.namespace)
     with closing(connect(settings.elasticsearch)) as es:

@@ -53,6 +53,9 @@ def _in_the_clear(url: str) -> bool:
     return url.lower().startswith("http:") and urlsplit(url).hostname not in local
 
 
+_NEED_NO_CLUSTER = "`costs` and `report` need neither."
+
+
 class HealthSettings(Section):
     host: Host = Field(DEFAULT_HOST, description="Address to listen on; 0.0.0.0 accepts other machines.")
     port: int = Field(9321, ge=0, le=65535, description="Port of /healthz, /readyz, /metrics, /v1/budgets.")
@@ -186,17 +189,18 @@ class Config(Section):
         for own in self.per_organization():
             own.anthropic.secret().get()
 
-    def require_elasticsearch(self, *, embeddable: bool = False) -> None:
+    def require_elasticsearch(self, *, embeddable: bool = False, instead: str = "") -> None:
         """ConfigError unless there is a cluster and its credentials, if any, can be read.
 
-        `embeddable`: the command takes --embedded, which is then the first cure.
+        `embeddable`: the command takes --embedded, which is then the first cure. `instead`: what answers the
+        same question from the bill, where something does.
         """
         if not self.elasticsearch.hosts and embeddable:
             raise ConfigError(
                 "elasticsearch.hosts: no cluster is configured.",
                 cure="Add --embedded to use an Elasticsearch on this machine; for a cluster, set "
                 "ELASTICSEARCH_URL, or elasticsearch.hosts in the configuration file. "
-                "`costs` and `report` need neither.",
+                f"{instead or _NEED_NO_CLUSTER}",
             )
         if not self.elasticsearch.hosts:
             raise ConfigError(

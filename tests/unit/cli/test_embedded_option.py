@@ -144,6 +144,10 @@ READING = {
     *("alerts evaluate", "alerts suggest", "dashboards render"),
 }
 POLLING = {"run", "once", "backfill"}
+INSTEAD = {
+    "budgets": "`anthropic-metrics report --month this-month -o month.html` shows the month's budgets and",
+    "spend": "`anthropic-metrics costs --by key,model` shows what last month cost",
+}
 OPTIONS = {"backfill": ["--since", "7d"], "digest": ["--print"], "preview": ["--only", "headroom"]}
 
 
@@ -173,6 +177,7 @@ def test_where_no_cluster_is_configured_the_cure_names_the_option_first(
     shown = capsys.readouterr().err
     assert "elasticsearch.hosts: no cluster is configured. Add --embedded to use" in shown
     assert shown.endswith("/docs/troubleshooting.md#elasticsearch-hosts-no-cluster-is-configured\n")
+    assert INSTEAD.get(name, "`costs` and `report` need neither.") in shown
 
 
 def test_setup_which_needs_a_cluster_does_not_name_the_option(
