@@ -35,6 +35,7 @@ _SERVICE = "anthropic-metrics"
 # Libraries whose failures we report ourselves, once and in our own words; at debug level theirs help.
 _QUIET = {
     "apscheduler": logging.WARNING,
+    "apscheduler.scheduler": logging.ERROR,  # its warning about a skipped turn
     "elastic_transport": logging.ERROR,
     "elasticsearch": logging.WARNING,
     "httpcore": logging.WARNING,

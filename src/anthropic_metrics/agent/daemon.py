@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MAX_INSTANCES, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
@@ -86,6 +87,20 @@ def run(agent: Agent, listener: socket.socket | None = None) -> int:
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+class Overdue:
+    """Says once that a job's turns are skipped, until its attempt that takes so long has ended."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, event: JobEvent) -> None:
+        if event.code != EVENT_JOB_MAX_INSTANCES:
+            self._said.discard(event.job_id)
+        elif event.job_id not in self._said:
+            self._said.add(event.job_id)
+            log.warning("poll_goes_on", job=event.job_id.removeprefix(": "))
 
 
 class Beginnings:
@@ -165,11 +180,11 @@ def _before_first_turns(jobs: Sequence[Job], now: float) -> dict[str, float]:
 def _scheduler(agent: Agent) -> BackgroundScheduler:
     """A thread for each chain; `SWEEPS_EACH` for all sweeps of an organization.
 
-    A turn that comes while the one before it still runs is skipped.
+    A turn that comes while the one before it still runs is skipped; the log says so once.
     """
     chains = sum(job.after is None for job in agent.jobs)
     sweepers = {_sweeper(job) for job in agent.jobs if job.kind is Kind.sweep}
-    return BackgroundScheduler(
+    scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={
             "default": ThreadPoolExecutor(max(chains, 1)),
@@ -177,6 +192,9 @@ def _scheduler(agent: Agent) -> BackgroundScheduler:
         },
         job_defaults={"max_instances": 1, "misfire_grace_time": None},
     )
+    codes = EVENT_JOB_MAX_INSTANCES | EVENT_JOB_EXECUTED | EVENT_JOB_ERROR
+    scheduler.add_listener(Overdue(), codes)
+    return scheduler
 
 
 def _sweeper(job: Job) -> str:

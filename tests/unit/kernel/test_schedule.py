@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +13,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from apscheduler.events import EVENT_SCHEDULER_PAUSED
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_SCHEDULER_PAUSED
 from apscheduler.jobstores.memory import MemoryJobStore
 
+from anthropic_metrics import logs
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
@@ -128,6 +131,31 @@ def test_the_scheduler_runs_what_is_added_at_once_whatever_the_clock_says() -> N
         scheduler.add_job(ran.set, daemon._AT_ONCE, id="live")
         assert ran.wait(30)
     finally:
+        assert daemon._shut_down(scheduler)
+
+
+def test_turns_that_are_skipped_while_a_poll_goes_on_are_told_once_in_our_own_words() -> None:
+    stream, skipped = io.StringIO(), threading.Semaphore(0)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def live() -> None:
+        begun.set()
+        go_on.wait(30)
+
+    logs.configure("info", "json", stream)
+    scheduler = daemon._scheduler(agent_of([job("live")], Stop(waits=1)))
+    scheduler.add_listener(lambda _: skipped.release(), EVENT_JOB_MAX_INSTANCES)
+    scheduler.start()
+    try:
+        scheduler.add_job(live, daemon._AT_ONCE, id=": live")
+        assert begun.wait(30)
+        for _ in range(2):
+            scheduler.add_job(lambda: None, daemon._AT_ONCE, id=": live")
+            assert skipped.acquire(timeout=30)
+        lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+        assert [(line["message"], line["job"]) for line in lines] == [("poll_goes_on", "live")]
+    finally:
+        go_on.set()
         assert daemon._shut_down(scheduler)
 
 
