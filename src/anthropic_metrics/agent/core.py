@@ -191,7 +191,7 @@ class Agent:
         except Stopped:
             raise
         except MetricsError as error:
-            tally.failures.append(str(error))
+            tally.fail(error)
             refused = isinstance(error, AuthError | WrongOrganization)
         except Exception:
             log.exception("poll_crashed", job=job.name)

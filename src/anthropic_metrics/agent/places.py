@@ -68,12 +68,16 @@ def pass_over(
 
 
 def attempt_all(agent: Agent, jobs: list[Job], begin: Begin = lambda _: None) -> list[Tally]:
-    """Every job once, one after the other; a failing one does not keep the next from its turn.
+    """Every job once, one after the other; a failing one does not keep the next from its turn, unless a
+    server does not take the key at all.
 
     `begin` is told of each before it begins.
     """
-    tallies = []
+    tallies: list[Tally] = []
     for job in jobs:
         begin(job)
         tallies.append(agent.attempt(job))
+        if tallies[-1].denied and job is not jobs[-1]:
+            tallies[-1].notes.append("The other pollers would be refused, too, and were not run.")
+            break
     return tallies

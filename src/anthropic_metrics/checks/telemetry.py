@@ -29,7 +29,7 @@ def destinations(client: AdminClient, config: Config) -> Finding:
             return Finding(
                 WHAT, Status.failed, error.message, "Set telemetry.enabled to auto, or ask for access."
             )
-        details = f"not in this organization's preview; {DOCS} says how to send traces. {error.message}"
+        details = f"not in this organization's preview; {DOCS} says how to send traces"
         return Finding(WHAT, Status.skipped, details)
     except MetricsError as error:
         return Finding(WHAT, Status.failed, error.message, error.cure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +46,8 @@ from anthropic_metrics.signals import until_asked
 
 STAYS = "The data stays on this machine; commands that read it take --embedded, such as `spend --embedded`."
 
+STOPPED = "Stopping. What was written stays; the next pass writes what is missing."
+
 
 def register(app: typer.Typer) -> None:
     app.command()(run)
@@ -76,10 +78,15 @@ def once(
     organization: OrganizationOption = None,
     embedded: OwnServerOption = False,
 ) -> Answer:
-    """Run every poller once over its whole range, backfill included."""
+    """Run every poller once over its whole range, backfill included.
+
+    `rows` counts rows of the Admin API: spend and headroom read none, and the inventory adds a document about
+    the organization. `created` of spend includes its daily checks, which the agent stream holds. A resource's
+    document of the day is replaced when a figure in it changes, such as its last use.
+    """
     with (
         _cluster(_configured(config, embedded=embedded), embedded=embedded) as settings,
-        until_asked() as stop,
+        until_asked(_Told()) as stop,
         _agent(settings, stop) as agent,
     ):
         wanted = _wanted(agent, only, organization)
@@ -111,7 +118,7 @@ def backfill(
         )
     with (
         _cluster(_configured(config, embedded=embedded), embedded=embedded) as settings,
-        until_asked() as stop,
+        until_asked(_Told()) as stop,
         _agent(settings, stop) as agent,
     ):
         organizations = _wanted(agent, only, organization)
@@ -175,6 +182,15 @@ def _agent(settings: Config, stop: threading.Event | None = None) -> Agent:
     """The agent of a command that polls, in a process that is made for its many threads."""
     share_heaps()
     return Agent(settings, stop=stop)
+
+
+class _Told(threading.Event):
+    """Says that the pass was stopped, at once: what it waits for may keep it for seconds."""
+
+    def set(self) -> None:
+        super().set()
+        with suppress(OSError):
+            say(STOPPED)
 
 
 def _wanted(agent: Agent, only: list[PollerName] | None, organization: str | None) -> list[Organization]:

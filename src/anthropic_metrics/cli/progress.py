@@ -1,27 +1,44 @@
-"""How far a pass over a long range is, as a bar on a terminal."""
+"""How far a pass over a long range is: a bar on a terminal, lines of the log elsewhere."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from anthropic_metrics.kernel.jobs import Job
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import DAY, Range
+from anthropic_metrics.logs import about, get_logger
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 HOUR = timedelta(hours=1)
+LOG_EVERY = 30.0  # seconds, between two lines about one job
+
+log = get_logger(__name__)
 
 
 class Bar:
-    """What a pass tells of itself; shown nowhere without `shown`, a bar and its task."""
+    """What a pass over ranges of `total` length tells of itself: on `shown`, a bar and its task, else in the
+    log. Thread-safe; `monotonic` measures."""
 
-    def __init__(self, shown: tuple[Progress, TaskID] | None = None) -> None:
+    def __init__(
+        self,
+        shown: tuple[Progress, TaskID] | None = None,
+        *,
+        total: timedelta = timedelta(),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._shown = shown
+        self._total = total
+        self._monotonic = monotonic
+        self._began = self._logged = monotonic()
+        self._lock = threading.Lock()
         self._done = timedelta()
         self._job = ""
 
@@ -29,11 +46,26 @@ class Bar:
         """A job begins: what reads no hours of the Admin API, such as headroom, is named at least."""
         self._job = " ".join(filter(None, (job.organization, job.poller)))
         self._update(self._job)
+        if self._shown is None:
+            with about(job.organization):
+                self._log(job=job.name)
 
     def advance(self, window: Range) -> None:
         """A window was read."""
-        self._done += window.end - window.start
+        with self._lock:
+            self._done += window.end - window.start
+            is_due = self._shown is None and self._monotonic() - self._logged >= LOG_EVERY
+            if is_due:
+                self._logged = self._monotonic()
         self._update(f"{self._job} {window.start:%Y-%m-%d}".lstrip())
+        if is_due:
+            self._log(read=f"{window.start:%Y-%m-%d}")
+
+    def _log(self, **what: str) -> None:
+        took, done = self._monotonic() - self._began, min(self._done, self._total)
+        left = {"seconds_left": round(took * ((self._total - done) / done))} if done else {}
+        days = {"done_days": round(done / DAY, 1), "of_days": round(self._total / DAY, 1)}
+        log.info("pass_progress", **what, **days, **left)
 
     def _update(self, text: str) -> None:
         if self._shown is not None:
@@ -43,14 +75,14 @@ class Bar:
 
 @contextmanager
 def progress(ranges: list[Range]) -> Iterator[Bar]:
-    """A bar over the hours of `ranges` on a terminal; nothing elsewhere."""
+    """A bar over the hours of `ranges` on a terminal; lines of the log elsewhere."""
+    total = sum((time_range.end - time_range.start for time_range in ranges), timedelta())
     if not sys.stderr.isatty():
-        yield Bar()
+        yield Bar(total=total)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    total = sum((time_range.end - time_range.start for time_range in ranges), timedelta())
     hours = TextColumn("hours")
     columns = (
         TextColumn("{task.description}"),

@@ -134,7 +134,7 @@ def apply(es: Elasticsearch, steps: list[Step]) -> list[Step]:
 
 def call(es: Elasticsearch, method: str, path: str, body: Body | None = None) -> Any:
     """One request by path, for APIs that not every server has; raises MetricsError."""
-    with translated(f"{method} {path}"):
+    with translated(f"{method} {_shown(path)}"):
         return es.perform_request(method, path, headers=_HEADERS, body=body).body
 
 
@@ -150,8 +150,13 @@ def get(es: Elasticsearch, path: str, *, method: str = "GET") -> Body:
             return {}
         raise
     if not isinstance(answer, dict):
-        raise BrokenContract(f"{method} {path}: the answer is not an object.", cure=ODD_CURE)
+        raise BrokenContract(f"{method} {_shown(path)}: the answer is not an object.", cure=ODD_CURE)
     return answer
+
+
+def _shown(path: str) -> str:
+    """A path as messages have it, without the parameters that only select what is read."""
+    return path.partition("?")[0]
 
 
 def lacks_api(error: BadRequest) -> bool:

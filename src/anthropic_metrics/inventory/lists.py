@@ -83,7 +83,8 @@ class Lists:
                 raise
             self.refused[kind] = error.message
             self.tally.notes.append(
-                f"The Admin API does not list {_PLURAL[kind]} to this key ({error.status}): {error.message}"
+                f"The Admin API does not list {_PLURAL[kind]} to this key ({error.status}); the other "
+                "lists are read. The event inventory_list_refused has its answer."
             )
             return ()
         except BrokenContract as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
+from anthropic_metrics.errors import AuthError, MetricsError, WrongOrganization
 from anthropic_metrics.kernel.outcome import Counts
 from anthropic_metrics.kernel.problems import Problems
 
@@ -22,7 +23,8 @@ class Tally(Counts):
     counts it) or new (`unknown_fields`). `unmatched` counts rows of the cost analytics report that fit no row
     of usage. `notes` are no failures, but tell what to do. `read_from` is set where the API answers nothing
     older. `delivers` says of each telemetry destination whether spans arrive, None: none were read.
-    `silencing` has a sentence for each value that keeps budgets or alert rules silent.
+    `silencing` has a sentence for each value that keeps budgets or alert rules silent. `denied`: a server
+    does not take the key at all, so that any other poller of the organization would fail, too.
     """
 
     poller: str
@@ -45,11 +47,18 @@ class Tally(Counts):
     notes: list[str] = field(default_factory=list)
     answers: Problems = field(default_factory=Problems)
     silencing: set[str] = field(default_factory=set)
+    denied: bool = False
 
     def add(self, outcome: Counts) -> None:
         """Count one reconciled window."""
         for name in WRITTEN:
             setattr(self, name, getattr(self, name) + getattr(outcome, name))
+
+    def fail(self, error: MetricsError) -> None:
+        """Note why the pass failed."""
+        self.failures.append(str(error))
+        is_unknown_key = isinstance(error, AuthError) and error.status == 401
+        self.denied = is_unknown_key or isinstance(error, WrongOrganization)
 
     def problems(self, problems: Problems) -> None:
         """Count what the answers had wrong or new."""
@@ -78,7 +87,7 @@ class Tally(Counts):
     def counts(self) -> dict[str, int]:
         """Every counter that is not zero."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, int) and value}
+        return {name: value for name, value in values.items() if type(value) is int and value}
 
 
 def merged(tallies: Iterable[Tally]) -> dict[str, Tally]:

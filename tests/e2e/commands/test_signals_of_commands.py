@@ -6,6 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from anthropic_metrics.cli.polling import STOPPED
 from anthropic_metrics.simulator import ADMIN_KEY
 from tests.harness.command_line import COMMAND, environment
 from tests.servers.drip import DripServer
@@ -43,3 +44,4 @@ def test_sigterm_ends_every_command_whatever_it_waits_for(tmp_path: Path) -> Non
         said = {command: process.communicate(timeout=60)[1] for command, process in running.items()}
     assert {command: process.returncode for command, process in running.items()} == CODES
     assert not [text for text in said.values() if "Traceback" in text]
+    assert STOPPED in said[("once",)]

@@ -12,9 +12,10 @@ import pytest
 
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.agent.places import FROZEN, PLACES, Places, pass_over
-from anthropic_metrics.errors import Stopped
+from anthropic_metrics.agent.places import FROZEN, PLACES, Places, attempt_all, pass_over
+from anthropic_metrics.errors import AuthError, MetricsError, RetryLater, Stopped, WrongOrganization
 from anthropic_metrics.kernel.jobs import Job, Kind
+from anthropic_metrics.kernel.tally import Tally
 
 NAMES = ("one", "two", "three", "four", "five")
 PATIENCE = 30
@@ -36,7 +37,7 @@ class Work:
         self._looking, self.looked = set[int](), threading.Semaphore(0)
         self.agent = cast("Agent", SimpleNamespace(**fields))
 
-    def _run(self, each: Job) -> str:
+    def _run(self, each: Job) -> Tally:
         with self._lock:
             self.under_way.add(each.name)
             self.most = max(self.most, len(self.under_way))
@@ -44,7 +45,7 @@ class Work:
         assert self.release.wait(PATIENCE)
         with self._lock:
             self.under_way.discard(each.name)
-        return each.name
+        return Tally(each.name, each.stream)
 
     def _looked(self, seconds: float) -> float:
         """Somebody looks whether there is a place for it."""
@@ -81,7 +82,7 @@ def test_sweeps_of_all_organizations_together_are_under_way_a_few_at_a_time() ->
 
 def test_one_pass_over_many_organizations_has_the_places_of_sweeps() -> None:
     work = Work()
-    done: list[object] = []
+    done: list[list[Tally]] = []
     jobs = {name: [job(name), job(name)] for name in NAMES}
     thread = threading.Thread(target=lambda: done.extend(pass_over(work.agent, jobs)))
     thread.start()
@@ -90,7 +91,28 @@ def test_one_pass_over_many_organizations_has_the_places_of_sweeps() -> None:
     work.release.set()
     thread.join(PATIENCE)
     assert work.most == PLACES
-    assert done == [[name, name] for name in NAMES]
+    assert [[tally.poller for tally in tallies] for tallies in done] == [[name, name] for name in NAMES]
+
+
+@pytest.mark.parametrize(
+    ("error", "tried"),
+    [
+        (AuthError("The Admin key is wrong."), 1),
+        (WrongOrganization("Another organization."), 1),
+        (AuthError("The key may not read this.", status=403), 2),
+        (RetryLater("No answer."), 2),
+    ],
+)
+def test_a_pass_ends_with_the_first_poller_where_no_other_could_succeed(
+    error: MetricsError, tried: int
+) -> None:
+    def attempt(each: Job) -> Tally:
+        tally = Tally(each.poller, each.stream)
+        tally.fail(error)
+        return tally
+
+    tallies = attempt_all(cast("Agent", SimpleNamespace(attempt=attempt)), [job("one"), job("two")])
+    assert [tally.failures for tally in tallies] == [[str(error)]] * tried
 
 
 def test_organizations_whose_servers_are_frozen_delay_no_other() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from elastic_transport import (
@@ -15,9 +16,10 @@ from elastic_transport import (
     TransportError,
 )
 from elastic_transport import ConnectionError as ConnectionLost
-from elasticsearch import ApiError, UnsupportedProductError
+from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from anthropic_metrics.elastic.failures import translated
+from anthropic_metrics.elastic.steps import get
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, RetryLater, SinkError
 
 META = ApiResponseMeta(200, "1.1", HttpHeaders(), 0.0, NodeConfig("http", "localhost", 9200))
@@ -64,3 +66,12 @@ def test_the_cause_behind_a_reason_is_told() -> None:
     answer["error"]["caused_by"] = {"reason": "not a number"}
     with pytest.raises(BadRequest, match=r"failed to parse \(not a number\)"), translated("Doing it"):
         raise api(400, answer)
+
+
+def test_a_message_names_the_path_without_the_parameters_that_select_what_is_read() -> None:
+    def perform_request(*_: object, **__: object) -> None:
+        raise ConnectionLost("refused")
+
+    es = cast("Elasticsearch", SimpleNamespace(perform_request=perform_request))
+    with pytest.raises(RetryLater, match=r"^GET /_index_template: no connection"):
+        get(es, "/_index_template?filter_path=index_templates.name")

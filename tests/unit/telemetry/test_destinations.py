@@ -189,3 +189,12 @@ def test_check_says_whether_spans_arrive_and_how_to_get_them(
     assert found.status is status
     assert said in found.details
     assert cure in found.cure
+
+
+def test_check_skips_destinations_that_an_organization_lacks_without_blaming_its_key(
+    server: SimulatorServer, client: AdminClient
+) -> None:
+    server.simulation.destinations = None
+    found = destinations(client, Config())
+    assert found.status is Status.skipped
+    assert "key" not in found.details
