@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import signal
@@ -34,7 +35,9 @@ class Window:
     What never answers is a TimeoutError, a browser that does not run here a ConfigError.
     """
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Browser, *, within: float = math.inf) -> None:
+        """`within`: seconds for all answers together."""
+        self._end = time.monotonic() + within
         self.errors: list[str] = []
         self._loaded = False
         self._number = 0
@@ -123,6 +126,7 @@ class Window:
 
     def _read(self, deadline: float) -> dict[str, Any]:
         """The next message; events are taken note of."""
+        deadline = min(deadline, self._end)
         while b"\0" not in self._unread:
             if not select.select([self._answers], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 raise TimeoutError("the browser never answered")

@@ -18,6 +18,8 @@ from tests.browser.devtools import Window
 
 WIDTHS = {"desk": 1440, "phone": 390}
 SCHEMES = ("light", "dark")
+LONGEST = 240.0  # seconds for all views; an idle machine takes about ten
+SLOW = "the views were not drawn within {:.0f} seconds: this machine is too busy; run it again later."
 
 # What only a browser knows, two frames after the page has loaded and drawn.
 REPORT = """new Promise(done=>requestAnimationFrame(()=>requestAnimationFrame(()=>{
@@ -42,8 +44,11 @@ def main(arguments: list[str]) -> int:
     page = Path(arguments[0]).resolve()
     folder = Path(arguments[1]).resolve() if len(arguments) > 1 else page.parent
     try:
-        with Window(find(os.environ)) as window:
+        with Window(find(os.environ), within=LONGEST) as window:
             good = [view(window, page, folder, *each) for each in product(WIDTHS, SCHEMES)]
+    except TimeoutError:
+        sys.stderr.write(f"{page}: {SLOW.format(LONGEST)}\n")
+        return 2
     except MetricsError as error:
         sys.stderr.write(f"{error}\n")
         return 2

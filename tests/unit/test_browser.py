@@ -11,7 +11,7 @@ import pytest
 from anthropic_metrics.errors import ConfigError, RetryLater
 from tests.browser import chromium
 from tests.browser.devtools import Window
-from tests.browser.look import look
+from tests.browser.look import look, main
 
 CHART = '<article data-panel="a"><div class="plot">{}</div></article>'
 MARK = CHART.format("<svg><path/></svg>")
@@ -74,6 +74,19 @@ def test_a_browser_that_does_not_run_says_why_and_names_the_cure(tmp_path: Path)
     stub.chmod(0o755)
     with pytest.raises(ConfigError, match=r"does not run here: only a stub[\s\S]*Install Chromium"):
         Window(chromium.Browser(stub)).__enter__()
+
+
+def test_a_browser_that_never_answers_ends_the_look_with_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = tmp_path / "chromium"
+    silent.write_text("#!/bin/sh\ncat <&3 >&2\n")  # takes commands until it is ended
+    silent.chmod(0o755)
+    monkeypatch.setattr("tests.browser.look.find", lambda _: chromium.Browser(silent))
+    monkeypatch.setattr("tests.browser.look.LONGEST", 0.0)
+    page = tmp_path / "page.html"
+    assert main([str(page)]) == 2
+    assert capsys.readouterr().err.startswith(f"{page}: the views were not drawn within 0 seconds")
 
 
 def test_a_package_with_another_digest_is_refused_and_leaves_nothing(

@@ -23,6 +23,7 @@ from anthropic_metrics.alerts.state import AlertState
 from anthropic_metrics.alerts.suggest import Suggestion, pasted, suggestions
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.dates import moment
+from anthropic_metrics.cli.late import NamingGroup
 from anthropic_metrics.cli.organizations import OrganizationOption, with_organization
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
 from anthropic_metrics.config import Config
@@ -62,7 +63,9 @@ SUGGESTIONS = Layout(
 _SHOWN = 3
 CHANGES = Layout("rules", Column("rule"), Column("result"), Column("details"))
 
-commands = typer.Typer(help="Alert rules: list, evaluate, derive thresholds, install.", no_args_is_help=True)
+commands = typer.Typer(
+    cls=NamingGroup, help="Alert rules: list, evaluate, derive thresholds, install.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:

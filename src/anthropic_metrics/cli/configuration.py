@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from anthropic_metrics.cli.common import ConfigOption
+from anthropic_metrics.cli.late import NamingGroup
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
 from anthropic_metrics.config.load import load_with_origins
 from anthropic_metrics.config.problems import KEYS, Key, dotted, is_secret
@@ -26,7 +27,9 @@ With a cluster, set elasticsearch.hosts too:
   anthropic-metrics check{named}                  shows what works, and how to fix the rest"""
 MASK = "********"
 
-commands = typer.Typer(help="The configuration: create, check and show it.", no_args_is_help=True)
+commands = typer.Typer(
+    cls=NamingGroup, help="The configuration: create, check and show it.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -15,6 +15,7 @@ import typer
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.dates import moment
+from anthropic_metrics.cli.late import NamingGroup
 from anthropic_metrics.cli.organizations import OrganizationOption, owner_of
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config
@@ -30,7 +31,9 @@ PAGE = Path("anthropic-metrics.html")
 INSTANT = timedelta(milliseconds=1)  # Kibana's ranges hold both of their bounds
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 
-commands = typer.Typer(help="Render or export the dashboards without Kibana.", no_args_is_help=True)
+commands = typer.Typer(
+    cls=NamingGroup, help="Render or export the dashboards without Kibana.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:

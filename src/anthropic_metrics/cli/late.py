@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -33,8 +34,22 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("demo", "Serve an Admin API with a simulated organization."),
 }
 
+FEW = 6  # commands that fit a question
 
-class LateGroup(TyperGroup):
+
+class NamingGroup(TyperGroup):
+    """A group that answers an unknown command with those that look like it, a small group with all it has."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        known, name = self.list_commands(ctx), args[0]
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+            near = get_close_matches(name, known) or (known if len(known) <= FEW else [])
+            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+class LateGroup(NamingGroup):
     """A group whose commands come from COMMANDS."""
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -7,8 +7,10 @@ import sys
 from itertools import groupby
 
 import pytest
+from typer.testing import CliRunner
 
 from anthropic_metrics import __version__
+from anthropic_metrics.cli import app
 from anthropic_metrics.cli.late import COMMANDS, registered
 
 HEAVY = {
@@ -57,3 +59,19 @@ def test_each_module_registers_just_the_commands_that_are_listed_for_it() -> Non
     listed = sorted((module, name) for name, (module, _) in COMMANDS.items())
     for module, names in groupby(listed, key=lambda pair: pair[0]):
         assert sorted(registered(module)) == [name for _, name in names]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["budget"], "No such command 'budget'. Did you mean 'budgets'"),
+        (["config", "vali"], "No such command 'vali'. Did you mean 'validate'?"),
+        (["config", "check"], "No such command 'check'. Did you mean 'init' or 'validate' or 'show' or"),
+        (["alerts", "mute"], "No such command 'mute'. Did you mean 'list' or 'evaluate' or"),
+        (["zzz"], "No such command 'zzz'.\n"),
+    ],
+)
+def test_an_unknown_command_is_answered_with_those_that_it_may_stand_for(words: list[str], said: str) -> None:
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 2
+    assert f"Error: {said}" in refused.stderr
