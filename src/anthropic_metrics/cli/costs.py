@@ -40,11 +40,11 @@ TOTAL = "Total"
 LAST_MONTH = "last-month"
 
 
-def _layout(name: str, ways: Sequence[str], *, compared: bool) -> Layout:
+def _layout(name: str, ways: Sequence[str], *, compared: bool, change: str = "change") -> Layout:
     money = Column("usd", "decimal", title="US dollars", show=dollars)
     compare = (
         Column("before_usd", "decimal", title="before", show=dollars),
-        Column("change_usd", "decimal", title="change", show=dollars),
+        Column("change_usd", "decimal", title=change, show=dollars),
     )
     return Layout(
         name,
@@ -205,9 +205,11 @@ def _table(
     earlier = of_team(before.charges(**shared), team, labels) if before else ()
     teams = [name for name in accounts.names.teams.names if team in (None, name)]
     groups = group(charges, by, labels, open_days=ledger.open_days, before=earlier, teams=teams)
-    layout = _layout(
-        name or "costs_by_" + "_".join(by.ways).replace(":", "_"), by.ways, compared=before is not None
-    )
+    change = "change"
+    if before is not None and not ledger.period.is_over(accounts.now):
+        change = f"change to whole {before.period.label}"
+    name = name or "costs_by_" + "_".join(by.ways).replace(":", "_")
+    layout = _layout(name, by.ways, compared=before is not None, change=change)
     total_line = summed(groups)
     total_line = Group(
         (TOTAL,), total_line.amount, total_line.open_amount, amount_of(earlier), total_line.tokens

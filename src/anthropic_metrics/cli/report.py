@@ -212,7 +212,7 @@ def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By]) -> Rep
     notes += comparison_notes(ledger.period, money.before, accounts.now)
     forecast = None if outlook is None else outlook.of_all(charges)
     if forecast is not None:
-        notes.append(forecast_note(forecast))
+        notes.append(forecast_note(forecast, ledger.period, accounts.now))
     return Report(
         kind=kind,
         period=ledger.period,

@@ -61,7 +61,9 @@ def register(app: typer.Typer) -> None:
 
 @answers(SPENT)
 def spend(
-    since: Annotated[str, typer.Option(help="How far back: a length (24h, 7d) or a time.")] = "24h",
+    since: Annotated[
+        str, typer.Option(help="How far back, from the start of an hour: a length (24h, 7d) or a time.")
+    ] = "24h",
     by: Annotated[By, typer.Option(help="What to group by.")] = By.key,
     organization: OrganizationOption = None,
     config: ConfigOption = None,
@@ -70,7 +72,7 @@ def spend(
     """Show what was spent, highest amount first; ~ marks estimates, until the day's bill is settled."""
     settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch(embeddable=True, instead=INSTEAD)
-    time_range = Range(_start(since, now), ceil(now, HOUR))
+    time_range = Range(_start(since, now), now)
     stream = stream_name(SPEND, settings.namespace)
     with closing(connect(settings.elasticsearch)) as es:
         ask = ElasticQuestions(es, must_refresh=False)

@@ -13,6 +13,7 @@ from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.period import Period
 from anthropic_metrics.forecast.model import HISTORY, Forecast
+from anthropic_metrics.kernel.ranges import DAY
 from anthropic_metrics.spend.settle import day_of
 
 # Only its period and its unit count.
@@ -63,7 +64,11 @@ def days_before(before: Period, now: datetime) -> Period | None:
     return Period(start, before.start) if start < before.start else None
 
 
-def forecast_note(seen: Forecast) -> str:
-    """What a forecast rests on."""
+def forecast_note(seen: Forecast, period: Period, now: datetime) -> str:
+    """What the forecast of a period that is not over rests on."""
+    first = max(day_of(now) - DAY, period.start)
     young = " Less than two weeks of history, so the band is an assumption." if seen.is_young else ""
-    return f"The forecast rests on the bill of {seen.days} days; its last two days are forecast too.{young}"
+    return (
+        f"The forecast uses {seen.days} days of the bill, up to {first - DAY}; the bill of {first} and later "
+        f"is not complete, so these days are forecast.{young}"
+    )

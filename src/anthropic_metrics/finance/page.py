@@ -11,7 +11,7 @@ from importlib import resources
 from math import floor, log10
 
 from anthropic_metrics.finance.report import Report
-from anthropic_metrics.finance.sheets import Column, Row, Sheet, sheets
+from anthropic_metrics.finance.sheets import Column, Row, Sheet, change_title, sheets
 from anthropic_metrics.finance.shown import ROUNDED, Reasoned, percent
 from anthropic_metrics.kernel.ranges import DAY
 from anthropic_metrics.spend.money import Usd, dollars
@@ -27,6 +27,7 @@ _WORD = re.compile(r"\s+|\S+")
 _PIECE = re.compile(r".{1,16}", re.DOTALL)
 _MANY = 10_000_000  # tokens: a budget's figures in millions leave room for its name
 _WIDE = 9  # columns: a table that a printed page holds in a smaller type only
+_LONG = 16  # characters of a head: it may take two lines
 _SHORT = 30  # rows: a table that a printed page holds whole
 
 
@@ -73,7 +74,7 @@ def _facts(report: Report) -> Iterator[str]:
     facts = [
         ("Total" if seen is None else "Total so far", f"${dollars(total.amount)}"),
         (f"Before ({report.period.before.label})", f"${dollars(total.before)}"),
-        ("Change" if seen is None else "Change expected", change),
+        (change_title(report) if seen is None else f"Change expected by {report.period.end - DAY}", change),
         ("Days settled", f"{settled} of {(report.period.end - report.period.start).days}"),
     ]
     if seen is not None:
@@ -94,7 +95,8 @@ def _chart(report: Report) -> Iterator[str]:
     top = _round_up(max(float(amount) for _, amount in report.days) or 1.0)
     step = (_WIDTH - _LEFT) / len(report.days)
     plot = _HEIGHT - _FOOT - _HEAD
-    yield "<figure><figcaption>US dollars by UTC day; pale days are not settled.</figcaption>"
+    yield "<figure><figcaption>US dollars by UTC day; pale days are not settled."
+    yield '<span class="narrow"> Scroll sideways for later days.</span></figcaption>'
     yield f'<div class="scroll"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Costs by day">'
     for number in range(_STEPS + 1):
         y = _HEAD + plot * (1 - number / _STEPS)
@@ -134,10 +136,15 @@ def _table(sheet: Sheet) -> Iterator[str]:
         return
     wide = ' class="wide"' if len(sheet.columns) >= _WIDE else ""
     yield f'<div class="scroll"><table{wide}><thead><tr>'
-    yield "".join(f'<th class="{_align(column)}">{escape(column.title)}</th>' for column in sheet.columns)
+    yield from map(_head, sheet.columns)
     yield "</tr></thead><tbody>"
     yield from (_row(sheet, row) for row in sheet.rows)
     yield "</tbody></table></div></section>"
+
+
+def _head(column: Column) -> str:
+    wraps = " wraps" if len(column.title) > _LONG else ""
+    return f'<th class="{_align(column)}{wraps}">{escape(column.title)}</th>'
 
 
 def _row(sheet: Sheet, row: Row) -> str:

@@ -129,6 +129,11 @@ class Report:
     team_fields: Mapping[str, Mapping[str, str]] | None = None
 
     @property
+    def is_over(self) -> bool:
+        """Whether the month had ended when the report was made."""
+        return self.period.is_over(self.made_at)
+
+    @property
     def is_settled(self) -> bool:
         return not self.open_days
 

@@ -24,14 +24,16 @@ TEAM_FIELDS = ("cost_centre", "owner", "environment", "project")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`name` heads it in CSV and JSON. Kinds: exact dollars, whole cents, a share of 1, UTC times."""
+    """`name` heads it in CSV and JSON, `head` for people, if it is no fixed text. Kinds: exact dollars, whole
+    cents, a share of 1, UTC times."""
 
     name: str
     kind: ColumnKind = "text"
+    head: str = ""
 
     @property
     def title(self) -> str:
-        return _TITLES.get(self.name, self.name.replace("_", " ").capitalize())
+        return self.head or _TITLES.get(self.name, self.name.replace("_", " ").capitalize())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def grouping(report: Report, section: Section) -> Sheet:
         Column("share", "share"),
         *((Column("tokens", "integer"),) if has_tokens else ()),
         Column("before_usd", "usd"),
-        Column("change_usd", "usd"),
+        Column("change_usd", "usd", change_title(report)),
         *(() if report.is_settled else (Column("unsettled_usd", "usd"),)),
     )
     posted = dict(zip(section.groups, section.posted, strict=True))
@@ -137,6 +139,11 @@ def grouping(report: Report, section: Section) -> Sheet:
         tuple(row(group, level) for group, level in _levels(section, total)),
         ways,
     )
+
+
+def change_title(report: Report) -> str:
+    """What heads changes: those of a month that runs compare a part of it with the whole month before."""
+    return "Change" if report.is_over else f"Change to whole {report.period.before.label}"
 
 
 def _levels(section: Section, total: Group) -> Iterator[tuple[Group, Level]]:
@@ -247,7 +254,7 @@ def _movers(report: Report) -> Sheet:
         Column("model"),
         Column("usd", "usd"),
         Column("before_usd", "usd"),
-        Column("change_usd", "usd"),
+        Column("change_usd", "usd", change_title(report)),
     )
     rows = (
         Row((*mover.labels, plain(mover.amount), plain(mover.before), plain(mover.change)))

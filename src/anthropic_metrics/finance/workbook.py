@@ -11,7 +11,7 @@ from typing import Any
 
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.report import Report
-from anthropic_metrics.finance.sheets import Column, Sheet, sheets
+from anthropic_metrics.finance.sheets import Column, Sheet, change_title, sheets
 from anthropic_metrics.finance.shown import Reasoned
 
 _FORMATS = {
@@ -93,7 +93,7 @@ def _summary(page: Any, report: Report, styles: _Styles) -> None:
         ("Made (UTC)", "time", report.made_at),
         ("Total, US dollars", "usd", report.total.amount),
         ("Period before", "usd", report.total.before),
-        ("Change", "usd", report.total.change),
+        (change_title(report), "usd", report.total.change),
         ("Of it not settled", "usd", report.total.open_amount),
     ]
     if report.forecast is not None:
@@ -115,7 +115,7 @@ def _summary(page: Any, report: Report, styles: _Styles) -> None:
     page.set_paper(_A4)
     page.set_landscape()
     page.fit_to_pages(1, 0)
-    page.set_column(0, 0, 20)
+    page.set_column(0, 0, 26)
     page.set_column(1, 1, 40)
 
 
@@ -154,7 +154,8 @@ def _write(page: Any, line: int, place: int, value: Any, style: Any) -> None:
 
 def _width(sheet: Sheet, place: int, column: Column) -> int:
     longest = max((len(str(row.cells[place] or "")) for row in sheet.rows), default=0)
-    return _WIDTHS.get(column.kind, min(max(longest, len(column.title)) + 2, _WIDEST))
+    head = len(column.title) + 2
+    return max(_WIDTHS.get(column.kind, min(longest + 2, _WIDEST)), min(head, _WIDEST))
 
 
 def _name(title: str, taken: set[str]) -> str:

@@ -170,6 +170,9 @@ def test_the_page_fits_its_window_and_fetches_nothing(
         window.open(page, width, "light")
         assert window.ask("document.documentElement.scrollWidth <= innerWidth")
         assert window.ask("document.querySelectorAll('figure rect').length") == 31
+        said = window.ask("getComputedStyle(document.querySelector('figcaption .narrow')).display != 'none'")
+        scrolls = "(chart => chart.scrollWidth > chart.clientWidth)(document.querySelector('figure .scroll'))"
+        assert said == window.ask(scrolls) == (width == 390)
         assert window.errors == []
 
 

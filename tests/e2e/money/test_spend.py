@@ -267,5 +267,6 @@ def assert_command_adds_up(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
         rows = json.loads(result.stdout)["spend"]
         assert sum(Decimal(row["usd"]) for row in rows) == stream, by
     shown = CliRunner().invoke(app, ["spend", "--since", "2026-11-19"], env=environ)
+    assert shown.stdout.splitlines()[0].endswith(f"00:00 to {w.clock.now():%Y-%m-%d %H:%M} UTC")
     assert "~" in shown.stdout
     assert "Unattributed" in shown.stdout

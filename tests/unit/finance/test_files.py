@@ -8,7 +8,7 @@ import json
 import os
 import re
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -108,12 +108,24 @@ def test_a_forecast_and_its_band_are_in_the_workbook_and_on_the_page() -> None:
         "$812.35",
         "$700 to $910",
         "2026-10-30",
-        "<dt>Change expected</dt>",
+        "<dt>Change expected by 2026-10-31</dt>",
     ):
         assert shown in page
     assert "+81134.6 %" in page  # of the forecast against the dollar of the month before
     assert "<dt>Change</dt>" not in page
     assert ">23 M</td>" in page
+
+
+def test_changes_of_a_month_that_runs_are_headed_as_against_the_whole_month_before() -> None:
+    running = replace(FORESEEN, made_at=datetime(2026, 10, 20, tzinfo=UTC))
+    head = "Change to whole 2026-09"
+
+    book = openpyxl.load_workbook(io.BytesIO(workbook(running)))
+    assert head in {cell.value for cell in book["By workspace"][1]}
+    assert head in {row[0] for row in book["Summary"].iter_rows(values_only=True)}
+    assert f'<th class="number wraps">{head}</th>' in html_page(running)
+    assert '<th class="number">Change</th>' in html_page(FORESEEN)
+    assert f"<dt>{head}</dt>" in html_page(replace(running, forecast=None))
 
 
 def test_where_no_day_is_named_the_page_and_the_workbook_say_exceeded_or_not_this_month() -> None:

@@ -11,8 +11,9 @@ import pytest
 from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.finance.budgets import budget_lines
 from anthropic_metrics.finance.charges import Charge, of_bill
-from anthropic_metrics.finance.outlook import Outlook, days_before
+from anthropic_metrics.finance.outlook import Outlook, days_before, forecast_note
 from anthropic_metrics.finance.period import Period, month_of
+from anthropic_metrics.forecast.model import Forecast
 from tests.harness.finance_samples import charge, ledger, line, names
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -36,6 +37,17 @@ def test_an_even_month_ends_at_its_even_sum_though_the_bill_of_its_last_days_is_
     assert seen is not None
     assert seen.expected == pytest.approx(300)
     assert seen.low <= 300 <= seen.high
+
+
+def test_the_reader_is_told_which_days_a_forecast_uses_and_which_it_forecasts() -> None:
+    said = forecast_note(Forecast(1, 1, 1, 90), NOVEMBER, datetime(2026, 11, 26, 3, tzinfo=UTC))
+
+    assert said == (
+        "The forecast uses 90 days of the bill, up to 2026-11-24; the bill of 2026-11-25 and later is not "
+        "complete, so these days are forecast."
+    )
+    first_day = forecast_note(Forecast(1, 1, 1, 5), NOVEMBER, datetime(2026, 11, 1, 3, tzinfo=UTC))
+    assert "5 days of the bill, up to 2026-10-31; the bill of 2026-11-01 and later" in first_day
 
 
 def test_without_a_complete_day_there_is_no_forecast() -> None:
