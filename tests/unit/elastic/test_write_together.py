@@ -111,7 +111,7 @@ def test_what_was_throttled_is_sent_again_when_nothing_is_under_way() -> None:
 
 
 def test_a_lost_answer_is_raised_only_when_nothing_is_under_way_any_more() -> None:
-    lost, others = threading.Event(), CONNECTIONS - 1
+    lost = threading.Event()
 
     def answer(number: int) -> dict[str, Any]:
         if number == 1:
@@ -124,4 +124,5 @@ def test_a_lost_answer_is_raised_only_when_nothing_is_under_way_any_more() -> No
     with pytest.raises(RetryLater):
         writer(server).write("s", creates(10 * CHUNK_COUNT))
     assert server.under_way == 0
-    assert len(server.sent) <= 1 + others
+    # The request that arrives first need not be the one that was sent first: those before it go on.
+    assert len(server.sent) < 2 * CONNECTIONS
