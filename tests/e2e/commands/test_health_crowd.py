@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tests.harness.command_line import COMMAND, environment
 
 HOST = "127.0.0.1"
 CLIENTS, FILES = 120, 32
+LOG = "agent.log"
 
 
 @contextmanager
@@ -43,20 +44,42 @@ def crowd(port: int) -> Iterator[None]:
             thread.join()
 
 
-def until(true: Callable[[], bool]) -> None:
-    """Wait for it, for a minute at most."""
+def until_none(trouble: Callable[[], str]) -> None:
+    """Wait until there is no trouble, for a minute at most."""
     asked = threading.Event()
     for _ in range(300):
-        if true():
+        if not (last := trouble()):
             return
         asked.wait(0.2)
-    raise AssertionError("it did not become true")
+    raise AssertionError(last)
 
 
-def is_ready(port: int) -> bool:
-    with suppress(httpx.HTTPError):
-        return httpx.get(f"http://{HOST}:{port}/readyz", trust_env=False).status_code == 200
-    return False
+def unready(port: int) -> str:
+    """Why the agent is not ready; empty when it is."""
+    try:
+        answer = httpx.get(f"http://{HOST}:{port}/readyz", trust_env=False)
+    except httpx.HTTPError as error:
+        return repr(error)
+    return "" if answer.status_code == 200 else answer.text
+
+
+@contextmanager
+def daemon(folder: Path, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """`run`, with few files; it does not outlive the block."""
+    with (
+        (folder / LOG).open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            [*COMMAND, "run"],
+            cwd=folder,
+            env=variables,
+            stderr=log,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES)),
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_crowd_of_slow_clients_starves_neither_the_polls_nor_the_health_check(
@@ -75,19 +98,11 @@ def test_a_crowd_of_slow_clients_starves_neither_the_polls_nor_the_health_check(
             ANTHROPIC_METRICS_USAGE__MINUTE_BACKFILL="10m",
             ELASTICSEARCH_URL=elasticsearch_url,
         )
-        with subprocess.Popen(
-            [*COMMAND, "run"],
-            cwd=tmp_path,
-            env=variables,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES)),
-        ) as daemon:
-            until(lambda: trouble(HOST, port) == "")
+        with daemon(tmp_path, variables) as process:
+            until_none(lambda: trouble(HOST, port))
             with crowd(port):
-                until(lambda: is_ready(port))
+                until_none(lambda: unready(port))
                 assert trouble(HOST, port) == ""
-            daemon.send_signal(signal.SIGTERM)
-            _, logged = daemon.communicate(timeout=60)
-    assert daemon.returncode == 0
-    assert "Too many open files" not in logged
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+    assert "Too many open files" not in (tmp_path / LOG).read_text("utf-8")
