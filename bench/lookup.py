@@ -1,15 +1,17 @@
 """A look-up in a stream of thirty backing indices beside the same in a stream of three.
 
 Both hold the same documents. The look-ups of a day and of an hour take turns on both streams.
-`python -m bench.lookup` asks among eleven million documents in thirty indices, and among the newest 1.1
-million of them in three; that takes some ten minutes and 4 GB of disk.
+`python -m bench.lookup 5` puts five months of them, 368,000, into each index: eleven million into thirty, the
+newest 1.1 million into three.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from statistics import median
 
 from elasticsearch import Elasticsearch
@@ -28,7 +30,6 @@ END = NOW.replace(hour=0, minute=0, second=0) - timedelta(days=DAYS // 2)
 WINDOWS = {"an hour": timedelta(hours=1), "a day": timedelta(days=1)}
 AIM = 1.25
 MONTH = timedelta(days=DAYS)
-MONTHS = 5  # of documents in an index of the large streams
 
 # The documents of each backing index, the oldest first, by how many indices there are.
 Contents = Callable[[list[Prepared], int], Iterator[list[Prepared]]]
@@ -39,9 +40,9 @@ def measure() -> list[Figure]:
     return _measured(_shares)
 
 
-def main() -> None:
-    """Print milliseconds of a look-up in each stream, where a longer stream holds more documents."""
-    for figure in _measured(_months):
+def main(months: str) -> None:
+    """Print milliseconds of a look-up in each stream, with so many months of documents in every index."""
+    for figure in _measured(partial(_months, int(months))):
         print(f"{figure.what}: {figure.agent}, {figure.beside}, {figure.verdict}")
 
 
@@ -51,11 +52,10 @@ def _shares(ready: list[Prepared], indices: int) -> Iterator[list[Prepared]]:
         yield ready[start : start + share]
 
 
-def _months(ready: list[Prepared], indices: int) -> Iterator[list[Prepared]]:
+def _months(each: int, ready: list[Prepared], indices: int) -> Iterator[list[Prepared]]:
     for number in reversed(range(indices)):
-        yield [
-            _older(each, month) for month in range(number * MONTHS, (number + 1) * MONTHS) for each in ready
-        ]
+        months = reversed(range(number * each, (number + 1) * each))
+        yield [_older(document, month) for month in months for document in ready]
 
 
 def _older(document: Prepared, months: int) -> Prepared:
@@ -116,4 +116,4 @@ def _milliseconds(es: Elasticsearch, indices: int, window: Range) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
