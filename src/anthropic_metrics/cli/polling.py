@@ -84,11 +84,7 @@ def once(
     the organization. `created` of spend includes its daily checks, which the agent stream holds. A resource's
     document of the day is replaced when a figure in it changes, such as its last use.
     """
-    with (
-        _cluster(_configured(config, embedded=embedded), embedded=embedded) as settings,
-        until_asked(_Told()) as stop,
-        _agent(settings, stop) as agent,
-    ):
+    with _passing(config, embedded=embedded) as agent:
         wanted = _wanted(agent, only, organization)
         with progress([time_range for one in wanted for time_range in one.ranges()]) as bar:
             answer = _passed(agent, {one.label: one.whole(agent.sink, bar.advance) for one in wanted}, bar)
@@ -116,11 +112,7 @@ def backfill(
         raise ConfigError(
             f"--since: {since} is not before the end of the range, {wanted.end:%Y-%m-%dT%H:%MZ}"
         )
-    with (
-        _cluster(_configured(config, embedded=embedded), embedded=embedded) as settings,
-        until_asked(_Told()) as stop,
-        _agent(settings, stop) as agent,
-    ):
+    with _passing(config, embedded=embedded) as agent:
         organizations = _wanted(agent, only, organization)
         with progress([time_range for one in organizations for time_range in one.ranges(wanted)]) as bar:
             jobs = {one.label: one.older(agent.sink, wanted, bar.advance) for one in organizations}
@@ -182,6 +174,17 @@ def _agent(settings: Config, stop: threading.Event | None = None) -> Agent:
     """The agent of a command that polls, in a process that is made for its many threads."""
     share_heaps()
     return Agent(settings, stop=stop)
+
+
+@contextmanager
+def _passing(config: Path | None, *, embedded: bool) -> Iterator[Agent]:
+    """The agent of a command that makes one pass and ends when it is asked to."""
+    with (
+        _cluster(_configured(config, embedded=embedded), embedded=embedded) as settings,
+        until_asked(_Told()) as stop,
+        _agent(settings, stop) as agent,
+    ):
+        yield agent
 
 
 class _Told(threading.Event):

@@ -50,6 +50,7 @@ class ReportFile:
         check_target(self.path, overwrite=self.overwrite)
 
     def save(self, content: bytes) -> None:
+        """Write the file whole, or leave what is there. Raises ConfigError."""
         save(self.path, content, overwrite=self.overwrite)
 
 
