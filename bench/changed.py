@@ -1,7 +1,7 @@
 """CPU of a poll in which some rows have changed, beside a first write of as many rows.
 
-A day by the hour in the embedded Elasticsearch, complete, so that each changed row is replaced and leaves a
-correction. CPU time of this process only.
+Once an incomplete bucket, whose rows grow; once a day of complete buckets, where each changed row also leaves
+a correction, a second document. In the embedded Elasticsearch; CPU time of this process only.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from anthropic_metrics.kernel.tally import Tally
 from bench.setting import NOW, Figure, agent_at, canned, hourly
 from bench.writers import Stopwatch
 
-AN_HOUR = 100
+ROWS = 2_400
 HOURS = 24
-WHOLE = Range(
-    NOW.replace(minute=0, second=0) - timedelta(hours=HOURS + 1),
-    NOW.replace(minute=0, second=0) - timedelta(hours=1),
-)
+HOUR = NOW.replace(minute=0, second=0)
+GROWING = Range(HOUR, HOUR + timedelta(hours=1))
+COMPLETE = Range(HOUR - timedelta(hours=HOURS + 1), HOUR - timedelta(hours=1))
+WINDOWS = {"growing": GROWING, "corrected": COMPLETE}
 SHARES = (1, 10, 100)
-ROUNDS = 2
+ROUNDS = 5
 AIM = 1.5
 
 
@@ -35,15 +35,15 @@ def measure() -> list[Figure]:
     """Rounds of a first write and a poll for each share, each in a namespace of its own."""
     with EmbeddedElasticsearch(heap="1g") as server, agent_at(server.url, server.url) as agent:
         ensure(agent.runtime.elasticsearch, agent.config)
-        return [_share(server.url, share) for share in SHARES]
+        return [_share(server.url, how, share) for how in WINDOWS for share in SHARES]
 
 
-def _share(elasticsearch: str, share: int) -> Figure:
-    rounds = [_round(elasticsearch, share, f"c{share}x{number}") for number in range(ROUNDS)]
+def _share(elasticsearch: str, how: str, share: int) -> Figure:
+    rounds = [_round(elasticsearch, how, share, f"{how}{share}x{number}") for number in range(ROUNDS)]
     first, later = (median(column) for column in zip(*rounds, strict=True))
-    ratio, rows = later / first, AN_HOUR * HOURS
+    ratio = later / first
     return Figure(
-        f"poll of {rows:,} rows, {share} % changed",
+        f"poll of {ROWS:,} rows, {share} % {how}",
         f"{later * 1e3:,.0f} ms CPU",
         f"first write {first * 1e3:,.0f} ms",
         f"{ratio:.2f} of it (aim: {AIM} or less)",
@@ -51,18 +51,22 @@ def _share(elasticsearch: str, share: int) -> Figure:
     )
 
 
-def _round(elasticsearch: str, share: int, namespace: str) -> tuple[float, float]:
-    with canned("api", AN_HOUR) as api, agent_at(api, elasticsearch, namespace) as agent:
-        first, tally = _poll(agent)
-        assert tally.created == AN_HOUR * HOURS, tally
+def _round(elasticsearch: str, how: str, share: int, namespace: str) -> tuple[float, float]:
+    window = WINDOWS[how]
+    an_hour = ROWS // ((window.end - window.start) // timedelta(hours=1))
+    before = Range(window.start - timedelta(hours=1), window.start)
+    with canned("api", an_hour) as api, agent_at(api, elasticsearch, namespace) as agent:
+        _poll(agent, before)  # from now on the rows' dimensions are known, as in any hour but the first
+        first, tally = _poll(agent, window)
+        assert tally.created == ROWS, tally
         httpx.get(f"{api}/change", params={"percent": share})
-        later, tally = _poll(agent)
-        assert tally.replaced == AN_HOUR * HOURS * share // 100, tally
+        later, tally = _poll(agent, window)
+        assert tally.replaced == ROWS * share // 100, tally
     return first, later
 
 
-def _poll(agent: Agent) -> tuple[float, Tally]:
+def _poll(agent: Agent, window: Range) -> tuple[float, Tally]:
     poller, tally = hourly(agent), Tally("usage", "")
     watch = Stopwatch()
-    poller.keep(WHOLE, agent.runtime.store, tally, record=agent.sink.record, priority=Priority.LIVE)
+    poller.keep(window, agent.runtime.store, tally, record=agent.sink.record, priority=Priority.LIVE)
     return watch.spent().cpu, tally

@@ -72,13 +72,13 @@ def test_after_a_difference_is_applied_nothing_differs(
 
     found = diff(documents, copies.values(), now=NOW, confirm_after=timedelta(minutes=5))
     for gone in [*found.extra, *found.delete]:
-        del copies[gone.id, gone.index]
+        del copies[gone.id, gone.backing_index]
     for new, old in found.replace:
-        copies[new.id, old.index] = Copy(new.id, old.index, next(numbers), 1, new.hash)
+        copies[new.id, old.backing_index] = Copy(new.id, old.backing_index, next(numbers), 1, new.hash)
     for new in found.create:
         copies[new.id, INDEX] = Copy(new.id, INDEX, next(numbers), 1, new.hash)
     for old in found.mark:
-        copies[old.id, old.index] = Copy(old.id, old.index, next(numbers), 1, old.hash, NOW)
+        copies[old.id, old.backing_index] = Copy(old.id, old.backing_index, next(numbers), 1, old.hash, NOW)
 
     again = diff(documents, copies.values(), now=NOW, confirm_after=timedelta(minutes=5))
     assert not again

@@ -111,7 +111,7 @@ def compare(
     by_id = {document.id: document for document in wanted}
     seen: set[str] = set()
     copies = stored_copies(es, result.stream, result.window, terms, may_refresh=False)
-    for copy, source in _with_sources(es, result.stream, [(copy.index, copy.id) for copy in copies]):
+    for copy, source in _with_sources(es, result.stream, [(copy.backing_index, copy.id) for copy in copies]):
         result.count(source, number, here=True)
         document = by_id.get(copy)
         result.differences += _compared(result.stream, copy, source, document, double=copy in seen)

@@ -10,21 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.errors import BrokenContract
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """One copy of one document as the stream holds it; `index` is its backing index."""
+class Copy(NamedTuple):
+    """One copy of one document as the stream holds it.
+
+    `growing` says that it was written while its bucket was incomplete.
+    """
 
     id: str
-    index: str
+    backing_index: str
     seq_no: int
     primary_term: int
     hash: str | None
     missing_since: datetime | None = None
+    growing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,8 @@ def _one_copy_each(copies: Iterable[Copy]) -> tuple[dict[str, Copy], list[Copy]]
 
 def _age(copy: Copy) -> tuple[int, str]:
     """Backing indices end in their generation, also after a restore, a shrink or a reindex put a prefix."""
-    generation = copy.index.rpartition("-")[2]
-    return (int(generation) if generation.isdigit() else -1, copy.index)
+    generation = copy.backing_index.rpartition("-")[2]
+    return (int(generation) if generation.isdigit() else -1, copy.backing_index)
 
 
 def _vanished(copies: Iterable[Copy], result: Diff, now: datetime, confirm_after: timedelta) -> int:

@@ -24,6 +24,7 @@ _SEARCH: dict[str, Any] = {
     "docvalue_fields": [
         {"field": "event.hash"},
         {"field": "anthropic.missing_since", "format": "epoch_millis"},
+        {"field": "anthropic.usage.bucket_complete"},
     ],
 }
 
@@ -125,7 +126,7 @@ def versions_of(
     once for those that lie together.
     """
     if len(copies) < SEARCHED:
-        wanted = [{"_index": copy.index, "_id": copy.id} for copy in copies]
+        wanted = [{"_index": copy.backing_index, "_id": copy.id} for copy in copies]
         with translated(f"Reading {stream}"):
             docs = es.mget(docs=wanted)["docs"]
     else:
@@ -167,5 +168,8 @@ def _copy(hit: dict[str, Any]) -> Copy:
     fields = hit.get("fields", {})
     (digest,) = fields.get("event.hash", (None,))
     (missing,) = fields.get("anthropic.missing_since", (None,))
+    (complete,) = fields.get("anthropic.usage.bucket_complete", (None,))
     since = None if missing is None else from_milliseconds(int(missing))
-    return Copy(hit["_id"], hit["_index"], hit["_seq_no"], hit["_primary_term"], digest, since)
+    return Copy(
+        hit["_id"], hit["_index"], hit["_seq_no"], hit["_primary_term"], digest, since, complete is False
+    )

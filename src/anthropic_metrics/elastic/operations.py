@@ -59,7 +59,7 @@ def chunks(
 
 def _versioned(copy: Copy) -> bytes:
     return b'{"_index":%b,"_id":%b,"if_seq_no":%d,"if_primary_term":%d}' % (
-        to_json(copy.index),
+        to_json(copy.backing_index),
         to_json(copy.id),
         copy.seq_no,
         copy.primary_term,

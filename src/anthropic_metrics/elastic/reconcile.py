@@ -88,8 +88,8 @@ class Streams:
         Only documents of `organization_id`, and with one of the values of each of `terms`, are looked at;
         every document given must lie within. `now` is when they were fetched. A document that vanished is
         marked, and deleted by a later call whose `now` is at least `confirm_after` past the mark.
-        `record` gets each replacement of a differing document and each such deletion before it is
-        written; it may see one again after a crash or a conflict.
+        `record` gets each replacement of a differing document and each deletion before it is written, except
+        of documents whose bucket was incomplete; it may see one again after a crash or a conflict.
 
         Raises RetryLater, SinkError, AuthError or Stopped with the window partly written; calling again
         with the same or newer documents carries on.
@@ -195,12 +195,14 @@ class Streams:
         """Replacements and deletions, recorded before they are handed on."""
         if state.record:
             # A document that only loses its mark says what it said before: nothing to record.
-            telling = [copy for new, copy in batch if new is None or new.hash != copy.hash]
+            telling = [
+                copy for new, copy in batch if not copy.growing and (new is None or new.hash != copy.hash)
+            ]
             before = self._sources(telling, state)
             gone = {copy.id for copy in telling} - before.keys()
             batch = [pair for pair in batch if pair[1].id not in gone]
             changes = [
-                Change(copy.id, copy.index, copy.seq_no, before[copy.id], new.source if new else None)
+                Change(copy.id, copy.backing_index, copy.seq_no, before[copy.id], new.source if new else None)
                 for new, copy in batch
                 if copy.id in before
             ]
@@ -222,7 +224,7 @@ class Streams:
         if not copies:
             return {}
         versions = versions_of(self._es, state.stream, copies)
-        by_id = {copy.id: versions.get((copy.index, copy.id, copy.seq_no)) for copy in copies}
+        by_id = {copy.id: versions.get((copy.backing_index, copy.id, copy.seq_no)) for copy in copies}
         sources = {id_: source for id_, source in by_id.items() if source is not None}
         state.moved += len(copies) - len(sources)
         return sources

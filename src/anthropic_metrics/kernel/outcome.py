@@ -8,12 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A document that is about to be replaced (`after` is its new source) or deleted (`after` is None)."""
+    """A document of a complete bucket that is about to be replaced or deleted, with its source before.
+
+    `after` is its new source, None where it is deleted.
+    """
 
     id: str
     index: str
     seq_no: int
-    before: dict[str, Any] | None
+    before: dict[str, Any]
     after: dict[str, Any] | None
 
 

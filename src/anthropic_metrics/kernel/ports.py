@@ -47,7 +47,8 @@ class Store(Protocol):
 
         A document that vanished is marked, and deleted by a later call whose `now` is at least
         `confirm_after` past the mark; with `deletes=False` neither. `record` gets each replacement and each
-        deletion before it is written. Raises RetryLater, SinkError, AuthError or Stopped.
+        deletion before it is written, except of documents whose bucket was incomplete. Raises RetryLater,
+        SinkError, AuthError or Stopped.
         """
 
     def holds(

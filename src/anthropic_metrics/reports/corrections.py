@@ -52,16 +52,14 @@ def corrections(
 ) -> Iterator[Prepared]:
     """One agent document per number that a change alters.
 
-    Growth of a bucket that was shipped as incomplete is no correction. The `_id` is the digest of the
-    revision itself, so writing it again after a crash, or from a second agent, makes no second one.
+    The `_id` is the digest of the revision itself, so writing it again after a crash, or from a second agent,
+    makes no second one.
     `written` hands what several calls for one stream and `now` have in common from one to the next.
     """
     written = {} if written is None else written
     shown = _shown(tuple(numbers))
     for change in changes:
-        before = change.before or {}
-        if value_at(before, "anthropic.usage.bucket_complete") is False:
-            continue
+        before = change.before
         was, becomes = shown(before), shown(change.after or {})
         if change.after and was == becomes:
             continue

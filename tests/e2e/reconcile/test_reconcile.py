@@ -68,7 +68,7 @@ def test_copies_in_two_backing_indices_become_one(es: Elasticsearch, streams: St
     assert reconcile(streams, fresh, documents(3)) == Outcome(deleted=3, kept=3)
     assert rows(es, fresh) == plain(documents(3))
     newest = backing(es, fresh)[-1]
-    assert {copy.index for copy in stored_copies(es, fresh, WINDOW, {})} == {newest}
+    assert {copy.backing_index for copy in stored_copies(es, fresh, WINDOW, {})} == {newest}
 
 
 def test_a_row_that_vanishes_is_marked_then_deleted_after_the_confirmation(
@@ -161,7 +161,7 @@ def test_changes_are_recorded_before_they_are_written(
     reconcile(streams, stream, [document(0, 5)], NOW + HOUR, record=record)
     replaced, deleted = seen
     before, after = document(0).source, document(0, 5).source
-    assert replaced == Change("row-0", first.index, first.seq_no, before, after)
+    assert replaced == Change("row-0", first.backing_index, first.seq_no, before, after)
     assert (deleted.id, deleted.after) == ("row-1", None)
     assert deleted.before
     assert rows(es, stream) == plain([document(0, 5)])

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
 
+from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic import reconcile as module
+from anthropic_metrics.elastic.diff import Copy
 from anthropic_metrics.elastic.lookup import SEARCHED, versions_of
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.kernel.digests import fingerprint
 from anthropic_metrics.kernel.outcome import Change, Outcome
 from tests.harness.reconcile_samples import (
+    HOUR,
+    NOW,
     ORGANIZATION,
     WINDOW,
+    document,
     documents,
     overwrite,
     plain,
@@ -34,6 +40,37 @@ def test_many_replacements_are_recorded_with_what_stood_there_without_a_get(
     assert sorted(change.id for change in changes) == sorted(document.id for document in before)
     assert all(change.before == {d.id: d.source for d in before}[change.id] for change in changes)
     assert rows(es, stream) == plain(wanted)
+
+
+def test_growth_of_an_incomplete_bucket_is_no_change_to_record_and_no_source_is_read_for_it(
+    es: Elasticsearch, streams: Streams, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growing, finished = bucket(0, complete=False), bucket(1, complete=True)
+    reconcile(streams, stream, [*growing, *finished])
+    read: list[Copy] = []
+
+    def reading(es: Elasticsearch, stream: str, copies: Sequence[Copy]) -> Any:
+        read.extend(copies)
+        return versions_of(es, stream, copies)
+
+    monkeypatch.setattr(module, "versions_of", reading)
+    changes: list[Change] = []
+    grown = [*bucket(0, complete=True, tokens=7)[1:], *bucket(1, complete=True, tokens=7)[1:]]
+    reconcile(streams, stream, grown, record=changes.extend)
+    later = NOW + HOUR
+    assert reconcile(streams, stream, grown, later, record=changes.extend).deleted == 2
+    assert {change.id for change in changes} == {document.id for document in finished}
+    replaced = {document.id for document in growing[1:]}
+    assert replaced.isdisjoint(copy.id for copy in read)
+    assert rows(es, stream) == plain(grown)
+
+
+def bucket(number: int, *, complete: bool, tokens: int = 1) -> list[Prepared]:
+    usage = {"output_tokens": tokens, "bucket_complete": complete}
+    return [
+        document(2 * row + number, tokens, anthropic={"usage": usage, "workspace": {"id": "w"}})
+        for row in range(3)
+    ]
 
 
 def test_many_that_another_writer_changed_meanwhile_are_compared_anew(

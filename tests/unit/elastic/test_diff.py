@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -125,8 +124,8 @@ COPIES = st.builds(
     st.sampled_from([OLD, NEW]),
     st.none() | st.sampled_from([NOW - 2 * HOUR, NOW - HOUR / 2, NOW + 24 * HOUR]),
 )
-STORES = st.lists(COPIES, unique_by=lambda c: (c.id, c.index)).map(
-    lambda cs: {(c.index, c.id): c for c in cs}
+STORES = st.lists(COPIES, unique_by=lambda c: (c.id, c.backing_index)).map(
+    lambda cs: {(c.backing_index, c.id): c for c in cs}
 )
 
 
@@ -135,19 +134,19 @@ def applied(store: Store, change: Diff, now: datetime) -> Store:
     result = dict(store)
 
     def put(held: Copy, new: Copy | None) -> None:
-        key = (held.index, held.id)
+        key = (held.backing_index, held.id)
         if result.get(key) != held:
             return
         del result[key]
         if new:
-            result[key] = replace(new, seq_no=held.seq_no + 1)
+            result[key] = new._replace(seq_no=held.seq_no + 1)
 
     for document in change.create:
         result.setdefault((NEW, document.id), copy(document.id, document.hash, NEW))
     for document, held in change.replace:
-        put(held, replace(held, hash=document.hash, missing_since=None))
+        put(held, held._replace(hash=document.hash, missing_since=None))
     for held in change.mark:
-        put(held, replace(held, missing_since=milliseconds(now)))
+        put(held, held._replace(missing_since=milliseconds(now)))
     for held in [*change.delete, *change.extra]:
         put(held, None)
     return result

@@ -46,10 +46,6 @@ def test_a_number_that_shrank_is_a_revision() -> None:
     assert (entry["why"], entry["delta"]) == ("revised", -10)
 
 
-def test_a_bucket_that_was_still_growing_was_never_shipped_as_right() -> None:
-    assert logged(usage_source(now=HOUR), usage_source(output_tokens=60)) == []
-
-
 def test_a_new_name_corrects_no_number() -> None:
     renamed = usage_source()
     renamed["anthropic"]["workspace"]["name"] = "Renamed"
