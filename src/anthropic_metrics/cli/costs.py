@@ -179,7 +179,7 @@ def _answer(
     ledgers = [one for one in (ledger, before) if one is not None]
     problems = unread(ledgers)
     notes = [
-        settled_note(ledger),
+        settled_note(ledger, accounts.config.spend.settle_after),
         *comparison_notes(ledger.period, before, accounts.now),
         *remarks(accounts, ledgers, team),
         *team_notes(accounts, ledger, bys, team),

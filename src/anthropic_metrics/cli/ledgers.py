@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 
 from anthropic_metrics.admin_api.client import AdminClient
@@ -13,6 +13,7 @@ from anthropic_metrics.agent.organization import inventory_of
 from anthropic_metrics.budgets.scope import unknown_to_teams, wrong_names
 from anthropic_metrics.cli.progress import progress
 from anthropic_metrics.config import Config
+from anthropic_metrics.config.values import format_duration
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.charges import Charge
 from anthropic_metrics.finance.grouping import By, Labels, key_notes
@@ -21,6 +22,7 @@ from anthropic_metrics.finance.people import People
 from anthropic_metrics.finance.period import Period
 from anthropic_metrics.finance.teams import teams_without
 from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ranges import DAY
 from anthropic_metrics.kernel.teams import UNASSIGNED
 from anthropic_metrics.people.persons import Persons
 from anthropic_metrics.spend.money import dollars
@@ -105,11 +107,13 @@ def of_team(charges: Sequence[Charge], team: str | None, labels: Labels) -> Sequ
     return charges if team is None else [charge for charge in charges if labels.of(charge, by) == (team,)]
 
 
-def settled_note(ledger: Ledger) -> str:
-    """Whether the figures can still change."""
+def settled_note(ledger: Ledger, settle_after: timedelta) -> str:
+    """Whether the figures can still change: `settle_after` is how long after its end a day is settled."""
     days = sorted(ledger.open_days & frozenset(ledger.period.days()))
     if not days:
-        return f"Settled: every day of {ledger.period.label} ended at least two days ago."
+        days_ago, rest = divmod(settle_after, DAY)
+        ago = format_duration(settle_after) if rest else f"{days_ago} day{'s' * (days_ago != 1)}"
+        return f"Settled: every day of {ledger.period.label} ended at least {ago} ago."
     open_amount = dollars(ledger.open_amount)
     return f"Not settled: the bill of {days[0]} and later, ${open_amount}, is partial and may be revised."
 

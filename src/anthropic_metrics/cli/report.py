@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -96,11 +96,11 @@ def report(
     file = ReportFile(output, format or format_of(output), overwrite, bom, focus_version)
     file.check(by)
     with books(one_of(load(config), organization, "a report"), now) as accounts:
-        (ledger, *others), made = _write(file, accounts, period, kind, by)
+        (ledger, *others), made, told = _write(file, accounts, period, kind, by)
     say(f"{output}: {period.label}, ${dollars(ledger.amount)}.")
-    say(settled_note(ledger))
+    say(settled_note(ledger, accounts.config.spend.settle_after))
     if made is not None:
-        _say_standing(made)
+        _say_standing(made, told)
     if problems := unread([ledger, *others]):
         say("\n".join(problems), style="red")
         raise typer.Exit(1)
@@ -108,8 +108,9 @@ def report(
 
 def _write(
     file: ReportFile, accounts: Books, period: Period, kind: Kind, by: Sequence[str] | None
-) -> tuple[list[Ledger], Report | None]:
-    """Make the file; the ledgers that it was made of, the month's own first, and what the file shows."""
+) -> tuple[list[Ledger], Report | None, list[str]]:
+    """Make the file; the ledgers that it was made of, the month's own first, what the file shows, and what it
+    says of budgets."""
     bys = parse_by(by or _usual(accounts), accounts.names)
     with_usage = kind is Kind.quota or file.format is FileFormat.focus or accounts.needs_keys(bys, None)
     with_usage |= need_usage(of_month(accounts.config.budgets), accounts.names)
@@ -117,21 +118,22 @@ def _write(
     ledger = accounts.wanted(period, with_usage=with_usage, with_people=people)
     if file.format is FileFormat.focus:
         file.save(_focus(file, accounts, ledger))
-        return [ledger], None
+        return [ledger], None, []
     money = Money(ledger, accounts.ledger(period.before, with_usage=with_usage, with_people=people))
-    made = _report(accounts, money, kind, bys)
+    budgets, told = _budgets(accounts)
+    made = _report(accounts, money, kind, bys, budgets, told)
     _with_memory(accounts.config, made, lambda report: file.save(_WRITE[file.format](report, file.bom)))
-    return money.ledgers, made
+    return money.ledgers, made, told
 
 
-def _say_standing(made: Report) -> None:
-    """The forecast and the budgets of the report; exceeded budgets in red."""
+def _say_standing(made: Report, told: Iterable[str]) -> None:
+    """The forecast and the budgets of the report, exceeded ones in red; and what is `told` of budgets."""
     states = {line.state for line in made.budgets}
     if said := standing(made):
         say(said, style="red" if states & {"exceeded", "unknown"} else "yellow" * ("warning" in states))
-    for line in made.budgets:
-        if line.problem:
-            say(line.problem, style="red")
+    problems = {line.problem for line in made.budgets}
+    for sentence in told:
+        say(sentence, style="red" if sentence in problems else "")
 
 
 def _focus(file: ReportFile, accounts: Books, ledger: Ledger) -> bytes:
@@ -200,13 +202,23 @@ def _usual(accounts: Books) -> list[str]:
     return ["team" if accounts.names.teams else "workspace", "model"]
 
 
-def _report(accounts: Books, money: Money, kind: Kind, bys: Sequence[By]) -> Report:
+def _report(
+    accounts: Books,
+    money: Money,
+    kind: Kind,
+    bys: Sequence[By],
+    budgets: Sequence[BudgetSettings],
+    told: Iterable[str],
+) -> Report:
     ledger, names = money.ledger, accounts.names
     charges, before = money.of(by_key=False)
     by_model = group(charges, By(("model",)), Labels(names), open_days=ledger.open_days, before=before)
-    budgets, told = _budgets(accounts)
     outlook = _outlook(accounts, money)
-    notes = [settled_note(ledger), *remarks(accounts, [ledger]), *team_notes(accounts, ledger, bys)]
+    notes = [
+        settled_note(ledger, accounts.config.spend.settle_after),
+        *remarks(accounts, [ledger]),
+        *team_notes(accounts, ledger, bys),
+    ]
     tables = [*bys, By(("model",))]  # the movers are by model, too
     notes += [*label_notes(accounts, money.ledgers, tables), *unread(money.ledgers), *told]
     notes += comparison_notes(ledger.period, money.before, accounts.now)

@@ -131,7 +131,7 @@ def _tax(gap: Usd, bill: Usd) -> Iterator[Step]:
 def _unsettled(gap: Usd, ledger: Ledger) -> Iterator[Step]:
     days = sorted(ledger.open_days & frozenset(ledger.period.days()))
     if days:
-        note = f"{days[0]} and later may still be revised: compare again two days after the end"
+        note = f"{days[0]} and later may still be revised: compare again when they are settled"
         yield Step("Days that are not settled", ledger.open_amount, abs(gap) <= ledger.open_amount, note)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.cli.ledgers import Books, comparison_notes, remarks, team_notes
+from anthropic_metrics.cli.ledgers import Books, comparison_notes, remarks, settled_note, team_notes
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.connections import AnthropicSettings
 from anthropic_metrics.finance.grouping import By
@@ -25,6 +27,17 @@ def test_a_month_before_without_a_bill_is_said() -> None:
     (note,) = comparison_notes(OCTOBER, ledger(), NOW)
     assert note == "There is no bill for 2026-10, so the whole amount counts as change."
     assert list(comparison_notes(OCTOBER, None, NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("settle_after", "ago"),
+    [(timedelta(days=2), "2 days"), (timedelta(days=1), "1 day"), (timedelta(hours=60), "60h")],
+)
+def test_a_settled_month_is_said_with_the_time_that_the_configuration_names(
+    settle_after: timedelta, ago: str
+) -> None:
+    said = settled_note(ledger(line("1", date(2026, 10, 3))), settle_after)
+    assert said == f"Settled: every day of 2026-10 ended at least {ago} ago."
 
 
 def books(*teams: Mapping[str, object]) -> Books:
