@@ -171,17 +171,16 @@ class Agent:
         counts = any((job.name, job.organization) == (BUDGETS_JOB, organization.label) for job in polled)
         return organization.labelled([poller.job(self.sink, after=BUDGETS_JOB if counts else None)])
 
-    def attempt(self, job: Job) -> Tally:
+    def attempt(self, job: Job, tally: Tally | None = None) -> Tally:
         """Run a job, whatever happens in it, and report it: log, health, metrics, agent stream.
 
         Raises only Stopped. Everything else ends as `tally.failures`. Every line of the log that the job
         brings about names the organization, where there are several.
         """
         with about(job.organization):
-            return self._attempt(job)
+            return self._attempt(job, tally or Tally(job.poller, job.stream))
 
-    def _attempt(self, job: Job) -> Tally:
-        tally = Tally(job.poller, job.stream)
+    def _attempt(self, job: Job, tally: Tally) -> Tally:
         began, started = self.clock(), time.monotonic()
         self._count.begin(job)
         window, refused = None, False
@@ -233,7 +232,7 @@ class Agent:
 
     def _report(self, attempt: Attempt) -> None:
         job, failure = attempt.job, attempt.failure
-        level = logging.INFO if attempt.tally.changed else logging.DEBUG
+        level = logging.INFO if attempt.tally.changed or attempt.tally.in_pass else logging.DEBUG
         log.log(level, "poll_done", job=job.name, **attempt.facts())
         self._tell_answers(attempt)
         if failure:

@@ -76,7 +76,7 @@ def attempt_all(agent: Agent, jobs: list[Job], begin: Begin = lambda _: None) ->
     tallies: list[Tally] = []
     for job in jobs:
         begin(job)
-        tallies.append(agent.attempt(job))
+        tallies.append(agent.attempt(job, Tally(job.poller, job.stream, in_pass=True)))
         if tallies[-1].denied and job is not jobs[-1]:
             tallies[-1].notes.append("The other pollers would be refused, too, and were not run.")
             break

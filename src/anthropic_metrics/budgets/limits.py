@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,10 +38,11 @@ class SpendLimits:
     _next: datetime | None = None
     _read_at: datetime | None = None
 
-    def read(self, now: datetime, problems: Problems) -> list[SpendLimit]:
+    def read(self, now: datetime, problems: Problems, level: int = logging.INFO) -> list[SpendLimit]:
         """The limits as of now; those read before where the API fails.
 
-        `refusal` says why there are none, `failure` why they could not be read this time.
+        `refusal` says why there are none, `failure` why they could not be read this time. A first refusal is
+        logged at `level`.
         """
         if self._next is not None and self._read_at is not None and self._read_at <= now < self._next:
             return self._limits
@@ -52,7 +54,7 @@ class SpendLimits:
             if isinstance(error, AuthError) and error.status == 401:
                 raise
             if not self.refusal:
-                log.info("spend_limits_not_readable", reason=error.message)
+                log.log(level, "spend_limits_not_readable", reason=error.message)
             self.refusal, self._limits, self._next = error.message, [], now + _AFTER_REFUSAL
         except Stopped:
             raise

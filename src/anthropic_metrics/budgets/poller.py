@@ -66,7 +66,7 @@ class BudgetPoller(SnapshotPoller):
             names = self._inventory.names(now)
             counter = Counter(self._config, sink.ask, names)
             # The limits cost a request an hour; what they have wrong is theirs, not the budgets'.
-            states = counter.states(now, self._limits.read(now, tally.answers))
+            states = counter.states(now, self._limits.read(now, tally.answers, tally.aside))
             self._board.put(states, now)
             tally.silencing |= set(counter.problems())
             for period in PERIODS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -24,7 +25,8 @@ class Tally(Counts):
     of usage. `notes` are no failures, but tell what to do. `read_from` is set where the API answers nothing
     older. `delivers` says of each telemetry destination whether spans arrive, None: none were read.
     `silencing` has a sentence for each value that keeps budgets or alert rules silent. `denied`: a server
-    does not take the key at all, so that any other poller of the organization would fail, too.
+    does not take the key at all, so that any other poller of the organization would fail, too. `in_pass`: it
+    is one of a pass that somebody, or cron, repeats.
     """
 
     poller: str
@@ -48,6 +50,12 @@ class Tally(Counts):
     answers: Problems = field(default_factory=Problems)
     silencing: set[str] = field(default_factory=set)
     denied: bool = False
+    in_pass: bool = False
+
+    @property
+    def aside(self) -> int:
+        """The level of a log line on which nobody has to act: each pass would say it again."""
+        return logging.DEBUG if self.in_pass else logging.INFO
 
     def add(self, outcome: Counts) -> None:
         """Count one reconciled window."""

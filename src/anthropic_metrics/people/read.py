@@ -56,14 +56,18 @@ class Reader:
 
         `persons` learns the users that the API lists. Raises what the client and paging raise, but a refusal.
         """
-        costs = self._ask_report(ANALYTICS, now, lambda: self._rows(COST_PATH, CostItem, time_range, tally))
-        uses = self._ask_report(ANALYTICS, now, lambda: self._rows(USAGE_PATH, UsageItem, time_range, tally))
+        costs = self._ask_report(
+            ANALYTICS, now, tally, lambda: self._rows(COST_PATH, CostItem, time_range, tally)
+        )
+        uses = self._ask_report(
+            ANALYTICS, now, tally, lambda: self._rows(USAGE_PATH, UsageItem, time_range, tally)
+        )
         persons.learn(_users(costs))
-        persons.learn(self._ask_report(USERS, now, lambda: self._members(tally)) or ())
+        persons.learn(self._ask_report(USERS, now, tally, lambda: self._members(tally)) or ())
         by_day: dict[date, Day] = {}
         for place in range((time_range.end - time_range.start) // DAY):
             start = time_range.start + place * DAY
-            records = self._ask_report(CLAUDE_CODE, now, partial(self._records, day_of(start), tally))
+            records = self._ask_report(CLAUDE_CODE, now, tally, partial(self._records, day_of(start), tally))
             cost, use = costs and costs[place], uses and uses[place]
             loaded = [bucket.refreshed_at for bucket in (cost, use) if bucket]
             by_day[day_of(start)] = Day(
@@ -74,7 +78,7 @@ class Reader:
             )
         return by_day
 
-    def _ask_report(self, report: str, now: datetime, ask: Callable[[], T]) -> T | None:
+    def _ask_report(self, report: str, now: datetime, tally: Tally, ask: Callable[[], T]) -> T | None:
         """The answer; None where the organization, or the key, does not have the report."""
         if report in self._until and now < self._until[report]:
             return None
@@ -84,7 +88,8 @@ class Reader:
             if refusal.status not in _NOT_HERE:
                 raise
             if report not in self.absent:
-                log.info("people_report_not_here", report=report, reason=without_addresses(refusal.message))
+                reason = without_addresses(refusal.message)
+                log.log(tally.aside, "people_report_not_here", report=report, reason=reason)
             self.absent[report], self._until[report] = without_addresses(refusal.message), now + DAY
             return None
         self.absent.pop(report, None)

@@ -99,8 +99,9 @@ class Analytics:
             if refusal.status not in (400, 403, 404):
                 raise
             self._older, self._older_at = {}, None
+            if not self.absence:
+                log.log(tally.aside, "analytics_not_here", reason=refusal.message)
             self._absent_until, self._looked, self.absence = now + PROBE_EVERY, None, refusal.message
-            log.info("analytics_not_here", reason=refusal.message)
             return None
         self._absent_until, self.absence = None, ""
         self._looked = now, time_range, totals

@@ -93,7 +93,7 @@ class TelemetryPoller(SnapshotPoller):
             if self._settings.enabled != "auto" or (isinstance(error, AuthError) and error.status == 401):
                 raise
             if self._refused_at is None:
-                log.info("telemetry_destinations_not_readable", reason=error.message)
+                log.log(tally.aside, "telemetry_destinations_not_readable", reason=error.message)
             self._refused_at = now
             return None
         self._refused_at = None

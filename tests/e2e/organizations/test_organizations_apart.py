@@ -68,9 +68,9 @@ def test_a_server_that_never_answers_delays_no_other_organizations_live_polls(us
     with usage_only.agent(stop=stop, monotonic=lambda: stop.now) as agent:
         run = agent.attempt
 
-        def attempt(job: Job) -> Tally:
+        def attempt(job: Job, tally: Tally | None = None) -> Tally:
             try:
-                return run(job)
+                return run(job, tally)
             finally:
                 done.append(job.organization)
                 if job.organization == "acme-eu" and job.name.endswith(".usage"):

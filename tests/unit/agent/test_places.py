@@ -37,7 +37,7 @@ class Work:
         self._looking, self.looked = set[int](), threading.Semaphore(0)
         self.agent = cast("Agent", SimpleNamespace(**fields))
 
-    def _run(self, each: Job) -> Tally:
+    def _run(self, each: Job, tally: Tally | None = None) -> Tally:
         with self._lock:
             self.under_way.add(each.name)
             self.most = max(self.most, len(self.under_way))
@@ -45,7 +45,7 @@ class Work:
         assert self.release.wait(PATIENCE)
         with self._lock:
             self.under_way.discard(each.name)
-        return Tally(each.name, each.stream)
+        return tally or Tally(each.name, each.stream)
 
     def _looked(self, seconds: float) -> float:
         """Somebody looks whether there is a place for it."""
@@ -106,8 +106,8 @@ def test_one_pass_over_many_organizations_has_the_places_of_sweeps() -> None:
 def test_a_pass_ends_with_the_first_poller_where_no_other_could_succeed(
     error: MetricsError, tried: int
 ) -> None:
-    def attempt(each: Job) -> Tally:
-        tally = Tally(each.poller, each.stream)
+    def attempt(each: Job, tally: Tally) -> Tally:
+        assert (tally.poller, tally.stream, tally.in_pass) == (each.poller, each.stream, True)
         tally.fail(error)
         return tally
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.rows import COST_PATH, USAGE_PATH
@@ -112,6 +113,17 @@ def test_a_refusal_means_that_they_are_not_here_and_is_asked_again_a_day_later(e
     w.wire.api.behaviour.analytics = Terms(enrolled="on")
     assert w.totals(LATELY, NOW + DAY) is not None
     assert not w.reports.absence
+
+
+@pytest.mark.parametrize(("in_pass", "level"), [(False, "info"), (True, "debug")])
+def test_their_absence_is_logged_once_and_in_a_pass_only_for_debugging(in_pass: bool, level: str) -> None:
+    w = World(Terms(enrolled="off"))
+    w.tally.in_pass = in_pass
+    with structlog.testing.capture_logs() as events:
+        for days in range(3):
+            assert w.totals(LATELY, NOW + days * DAY) is None
+    told = [event["log_level"] for event in events if event["event"] == "analytics_not_here"]
+    assert told == [level]
 
 
 def test_a_key_that_is_refused_altogether_is_an_error_and_not_an_absence() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from anthropic_metrics.admin_api.client import AdminClient
@@ -67,8 +68,8 @@ class Polled:
         nothing: Any = None
         (self.job,) = poller.live(Sink(cast(Any, self.written), nothing, nothing))
 
-    def poll(self) -> Tally:
-        tally = Tally("telemetry", "s")
+    def poll(self, *, in_pass: bool = False) -> Tally:
+        tally = Tally("telemetry", "s", in_pass=in_pass)
         self.job.run(tally)
         return tally
 
@@ -121,6 +122,19 @@ def test_an_organization_without_the_preview_is_no_failure_and_is_asked_again_on
     assert asked(server) == 1
     polled.now += timedelta(hours=1)
     assert polled.poll().delivers == {"a": True}
+
+
+@pytest.mark.parametrize(("in_pass", "level"), [(False, "info"), (True, "debug")])
+def test_the_missing_preview_is_logged_once_and_in_a_pass_only_for_debugging(
+    client: AdminClient, in_pass: bool, level: str
+) -> None:
+    polled = Polled(client)
+    with structlog.testing.capture_logs() as events:
+        for _ in range(3):
+            polled.poll(in_pass=in_pass)
+            polled.now += timedelta(days=1)
+    told = [event for event in events if event["event"] == "telemetry_destinations_not_readable"]
+    assert [event["log_level"] for event in told] == [level]
 
 
 def test_a_refused_key_fails_and_so_does_a_missing_preview_that_is_asked_for(

@@ -1,0 +1,37 @@
+"""What the log tells of each poller: in a pass its end, whatever it did; in the daemon only what changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import structlog
+
+from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.agent.places import attempt_all
+from anthropic_metrics.config import Config
+from anthropic_metrics.kernel.tally import Tally
+
+
+def test_a_pass_logs_the_end_of_every_poller_and_the_daemon_only_of_those_that_changed_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = Config.model_validate(
+        {
+            "anthropic": {"admin_key": "sk-ant-admin01-passes"},
+            "elasticsearch": {"hosts": ["http://127.0.0.1:9"]},
+        }
+    )
+
+    def created(tally: Tally) -> None:
+        tally.created = 3
+
+    with Agent(config) as agent, structlog.testing.capture_logs() as events:
+        monkeypatch.setattr(agent, "_ensure", lambda: None)
+        derived = next(job for job in agent.jobs if job.poller == "headroom")
+        idle, busy = replace(derived, run=lambda _: None), replace(derived, run=created)
+        attempt_all(agent, [idle])
+        for job in (idle, busy):
+            agent.attempt(job)
+    told = [(event["log_level"], event.get("created")) for event in events if event["event"] == "poll_done"]
+    assert told == [("info", None), ("debug", None), ("info", 3)]
