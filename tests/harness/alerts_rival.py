@@ -95,6 +95,4 @@ def _of_usage(config: Config) -> list[Watched]:
 
 def _watched(key: str, query: str, times: tuple[timedelta, timedelta, int]) -> Watched:
     window, schedule, delay = times
-    return Watched(
-        Rule(PREFIX + key, key, "", "", query, window, schedule, "", identity=()), delay, ours=False
-    )
+    return Watched(Rule(PREFIX + key, key, "", query, window, schedule, "", identity=()), delay, ours=False)

@@ -80,9 +80,6 @@ ADDITIONAL_RULES = (
     Definition(
         key="workspace_baseline",
         title="Workspace spend against its own four weeks",
-        meaning="On one of the last four UTC days a workspace cost far more than on the same weekday of the "
-        "four weeks before (their median). Judged only where at least three of those weeks have spend, so "
-        "that a new workspace pages nobody.",
         threshold="$baseline_factor times the usual, and $baseline_floor_usd USD above it",
         reads=(COST,),
         query=(
@@ -109,8 +106,6 @@ ADDITIONAL_RULES = (
     Definition(
         key="month_end_forecast",
         title="Month-end forecast above budget",
-        meaning="What the closed days of the month have cost, and every day that is left at the average of "
-        "the last fourteen (the dearest of them left out), comes to more than the budget.",
         threshold="$budget USD a month",
         reads=(COST,),
         fill=_budget,
@@ -136,7 +131,6 @@ ADDITIONAL_RULES = (
     Definition(
         key="rate_limit_headroom",
         title="Rate-limit headroom low at the peak minute",
-        meaning="In the last three quarters of an hour one minute came closer to a rate limit than that.",
         threshold="$headroom_percent % left",
         reads=(HEADROOM,),
         query=(
@@ -159,8 +153,6 @@ ADDITIONAL_RULES = (
     Definition(
         key="new_workspace",
         title="New workspace without a limit",
-        meaning="A workspace that had no spend in the four weeks before spends now, and has no rate limit "
-        "of its own. Silent while the stream itself holds less than two weeks.",
         threshold="first spend within 7 days",
         reads=(COST, RATE_LIMIT),
         query=(
@@ -187,8 +179,6 @@ ADDITIONAL_RULES = (
     Definition(
         key="unattributed_usage",
         title="Usage by the Console or an unknown key",
-        meaning="Use without an API key (the Console), or by a key that is not in the organization's list, "
-        "was more than the limit in a UTC day. In tokens: the bill does not name keys.",
         threshold="$unattributed_tokens tokens a day and key",
         reads=(USAGE,),
         groups=("api_key_id",),
@@ -207,9 +197,6 @@ ADDITIONAL_RULES = (
     Definition(
         key="no_fresh_data",
         title="No fresh data: the agent is silent or behind",
-        meaning="No poll of a stream has succeeded for three of its intervals, or none ever has. Judged by "
-        "the agent's own record of the last week. An agent that is down cannot say so itself: let Kibana "
-        "run this one.",
         threshold=f"{_INTERVALS} intervals",
         reads=(AGENT,),
         fill=_streams,

@@ -28,16 +28,15 @@ from anthropic_metrics.kernel.datasets import COST, SPEND
 
 PREFIX = "budget "
 # After its end a period is still judged for GRACE. The unit of DATE_TRUNC (weeks begin on Monday), the
-# period's name, the window that holds a period and the grace, and what people call it.
-_PERIODS: dict[BudgetPeriod, tuple[str, str, timedelta, str]] = {
-    "monthly": ("1 month", MONTH, MONTH_AND_GRACE, "the calendar month (UTC)"),
+# period's name, and the window that holds a period and the grace.
+_PERIODS: dict[BudgetPeriod, tuple[str, str, timedelta]] = {
+    "monthly": ("1 month", MONTH, MONTH_AND_GRACE),
     "weekly": (
         "1 week",
         'DATE_FORMAT("yyyy-MM-dd", DATE_TRUNC(1 week, @timestamp))',
         timedelta(days=11),
-        "the week from Monday on (UTC)",
     ),
-    "daily": ("1 day", DAY, timedelta(days=5), "the UTC day"),
+    "daily": ("1 day", DAY, timedelta(days=5)),
 }
 _SHORT: dict[BudgetPeriod, str] = {"monthly": "a month", "weekly": "a week", "daily": "a day"}
 
@@ -66,7 +65,7 @@ def _condition(budget: BudgetSettings) -> str:
 
 def _rule(config: Config, budget: BudgetSettings) -> Rule:
     running = collects_spend(config) or budget.usd is None or budget.scope == "api_key"
-    unit, name, window, period = _PERIODS[budget.period]
+    unit, name, window = _PERIODS[budget.period]
     figure, what = ("spent_tokens", "tokens") if budget.usd is None else ("cost_usd", "USD")
     summed = (
         f"anthropic.{'spend' if running else 'cost'}.{'total_tokens' if budget.usd is None else 'amount_usd'}"
@@ -77,14 +76,12 @@ def _rule(config: Config, budget: BudgetSettings) -> Rule:
         "condition": _condition(budget),
         "budget": number(budget.amount),
         "levels": ", ".join(number(level) for level in budget.levels),
-        "period": period,
         "short": _SHORT[budget.period],
         "what": what,
     }
     return Definition(
         key=f"{PREFIX}{budget.name}",
         title="Budget of $whose" if budget.name.endswith(budget.whose or "organization") else "Budget $name",
-        meaning="What $whose had in $period has reached a level of the budget.",
         threshold="$levels % of $budget $what $short",
         reads=(SPEND if running else COST,),
         fill=lambda _: values,

@@ -32,7 +32,6 @@ INTEGRATION_RULES = (
     Definition(
         key="daily_cost",
         title="Cost anomaly: a day above its limit",
-        meaning="A UTC day cost more than the limit.",
         threshold="$daily_cost_usd USD a day",
         reads=(COST,),
         query=(
@@ -47,7 +46,6 @@ INTEGRATION_RULES = (
     Definition(
         key="monthly_budget",
         title="Monthly budget spend limit",
-        meaning="The calendar month (UTC) has cost more than the limit so far.",
         threshold="$monthly_budget_usd USD a month",
         reads=(RUNNING,),
         query=(
@@ -64,7 +62,6 @@ INTEGRATION_RULES = (
     Definition(
         key="workspace_daily_cost",
         title="Workspace daily cost spike",
-        meaning="One workspace cost more than the limit in a UTC day.",
         threshold="$workspace_daily_cost_usd USD a day and workspace",
         reads=(COST,),
         query=(
@@ -85,7 +82,6 @@ INTEGRATION_RULES = (
     Definition(
         key="token_spike",
         title="Token consumption spike",
-        meaning="One model used more tokens, input and output, in an hour than the limit.",
         threshold="$hourly_tokens tokens an hour and model",
         reads=(USAGE,),
         groups=("model",),
@@ -102,8 +98,6 @@ INTEGRATION_RULES = (
     Definition(
         key="cache_hit_rate",
         title="Cache hit rate drop",
-        meaning="In the last six closed hours the cache served less of a model's input in a workspace than "
-        "the limit and less than half of what it served over the week before. Batch work is left out.",
         threshold="$cache_hit_percent % of at least $cache_floor_tokens input tokens",
         reads=(USAGE,),
         groups=("model", "workspace_id"),
@@ -130,7 +124,6 @@ INTEGRATION_RULES = (
     Definition(
         key="model_dominance",
         title="Single model dominance",
-        meaning="Of several models one used nearly all tokens of the last six closed hours.",
         threshold="$dominance_percent % of at least $dominance_floor_tokens tokens",
         reads=(USAGE,),
         groups=("model",),

@@ -21,7 +21,6 @@ KEYS = (
     Definition(
         key="key_expires",
         title="API key expires soon",
-        meaning="An active key expires within the limit of days.",
         threshold="$key_expires_days days",
         reads=(INVENTORY,),
         query=(
@@ -37,8 +36,6 @@ KEYS = (
     Definition(
         key="key_unused",
         title="API key unused for long",
-        meaning="An active key has made no use of tokens for so many days. The days count from its last use "
-        "that the usage stream holds; without one from the key's creation or the stream's begin.",
         threshold="$key_unused_days days",
         reads=(INVENTORY,),
         groups=("api_key_id",),
@@ -55,7 +52,6 @@ KEYS = (
     Definition(
         key="retired_key_used",
         title="Inactive, archived or expired API key still used",
-        meaning="A key that has been inactive, archived or expired since the UTC day before still makes use.",
         threshold="any use",
         reads=(INVENTORY,),
         groups=("api_key_id",),
@@ -76,7 +72,6 @@ KEYS = (
     Definition(
         key="new_key",
         title="New API key",
-        meaning="A key was created. Heard for a day.",
         threshold="any new key",
         reads=(AGENT, INVENTORY),
         query=(
@@ -94,8 +89,6 @@ KEYS = (
     Definition(
         key="workspace_without_limit",
         title="Workspace in use without a rate limit of its own",
-        meaning="An active workspace, other than the default one, was used in 30 days and has no rate limit "
-        "of its own: it can use up the organization's.",
         threshold="any use in 30 days",
         reads=(INVENTORY, RATE_LIMIT),
         groups=("workspace_id",),

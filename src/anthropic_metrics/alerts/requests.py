@@ -16,12 +16,11 @@ _HALF_HOUR = timedelta(minutes=30)
 _RECENT = "@timestamp > $now - 1 hour"
 
 
-def _share(key: str, condition: str, *, setting: str, title: str, meaning: str, ended: str) -> Definition:
+def _share(key: str, condition: str, *, setting: str, title: str, ended: str) -> Definition:
     """A rule over the share of each model's requests, in per cent, that meet the ES|QL condition."""
     return Definition(
         key=key,
         title=title,
-        meaning=meaning,
         threshold=f"${setting} % of at least $request_floor requests",
         reads=(),
         spans=True,
@@ -46,15 +45,11 @@ REQUESTS = (
         "failed",
         setting="request_error_percent",
         title="Requests that fail",
-        meaning="In the last half hour more of a model's requests failed than that, for whatever reason. A "
-        "stream that breaks after its 200 fails.",
         ended="failed",
     ),
     Definition(
         key="request_latency",
         title="Latency against its own week",
-        meaning="The 95th percentile of a model's latency in the last hour is far above that of the six days "
-        "before. Latency is the time to the first token of a stream, else the whole call.",
         threshold="$latency_factor times the usual, of at least $request_floor requests",
         reads=(),
         spans=True,
@@ -80,8 +75,6 @@ REQUESTS = (
         'error_kind == "rate limit (429)"',
         setting="rate_limited_percent",
         title="Requests refused by a rate limit (429)",
-        meaning="In the last half hour more of a model's requests were refused with 429 than that. Refusals "
-        "that name a spend limit are left out, and so is what the SDK healed: each attempt is a request.",
         ended="got a 429",
     ),
     _share(
@@ -89,14 +82,11 @@ REQUESTS = (
         'error_kind == "overloaded (529)"',
         setting="overloaded_percent",
         title="Requests refused by overload (529)",
-        meaning="In the last half hour more of a model's requests were refused with 529 than that.",
         ended="got a 529",
     ),
     Definition(
         key="rpm_headroom",
         title="Requests a minute near their limit",
-        meaning="In the last three quarters of an hour one minute came closer to a limit of requests a "
-        "minute than that.",
         threshold="$headroom_percent % left",
         reads=(RATE_LIMIT,),
         spans=True,
@@ -117,8 +107,6 @@ REQUESTS = (
     Definition(
         key="telemetry_destination",
         title="Traces do not arrive: destination disabled or failing",
-        meaning="A destination of the API's traces is disabled, or its last delivery failed. Its spans are "
-        "lost, and the rules over requests may be silent for that reason.",
         threshold="any destination",
         reads=(AGENT,),
         query=(

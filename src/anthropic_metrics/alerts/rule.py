@@ -58,16 +58,15 @@ class Rule:
 
     Every row that `query` returns over the documents of the last `window` is an alert. `identity` names the
     columns that make the alert's id: they stand, as plain names, after the last BY, which is where every
-    version of Kibana looks for them. `threshold` and `meaning` are for people, `subject` is a Mustache text
-    over the row's columns. `reads` are the datasets of the query, `needs` those that must be collected
-    besides, `groups` the dimensions of usage that the rule needs. `unwritten` are the rows that hold while
-    the stream does not exist. `organization` names the only one that the rule is for, of several. `spans`: it
-    reads the API's own traces, which may not be there.
+    version of Kibana looks for them. `threshold` is for people, `subject` is a Mustache text over the row's
+    columns. `reads` are the datasets of the query, `needs` those that must be collected besides, `groups` the
+    dimensions of usage that the rule needs. `unwritten` are the rows that hold while the stream does not
+    exist. `organization` names the only one that the rule is for, of several. `spans`: it reads the API's own
+    traces, which may not be there. What each rule means, and what to do, is in docs/alerts.md.
     """
 
     key: str
     title: str
-    meaning: str
     threshold: str
     query: str
     window: timedelta
@@ -102,7 +101,6 @@ class Definition:
 
     key: str
     title: str
-    meaning: str
     threshold: str
     reads: tuple[str, ...]
     query: tuple[str, ...]
@@ -135,7 +133,6 @@ class Definition:
         return Rule(
             key=self.key,
             title=_filled(self.title, values),
-            meaning=_filled(self.meaning, values),
             threshold=_filled(self.threshold, values),
             query=_of_calls(streams, commands, config)
             if self.spans

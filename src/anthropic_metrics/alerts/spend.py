@@ -38,9 +38,6 @@ SPEND_RULES = (
     Definition(
         key="spend_spike",
         title="Spend spike of an API key",
-        meaning="An hour of a key cost far more than its usual most expensive hour: the median, over the "
-        "seven UTC days before, of each day's most expensive hour. Judged where at least five of those days "
-        "have spend.",
         threshold="$spike_factor times the usual, and $spike_floor_usd USD above it",
         reads=(SPEND,),
         groups=("api_key_id",),
@@ -76,7 +73,6 @@ SPEND_RULES = (
     Definition(
         key="daily_spend",
         title="Today's spend above the daily limit",
-        meaning="The running UTC day has cost more than the limit so far, estimates included.",
         threshold="$daily_cost_usd USD a day",
         reads=(SPEND,),
         query=(
@@ -93,8 +89,6 @@ SPEND_RULES = (
     Definition(
         key="key_begins_to_spend",
         title="API key begins to spend",
-        meaning="A key that had no spend in the four weeks before spends, whether it is new or was idle. "
-        "Silent while the stream itself holds less than two weeks.",
         threshold="$new_spend_usd USD within 7 days",
         reads=(SPEND,),
         groups=("api_key_id",),
@@ -120,8 +114,6 @@ SPEND_RULES = (
     Definition(
         key="unpriced_model",
         title="Tokens without a price",
-        meaning="In the last four days a model used tokens whose price is not known: they are in no figure "
-        "of spend.",
         threshold="any tokens",
         reads=(SPEND,),
         groups=("model",),
@@ -137,8 +129,6 @@ SPEND_RULES = (
     Definition(
         key="estimate_drift",
         title="Estimates of spend off",
-        meaning="The first UTC day on which the estimates of a workspace were off by more than the limit and "
-        "a dollar, once the day has settled. Days that drift right after it belong to the same alert.",
         threshold="$estimate_drift_percent % of a workspace's bill",
         reads=(AGENT,),
         needs=(SPEND,),
@@ -175,8 +165,6 @@ SPEND_RULES = (
     Definition(
         key="spend_limit",
         title="Spend limit of the Console near",
-        meaning="The spend of a period has come near a limit that is set in the Console. Reaching the limit "
-        "stops traffic until the period ends.",
         threshold="$spend_limit_percent and 100 % of the limit",
         reads=(AGENT,),
         query=(

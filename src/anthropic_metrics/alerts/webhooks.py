@@ -94,7 +94,7 @@ def _send(url: str, body: dict[str, Any], seconds: float) -> tuple[str | None, b
     except httpx.HTTPError as error:
         return f"no connection ({type(error).__name__})", True
     except (httpx.InvalidURL, ValueError, OSError) as error:
-        return f"it cannot be asked ({type(error).__name__})", False
+        return f"the request cannot be sent ({type(error).__name__})", False
     if answer.is_success:
         return None, False
     return f"it answered {answer.status_code}", answer.status_code == 429 or answer.status_code >= 500
