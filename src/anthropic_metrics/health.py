@@ -90,7 +90,7 @@ class Metrics:
             open_alerts=gauge("alerts_open", "Open alerts of the agent's own alerting.", "poller"),
             estimate_error=gauge(
                 "estimate_error_ratio",
-                "Early figures of the newest settled day less its bill, as a share of the bill.",
+                "Estimates of the newest settled day minus its bill, as a share of the bill.",
                 "stream",
             ),
             delivers=gauge(

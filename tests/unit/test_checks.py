@@ -79,8 +79,8 @@ def test_an_unknown_name_in_the_configuration_fails_with_what_was_meant(
 @pytest.mark.parametrize(
     ("source", "answer", "status", "said"),
     [
-        ("auto", 403, Status.ok, "shared out from the daily bill"),
-        ("auto", 404, Status.ok, "shared out from the daily bill"),
+        ("auto", 403, Status.ok, "allocated from the daily bill"),
+        ("auto", 404, Status.ok, "allocated from the daily bill"),
         ("analytics", 400, Status.failed, "not enrolled"),
         ("auto", 401, Status.failed, "401"),
         ("auto", 200, Status.ok, "loaded until 2026-11-20 08:00Z"),

@@ -90,7 +90,7 @@ def workspace_rate_limits(
     """
     if workspace_id in (".", ".."):
         raise BrokenContract(
-            f"The Admin API lists a workspace whose id cannot be asked for: {workspace_id!r}."
+            f"The Admin API lists a workspace whose id cannot be used in a request: {workspace_id!r}."
         )
     path = f"{_BASE}/workspaces/{quote(workspace_id, safe='')}/rate_limits"
     try:

@@ -108,7 +108,7 @@ def unknown_to_teams(config: Config, names: Names, teams: Collection[str] | None
             near = get_close_matches(name, sorted(known_names(scope, names)), n=1)
             meant = f"; did you mean {near[0]}?" if near else "."
             yield (
-                f"teams: {team}: there is no {_noun(scope)} {name}, so it brings the team nothing{meant} "
+                f"teams: {team}: there is no {_noun(scope)} {name}, so the team gets nothing from it{meant} "
                 "Correct the name under `teams`."
             )
 

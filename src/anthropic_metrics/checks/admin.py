@@ -166,7 +166,7 @@ def analytics_reports(client: AdminClient, config: Config, now: datetime) -> Fin
         totals = analytics.totals(Range(end - timedelta(days=1), end), now, tally)
         _refuse(tally.answers)
         if totals is None:
-            return f"not here ({analytics.absence}), so spend is shared out from the daily bill"
+            return f"not available ({analytics.absence}), so spend is allocated from the daily bill"
         return f"cost by the hour, loaded until {totals.refreshed_at:%Y-%m-%d %H:%M}Z"
 
     finding = attempt(what, look)
@@ -182,7 +182,7 @@ def _people(client: AdminClient, config: Config, now: datetime) -> str:
     persons = Persons(config.people.identify, config.people.secret(), {})
     reader.days(Range(today - DAY, today), now, persons, tally)
     _refuse(tally.answers)
-    absent = "".join(f"; not here: {report} ({why})" for report, why in sorted(reader.absent.items()))
+    absent = "".join(f"; not available: {report} ({why})" for report, why in sorted(reader.absent.items()))
     return f"{tally.rows:,} rows of yesterday{absent}"
 
 

@@ -169,7 +169,7 @@ def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Itera
     if partly := [state for state in states if not state.problem and not state.is_complete]:
         begins = next((state.counted_from for state in partly if state.counted_from), None)
         if begins is None:
-            yield "Nothing is counted yet: the stream has no day of the last month."
+            yield "Nothing is counted yet: the stream has no data of the last month."
         else:
             these = " and ".join(dict.fromkeys(state.label for state in partly))
             yield (

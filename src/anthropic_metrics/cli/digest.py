@@ -69,7 +69,7 @@ def digest(
 ) -> None:
     """Post spend, movers, budgets, forecast, possible savings and unused keys of the last day or week.
 
-    It goes to alerts.webhooks and alerts.slack_webhooks; with `digest: weekly`, `run` posts it."""
+    It goes to alerts.webhooks and alerts.slack_webhooks; with `digest: daily` or `weekly`, `run` posts it."""
     settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch(embeddable=True)
     settings.require_admin_key()

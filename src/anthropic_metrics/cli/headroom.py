@@ -227,8 +227,8 @@ def _notes(closest: list[Line]) -> Iterator[str]:
     if closest:
         yield (
             "peak: the peak minute; usual: 95 % of five-minute peaks were lower; left: the smallest share "
-            "that it or the organization had left; week: change from the week before; was above: days with a "
-            "minute above the limit, the week before included; reached: when, if it keeps growing."
+            "that it or the organization had left; week: growth against the week before; was above: days "
+            "with a minute above the limit, the week before included; reached: when, if it keeps growing."
         )
     caveats = {caveat for line in closest for caveat in line.caveats}
     notes = {

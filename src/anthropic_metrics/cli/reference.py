@@ -63,7 +63,7 @@ def reference() -> str:
 
 
 def _column(column: Column) -> str:
-    return f"`{column.name}` ({column.kind}{'' if column.always else ', where asked for'})"
+    return f"`{column.name}` ({column.kind}{'' if column.always else ', if requested'})"
 
 
 def _words(text: str) -> str:

@@ -75,6 +75,10 @@ which one is used.
 A duration is a whole number and a unit: `90s`, `5m`, `1h`, `30d`. In an environment variable, write a list as
 `model, speed` or `[model, speed]`. An unknown key or an invalid value is an error: the agent reports every
 problem at once and ends with exit code 2.
+
+`run` reads the configuration once, when it starts: restart it after a change. A change of `retention` takes
+effect with the next `anthropic-metrics setup`. A change that concerns alert rules (`alerts`, `budgets`,
+`organizations`) reaches the rules in Kibana with the next `setup` or `alerts install`.
 """
 
 

@@ -39,7 +39,7 @@ def sections(digest: Digest) -> Iterator[Section]:
             f"(80 %: {_usd(seen.low)} to {_usd(seen.high)}).{young}"
         )
     if digest.begins is not None:
-        lines.append(f"The stream begins on {digest.begins}: days before it count as nothing here.")
+        lines.append(f"The stream begins on {digest.begins}: earlier days count as zero here.")
     if not digest.is_month_whole:
         lines.append("The month is not counted from its first day, so it has no forecast.")
     yield "Spend", lines

@@ -48,12 +48,12 @@ class Poll(Part):
     rows: Count = Field(0, description="Rows in the buckets that had changed.")
     created: Count = Field(0, description="Documents created.")
     replaced: Count = Field(0, description="Documents replaced.")
-    deleted: Count = Field(0, description="Documents deleted after a second look.")
+    deleted: Count = Field(0, description="Documents deleted after a second read.")
     marked: Count = Field(0, description="Documents marked because the API no longer reports them.")
     kept: Count = Field(0, description="Documents that were right already.")
-    waiting: Count = Field(0, description="Marked documents that wait for the second look.")
+    waiting: Count = Field(0, description="Marked documents that wait for the second read.")
     conflicts: Count = Field(
-        0, description="Writes that another writer was faster at; the agent compared these documents again."
+        0, description="Writes that came after another writer's; the agent compared these documents again."
     )
     unsettled: Count = Field(0, description="Of them, those still open at the end of the poll.")
     refused: Count = Field(0, description="Documents that Elasticsearch refused.")

@@ -79,7 +79,7 @@ class Event(Part):
     action: Keyword | None = Field(
         None,
         description="In the agent stream: `poll`, `correction`, `limit_change`, `inventory_change`, "
-        "`grain_check`, `budget`, `estimate_check`, `telemetry`.",
+        "`grain_check`, `budget`, `estimate_check`, `bill_check`, `telemetry`, `report`, `digest`.",
     )
     outcome: Keyword | None = Field(
         None, description="In the agent stream: `success` or `failure` of a poll or a check."
@@ -140,7 +140,7 @@ class Shared(Part):
     workspace: Workspace | None = None
     api_key: ApiKey | None = None
     missing_since: Date | None = Field(
-        None, description="Set while the API no longer reports this row; a second look confirms the deletion."
+        None, description="Set while the API no longer reports this row; a second read confirms the deletion."
     )
 
 

@@ -40,7 +40,7 @@ class InventoryFields(Use):
     """A resource. What the Admin API does not tell is absent."""
 
     type: Keyword = Field(description="`organization`, `workspace`, `api_key`, `user` or `service_account`.")
-    id: Keyword = Field(description="The resource's id; the default workspace has its own one here.")
+    id: Keyword = Field(description="The resource's id; the default workspace has an id of its own here.")
     name: Keyword | None = Field(
         None, description="Its name; of a user only with `inventory.people: name`. Never an e-mail address."
     )
@@ -54,10 +54,10 @@ class InventoryFields(Use):
     expires_at: Date | None = Field(None, description="When the key expires.")
     expires_in_days: Count | None = Field(None, description="UTC days until an active key expires.")
     absent_since: Date | None = Field(
-        None, description="Set while the API no longer lists it; a second look makes it `deleted`."
+        None, description="Set while the API no longer lists it; after a second read it is `deleted`."
     )
     workspace_id: Keyword | None = Field(
-        None, description="The id of a key's workspace; the default workspace has its own id here, too."
+        None, description="The id of a key's workspace; the default workspace has an id of its own here."
     )
     is_default: Flag | None = Field(
         None, description="True for the default workspace, which `anthropic.workspace.id` calls `Default`."

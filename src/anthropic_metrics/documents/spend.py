@@ -79,7 +79,7 @@ class SpendFields(Part):
         "where the cache cost more than it saved.",
     )
     basis: Keyword = Field(
-        description="`estimated` until the UTC day is settled, then `allocated`: shared out from the bill; "
+        description="`estimated` until the UTC day is settled, then `allocated`: a share of the bill; "
         "`billed` where the analytics reports have the hour."
     )
     price_source: Keyword | None = Field(

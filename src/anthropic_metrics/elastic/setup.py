@@ -151,7 +151,7 @@ def _blocked_steps(namespace: str, stored: Templates) -> Iterator[Step]:
         first, more = blocked[0], len(blocked) - 1
         detail = (
             f"priority {first.priority}, owner {first.owner}: applies to {first.stream}"
-            f"{f' and {more} more streams' if more else ''}, ours has {PRIORITY}"
+            f"{f' and {more} more streams' if more else ''}; the agent's has priority {PRIORITY}"
         )
         yield Step("index template", name, "refuse", detail, cure=first.cure)
 

@@ -18,7 +18,7 @@ from anthropic_metrics.elastic.steps import OURS, Step, compared, get, owner, qu
 from anthropic_metrics.telemetry.spans import ATTRIBUTES, FIELDS
 
 _META = {"managed_by": OURS, "version": VERSION}
-_THEIRS = "it is there already and not ours, so it stays; docs/requests.md lists the fields to add"
+_THEIRS = "exists and is not the agent's, so it stays unchanged; docs/requests.md lists the fields to add"
 
 
 def plan_traces(es: Elasticsearch) -> list[Step]:

@@ -63,13 +63,13 @@ class FigureGauges(Collector):
         )
         yield _gauge(
             "budget_spent",
-            "What the running period has spent of the budget, dollars or tokens.",
+            "What the current period has spent of the budget, dollars or tokens.",
             budget,
             shown.budget_spent,
         )
         yield _gauge(
             "budget_complete",
-            "Whether the running period is counted from its start (1) or from a later day on (0).",
+            "Whether the current period is counted from its start (1) or from a later day (0).",
             budget,
             shown.budget_complete,
         )

@@ -61,7 +61,7 @@ def _note(text: str) -> str:
 
 def _about(report: Report) -> str:
     made = f"{report.made_at:%Y-%m-%d %H:%M} UTC"
-    return f"{report.organization} ({report.organization_id}), Claude API, US dollars. Made {made}."
+    return f"{report.organization} ({report.organization_id}), Claude API, US dollars. Created {made}."
 
 
 def _facts(report: Report) -> Iterator[str]:

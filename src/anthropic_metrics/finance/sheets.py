@@ -74,8 +74,8 @@ _TITLES = {
     **{f"forecast_{unit}": "Forecast" for unit in ("usd", "tokens")},
     **{f"forecast_low_{unit}": "80 % from" for unit in ("usd", "tokens")},
     **{f"forecast_high_{unit}": "80 % to" for unit in ("usd", "tokens")},
-    "old_usd": "Was",
-    "new_usd": "Is",
+    "old_usd": "Old",
+    "new_usd": "New",
 }
 
 

@@ -33,8 +33,8 @@ _LOGIN_CURE = (
     "Check KIBANA_API_KEY or `kibana.api_key`: it may have expired, or belong to another deployment."
 )
 _RIGHTS_CURE = (
-    "Give the key's role the Kibana privileges Stack Rules, Dashboard and Data View Management (all) "
-    "and Actions and Connectors (read) in this space."
+    "Give the key's role the Kibana privileges Stack Rules, Dashboard, Data View Management and Saved "
+    "Objects Management (all) and Actions and Connectors (read) in this space."
 )
 SPACE_CURE = "Check `kibana.space`: it must be the space's identifier, not its title."
 

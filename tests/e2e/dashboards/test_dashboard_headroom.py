@@ -43,7 +43,7 @@ def test_headroom_is_what_the_peak_minute_left(filled: World, chosen: dict[str, 
 def test_every_limit_shows_its_peak_and_95th_percentile_minute(
     filled: World, chosen: dict[str, list[str]]
 ) -> None:
-    name = "headroom: Ceilings beside peak and 95th-percentile minute"
+    name = "headroom: Limits beside peak and 95th-percentile minute"
     groups: dict[tuple[Any, Any, Any], list[Row]] = {}
     for row in minutes_held(filled, chosen):
         groups.setdefault((row["group"], row["type"], row["workspace"]), []).append(row)
@@ -126,7 +126,7 @@ def floor(moment: datetime, width: timedelta) -> datetime:
 
 
 def test_the_ceilings_are_those_in_force(filled: World) -> None:
-    records = asked(filled, "headroom: Ceilings as the API reports them, per minute").records()
+    records = asked(filled, "headroom: Limits as the API reports them, per minute").records()
     wanted = ceilings(filled)
     found = {(r["anthropic.rate_limit.group_name"], r["anthropic.workspace.name"]): r for r in records}
     assert found.keys() == wanted.keys()
@@ -139,7 +139,7 @@ def test_the_ceilings_are_those_in_force(filled: World) -> None:
 
 def test_a_lowered_limit_shows_at_once_and_not_the_old_one(filled: World) -> None:
     """The newest snapshot counts, not the largest of the range."""
-    stream, name = filled.stream("rate_limit"), "headroom: Ceilings as the API reports them, per minute"
+    stream, name = filled.stream("rate_limit"), "headroom: Limits as the API reports them, per minute"
     (source,) = (
         each
         for each in filled.sources("rate_limit")

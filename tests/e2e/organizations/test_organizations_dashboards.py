@@ -25,8 +25,8 @@ SUMS = {
 }
 OWN_ROWS = {
     "Budgets": "name",
-    "Ceilings beside peak and 95th-percentile minute": WORKSPACE,
-    "Ceilings as the API reports them, per minute": WORKSPACE,
+    "Limits beside peak and 95th-percentile minute": WORKSPACE,
+    "Limits as the API reports them, per minute": WORKSPACE,
     "Workspaces": WORKSPACE,
 }
 Records = Callable[..., list[dict[str, Any]]]

@@ -99,7 +99,7 @@ def test_a_limit_that_cannot_be_read_costs_itself_not_its_group(scripted: Make, 
 @pytest.mark.parametrize("path", ["..", "."])
 def test_a_workspace_id_never_leads_to_another_path(scripted: Make, path: str) -> None:
     it = scripted(listed())
-    with pytest.raises(BrokenContract, match="cannot be asked for"):
+    with pytest.raises(BrokenContract, match="cannot be used in a request"):
         endpoints.workspace_rate_limits(it.client, path, problems=Problems())
     assert it.script.requests == []
 

@@ -229,7 +229,7 @@ def test_a_team_that_names_what_does_not_exist_is_said_with_the_cure() -> None:
     config = Config.model_validate({"teams": [team]})
     said = list(unknown_to_teams(config, NAMES))
     assert said[0] == (
-        "teams: ml: there is no workspace Reserch, so it brings the team nothing; did you mean Research? "
+        "teams: ml: there is no workspace Reserch, so the team gets nothing from it; did you mean Research? "
         "Correct the name under `teams`."
     )
     assert [each.split(",")[0] for each in said[1:]] == [

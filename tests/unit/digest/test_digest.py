@@ -106,7 +106,7 @@ def test_a_digest_of_streams_that_begin_late_says_so_and_forecasts_nothing() -> 
         is_month_whole=False,
     )
     said = text(late)
-    assert "The stream begins on 2026-11-20: days before it count as nothing here." in said
+    assert "The stream begins on 2026-11-20: earlier days count as zero here." in said
     assert "The month is not counted from its first day, so it has no forecast." in said
     assert "; counted only from 2026-11-20 on." in said
     assert "runs out" not in said

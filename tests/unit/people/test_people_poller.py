@@ -268,7 +268,7 @@ def test_check_reads_what_the_poller_reads_and_names_the_report_that_is_not_here
 
     said = found["Reports about people"]
     assert said.status is Status.ok
-    assert " rows of yesterday; not here: analytics (" in said.details
+    assert " rows of yesterday; not available: analytics (" in said.details
     assert "read:analytics" in said.details
     off = admin_api(Config(anthropic=anthropic), NOW, AdminFacts())
     assert "Reports about people" not in {each.what for each in off}
