@@ -188,6 +188,32 @@ def test_a_message_with_a_cure_is_found_in_the_code_and_on_the_page() -> None:
     assert troubleshooting.page() == troubleshooting.TARGET.read_text("utf-8")
 
 
+def test_every_page_is_reached_by_links_from_the_readme() -> None:
+    reached, left = set[Path](), [ROOT / "README.md"]
+    while left:
+        page = left.pop()
+        if page not in reached and page.suffix == ".md":
+            reached.add(page)
+            links = re.findall(r"\]\(([^)#:]+\.md)", page.read_text("utf-8"))
+            left += [(page.parent / link).resolve() for link in links]
+    assert set(DOCUMENTS) - reached == set()
+
+
+# Written by scripts/docs, or a list of short entries.
+UNWRAPPED = {"CHANGELOG.md", "commands.md", "configuration.md", "fields.md", "troubleshooting.md"}
+
+
+@pytest.mark.parametrize(
+    "page", [path for path in DOCUMENTS if path.name not in UNWRAPPED], ids=lambda path: path.name
+)
+def test_no_line_of_prose_is_longer_than_120_characters(page: Path) -> None:
+    written = re.sub(
+        r"^<!-- (\w+): begin -->.*?^<!-- \1: end -->", "", page.read_text("utf-8"), flags=re.M | re.S
+    )
+    prose = BLOCK.sub("", written).splitlines()
+    assert [line for line in prose if len(line) > 120 and not line.startswith("|")] == []
+
+
 def test_every_page_is_in_the_sites_navigation() -> None:
     text = (ROOT / "mkdocs.yml").read_text("utf-8")
     for page in (*(path.name for path in (ROOT / "docs").glob("*.md")), *PAGES.values()):
