@@ -58,7 +58,7 @@ class Agent:
         tallies: dict[str, Tally] = {}
         for name in names or NAMES:
             job = next(job for job in jobs if job.name == name)
-            tallies[name] = tally = Tally(job.poller, job.stream)
+            tallies[name] = tally = Tally(job.poller, job.stream, in_pass=everything)
             job.run(tally)
         return tallies
 

@@ -84,7 +84,7 @@ class Lists:
             self.refused[kind] = error.message
             self.tally.notes.append(
                 f"The Admin API does not list {_PLURAL[kind]} to this key ({error.status}); the other "
-                "lists are read. The event inventory_list_refused has its answer."
+                "lists are read. `anthropic-metrics check` shows its answer."
             )
             return ()
         except BrokenContract as error:

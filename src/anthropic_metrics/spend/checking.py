@@ -5,6 +5,7 @@ The bill against the early figures (`estimate_check`), and the two bills against
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
@@ -56,6 +57,7 @@ class Checking:
         """Hold bills against the figures that stood while the days ran; write that down, and warn."""
         documents: list[Prepared] = []
         days_left: list[date] = []
+        told = self._told([settled.allocation.day for settled in days], this)
         for settled in days:
             day = settled.allocation.day
             if day == computation.sources.begins_within:
@@ -67,7 +69,8 @@ class Checking:
             self._errors[day] = day_error(checks)
             for check in checks:
                 named = settled.shared(check.workspace).get("workspace", {})
-                warn_of_drift(check, self._drifted, named.get("name"))
+                level = logging.DEBUG if day in told else logging.WARNING
+                warn_of_drift(check, self._drifted, named.get("name"), level)
             if self._retention is None or day_start(day) >= this.now - self._retention:
                 frame = computation.frame(day)
                 days_left.append(day)
@@ -126,6 +129,15 @@ class Checking:
             )
         self._write(BILL_ACTION, days, documents, this)
         self._checked.update({day: _bills_of(computation, day) for day in days})
+
+    def _told(self, days: Sequence[date], this: Pass) -> set[date]:
+        """Days that an earlier pass has checked, and warned of: the next one would only repeat it."""
+        if not this.tally.in_pass or not days:
+            return set()
+        starts = this.sink.ask.windows(
+            self._agent, this.names.organization_id, _range_of(days), DAY, terms={"event.action": [ACTION]}
+        )
+        return set(map(day_of, starts))
 
     def _write(self, action: str, days: Sequence[date], documents: Iterable[Prepared], this: Pass) -> None:
         """Make the checks of `days`, between which there are none, exactly `documents`."""

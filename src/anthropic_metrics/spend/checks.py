@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -97,7 +98,10 @@ def day_error(checks: Iterable[EstimateCheck]) -> float | None:
 
 
 def warn_of_drift(
-    check: EstimateCheck, drifted: set[tuple[date, str | None, str]], called: str | None = None
+    check: EstimateCheck,
+    drifted: set[tuple[date, str | None, str]],
+    called: str | None = None,
+    level: int = logging.WARNING,
 ) -> None:
     """Log a difference worth it, once for each day, workspace and cause: `drifted` are those already told.
 
@@ -108,7 +112,8 @@ def warn_of_drift(
         return
     if (drift := (check.day, check.workspace, cause.label)) not in drifted:
         drifted.add(drift)
-        log.warning(
+        log.log(
+            level,
             "estimates_drifted",
             reason=_meaning(check, cause, called or check.workspace),
             see=page("troubleshooting.md", "estimates"),

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.kernel.datasets import SPEND
@@ -114,7 +115,7 @@ def test_a_pass_over_months_asks_no_more_often_than_one_over_days() -> None:
         asked.append(len(w.streams.asked))
         assert len(w.documents()) < 4000, "all of it fits into one run"
 
-    assert asked[0] == asked[1] <= 13
+    assert asked[0] == asked[1] <= 14
 
 
 def test_a_live_pass_computes_the_newest_days_and_leaves_the_others_to_the_next() -> None:
@@ -173,6 +174,20 @@ def test_the_newest_settled_day_says_how_far_estimates_were_off() -> None:
     }
     assert worst
     assert all(cell.startswith("claude-opus-5-5") and cell.endswith(" output") for cell in worst)
+
+
+def test_the_next_pass_repeats_no_warning_of_an_earlier_one() -> None:
+    w = small()
+    line = {"model": "claude-opus-5-5", "token_type": "output_tokens"}
+    w.simulation.edits.revise_cost(datetime.fromisoformat("2026-11-21T00:00:00Z"), factor=2, match=line)
+    with structlog.testing.capture_logs() as events:
+        w.agent().poll(everything=True)
+        first = len(events)
+        w.agent().poll(everything=True)
+    levels = [event["log_level"] for event in events if event["event"] == "estimates_drifted"]
+    half = len(levels) // 2
+    assert first < len(events)
+    assert levels == ["warning"] * half + ["debug"] * half != []
 
 
 def test_a_line_of_the_bill_that_a_rollover_shows_twice_counts_once() -> None:
