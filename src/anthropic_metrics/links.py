@@ -29,6 +29,12 @@ def see(text: str, otherwise: str = "") -> str:
     return page("troubleshooting.md", anchor) if anchor else ""
 
 
+def with_address(text: str) -> str:
+    """The message with the address of its help after it, where it has any."""
+    address = see(text)
+    return f"{text} See {address}" if address else text
+
+
 def form_of(message: str) -> re.Pattern[str]:
     """What finds a message in a text, whatever stands in place of `…`."""
     parts = (re.escape(part.strip()) for part in message.split(LEFT_OUT))

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.core import utc_now
-from anthropic_metrics.alerts.webhooks import Poster, webhooks
+from anthropic_metrics.alerts.webhooks import Poster, Webhook, webhooks
 from anthropic_metrics.budgets.limits import SpendLimits
 from anthropic_metrics.checks.admin import IMPATIENT
 from anthropic_metrics.cli.budgets import names_of
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
-from anthropic_metrics.cli.organizations import OrganizationOption, chosen
+from anthropic_metrics.cli.organizations import OrganizationOption, answered, chosen
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config
 from anthropic_metrics.digest.collect import Collector, finished
@@ -29,7 +30,7 @@ from anthropic_metrics.digest.message import body, slack, text
 from anthropic_metrics.digest.send import active_keys
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.errors import ConfigError, RetryLater
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.redaction import clean
@@ -81,15 +82,31 @@ def digest(
     is_daily = every is Every.daily or (every is None and settings.digest == "daily")
     time_range = finished(now, "daily" if is_daily else "weekly")
     with closing(connect(settings.elasticsearch)) as es:
-        digests = [_collected(es, own, time_range, now) for own in chosen(settings, organization)]
-    if not show:
-        poster = Poster(threading.Event())
-        for one in digests:
-            for webhook in to:
+        wanted = chosen(settings, organization)
+        each = {own.label: partial(_collected, es, own, time_range, now) for own in wanted}
+        digests, refused = answered(each)
+    problems = [f"{label}: {why}" for label, why in refused.items()]
+    if show:
+        _print(list(digests.values()), shape, several=len(wanted) > 1)
+    else:
+        failures = _post(digests.values(), to)
+        say(f"Posted to {len(to) - len(failures)} webhooks.")
+        problems += failures
+    for problem in problems:
+        say(problem, style="red")
+    raise typer.Exit(1 if problems else 0)
+
+
+def _post(digests: Iterable[Digest], to: Sequence[Webhook]) -> list[str]:
+    """Post each digest to each webhook; why a webhook did not take all of them."""
+    poster, refused = Poster(threading.Event()), dict[str, str]()
+    for one in digests:
+        for webhook in to:
+            try:
                 poster.post_body(webhook, slack(one) if webhook.kind == "slack" else body(one))
-        say(f"Posted to {len(to)} webhooks.")
-        return
-    _print(digests, shape)
+            except RetryLater as error:
+                refused.setdefault(webhook.name, str(error))
+    return list(refused.values())
 
 
 def _collected(es: Client, config: Config, time_range: Range, now: datetime) -> Digest:
@@ -100,11 +117,11 @@ def _collected(es: Client, config: Config, time_range: Range, now: datetime) -> 
         return collector.digest(time_range, now, active_keys(client), limits)
 
 
-def _print(digests: Sequence[Digest], shape: Shape) -> None:
+def _print(digests: Sequence[Digest], shape: Shape, *, several: bool) -> None:
     """Texts one below the other; of several organizations a JSON list."""
     if shape is Shape.text:
         words = "\n\n".join(map(text, digests))
     else:
         bodies = [slack(one) if shape is Shape.slack else body(one) for one in digests]
-        words = json.dumps(bodies if len(bodies) > 1 else bodies[0], indent=2)
+        words = json.dumps(bodies if several else bodies[0], indent=2)
     sys.stdout.write("\n".join(map(clean, words.split("\n"))) + "\n")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
-from anthropic_metrics.cli.render import Answer, Column, Layout, Table
+from anthropic_metrics.cli.render import UNANSWERED, Answer, Column, Layout, Table
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.questions import ElasticQuestions
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.errors import ConfigError, MetricsError, Stopped
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.questions import Owner, Questions
+from anthropic_metrics.links import with_address
 
 OrganizationOption = Annotated[
     str | None,
@@ -27,6 +28,8 @@ OrganizationOption = Annotated[
 _OWN = "organization"
 
 NOBODY = Owner("")
+
+T = TypeVar("T")
 
 
 def chosen(config: Config, organization: str | None) -> tuple[Config, ...]:
@@ -73,12 +76,15 @@ def of_owners(
         owner.name if owner.name and names.count(owner.name) == 1 else f"{owner.name or ''} ({owner.id})"
         for owner in owners
     ]
-    return _all(
+    every = _all(
         {
             label.strip(): partial(answer, owner, _config_of(owner, config))
             for label, owner in zip(labels, owners, strict=True)
         }
     )
+    if absent := [one.name for one in config.organizations if one.name not in names]:
+        every.notes += (f"{', '.join(absent)}: the stream has no data of it yet.",)
+    return every
 
 
 def owner_of(es: Client, config: Config, organization: str) -> str:
@@ -89,19 +95,33 @@ def owner_of(es: Client, config: Config, organization: str) -> str:
     raise ConfigError(f"--organization: no data of {organization} has been read yet")
 
 
-def _all(questions: Mapping[str, Callable[[], Answer]]) -> Answer:
-    """All answers together; what only some organizations have, such as a workspace, need not be in all."""
-    answers: dict[str, Answer] = {}
-    refusals: list[ConfigError] = []
+def answered(questions: Mapping[str, Callable[[], T]]) -> tuple[dict[str, T], dict[str, str]]:
+    """What could be answered, by organization, and why the others could not be.
+
+    Raises the error where none is answered and all say the same, or the command line is wrong for all.
+    """
+    found: dict[str, T] = {}
+    errors: dict[str, MetricsError] = {}
     for label, ask in questions.items():
         try:
-            answers[label] = ask()
-        except ConfigError as error:
-            refusals.append(error)
-            answers[label] = Answer(notes=[error.message])
-    if len(refusals) == len(answers):
-        raise refusals[0]
-    return together(answers)
+            found[label] = ask()
+        except Stopped:
+            raise
+        except MetricsError as error:
+            errors[label] = error
+    said = {label: with_address(str(error)) for label, error in errors.items()}
+    is_usage = all(isinstance(error, ConfigError) for error in errors.values())
+    if errors and not found and (is_usage or len(set(said.values())) == 1):
+        raise next(iter(errors.values()))
+    return found, said
+
+
+def _all(questions: Mapping[str, Callable[[], Answer]]) -> Answer:
+    """All answers together. An organization that cannot be answered for is a problem with its name: the
+    others are answered, and the exit code says that a part failed. Raises what `answered` raises."""
+    answers, refused = answered(questions)
+    failed = {label: Answer(problems=[why], code=UNANSWERED) for label, why in refused.items()}
+    return together({label: (answers | failed)[label] for label in questions})
 
 
 def _owners(ask: Questions, stream: str, config: Config, wanted: str | None) -> list[Owner]:

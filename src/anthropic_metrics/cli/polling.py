@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,7 @@ from anthropic_metrics.cli.common import (
     load,
 )
 from anthropic_metrics.cli.dates import moment
-from anthropic_metrics.cli.organizations import OrganizationOption, chosen, together
+from anthropic_metrics.cli.organizations import OrganizationOption, answered, chosen, together
 from anthropic_metrics.cli.progress import Bar, progress
 from anthropic_metrics.cli.render import Answer, answers, json_text, say
 from anthropic_metrics.cli.summary import SUMMARY, summary
@@ -126,16 +127,22 @@ def preview(
     embedded: EmbeddedOption = False,
 ) -> None:
     """Print the documents as NDJSON; nothing is written to Elasticsearch."""
-    done = True
-    for settings in chosen(load(config, embedded=embedded), organization):
-        settings.require_admin_key()
-        tallies = _previewed(settings, [*(only or [])])
-        for tally in tallies:
-            if tally.unread:
-                whose = f"{settings.label}: " if settings.label else ""
-                say(f"{whose}{tally.stream}: {tally.unread}", style="red")
-        done = done and all(tally.done for tally in tallies)
-    raise typer.Exit(0 if done else 1)
+    wanted = chosen(load(config, embedded=embedded), organization)
+    done, refused = answered({own.label: partial(_preview, own, [*(only or [])]) for own in wanted})
+    for label, why in refused.items():
+        say(f"{label}: {why}", style="red")
+    raise typer.Exit(0 if all(done.values()) and not refused else 1)
+
+
+def _preview(settings: Config, only: list[PollerName]) -> bool:
+    """Print the documents of one organization; whether all of it could be read."""
+    settings.require_admin_key()
+    tallies = _previewed(settings, only)
+    for tally in tallies:
+        if tally.unread:
+            whose = f"{settings.label}: " if settings.label else ""
+            say(f"{whose}{tally.stream}: {tally.unread}", style="red")
+    return all(tally.done for tally in tallies)
 
 
 def _previewed(settings: Config, only: list[PollerName]) -> list[Tally]:

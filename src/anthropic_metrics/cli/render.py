@@ -169,7 +169,7 @@ def answers(*layouts: Layout, verdict: bool = False) -> Callable[[Callable[P, An
     """Make a command of a function that returns an Answer: it gets `--format`, is printed and exits.
 
     `verdict`: exit code 1 is an answer, such as "exceeded", so an error that would end the command with 1
-    ends it with UNANSWERED.
+    ends it with UNANSWERED. In any other command UNANSWERED is a failure like every other: 1.
     """
 
     def decorate(function: Callable[P, Answer]) -> Callable[P, None]:
@@ -183,7 +183,7 @@ def answers(*layouts: Layout, verdict: bool = False) -> Callable[[Callable[P, An
                     error.exit_code = UNANSWERED
                 raise
             show(answer, chosen)
-            raise typer.Exit(answer.code)
+            raise typer.Exit(1 if answer.code == UNANSWERED and not verdict else answer.code)
 
         signature = inspect.signature(function, eval_str=True)
         option = inspect.Parameter(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from anthropic_metrics.cli.render import Answer, Column, Layout
 from anthropic_metrics.kernel.tally import Tally, merged
-from anthropic_metrics.links import see
+from anthropic_metrics.links import with_address
 
 COUNTS = ("rows", "created", "replaced", "deleted", "marked", "kept")
 SUMMARY = Layout("streams", Column("stream"), *(Column(name, "integer") for name in COUNTS))
@@ -23,14 +23,9 @@ def summary(tallies: list[Tally]) -> Answer:
             ]
         ),
         notes=_by_text((tally.stream, tally.notes) for tally in tallies),
-        problems=_by_text((tally.stream, list(map(_with_address, tally.failures))) for tally in tallies),
+        problems=_by_text((tally.stream, list(map(with_address, tally.failures))) for tally in tallies),
         code=0 if all(tally.done for tally in tallies) else 1,
     )
-
-
-def _with_address(failure: str) -> str:
-    address = see(failure)
-    return f"{failure} See {address}" if address else failure
 
 
 def _by_text(said: Iterable[tuple[str, list[str]]]) -> list[str]:
