@@ -195,8 +195,8 @@ class Agent:
         except Exception:
             log.exception("poll_crashed", job=job.name)
             tally.failures.append("An unexpected error; its traceback is in the log.")
-        if missing := tally.refused + tally.diverted + tally.withheld + tally.unsettled:
-            tally.failures.append(f"{missing} documents did not arrive.")
+        if tally.missing:
+            tally.failures.append(f"{tally.missing} documents did not arrive.")
         if tally.bad_rows:
             tally.failures.append(str(tally.answers))
         attempt = Attempt(

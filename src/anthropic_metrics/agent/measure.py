@@ -10,9 +10,10 @@ from anthropic_metrics.kernel.tally import WRITTEN
 def measure(metrics: Metrics, attempt: Attempt) -> None:
     """Count the attempt in the metrics of its organization."""
     stream, tally, job = attempt.job.stream, attempt.tally, label(attempt.job.name)
-    for outcome in WRITTEN:
-        if count := getattr(tally, outcome):
-            metrics.documents.labels(stream, outcome).inc(count)
+    for written_to, counts in tally.written.items():
+        for outcome in WRITTEN:
+            if count := getattr(counts, outcome):
+                metrics.documents.labels(written_to, outcome).inc(count)
     if tally.bad_rows:
         metrics.rows_refused.labels(stream).inc(tally.bad_rows)
     if tally.newest_data is not None:

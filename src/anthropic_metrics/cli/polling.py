@@ -82,7 +82,7 @@ def once(
     """Run every poller once over its whole range, backfill included.
 
     `rows` counts rows of the Admin API: spend and headroom read none, and the inventory adds a document about
-    the organization. `created` of spend includes its daily checks, which the agent stream holds. A resource's
+    the organization. The daily checks of spend count under the agent stream, which holds them. A resource's
     document of the day is replaced when a figure in it changes, such as its last use.
     """
     with _passing(config, embedded=embedded) as agent:

@@ -48,5 +48,5 @@ class Pass:
             now=self.now,
             confirm_after=self.confirm_after,
         )
-        self.tally.add(outcome)
+        self.tally.add(outcome, stream)
         return outcome

@@ -44,9 +44,14 @@ class Counts:
     withheld: int = 0
 
     @property
+    def missing(self) -> int:
+        """Wanted documents that did not arrive."""
+        return self.unsettled + self.refused + self.diverted + self.withheld
+
+    @property
     def done(self) -> bool:
         """Whether every wanted document arrived."""
-        return not (self.unsettled or self.refused or self.diverted or self.withheld)
+        return not self.missing
 
     @property
     def changed(self) -> int:

@@ -16,7 +16,8 @@ WRITTEN = tuple(item.name for item in fields(Counts))
 
 @dataclass
 class Tally(Counts):
-    """Counts of one pass over one stream.
+    """Counts of one pass over one stream. `beside` counts by stream what the pass wrote to others, such as
+    the checks of spend in the agent stream.
 
     `differing` buckets of two grains, None: none were compared. `open_alerts` of the agent's own alerting,
     None: it did nothing here. `estimate_error` is by what share of its bill the newest settled day was
@@ -51,16 +52,24 @@ class Tally(Counts):
     silencing: set[str] = field(default_factory=set)
     denied: bool = False
     in_pass: bool = False
+    beside: dict[str, Counts] = field(default_factory=dict)
 
     @property
     def aside(self) -> int:
         """The level of a log line on which nobody has to act: each pass would say it again."""
         return logging.DEBUG if self.in_pass else logging.INFO
 
-    def add(self, outcome: Counts) -> None:
-        """Count one reconciled window."""
+    def add(self, outcome: Counts, stream: str = "") -> None:
+        """Count one reconciled window, of another `stream` than the pass's own if one is named."""
+        own = stream in ("", self.stream)
+        into = self if own else self.beside.setdefault(stream, Counts())
         for name in WRITTEN:
-            setattr(self, name, getattr(self, name) + getattr(outcome, name))
+            setattr(into, name, getattr(into, name) + getattr(outcome, name))
+
+    @property
+    def written(self) -> dict[str, Counts]:
+        """What became of documents, by stream."""
+        return {self.stream: self, **self.beside}
 
     def fail(self, error: MetricsError) -> None:
         """Note why the pass failed."""
@@ -90,7 +99,17 @@ class Tally(Counts):
     @property
     def done(self) -> bool:
         """Whether every window was read to its end, every row of it, and every document arrived."""
-        return not (self.failures or self.bad_rows) and super().done
+        return not (self.failures or self.bad_rows or self.missing)
+
+    @property
+    def missing(self) -> int:
+        """Wanted documents that did not arrive, whatever their stream."""
+        return super().missing + sum(counts.missing for counts in self.beside.values())
+
+    @property
+    def changed(self) -> int:
+        """Documents written or removed, whatever their stream."""
+        return super().changed + sum(counts.changed for counts in self.beside.values())
 
     def counts(self) -> dict[str, int]:
         """Every counter that is not zero."""
@@ -110,4 +129,6 @@ def merged(tallies: Iterable[Tally]) -> dict[str, Tally]:
         total.silencing |= tally.silencing
         if tally.newest_data is not None:
             total.saw(tally.newest_data)
+        for stream, counts in tally.beside.items():
+            by_stream.setdefault(stream, Tally(tally.poller, stream)).add(counts)
     return by_stream

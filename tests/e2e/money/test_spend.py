@@ -98,7 +98,9 @@ def test_spend_goes_from_estimate_to_bill_and_back_with_one_document_per_row(w: 
             another, [job for job in another.organization.whole(another.sink) if job.poller == "spend"]
         )
     checks = [each for each in w.sources("agent") if each["event"]["action"] == "estimate_check"]
-    assert (again["spend"].changed, again["spend"].kept) == (0, len(fourth) + len(checks))
+    found = again["spend"]
+    assert (found.changed, found.kept) == (0, len(fourth))
+    assert [beside.kept for beside in found.beside.values()] == [len(checks)]
     assert not corrections_of_spend(w)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.tally import Tally, merged
 
 EARLY, LATE = datetime(2026, 11, 20, 9, tzinfo=UTC), datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -47,3 +48,19 @@ def test_a_poll_with_a_failure_or_an_unreadable_row_is_not_done() -> None:
     assert not failed.done
     assert not bad.done
     assert failed.unread == "The window was cut off."
+
+
+def test_what_a_poll_writes_beside_its_stream_counts_there_and_has_to_arrive_too() -> None:
+    spend = tally("spend", 1)
+    spend.add(Outcome(created=24))
+    spend.add(Outcome(created=2, refused=1), "agent")
+    spend.add(Outcome(kept=1), "agent")
+    assert (spend.created, spend.counts()["created"], spend.changed) == (24, 24, 26)
+    assert (spend.missing, spend.done) == (1, False)
+    other = tally("agent", 0)
+    other.add(Outcome(created=5))
+    totals = merged([spend, other])
+    assert {name: (total.created, total.kept) for name, total in totals.items()} == {
+        "spend": (24, 0),
+        "agent": (7, 1),
+    }

@@ -15,7 +15,9 @@ from anthropic_metrics.simulator.analytics import Terms
 from anthropic_metrics.spend.keeper import DAYS_OF_A_READ, LIVE_DAYS
 from tests.harness.memory_spend import (
     NOW,
+    SAID,
     SETTLED,
+    SPENT,
     TWENTIETH,
     USED,
     MemorySpend,
@@ -164,7 +166,8 @@ def test_a_store_that_fails_ends_the_pass_and_nothing_counts_as_seen(monkeypatch
         patch.setattr(w.streams, "reconcile", away)
         with pytest.raises(RetryLater):
             agent.spend()
-    assert agent.spend().created == len(w.documents()) + len(w.checks("estimate_check"))
+    written = {stream: counts.created for stream, counts in agent.spend().written.items()}
+    assert written == {SPENT: len(w.documents()), SAID: len(w.checks("estimate_check"))}
     assert_adds_up(w, *SETTLED)
 
 
