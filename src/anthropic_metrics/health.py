@@ -26,9 +26,8 @@ from anthropic_metrics import __version__
 from anthropic_metrics.figures.gauges import FigureGauges
 from anthropic_metrics.kernel.ranges import iso
 from anthropic_metrics.logs import Flip, get_logger
+from anthropic_metrics.poller_state import PollerState
 from anthropic_metrics.redaction import redact
-
-_FRESH_FOR = 3  # intervals: one poll may fail and one be late before anybody is told
 
 
 @dataclass(frozen=True)
@@ -152,49 +151,6 @@ def combined(registries: Mapping[str, CollectorRegistry]) -> CollectorRegistry:
     return together
 
 
-@dataclass(frozen=True)
-class PollerState:
-    """How one poller stands.
-
-    `later`: it has no turn at the start. `paused`: it waits for a person, such as after a refused key.
-    `reason`: why the last attempt failed; `retrying`: why the present one sends a request again.
-
-    `succeeded_at` is in seconds of the monotonic clock: setting the wall clock does not change its age.
-    """
-
-    interval: timedelta
-    later: bool = False
-    succeeded_at: float | None = None
-    last_success: datetime | None = None
-    last_failure: datetime | None = None
-    reason: str = ""
-    retrying: str = ""
-    paused: bool = False
-    facts: Mapping[str, Any] | None = None
-
-    def trouble(self, now: float) -> str:
-        """Why its data is not fresh at `now`, in seconds of the monotonic clock; empty if it is."""
-        if self.paused:
-            return self.reason
-        why = self.retrying or self.reason
-        if self.succeeded_at is None:
-            return why or ("" if self.later else "has not succeeded yet")
-        age = now - self.succeeded_at
-        if age <= _FRESH_FOR * self.interval.total_seconds():
-            return ""
-        return f"last succeeded {age:.0f} seconds ago" + (f": {why}" if why else "")
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "interval_seconds": self.interval.total_seconds(),
-            "last_success": self.last_success and iso(self.last_success, "auto"),
-            "last_failure": self.last_failure and iso(self.last_failure, "auto"),
-            "reason": self.retrying or self.reason,
-            "paused": self.paused,
-            "facts": self.facts or {},
-        }
-
-
 def label(job: str) -> str:
     """A job's name as the value of a Prometheus label: `usage_1m`, `usage_1m_sweep`, `usage_1m_vs_usage`."""
     short = job.replace("anthropic_metrics.", "").replace(" adds up to ", " vs ")
@@ -206,7 +162,8 @@ class Health:
 
     `intervals` names the enabled pollers, `streams` the stream that each of them keeps. Data can be fresh
     before the first turn of those in `later`, the daily sweeps. `clock` gives the times that are shown,
-    `monotonic` the age of the data. Each flip between well and failing is logged once.
+    `monotonic` the age of the data. Each flip between well and failing is logged once, at debug level without
+    `tells`. `held` says why no request of the organization is sent now; empty while they are.
     """
 
     def __init__(
@@ -218,14 +175,17 @@ class Health:
         later: Iterable[str] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
+        tells: bool = True,
+        held: Callable[[], str] = str,
     ) -> None:
         self._lock = threading.Lock()
+        self._held = held
         self._monotonic = monotonic
         later = frozenset(later)
         self._pollers = {name: PollerState(each, later=name in later) for name, each in intervals.items()}
         self._metrics = metrics
         self._clock = clock
-        self._flip = Flip(get_logger(__name__), clock=clock)
+        self._flip = Flip(get_logger(__name__), clock=clock, tells=tells)
         self._started = clock()
         for name in intervals:
             self._set_failing(name, 0)
@@ -248,6 +208,11 @@ class Health:
         with self._lock:
             return dict(self._pollers)
 
+    def began(self, name: str) -> None:
+        """Poller `name` makes an attempt."""
+        with self._lock:
+            self._pollers[name] = replace(self._pollers[name], running=True)
+
     def ok(self, name: str, **facts: Any) -> None:
         """Poller `name` succeeded; `facts` (JSON values) are shown with its state."""
         now = self._clock()
@@ -259,6 +224,7 @@ class Health:
                 last_success=now,
                 reason="",
                 retrying="",
+                running=False,
                 paused=False,
                 facts=facts,
             )
@@ -275,7 +241,12 @@ class Health:
         with self._lock:
             state = self._pollers[name]
             self._pollers[name] = replace(
-                state, last_failure=self._clock(), reason=reason, retrying="", paused=paused
+                state,
+                last_failure=self._clock(),
+                reason=reason,
+                retrying="",
+                running=False,
+                paused=paused,
             )
         self._set_failing(name, 1)
         self._flip.failed(name, reason, error=error)
@@ -287,14 +258,23 @@ class Health:
 
     def troubles(self) -> dict[str, str]:
         """Each poller whose data is not fresh, with the reason; empty when all is well."""
-        now = self._monotonic()
-        return {name: why for name, state in self.pollers.items() if (why := state.trouble(now))}
+        now, pollers = self._monotonic(), self.pollers
+        held = self._why_held(pollers)
+        return {name: why for name, state in pollers.items() if (why := state.trouble(now, held))}
+
+    def _why_held(self, pollers: Mapping[str, PollerState]) -> str:
+        """What a poller says that is under way and waits for the request of another."""
+        retrying = (state.retrying for state in pollers.values() if state.retrying)
+        why = redact.scrub(self._held()) or next(retrying, "")
+        return f"requests to the Admin API wait: {why}" if why else ""
 
     def as_dict(self) -> dict[str, Any]:
         troubles = self.troubles()
+        pollers = self.pollers
+        held = self._why_held(pollers)
         return {
             "status": "not ready" if troubles else "ready",
             "started": iso(self._started, "auto"),
             "troubles": troubles,
-            "pollers": {name: state.as_dict() for name, state in self.pollers.items()},
+            "pollers": {name: state.as_dict(held) for name, state in pollers.items()},
         }

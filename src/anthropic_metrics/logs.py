@@ -246,7 +246,7 @@ class Failure:
 class Flip:
     """Logs a failure once when it starts and once when it ends, by name; keeps the state. Thread-safe.
 
-    In between, each repetition is a debug line only.
+    In between, each repetition is a debug line only; without `tells`, all are: who asks shows the failure.
     """
 
     def __init__(
@@ -254,8 +254,10 @@ class Flip:
         logger: structlog.stdlib.BoundLogger,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tells: bool = True,
     ) -> None:
         self._logger = logger
+        self._level = logging.ERROR if tells else logging.DEBUG
         self._clock = clock
         self._lock = threading.Lock()
         self._failures: dict[str, Failure] = {}
@@ -275,7 +277,7 @@ class Flip:
             self._failures[name] = Failure(since, reason, times + 1)
         if before is None:
             told = {"name": name, "reason": reason} | ({"see": address} if (address := see(reason)) else {})
-            self._logger.error("failure_began", **told, exc_info=error)
+            self._logger.log(self._level, "failure_began", **told, exc_info=error)
         else:
             self._logger.debug("failure_goes_on", name=name, reason=reason, times=times + 1)
         return before is None

@@ -282,3 +282,42 @@ def test_many_threads_may_report_at_once(health: Health, metrics: Metrics) -> No
     for thread in threads:
         thread.join()
     assert health.pollers["usage"].last_success == START
+
+
+def test_a_poller_under_way_has_the_reason_for_which_the_request_of_another_is_sent_again(
+    health: Health, clock: Clock
+) -> None:
+    health.began("usage")
+    health.began("cost")
+    health.retrying("usage", "503")
+    assert health.troubles() == {"usage": "503", "cost": "requests to the Admin API wait: 503"}
+    health.ok("cost")
+    clock.tick(hours=4)
+    assert health.troubles()["cost"] == "last succeeded 14400 seconds ago", "it is not under way"
+    health.ok("usage")
+    health.began("cost")
+    assert health.troubles()["cost"] == "last succeeded 14400 seconds ago"
+
+
+def test_a_sweep_that_has_not_had_its_first_turn_is_no_trouble_while_requests_are_held(clock: Clock) -> None:
+    health = Health(
+        {"usage": timedelta(minutes=5), "usage sweep": timedelta(days=1)},
+        later=["usage sweep"],
+        monotonic=clock.monotonic,
+        held=lambda: "429",
+    )
+    health.began("usage sweep")
+    assert health.troubles() == {"usage": "has not succeeded yet"}
+    assert health.as_dict()["pollers"]["usage sweep"]["reason"] == "requests to the Admin API wait: 429"
+
+
+def test_a_failure_that_the_command_shows_itself_is_a_debug_line(clock: Clock) -> None:
+    health = Health({"usage": timedelta(minutes=5)}, clock=clock, tells=False)
+    stream = io.StringIO()
+    logs.configure("info", "json", stream)
+    health.failed("usage", "503")
+    assert stream.getvalue() == ""
+    logs.configure("debug", "json", stream)
+    health.ok("usage")
+    health.failed("usage", "503")
+    assert "failure_began" in stream.getvalue()

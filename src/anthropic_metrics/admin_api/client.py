@@ -100,11 +100,11 @@ class AdminClient:
         self._stop = stop
         self._most = settings.max_answer_bytes
         self._clock = clock
-        self._on_request = on_request
-        self._on_retry = on_retry
+        self._on_request, self._on_retry = on_request, on_retry
         self._policy = retry or RetryPolicy()
         self.waiting = Waiting(monotonic)
         self._pacer = Pacer(settings.requests_per_minute, stop=stop, sleep=sleep, monotonic=monotonic)
+        self.held_for = self._pacer.held_for
         self._http = _open(settings, self.auth, transport)
 
     def __enter__(self) -> Self:
@@ -238,7 +238,7 @@ class AdminClient:
         if status == TOO_MANY_REQUESTS:
             after = after or limited_wait()
             # Still inside this request's turn: no other can slip out before the hold stands.
-            self._pacer.hold(min(after, _LONGEST_HOLD))
+            self._pacer.hold(min(after, _LONGEST_HOLD), str(error))
         return TryAgain(error, status=str(status), after=after)
 
     def _say_retry(self, state: RetryCallState) -> None:

@@ -57,7 +57,7 @@ class Pacer:
         self._busy = False
         self._tokens = self._burst
         self._filled_at = self._now()
-        self._held_until = self._filled_at
+        self._held_until, self._held_for = self._filled_at, ""
 
     @contextmanager
     def turn(self, priority: Priority) -> Iterator[None]:
@@ -77,10 +77,15 @@ class Pacer:
                 self._busy = False
                 self._changed.notify_all()
 
-    def hold(self, seconds: float) -> None:
+    def hold(self, seconds: float, why: str = "") -> None:
         """Let nobody send for so many seconds from now; a longer hold that stands already stays."""
         with self._changed:
             self._held_until = max(self._held_until, self._now() + seconds)
+            self._held_for = why
+
+    def held_for(self) -> str:
+        """Why nobody sends now, as it was said with the hold; empty without one."""
+        return self._held_for if self.hold_left() else ""
 
     def hold_left(self) -> float:
         """Seconds until the hold ends; 0 without one."""

@@ -51,7 +51,7 @@ class Agent:
 
     `clock` is the only source of time for what documents say. `monotonic` measures intervals, the age of the
     data and the patience that the Admin API asked for, whatever happens to the clock; tests hand in simulated
-    ones.
+    ones. `tells`: failures are logged when they begin; a command that shows them itself does without.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Agent:
         clock: Callable[[], datetime] = utc_now,
         stop: threading.Event | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        tells: bool = True,
     ) -> None:
         config.require_admin_key()
         config.require_elasticsearch()
@@ -68,15 +69,16 @@ class Agent:
         self.clock = clock
         self.monotonic = monotonic
         self.stop = stop or threading.Event()
-        self.runtime = Runtime(config, clock=clock, monotonic=monotonic, stop=self.stop)
+        self.runtime = Runtime(config, clock=clock, monotonic=monotonic, stop=self.stop, tells=tells)
         self._count = RequestCount()
         self.organizations = [self._organization(one) for one in config.per_organization()]
         self._by_label = {organization.label: organization for organization in self.organizations}
         self.sink = self.runtime.sink(self._record_corrections)
         polled = [job for one in self.organizations for job in one.scheduled(self.sink)]
-        digests = [job for one in self.organizations for job in self._digest(one)]
-        figures = [job for one in self.organizations for job in self._figures(one, polled)]
-        self.runtime.schedule([*polled, *self._watch(polled), *digests, *figures])
+        jobs = [*polled, *self._watch(polled)]
+        for one in self.organizations:
+            jobs += [*self._digest(one), *self._figures(one, polled)]
+        self.runtime.schedule(jobs, {one.label: one.client.held_for for one in self.organizations})
         self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
         self._ready = threading.Lock()
@@ -183,6 +185,7 @@ class Agent:
     def _attempt(self, job: Job, tally: Tally) -> Tally:
         began, started = self.clock(), time.monotonic()
         self._count.begin(job)
+        self.runtime.health[job.organization].began(job.name)
         window, refused = None, False
         try:
             self._ensure()
@@ -265,12 +268,8 @@ class Agent:
         if not self._is_ready:
             return
         job, organization = attempt.job, self._by_label.get(attempt.job.organization)
-        document = poll_document(
-            attempt,
-            self.config.namespace,
-            organization.shown if organization else None,
-            organization.client.key_digest if organization else None,
-        )
+        shown, digest = (organization.shown, organization.client.key_digest) if organization else (None, None)
+        document = poll_document(attempt, self.config.namespace, shown, digest)
         key = " ".join(filter(None, (self._id, job.organization, job.name, attempt.began.isoformat())))
         try:
             self.runtime.store.append(self._agent_stream, [prepare(hex_digest(key), document)], new=True)

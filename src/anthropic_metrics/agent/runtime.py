@@ -21,7 +21,8 @@ SHARED = "shared"
 
 
 class Runtime:
-    """Connected to the cluster of the configuration; close it. `stop` ends waits.
+    """Connected to the cluster of the configuration; close it. `stop` ends waits. `tells`: failures are
+    logged when they begin.
 
     `metrics` and `health` are by the label of an organization; under the empty one are those of jobs that
     organizations share, which is all of them where there is one organization.
@@ -34,6 +35,7 @@ class Runtime:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         stop: threading.Event,
+        tells: bool = True,
     ) -> None:
         self.elasticsearch = connect(config.elasticsearch)
         self.store = Streams(self.elasticsearch, stop=stop)
@@ -43,6 +45,7 @@ class Runtime:
         self.registry = combined({label: settings.registry for label, settings in self.metrics.items()})
         self._clock = clock
         self._monotonic = monotonic
+        self._tells = tells
         self._owners: dict[str, str] = {}
         self._lock = threading.Lock()
         self.schedule([])
@@ -51,11 +54,14 @@ class Runtime:
         """Where jobs write; `record` appends to the agent stream."""
         return Sink(self.store, record, self.ask)
 
-    def schedule(self, jobs: Sequence[Job]) -> None:
-        """The jobs to run from now on; their health begins anew."""
+    def schedule(self, jobs: Sequence[Job], held: Mapping[str, Callable[[], str]] | None = None) -> None:
+        """The jobs to run from now on; their health begins anew. `held` says by organization why none of its
+        requests is sent now."""
         self.jobs = list(jobs)
         self.health = {
-            label: self._health([job for job in jobs if job.organization == label], metrics)
+            label: self._health(
+                [job for job in jobs if job.organization == label], metrics, (held or {}).get(label, str)
+            )
             for label, metrics in self.metrics.items()
         }
 
@@ -77,7 +83,7 @@ class Runtime:
                 cure=f"Take {label} out of `organizations`, or give it the key of another organization.",
             )
 
-    def _health(self, jobs: Iterable[Job], metrics: Metrics) -> Health:
+    def _health(self, jobs: Iterable[Job], metrics: Metrics, held: Callable[[], str]) -> Health:
         jobs = list(jobs)
         return Health(
             {job.name: job.interval for job in jobs},
@@ -86,6 +92,8 @@ class Runtime:
             later=[job.name for job in jobs if job.kind is Kind.sweep],
             clock=self._clock,
             monotonic=self._monotonic,
+            tells=self._tells,
+            held=held,
         )
 
     def close(self) -> None:

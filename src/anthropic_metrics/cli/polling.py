@@ -178,9 +178,10 @@ def _cluster(settings: Config, *, embedded: bool, shared: bool = True) -> Iterat
 
 
 def _agent(settings: Config, stop: threading.Event | None = None) -> Agent:
-    """The agent of a command that polls, in a process that is made for its many threads."""
+    """The agent of a command that polls, in a process that is made for its many threads. A pass, which has a
+    `stop`, shows its failures below its table."""
     share_heaps()
-    return Agent(settings, stop=stop)
+    return Agent(settings, stop=stop, tells=stop is None)
 
 
 @contextmanager

@@ -65,6 +65,15 @@ def test_a_hold_stops_everybody_and_a_shorter_one_does_not_end_it(time: FakeTime
     assert pacer.hold_left() == 0
 
 
+def test_a_hold_says_why_nobody_sends_until_it_ends(time: FakeTime) -> None:
+    pacer = paced(time)
+    assert pacer.held_for() == ""
+    pacer.hold(40, "429")
+    assert pacer.held_for() == "429"
+    time.sleep(41)
+    assert pacer.held_for() == ""
+
+
 def test_a_hold_that_grows_during_the_wait_is_waited_for_too(time: FakeTime) -> None:
     holds = [7.0]
 

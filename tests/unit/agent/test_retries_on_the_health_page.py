@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.config import Config
 
@@ -30,3 +32,32 @@ def test_the_reason_of_a_retry_is_its_own_pollers_until_the_request_is_answered(
         assert reasons() == ["The Admin API answered 429.", ""]
         client._on_request("200")
         assert reasons() == ["", ""]
+
+
+def test_a_poll_that_waits_in_the_hold_of_another_has_the_reason_of_the_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = Config.model_validate(
+        {
+            "organizations": [
+                {"name": "acme", "admin_key": "sk-ant-admin01-health-acme"},
+                {"name": "acme-eu", "admin_key": "sk-ant-admin01-health-acme-eu"},
+            ],
+            "elasticsearch": {"hosts": ["http://127.0.0.1:9"]},
+        }
+    )
+    with Agent(config) as agent:
+        waiting, idle, *_ = [job for job in agent.jobs if job.organization == "acme"]
+        foreign = next(job for job in agent.jobs if job.organization == "acme-eu")
+        for job in (waiting, foreign):
+            agent.runtime.health[job.organization].began(job.name)
+        agent.organization.client._pacer.hold(600, "The Admin API answered 429.")
+        troubles = agent.health.troubles()
+        assert (
+            troubles[f"acme: {waiting.name}"] == "requests to the Admin API wait: The Admin API answered 429."
+        )
+        assert troubles[f"acme: {idle.name}"] == "has not succeeded yet"
+        assert troubles[f"acme-eu: {foreign.name}"] == "has not succeeded yet"
+        agent.runtime.health["acme"].ok(waiting.name)
+        page = agent.health.as_dict()["organizations"]["acme"]["pollers"]
+        assert page[waiting.name]["reason"] == ""
