@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -23,8 +24,8 @@ from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.shown import footnotes, plain
 from anthropic_metrics.finance.teams import Owners
-from anthropic_metrics.kernel.datasets import SPEND, stream_name
-from anthropic_metrics.kernel.questions import Owner
+from anthropic_metrics.kernel.datasets import INVENTORY, SPEND, stream_name
+from anthropic_metrics.kernel.questions import Owner, Questions
 from anthropic_metrics.kernel.ranges import DAY, Range, ceil
 from anthropic_metrics.spend.inputs import HOUR
 from anthropic_metrics.spend.money import Usd, dollars, total
@@ -32,6 +33,12 @@ from anthropic_metrics.spend.sums import FIELDS, By, Sum, sums
 
 ROWS = 20
 INSTEAD = "Without a cluster, `anthropic-metrics costs --by key,model` shows what last month cost."
+# Where workspaces and keys have names: the inventory, and where it is off, whatever was spent.
+_WHOSE = (
+    (INVENTORY, ("anthropic.inventory.type", "anthropic.inventory.id")),
+    (SPEND, ("anthropic.workspace.id",)),
+    (SPEND, ("anthropic.api_key.id",)),
+)
 NO_SPEND = "No spend in this range: is usage by the hour (1h) collected, and has the agent run?"
 
 
@@ -82,10 +89,19 @@ def spend(
             hours, teams = _Hours(), Owners(teams_of(config.teams))
             sources = (source for _, source in ask.documents(stream, owner.id, time_range, FIELDS))
             lines = sums(teams.seen(hours.seen(sources)), by, teams.teams.names)
-            further = hours.notes(time_range, now)
-            return _spent(lines, by, time_range, [*further, *(teams.notes() if by is By.team else ())])
+            notes = list(hours.notes(time_range, now))
+            if by is By.team:
+                notes += teams.notes(config, partial(_everybody, ask, config.namespace, owner.id))
+            return _spent(lines, by, time_range, notes)
 
         return of_owners(ask, stream, settings, organization, spent)
+
+
+def _everybody(ask: Questions, namespace: str, organization_id: str) -> Iterator[Mapping[str, Any]]:
+    """The latest document of each workspace and key that the streams have ever seen."""
+    for dataset, by in _WHOSE:
+        for _, source in ask.latest(stream_name(dataset, namespace), organization_id, by):
+            yield source
 
 
 @dataclass

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from anthropic_metrics.budgets.scope import unknown_to_teams, wrong_names
+from anthropic_metrics.config import Config
 from anthropic_metrics.kernel.names import NamedWorkspace, Names
 from anthropic_metrics.kernel.teams import Teams
 
@@ -66,8 +69,25 @@ class Owners:
                     self._keys[row[1]] = key.get("name", row[1])
             yield source
 
-    def notes(self) -> list[str]:
-        """Why a team has nothing; none where there are no documents."""
-        names = Names("", None, self._workspaces, self._keys).with_teams(self.teams)
+    @property
+    def names(self) -> Names:
+        """What the documents call workspaces and keys."""
+        return Names("", None, self._workspaces, self._keys).with_teams(self.teams)
+
+    def notes(self, config: Config, others: Callable[[], Iterable[Mapping[str, Any]]]) -> list[str]:
+        """Why a team has nothing; none where there are no documents.
+
+        A name in `teams` that neither these documents have nor `others`, which are read only to find it, is
+        unknown: nobody can say that it was not used.
+        """
+        if not self._rows:
+            return []
+        everybody = self.names
+        if any(wrong_names(config, everybody)):
+            further = Owners(self.teams, dict(self._workspaces), dict(self._keys))
+            deque(further.seen(others()), maxlen=0)
+            everybody = further.names
+        wrong = {team for team, _, _ in wrong_names(config, everybody)}
         rows = [{"workspace_id": workspace, "api_key_id": key} for workspace, key in self._rows]
-        return list(teams_without(rows, names, "this range").values()) if rows else []
+        reasons = teams_without(rows, self.names, "this range", wrong)
+        return [*unknown_to_teams(config, everybody), *reasons.values()]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from anthropic_metrics.config import Config
 from anthropic_metrics.finance.grouping import By, Labels, group
 from anthropic_metrics.finance.teams import Owners, teams_without
 from anthropic_metrics.spend.sums import By as SpentBy
@@ -50,6 +51,10 @@ def test_a_team_with_a_wrong_name_is_not_said_to_have_used_nothing() -> None:
     assert set(told) == {"late"}, "whose workspace exists and belongs to another team"
 
 
+def configured(*teams: Mapping[str, object]) -> Config:
+    return Config.model_validate({"teams": list(teams)})
+
+
 def document(workspace: Mapping[str, Any], key: Mapping[str, Any], team: str) -> dict[str, Any]:
     spent = {"amount_exact": "2", "basis": "allocated", "total_tokens": 5}
     return {
@@ -71,10 +76,34 @@ def test_the_spend_stream_says_the_same_from_its_own_documents() -> None:
         "late": "0",
         "idle": "0",
     }
-    assert [note.split(":")[0] for note in owners.notes()] == [
-        "Team late has nothing",
-        "Team idle has nothing",
-    ]
-    assert "belongs to platform" in owners.notes()[0]
+    config = configured(*TEAMS, LATE, IDLE)
+    lab = document({"id": "wrkspc_c", "name": "Lab"}, {}, "idle")
+    notes = owners.notes(config, lambda: [lab])
+    assert [note.split(":")[0] for note in notes] == ["Team late has nothing", "Team idle has nothing"]
+    assert "belongs to platform" in notes[0]
     assert sums([], SpentBy.team, ALL.teams.names) == []
-    assert Owners(ALL.teams).notes() == []
+    assert Owners(ALL.teams).notes(config, list) == []
+
+
+def test_a_name_that_no_document_of_any_time_has_is_unknown_and_was_not_merely_unused() -> None:
+    wrong = {"team": "typo", "workspaces": ("Lob",)}
+    config = configured(*TEAMS, IDLE, wrong)
+    owners = Owners(names(*TEAMS, IDLE, wrong).teams)
+    prod = {"id": "wrkspc_a", "name": "Prod", "tags": {"team": "platform"}}
+    assert len(list(owners.seen([document(prod, {"id": "apikey_2", "name": "nightly"}, "platform")]))) == 1
+    lab = document({"id": "wrkspc_c", "name": "Lab"}, {}, "idle")
+
+    notes = owners.notes(config, lambda: [lab])
+
+    assert notes[0] == (
+        "teams: typo: there is no workspace Lob, so the team gets nothing from it; did you mean Lab? "
+        "Correct the name under `teams`."
+    )
+    assert [note.split(":")[0] for note in notes[1:]] == ["Team night has nothing", "Team idle has nothing"]
+
+
+def test_other_documents_are_not_read_where_those_of_the_range_have_every_name() -> None:
+    owners = Owners(names(IDLE).teams)
+    lab = document({"id": "wrkspc_c", "name": "Lab"}, {"id": "apikey_1"}, "idle")
+    assert len(list(owners.seen([lab]))) == 1
+    assert owners.notes(configured(IDLE), lambda: pytest.fail("read")) == []
