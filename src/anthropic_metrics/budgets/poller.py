@@ -67,6 +67,8 @@ class BudgetPoller(SnapshotPoller):
             counter = Counter(self._config, sink.ask, names)
             # The limits cost a request an hour; what they have wrong is theirs, not the budgets'.
             states = counter.states(now, self._limits.read(now, tally.answers, tally.aside))
+            if self._limits.failure:
+                tally.failures.append(self._limits.trouble)
             self._board.put(states, now)
             tally.silencing |= set(counter.problems())
             for period in PERIODS:
@@ -95,5 +97,7 @@ class BudgetPoller(SnapshotPoller):
                 terms={**self.terms, "anthropic.budget.period": [period]},
                 now=now,
                 confirm_after=self._interval,
+                # A limit that could not be read has not been removed.
+                deletes=not self._limits.trouble,
             )
         )

@@ -97,8 +97,8 @@ def budgets(
 def _budgets(es: Client, settings: Config, now: datetime) -> Answer:
     with AdminClient(settings.anthropic, retry=IMPATIENT) as client:
         names = names_of(settings, es, client, now)
-        spend_limits, problems = SpendLimits(client), Problems()
-        limits: Sequence[SpendLimit] = spend_limits.read(now, problems)
+        spend_limits = SpendLimits(client)
+        limits: Sequence[SpendLimit] = spend_limits.read(now, Problems())
         counter = Counter(settings, ElasticQuestions(es, must_refresh=False), names)
         states = counter.states(now, limits)
     told = [state.problem for state in states if state.problem]
@@ -108,13 +108,9 @@ def _budgets(es: Client, settings: Config, now: datetime) -> Answer:
     return Answer(
         BUDGETS.table(rows, title=f"Budgets at {now:%Y-%m-%d %H:%M} UTC", empty=NO_BUDGETS),
         footnotes=footnotes(rows),
-        notes=list(_notes(settings, states, spend_limits.refusal or spend_limits.failure)),
-        problems=[
-            *told,
-            *of_teams,
-            *filter(None, [str(problems)]),
-        ],
-        code=1 if exceeded else UNANSWERED if told else 0,
+        notes=list(_notes(settings, states, spend_limits.refusal)),
+        problems=[*told, *of_teams, *filter(None, [spend_limits.trouble])],
+        code=1 if exceeded else UNANSWERED if told or spend_limits.trouble else 0,
     )
 
 

@@ -96,21 +96,21 @@ def report(
     file = ReportFile(output, format or format_of(output), overwrite, bom, focus_version)
     file.check(by)
     with books(one_of(load(config), organization, "a report"), now) as accounts:
-        (ledger, *others), made, told = _write(file, accounts, period, kind, by)
+        (ledger, *others), made, told, lacking = _write(file, accounts, period, kind, by)
     say(f"{output}: {period.label}, ${dollars(ledger.amount)}.")
     say(settled_note(ledger, accounts.config.spend.settle_after))
     if made is not None:
         _say_standing(made, told)
-    if problems := unread([ledger, *others]):
+    if problems := [*unread([ledger, *others]), *lacking]:
         say("\n".join(problems), style="red")
         raise typer.Exit(1)
 
 
 def _write(
     file: ReportFile, accounts: Books, period: Period, kind: Kind, by: Sequence[str] | None
-) -> tuple[list[Ledger], Report | None, list[str]]:
+) -> tuple[list[Ledger], Report | None, list[str], list[str]]:
     """Make the file; the ledgers that it was made of, the month's own first, what the file shows, and what it
-    says of budgets."""
+    says of budgets and lacks because a server did not answer."""
     bys = parse_by(by or _usual(accounts), accounts.names)
     with_usage = kind is Kind.quota or file.format is FileFormat.focus or accounts.needs_keys(bys, None)
     with_usage |= need_usage(of_month(accounts.config.budgets), accounts.names)
@@ -118,12 +118,16 @@ def _write(
     ledger = accounts.wanted(period, with_usage=with_usage, with_people=people)
     if file.format is FileFormat.focus:
         file.save(_focus(file, accounts, ledger))
-        return [ledger], None, []
+        return [ledger], None, [], []
     money = Money(ledger, accounts.ledger(period.before, with_usage=with_usage, with_people=people))
-    budgets, told = _budgets(accounts)
-    made = _report(accounts, money, kind, bys, budgets, told)
-    _with_memory(accounts.config, made, lambda report: file.save(_WRITE[file.format](report, file.bom)))
-    return money.ledgers, made, told
+    limits = SpendLimits(accounts.client)
+    budgets, told = _budgets(accounts, limits)
+    lacking = [limits.trouble]
+    made = _report(accounts, money, kind, bys, budgets, [*told, *filter(None, lacking)])
+    lacking.append(
+        _with_memory(accounts.config, made, lambda report: file.save(_WRITE[file.format](report, file.bom)))
+    )
+    return money.ledgers, made, told, list(filter(None, lacking))
 
 
 def _say_standing(made: Report, told: Iterable[str]) -> None:
@@ -150,11 +154,12 @@ def _focus(file: ReportFile, accounts: Books, ledger: Ledger) -> bytes:
     ).encode()
 
 
-def _with_memory(config: Config, made: Report, write: Callable[[Report], None]) -> None:
-    """Write the report; where a cluster remembers reports, with what changed since the last one."""
+def _with_memory(config: Config, made: Report, write: Callable[[Report], None]) -> str:
+    """Write the report; where a cluster remembers reports, with what changed since the last one, or a
+    sentence that says why it lacks that."""
     if not config.elasticsearch.hosts:
         write(made)
-        return
+        return ""
     from anthropic_metrics.elastic.connect import connect
     from anthropic_metrics.elastic.report_memory import ReportMemory
 
@@ -167,11 +172,11 @@ def _with_memory(config: Config, made: Report, write: Callable[[Report], None]) 
             raise
         except MetricsError as error:
             note = f"Corrections are not known: {error}"
-            say(note, style="yellow")
             write(replace(made, notes=(*made.notes, note)))
-            return
+            return note
         write(replace(made, last=last, corrections=since))
         memory.remember(made)
+        return ""
 
 
 def _html(made: Report, bom: bool) -> bytes:
@@ -243,19 +248,17 @@ def _report(
     )
 
 
-def _budgets(accounts: Books) -> tuple[list[BudgetSettings], list[str]]:
+def _budgets(accounts: Books, limits: SpendLimits) -> tuple[list[BudgetSettings], list[str]]:
     """The monthly budgets, then the Console's monthly spend limits; and what the reader is told of them."""
-    own, limits, problems = of_month(accounts.config.budgets), SpendLimits(accounts.client), Problems()
-    caps = of_month(budgets_of(limits.read(accounts.now, problems), accounts.names))
+    own = of_month(accounts.config.budgets)
+    caps = of_month(budgets_of(limits.read(accounts.now, Problems()), accounts.names))
     told = list(unfitting(own, accounts.config, accounts.names))
     if others := len(accounts.config.budgets) - len(own):
         told.append(f"Daily and weekly budgets ({others}) are not in a month's report; `budgets` has them.")
     if caps:
         told.append("Budgets that begin with `limit:` are the Console's spend limits of today.")
-    if limits.refusal or limits.failure:
-        told.append(f"Spend limits of the Console cannot be read: {limits.refusal or limits.failure}")
-    if problems.total:
-        told.append(str(problems))
+    if limits.refusal:
+        told.append(f"Spend limits of the Console cannot be read: {limits.refusal}")
     return [*own, *caps], told
 
 

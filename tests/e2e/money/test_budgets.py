@@ -31,7 +31,7 @@ from anthropic_metrics.config import (
 )
 from anthropic_metrics.health_server import HealthServer
 from anthropic_metrics.kernel.jobs import Kind
-from anthropic_metrics.simulator import ADMIN_KEY
+from anthropic_metrics.simulator import ADMIN_KEY, effects
 from tests.harness.world import World, attempt, world
 from tests.servers.webhook import webhook
 
@@ -249,6 +249,20 @@ def test_the_command_shows_what_the_agent_counts_and_ends_with_1_where_one_is_ex
         r"^gone .* 5.00 +- .* there is no workspace Prodction +unknown$", table.stdout, re.MULTILINE
     )
     assert "Incomplete: the stream begins on 2026-10-26, so 2026-10 has no earlier days" in table.stdout
+
+
+def test_spend_limits_that_cannot_be_read_are_budgets_that_nobody_counted(
+    counted: tuple[World, Agent], written: Path
+) -> None:
+    w, _ = counted
+    written.write_text(json.dumps(json.loads(written.read_text("utf-8")) | {"budgets": []}), "utf-8")
+    w.server.faults.add(effects.status(503), "*/spend_limits", times=None)
+    try:
+        shown = CliRunner().invoke(app, ["budgets", "--config", str(written)])
+    finally:
+        w.server.faults.clear()
+    assert shown.exit_code == 3
+    assert "Spend limits of the Console cannot be read: The Admin API answered 503" in shown.stderr
 
 
 def test_a_digest_is_posted_once_however_many_agents_run_and_printed_the_same(

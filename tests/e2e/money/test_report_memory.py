@@ -24,15 +24,15 @@ _POLLED = ("cost", "usage", "spend")
 REVISED = datetime(2026, 10, 30, tzinfo=UTC)
 
 
-def written(folder: Path, output: Path, *arguments: str) -> None:
+def written(folder: Path, output: Path, *arguments: str, code: int = 0) -> None:
     config = ("--config", str(folder / "config.yaml"))
     result = CliRunner().invoke(app, ["report", "--month", "2026-10", "-o", str(output), *config, *arguments])
-    assert result.exit_code == 0, (result.output, result.exception)
+    assert result.exit_code == code, (result.output, result.exception)
 
 
-def reported(folder: Path, number: int, *arguments: str) -> dict[str, Any]:
+def reported(folder: Path, number: int, *arguments: str, code: int = 0) -> dict[str, Any]:
     output = folder / f"{number}.json"
-    written(folder, output, *arguments)
+    written(folder, output, *arguments, code=code)
     found: dict[str, Any] = json.loads(output.read_text("utf-8"))
     return found
 
@@ -106,7 +106,7 @@ def test_a_cluster_that_is_away_costs_the_corrections_and_not_the_report(
         settings = yaml.safe_load(w.config.read_text("utf-8"))
         settings["elasticsearch"] = {"hosts": ["http://127.0.0.1:9"]}
         w.config.write_text(yaml.safe_dump(settings), "utf-8")
-        body = reported(tmp_path, 1)
+        body = reported(tmp_path, 1, code=1)
 
     assert Decimal(body["usd"]) > 0
     titles = [table["title"] for table in body["tables"]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +17,7 @@ from anthropic_metrics.admin_api.replies import SpendLimit
 from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.budgets.limits import SpendLimits, budgets_of
 from anthropic_metrics.config import AnthropicSettings
+from anthropic_metrics.errors import AuthError
 from anthropic_metrics.kernel.names import NamedWorkspace, Names
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer, effects
@@ -45,6 +48,25 @@ def test_limits_of_organization_tier_and_workspace_are_budgets_in_dollars() -> N
         ("limit: usage tier", Decimal("200000"), "monthly", None),
         ("limit: workspace Production", Decimal("2500.50"), "weekly", "wrkspc_01A"),
         ("limit: workspace wrkspc_unknown", Decimal("2500.50"), "monthly", "wrkspc_unknown"),
+    ]
+
+
+def test_limits_of_workspaces_that_share_a_name_and_of_several_periods_are_all_budgets() -> None:
+    names = replace(NAMES, workspaces={id_: NamedWorkspace("Lab") for id_ in ("wrkspc_1", "wrkspc_2")})
+    found = budgets_of(
+        [
+            limit({"type": "workspace", "workspace_id": "wrkspc_1"}),
+            limit({"type": "workspace", "workspace_id": "wrkspc_2"}, amount="900"),
+            limit({"type": "organization"}),
+            limit({"type": "organization"}, amount="70000", period="weekly"),
+        ],
+        names,
+    )
+    assert [(budget.name, budget.workspace, str(budget.usd)) for budget in found] == [
+        ("limit: workspace Lab (wrkspc_1)", "wrkspc_1", "2500.50"),
+        ("limit: workspace Lab (wrkspc_2)", "wrkspc_2", "9.00"),
+        ("limit: organization", None, "2500.50"),
+        ("limit: organization, weekly", None, "700.00"),
     ]
 
 
@@ -111,3 +133,28 @@ def test_limits_read_before_stay_while_the_api_fails(server: SimulatorServer, li
     first = limits.read(NOW, Problems())
     server.faults.add(effects.status(503), "*/spend_limits", times=None)
     assert limits.read(NOW + timedelta(hours=1), Problems()) == first
+    assert limits.trouble.startswith("Spend limits of the Console cannot be read: ")
+    server.faults.clear()
+    later = NOW + timedelta(hours=1, minutes=5)
+    assert limits.read(later, Problems()) == first
+    assert (limits.trouble, len(server.requests)) == ("", 3), "a failure is not believed for an hour"
+
+
+def test_a_limit_that_cannot_be_read_is_missing_and_not_removed(
+    server: SimulatorServer, limits: SpendLimits
+) -> None:
+    unreadable = {"data": [{"id": "spl_1", "amount": "many"}], "has_more": False}
+    server.faults.add(effects.body(json.dumps(unreadable).encode()), "*/spend_limits", times=1)
+    problems = Problems()
+    assert limits.read(NOW, problems) == []
+    assert (limits.failure, limits.trouble) == ("", str(problems))
+    assert "could not be read" in limits.trouble
+
+
+def test_a_key_that_is_refused_altogether_leaves_nothing_to_believe(
+    server: SimulatorServer, limits: SpendLimits
+) -> None:
+    server.faults.add(effects.status(401), "*/spend_limits", times=1)
+    with pytest.raises(AuthError):
+        limits.read(NOW, Problems())
+    assert len(limits.read(NOW + timedelta(minutes=5), Problems())) == 4
