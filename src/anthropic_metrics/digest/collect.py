@@ -18,7 +18,7 @@ from anthropic_metrics.config.budgets import BudgetSettings
 from anthropic_metrics.digest.content import Digest, UnusedKey, drift, movers, opportunities
 from anthropic_metrics.forecast.model import Forecast
 from anthropic_metrics.kernel.datasets import AGENT, SPEND, stream_name
-from anthropic_metrics.kernel.frame import CONSOLE
+from anthropic_metrics.kernel.frame import CONSOLE, DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions
@@ -104,7 +104,9 @@ class Collector:
         return {self._name(id_): amount for id_, amount in sums.items()}
 
     def _name(self, id_: str) -> str:
-        spaces = {own: space.name for own, space in self.names.workspaces.items()}
+        # Somebody may call a workspace Default: it is not the default one.
+        spaces = {DEFAULT_WORKSPACE: DEFAULT_WORKSPACE}
+        spaces |= {own: space.name for own, space in self.names.workspaces.items()}
         called = spaces if id_ in spaces else self.names.api_keys
         name = called.get(id_, id_)
         return f"{name} ({id_})" if list(called.values()).count(name) > 1 else name

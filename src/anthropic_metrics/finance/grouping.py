@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -120,10 +121,9 @@ class Labels:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        spaces = [space.name for space in names.workspaces.values()]
-        keys = list(names.api_keys.values())
-        self._twice = {name for name in (*spaces, DEFAULT_WORKSPACE) if spaces.count(name) > 1}
-        self._keys_twice = {name for name in keys if keys.count(name) > 1}
+        # A workspace that somebody called Default is not the default one, nor is a key called Console none.
+        self._twice = _twice([space.name for space in names.workspaces.values()], DEFAULT_WORKSPACE)
+        self._keys_twice = _twice(names.api_keys.values(), CONSOLE, UNATTRIBUTED)
 
     def of(self, charge: Charge, by: By) -> tuple[str, ...]:
         return tuple(self._label(charge, way) for way in by.ways)
@@ -174,6 +174,11 @@ _LABELS: dict[str, Callable[[Labels, Charge], str]] = {
     "line": Labels.line,
     "day": Labels.day,
 }
+
+
+def _twice(names: Iterable[str], *ours: str) -> set[str]:
+    """The names that come more than once, those beside them that are ours counted."""
+    return {name for name, count in Counter((*names, *ours)).items() if count > 1}
 
 
 def key_notes(keys: Iterable[str | None], names: Names) -> Iterator[str]:

@@ -109,6 +109,17 @@ def test_workspaces_of_one_name_are_told_apart_alike_in_both_periods() -> None:
     }
 
 
+def test_a_workspace_that_is_called_default_does_not_take_the_place_of_the_default_one() -> None:
+    by_workspace = {"Default": 90.0, "wrkspc_d": 10.0}
+    ask = Spent(sums_of={("anthropic.workspace.id", False): by_workspace})
+    names = Names("org-1", "Acme", {"wrkspc_d": NamedWorkspace("Default")}, {})
+
+    found = Collector(Config(), ask, names).digest(WEEK, NOW, ())
+
+    assert found.usd == 100
+    assert {mover.name for mover in found.movers} == {"Default (Default)", "Default (wrkspc_d)"}
+
+
 def test_what_no_key_made_is_no_opportunity() -> None:
     by_key = {"apikey_1": 40.0, "Console": 50.0, "Unattributed": 60.0}
 

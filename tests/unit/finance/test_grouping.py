@@ -11,6 +11,7 @@ import pytest
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.finance.charges import UNATTRIBUTED
 from anthropic_metrics.finance.grouping import TAG, By, Labels, group, key_notes, parse_by, subtotals, summed
+from anthropic_metrics.kernel.names import NamedWorkspace
 from anthropic_metrics.spend.money import total, usd
 from tests.harness.finance_samples import TEAMS, charge, names
 
@@ -135,6 +136,29 @@ def test_keys_that_share_a_name_are_told_apart_by_their_ids() -> None:
     charges = [charge("1", key="apikey_1"), charge("2", key="apikey_2"), charge("3", key="apikey_3")]
     found = group(charges, By(("key",)), Labels(known))
     assert [each.labels[0] for each in found] == ["other", "same (apikey_2)", "same (apikey_1)"]
+
+
+def test_what_somebody_named_like_the_default_workspace_or_the_console_is_told_apart_from_it() -> None:
+    called = {"wrkspc_d": NamedWorkspace("Default")}
+    known = replace(names(), workspaces=called, api_keys={"apikey_1": "Console", "apikey_2": "Unattributed"})
+    charges = [
+        charge("1", "Default", key="Console"),
+        charge("2", "wrkspc_d", key="apikey_1"),
+        charge("4", "wrkspc_d", key="apikey_2"),
+        charge("8", "wrkspc_d", key=UNATTRIBUTED),
+    ]
+    by_workspace = group(charges, By(("workspace",)), Labels(known))
+    assert {each.labels[0]: str(each.amount) for each in by_workspace} == {
+        "Default": "1",
+        "Default (wrkspc_d)": "14",
+    }
+    by_key = group(charges, By(("key",)), Labels(known))
+    assert {each.labels[0]: str(each.amount) for each in by_key} == {
+        "Console": "1",
+        "Console (apikey_1)": "2",
+        "Unattributed (apikey_2)": "4",
+        "Unattributed": "8",
+    }
 
 
 def test_a_group_has_its_tokens_its_change_and_the_dearest_part_first() -> None:
