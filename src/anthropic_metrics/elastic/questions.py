@@ -15,7 +15,7 @@ from anthropic_metrics.elastic.limit_history import ElasticLimitHistory
 from anthropic_metrics.elastic.lookup import refresh, refresh_if_allowed
 from anthropic_metrics.elastic.minutes import ElasticMinutes
 from anthropic_metrics.kernel.questions import Owner, Row, Splits, State, Used
-from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso
+from anthropic_metrics.kernel.ranges import Range, from_milliseconds, iso, pieces
 
 Body = dict[str, Any]
 
@@ -23,6 +23,8 @@ Body = dict[str, Any]
 _AT_ONCE = 8_640
 # Sources returned in one answer.
 _NEWEST = 500
+# Values of a keyword in one window that are asked for at once.
+VALUES = 1_000
 _TIME = "@timestamp"
 
 
@@ -64,11 +66,11 @@ class ElasticQuestions:
         if missing:
             filters.append({"exists": {"field": "anthropic.missing_since"}})
         # What was written since is little: the whole range holds few windows of it.
-        pieces = [time_range] if filters else _pieces(time_range, _AT_ONCE * width)
+        parts = [time_range] if filters else pieces(time_range, _AT_ONCE * width)
         filters += _exact(terms)
         return {
             from_milliseconds(bucket["key"])
-            for piece in pieces
+            for piece in parts
             for bucket in self._histogram(stream, _own(organization_id, piece, *filters), width)
         }
 
@@ -149,8 +151,7 @@ class ElasticQuestions:
             {name: {"terms": {"field": name, "missing_bucket": True}}} for name in by
         ]
         if width is not None:
-            seconds = f"{round(width.total_seconds())}s"
-            sources.insert(0, {_TIME: {"date_histogram": {"field": _TIME, "fixed_interval": seconds}}})
+            sources.insert(0, _windows_of(width))
         sources = sources or [{"all": {"terms": {"field": "organization.id"}}}]
         sums: Body = {str(place): {"sum": {"field": name}} for place, name in enumerate(fields)}
         wanted = _reported(organization_id, time_range, terms)
@@ -170,17 +171,24 @@ class ElasticQuestions:
         *,
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[datetime, dict[str, float]]:
-        """By a histogram of terms."""
-        added: Body = {
-            "by": {"terms": {"field": by, "size": 1000}, "aggregations": {"sum": {"sum": {"field": field}}}}
-        }
+        """By a histogram of terms; where a window has more values than that answers, page by page."""
+        added: Body = {"sum": {"sum": {"field": field}}}
+        parts: Body = {"by": {"terms": {"field": by, "size": VALUES}, "aggregations": added}}
         wanted = _reported(organization_id, time_range, terms)
-        return {
-            from_milliseconds(bucket["key"]): {
-                str(part["key"]): float(part["sum"]["value"]) for part in bucket["by"]["buckets"]
+        buckets = self._histogram(stream, wanted, width, parts)
+        if not any(bucket["by"].get("sum_other_doc_count") for bucket in buckets):
+            return {
+                from_milliseconds(bucket["key"]): {
+                    str(part["key"]): float(part["sum"]["value"]) for part in bucket["by"]["buckets"]
+                }
+                for bucket in buckets
             }
-            for bucket in self._histogram(stream, wanted, width, added)
-        }
+        amounts: dict[datetime, dict[str, float]] = {}
+        sources: list[dict[str, Body]] = [_windows_of(width), {by: {"terms": {"field": by}}}]
+        for bucket in query.composite(self.es, stream, wanted, sources, added):
+            window = amounts.setdefault(from_milliseconds(bucket["key"][_TIME]), {})
+            window[str(bucket["key"][by])] = float(bucket["sum"]["value"])
+        return amounts
 
     def used(
         self, stream: str, organization_id: str, by: str, field: str, since: datetime
@@ -262,6 +270,12 @@ class ElasticQuestions:
         return buckets
 
 
+def _windows_of(width: timedelta) -> dict[str, Body]:
+    """The windows of a composite aggregation."""
+    seconds = f"{round(width.total_seconds())}s"
+    return {_TIME: {"date_histogram": {"field": _TIME, "fixed_interval": seconds}}}
+
+
 def _own(organization_id: str, time_range: Range | None, *filters: Body) -> Body:
     own: Body = {"term": {"organization.id": organization_id}}
     within: list[Body] = []
@@ -281,13 +295,3 @@ def _reported(
 
 def _exact(terms: Mapping[str, Sequence[str]] | None) -> list[Body]:
     return [{"terms": {name: list(values)}} for name, values in (terms or {}).items()]
-
-
-def _pieces(time_range: Range, length: timedelta) -> list[Range]:
-    count = -((time_range.start - time_range.end) // length)
-    return [
-        Range(
-            time_range.start + number * length, min(time_range.start + (number + 1) * length, time_range.end)
-        )
-        for number in range(count)
-    ]

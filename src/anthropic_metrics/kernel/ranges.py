@@ -42,3 +42,10 @@ def iso(moment: datetime, timespec: Literal["seconds", "milliseconds", "auto"] =
 def from_milliseconds(count: float) -> datetime:
     """Milliseconds since 1970, as Elasticsearch answers them, as an aware time."""
     return datetime.fromtimestamp(count / 1000, UTC)
+
+
+def pieces(time_range: Range, length: timedelta) -> list[Range]:
+    """The range in pieces of `length`, the last one with what is left."""
+    count = -((time_range.start - time_range.end) // length)
+    starts = (time_range.start + number * length for number in range(count))
+    return [Range(start, min(start + length, time_range.end)) for start in starts]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -12,7 +12,9 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.elastic import query
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.query import all_hits, esql
+from anthropic_metrics.elastic.questions import ElasticQuestions
 from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kibana.ask import ask
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -127,3 +129,25 @@ def test_a_stream_whose_shards_are_starting_is_never_called_absent(monkeypatch: 
 def test_a_stream_without_any_shard_is_absent() -> None:
     absent: Any = Recovering(0, UNKNOWN, UNKNOWN)
     assert ask(absent, "FROM x-* | LIMIT 1", NOW, NOW).missing == ("x-*",)
+
+
+class ManyValues(Losing):
+    """A client with a window whose keyword has more values than an aggregation of terms answers."""
+
+    def search(self, **search: Any) -> ObjectApiResponse[Any]:
+        start, aggregations = NOW.timestamp() * 1000, search["aggregations"]
+        found: dict[str, Any] = {"value": 2.0}
+        if "windows" in aggregations:
+            by = {"buckets": [{"key": "a", "sum": found}], "sum_other_doc_count": 7}
+            answer = {"windows": {"buckets": [{"key": start, "by": by}]}}
+        else:
+            keys = [{"@timestamp": start, "key": value} for value in ("a", "b", "c")]
+            answer = {"all": {"buckets": [{"key": key, "sum": found} for key in keys]}}
+        body = {"timed_out": False, "_shards": {"failed": 0}, "aggregations": answer}
+        return ObjectApiResponse(body, META)
+
+
+def test_amounts_of_more_values_than_one_answer_holds_are_all_there() -> None:
+    ask, day = ElasticQuestions(cast(Client, ManyValues())), timedelta(days=1)
+    amounts = ask.amounts("stream", "org", Range(NOW, NOW + day), day, "key", "usd")
+    assert amounts == {NOW: {"a": 2.0, "b": 2.0, "c": 2.0}}
