@@ -26,6 +26,7 @@ class Secret:
         self._username = username
         self._lock = threading.Lock()
         self._value = value
+        self._version = 0
         if value is not None:
             redact.add(value, username=username)
 
@@ -36,8 +37,14 @@ class Secret:
                 self._value = self._read()
             return self._value
 
-    def reload(self) -> bool:
-        """Read the file again; True if it holds another secret than before. A value never changes.
+    @property
+    def version(self) -> int:
+        """Tells the secret that `get` answers from earlier ones, without telling it."""
+        return self._version
+
+    def reload(self, refused: int) -> bool:
+        """Read the file again; True if it holds another secret than the one whose `version` was refused, also
+        where another thread has read that already. A value never changes.
 
         A file that cannot be read just now (a rotation half done) leaves the secret as it was.
         """
@@ -49,9 +56,9 @@ class Secret:
             get_logger(__name__).warning("secret_file_unreadable", key=self._key, reason=str(error))
             return False
         with self._lock:
-            changed = fresh != self._value
+            self._version += fresh != self._value
             self._value = fresh
-        return changed
+            return self._version != refused
 
     def _read(self) -> str:
         if self._file is None:

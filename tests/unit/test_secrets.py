@@ -19,7 +19,7 @@ KEY = "anthropic.admin_key_file"
 def test_a_value_is_given_and_never_changes() -> None:
     secret = Secret("anthropic.admin_key", value="first-secret")
     assert secret.get() == "first-secret"
-    assert not secret.reload()
+    assert not secret.reload(secret.version)
 
 
 def test_a_file_is_read_without_its_line_end(tmp_path: Path) -> None:
@@ -32,12 +32,26 @@ def test_a_file_is_read_again_only_when_asked(tmp_path: Path) -> None:
     file.write_text("first-secret\n")
     secret = Secret(KEY, file=file)
     assert secret.get() == "first-secret"
-    assert not secret.reload()
+    assert not secret.reload(secret.version)
     file.write_text("second-secret\n")
     assert secret.get() == "first-secret"
-    assert secret.reload()
+    assert secret.reload(secret.version)
     assert secret.get() == "second-secret"
-    assert not secret.reload()
+    assert not secret.reload(secret.version)
+
+
+def test_a_rotation_that_another_thread_has_read_already_is_one_for_whoever_was_refused_before(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "key"
+    file.write_text("first-secret\n")
+    secret = Secret(KEY, file=file)
+    first, second = secret.version, secret.version
+    assert secret.get() == "first-secret"
+    file.write_text("second-secret\n")
+    assert secret.reload(first)
+    assert secret.reload(second), "its request was refused with the first secret too"
+    assert not secret.reload(secret.version)
 
 
 @pytest.mark.parametrize("damage", ["gone", "empty"])
@@ -52,7 +66,7 @@ def test_a_rotation_half_done_keeps_the_old_secret_and_says_so(tmp_path: Path, d
         file.unlink()
     else:
         file.write_text("")
-    assert not secret.reload()
+    assert not secret.reload(secret.version)
     assert secret.get() == "first-secret"
     line = json.loads(stream.getvalue())
     assert (line["message"], line["key"]) == ("secret_file_unreadable", KEY)
@@ -104,7 +118,7 @@ def test_every_secret_that_is_read_is_hidden_from_then_on(tmp_path: Path) -> Non
     secret = Secret(KEY, file=file)
     secret.get()
     file.write_text("rotated-two")
-    secret.reload()
+    secret.reload(secret.version)
     Secret("elasticsearch.password", value="pass-word-three", username="agent")
     # The last is base64 of "agent:pass-word-three".
     shown = redact.scrub("rotated-one rotated-two pass-word-three YWdlbnQ6cGFzcy13b3JkLXRocmVl")

@@ -145,15 +145,15 @@ class AdminClient:
         allowed = allowance or Allowance()
         if allowed.left is None:
             allowed.left = self._most
-        parse = parse or read_json
+        used = self.auth.version
         with self.waiting.call():
             try:
-                return self._patiently(request, priority, allowed, parse)
+                return self._patiently(request, priority, allowed, parse or read_json)
             except AuthError:
-                if not self.auth.reload():
+                if not self.auth.reload(used):
                     raise
             log.info("admin_key_reloaded")
-            return self._patiently(request, priority, allowed, parse)
+            return self._patiently(request, priority, allowed, parse or read_json)
 
     def _patiently(
         self, request: httpx.Request, priority: Priority, allowance: Allowance, parse: Parse

@@ -42,9 +42,14 @@ class KeyAuth(httpx.Auth):
         """The kind of the key in use."""
         return key_kind(self._key())
 
-    def reload(self) -> bool:
-        """Read the key again from its source; True if it has changed."""
-        return self._secret.reload()
+    @property
+    def version(self) -> int:
+        """Tells the key in use from earlier ones."""
+        return self._secret.version
+
+    def reload(self, refused: int) -> bool:
+        """Read the key again from its source; True if it is another than the `version` that was refused."""
+        return self._secret.reload(refused)
 
     def digest(self, server: str) -> str:
         """64 bits of a digest of the key in use at `server`."""

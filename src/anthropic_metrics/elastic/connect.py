@@ -60,8 +60,9 @@ class RotatingTransport(Transport):
     def _perform(self, method: str, target: str, options: dict[str, Any]) -> TransportApiResponse:
         if self._secret is None:
             return _object(super().perform_request(method, target, **options), method)
+        used = self._secret.version
         answer = self._signed(self._secret.get(), method, target, options)
-        if answer.meta.status == 401 and self._secret.reload():
+        if answer.meta.status == 401 and self._secret.reload(used):
             answer = self._signed(self._secret.get(), method, target, options)
         return _object(answer, method)
 

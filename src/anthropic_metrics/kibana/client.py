@@ -118,8 +118,9 @@ class KibanaClient:
         return answer.text
 
     def _ask(self, method: str, url: str, **options: Any) -> Any:
+        used = 0 if self._secret is None else self._secret.version
         answer = self._send(method, url, options)
-        if answer.status_code == 401 and self._secret is not None and self._secret.reload():
+        if answer.status_code == 401 and self._secret is not None and self._secret.reload(used):
             answer = self._send(method, url, options)
         doing = f"{method} {httpx.URL(url).path}"
         if answer.status_code >= 400:
