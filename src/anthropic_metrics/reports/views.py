@@ -88,9 +88,11 @@ class View:
         return max(oldest, now - max(self.resweep, *(rung.age for rung in self.rungs)) - WIDTHS["1h"])
 
     def older(self, wanted: Range, now: datetime) -> Range | None:
-        """`wanted` in whole buckets, from the oldest it may hold; None if that leaves nothing."""
+        """`wanted` in whole buckets, from the oldest it may hold to the open one; None if that leaves
+        nothing."""
         step = WIDTHS[self.width]
         end = wanted.end if floor(wanted.end, step) == wanted.end else ceil(wanted.end, step)
+        end = min(end, ceil(now, step))
         start = max(floor(wanted.start, step), self.oldest(now))
         return Range(start, end) if start < end else None
 

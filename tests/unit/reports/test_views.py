@@ -4,7 +4,7 @@ import pytest
 
 from anthropic_metrics.config import Backfill, Config, CostSettings, RetentionSettings, UsageSettings
 from anthropic_metrics.kernel.plan import PAGE_MOST
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import WIDTHS, Range, floor
 from anthropic_metrics.reports.views import views
 from tests.harness.report_samples import view
 
@@ -70,6 +70,16 @@ def test_minutes_reach_only_as_far_back_as_they_are_told_even_in_a_backfill_by_h
     minutes = view("usage_1m", minute_backfill=timedelta(hours=6))
     six_hours_ago = datetime(2026, 11, 21, 4, 42, tzinfo=UTC)
     assert (minutes.history(NOW), minutes.oldest(NOW)) == (six_hours_ago, six_hours_ago)
+
+
+@pytest.mark.parametrize("dataset", ["usage", "usage_1m", "cost"])
+def test_an_older_range_ends_with_the_open_bucket_however_far_it_is_asked_for(dataset: str) -> None:
+    asked = view(dataset)
+    century = datetime(2100, 1, 1, tzinfo=UTC)
+    assert asked.older(Range(NOW - timedelta(hours=3), century), NOW) == Range(
+        floor(NOW - timedelta(hours=3), WIDTHS[asked.width]), asked.whole(NOW).end
+    )
+    assert asked.older(Range(NOW + timedelta(days=2), century), NOW) is None
 
 
 def test_a_window_is_asked_for_in_one_page_of_whole_buckets() -> None:
