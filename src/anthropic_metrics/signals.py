@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -92,9 +93,12 @@ def _listen(ours: socket.socket, ask: Callable[[], object], code: int | None, lo
     if not number:
         return
     ask()
-    ours.settimeout(longest)
+    until = time.monotonic() + longest
     try:
-        while ours.recv(1):  # further signals change nothing, the end of the context does
-            pass
+        while (left := until - time.monotonic()) > 0:
+            ours.settimeout(left)
+            if not ours.recv(1):  # further signals change nothing, the end of the context does
+                return
     except TimeoutError:
-        os._exit(128 + number[0] if code is None else code)
+        pass
+    os._exit(128 + number[0] if code is None else code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -51,6 +52,23 @@ def test_a_signal_sets_the_event_and_the_code_is_128_and_its_number(
 )
 def test_a_process_that_hangs_in_spite_of_the_event_is_ended(options: str, code: int) -> None:
     assert ended(signal.SIGTERM, ASKED.format(options=options, wait="time.sleep(600)")) == code
+
+
+def test_further_signals_do_not_put_off_the_end_of_a_process_that_hangs() -> None:
+    block = ASKED.format(options="longest=0.5", wait="time.sleep(600)")
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND.format(block=block)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        for _ in range(600):  # somebody who loses patience
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)
+                break
+        ended_by_itself = process.returncode
+        process.kill()
+    assert ended_by_itself == 143
 
 
 @pytest.mark.parametrize(("number", "code"), BOTH)
