@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MAX_INSTANCES, JobEvent
@@ -26,6 +26,7 @@ from anthropic_metrics.budgets.board import Boards
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.health_server import HealthServer
 from anthropic_metrics.kernel.jobs import Job, Kind
+from anthropic_metrics.kernel.ranges import EPOCH
 from anthropic_metrics.kernel.schedule import by_organization, due, seconds_left
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.signals import until_asked
@@ -46,7 +47,7 @@ LOOK = 1.0  # seconds from one look at first turns to the next
 JITTER_SHARE = 0.1
 JITTER_MOST = 30.0
 # APScheduler compares times of the wall clock: this one has passed whatever that clock says.
-_AT_ONCE = DateTrigger(datetime(2000, 1, 1, tzinfo=UTC), timezone=UTC)
+_AT_ONCE = DateTrigger(EPOCH, timezone=UTC)
 
 Chain = tuple[Job, ...]
 """A job and those that follow it, to be run one after the other."""

@@ -167,9 +167,11 @@ def gone(
         resource = of_document(anthropic)
         if listed.clean:
             since = resource.facts.get("absent_since")
-            if since is None:
+            absent = None if since is None else (now - datetime.fromisoformat(since)).total_seconds()
+            # An absence that begins in the future was noted by a clock that was wrong.
+            if absent is None or absent < 0:
                 resource = resource.having(absent_since=now)
-            elif (now - datetime.fromisoformat(since)).total_seconds() >= patience:
+            elif absent >= patience:
                 resource = resource.having(state="deleted")
         resources.append(resource)
     return resources

@@ -49,7 +49,7 @@ class Reader:
 
     client: AdminClient
     absent: dict[str, str] = field(default_factory=dict)
-    _until: dict[str, datetime] = field(default_factory=dict)
+    _refused: dict[str, datetime] = field(default_factory=dict)
 
     def days(self, time_range: Range, now: datetime, persons: Persons, tally: Tally) -> dict[date, Day]:
         """Every UTC day of `time_range`, at most 31, with what the reports that are here have of it.
@@ -80,7 +80,8 @@ class Reader:
 
     def _ask_report(self, report: str, now: datetime, tally: Tally, ask: Callable[[], T]) -> T | None:
         """The answer; None where the organization, or the key, does not have the report."""
-        if report in self._until and now < self._until[report]:
+        # A refusal of the future was met under a clock that was wrong.
+        if (refused := self._refused.get(report)) is not None and refused <= now < refused + DAY:
             return None
         try:
             answer = ask()
@@ -90,10 +91,10 @@ class Reader:
             if report not in self.absent:
                 reason = without_addresses(refusal.message)
                 log.log(tally.aside, "people_report_not_here", report=report, reason=reason)
-            self.absent[report], self._until[report] = without_addresses(refusal.message), now + DAY
+            self.absent[report], self._refused[report] = without_addresses(refusal.message), now
             return None
         self.absent.pop(report, None)
-        self._until.pop(report, None)
+        self._refused.pop(report, None)
         return answer
 
     def _rows(

@@ -66,7 +66,7 @@ class Analytics:
         self.group_by, self._grouping = joined(group_by), dimensions_of(group_by)
         self._client = client
         self._filters = filters
-        self._absent_until: datetime | None = None
+        self._absent_at: datetime | None = None
         self._looked: tuple[datetime, Range, Totals] | None = None
         self._days: dict[date, Mapping[str | None, Usd]] = {}
         self._days_of: Totals | None = None
@@ -82,7 +82,8 @@ class Analytics:
         client raises, but a refusal: that means that the organization does not have the reports, and
         `absence` says why.
         """
-        if self._absent_until is not None and now < self._absent_until:
+        # A refusal of the future was met under a clock that was wrong.
+        if self._absent_at is not None and self._absent_at <= now < self._absent_at + PROBE_EVERY:
             return None
         time_range = Range(
             max(time_range.start, FIRST, floor(now - REACHES, DAY)), min(time_range.end, floor(now, HOUR))
@@ -101,9 +102,9 @@ class Analytics:
             self._older, self._older_at = {}, None
             if not self.absence:
                 log.log(tally.aside, "analytics_not_here", reason=refusal.message)
-            self._absent_until, self._looked, self.absence = now + PROBE_EVERY, None, refusal.message
+            self._absent_at, self._looked, self.absence = now, None, refusal.message
             return None
-        self._absent_until, self.absence = None, ""
+        self._absent_at, self.absence = None, ""
         self._looked = now, time_range, totals
         return totals
 

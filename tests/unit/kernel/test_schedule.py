@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
@@ -244,6 +244,13 @@ def test_sweeps_begin_a_minute_after_the_last_organization_has_begun() -> None:
 
     daemon.take_turns(agent_of(jobs, stop), start)
     assert swept == dict.fromkeys(NAMES[:3], daemon.STAGGER + daemon.SWEEP_DELAY)
+
+
+def test_a_job_starts_at_once_whatever_year_the_wall_clock_says() -> None:
+    began = datetime.fromtimestamp(0, UTC)  # where a machine without a battery begins
+    due_at = daemon._AT_ONCE.get_next_fire_time(None, began)
+    assert due_at is not None
+    assert due_at <= began
 
 
 def test_the_scheduler_keeps_sweeps_of_each_organization_in_threads_of_their_own() -> None:

@@ -19,13 +19,14 @@ from anthropic_metrics.checks.finding import Status
 from anthropic_metrics.config import AnthropicSettings, Config
 from anthropic_metrics.config.money import TeamSettings, teams_of
 from anthropic_metrics.config.people import PeopleSettings
-from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.errors import BadRequest, RetryLater
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ports import Sink
 from anthropic_metrics.kernel.questions import Row
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.people.poller import PeoplePoller
+from anthropic_metrics.people.read import Reader
 from anthropic_metrics.simulator import ADMIN_KEY, SettableClock, Simulation, SimulatorServer, effects
 from anthropic_metrics.simulator.analytics import Terms, analytics_rows
 from anthropic_metrics.simulator.claude_code import claude_code_rows
@@ -187,6 +188,19 @@ def test_a_list_or_report_that_the_key_may_not_read_costs_only_itself(w: World, 
 
     assert len(w.works) == before
     assert w.streams.store.deleted == []
+
+
+def test_a_refusal_under_a_clock_that_was_wrong_is_not_believed_after_it_was_set_back() -> None:
+    def refuse() -> str:
+        raise BadRequest("The Admin API answered 404.", status=404)
+
+    nothing: Any = None
+    reader, tally = Reader(nothing), Tally("people", "people")
+    assert reader._ask_report("users", NOW + 400 * DAY, tally, refuse) is None
+    assert reader._ask_report("users", NOW, tally, lambda: "the list") == "the list"
+    assert reader._ask_report("users", NOW, tally, refuse) is None
+    assert reader._ask_report("users", NOW + timedelta(hours=23), tally, lambda: "asked too soon") is None
+    assert reader._ask_report("users", NOW + DAY, tally, lambda: "the list") == "the list"
 
 
 def test_a_deleted_user_keeps_the_id_and_stays_countable(w: World) -> None:

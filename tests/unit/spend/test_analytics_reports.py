@@ -126,6 +126,13 @@ def test_their_absence_is_logged_once_and_in_a_pass_only_for_debugging(in_pass: 
     assert told == [level]
 
 
+def test_a_refusal_under_a_clock_that_was_wrong_is_not_believed_after_it_was_set_back() -> None:
+    w = World(Terms(enrolled="off"))
+    assert w.totals(LATELY, NOW + 20 * DAY) is None
+    w.wire.api.behaviour.analytics = Terms(enrolled="on")
+    assert w.totals(LATELY, NOW) is not None
+
+
 def test_a_key_that_is_refused_altogether_is_an_error_and_not_an_absence() -> None:
     refusal = {"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}}
     w = World(answer=lambda _: httpx.Response(401, json=refusal))
