@@ -230,7 +230,8 @@ class Agent:
             before, open_ = open_, outcome.refused + outcome.diverted
         if open_:
             log.error("corrections_not_recorded", count=open_, stream=self._agent_stream)
-            metrics = self.runtime.metrics[self._count.organization]
+            whose, all_metrics = corrections[0].source.get("organization", {}), self.runtime.metrics
+            metrics = all_metrics.get(whose.get("name"), all_metrics[""])
             metrics.documents.labels(self._agent_stream, "refused").inc(open_)
 
     def _report(self, attempt: Attempt) -> None:

@@ -1,7 +1,10 @@
+import io
+import json
 from threading import Event
 
 import pytest
 
+from anthropic_metrics import logs
 from anthropic_metrics.reports.background import BackgroundWriter
 
 
@@ -68,3 +71,18 @@ def test_without_a_step_under_way_the_following_one_needs_no_thread() -> None:
     with BackgroundWriter() as writer:
         writer.then(lambda: order.append("finish"))
         assert order == ["finish"]
+
+
+def test_a_step_logs_in_the_name_of_the_organization_that_gave_it() -> None:
+    stream = io.StringIO()
+    logs.configure("info", "json", stream)
+    log = logs.get_logger("x")
+    with BackgroundWriter() as writer:
+        with logs.about("acme"):
+            writer.run(lambda: log.error("documents_refused"))
+            writer.then(lambda: log.info("finish"))
+        with logs.about("acme-eu"):
+            writer.run(lambda: log.error("documents_refused"))
+        writer.settle()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["organization.name"] for line in lines] == ["acme", "acme", "acme-eu"]
