@@ -75,7 +75,13 @@ def _default_path(environ: Mapping[str, str]) -> Path | None:
     if named := environ.get(f"{PREFIX}CONFIG"):
         return Path(named)
     here = Path("config.yaml")
-    return here if here.exists() else None
+    try:
+        return here if here.exists() else None
+    except OSError as error:
+        raise ConfigError(
+            f"config.yaml cannot be looked for in this folder: {error.strerror}; change to another one, or "
+            "name the file with --config"
+        ) from None
 
 
 def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> Layer:

@@ -252,7 +252,11 @@ def _check_secret(value: str) -> str:
 
 def _check_certificates(value: str) -> Path:
     path = Path(value).expanduser()
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:  # a folder that is closed to this user, a name that is too long
+        raise ValueError(f"{shown_path(path)}: {error.strerror}") from None
+    if not is_file:
         raise ValueError(f"no such file: {shown_path(path)}")
     return path
 

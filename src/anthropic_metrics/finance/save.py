@@ -11,11 +11,15 @@ from anthropic_metrics.errors import ConfigError
 
 def check_target(path: Path, *, overwrite: bool) -> None:
     """ConfigError where the file could not be written: it exists, or its folder is none or closed to us."""
-    if path.is_dir():
+    try:
+        is_folder, exists, has_folder = path.is_dir(), path.exists(), path.parent.is_dir()
+    except OSError as error:  # a name that is too long, a folder that is closed to us
+        raise ConfigError(f"--output: {path} cannot be written: {error.strerror or error}") from None
+    if is_folder:
         raise ConfigError(f"--output: {path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
+    if exists and not overwrite:
         raise ConfigError(f"--output: {path} exists; --overwrite replaces it")
-    if not path.parent.is_dir():
+    if not has_folder:
         raise ConfigError(f"--output: {path} lies in a folder that does not exist")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise ConfigError(f"--output: {path} lies in a folder that cannot be written to")

@@ -72,6 +72,21 @@ def test_the_file_is_the_named_one_else_that_of_the_variable_else_config_yaml_he
     assert load_config(None, {}).namespace == "here"
 
 
+def test_a_folder_that_is_closed_to_this_user_is_a_message_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(ConfigError, match="cannot be looked for in this folder: Permission denied"):
+        load_config(None, {})
+    authority = {"ANTHROPIC_METRICS_ANTHROPIC__CA_FILE": "/closed/ca.pem"}
+    with pytest.raises(ConfigError, match=r"/closed/ca\.pem: Permission denied"):
+        load_config(write("namespace: named"), authority)
+
+
 @pytest.mark.parametrize("text", ["model, speed", "[model, speed]", '["model","speed"]', "model,speed,"])
 def test_a_list_may_come_from_the_environment_in_any_usual_form(text: str) -> None:
     config = load_config(None, {"ANTHROPIC_METRICS_USAGE__GROUP_BY": text})

@@ -251,3 +251,9 @@ def test_every_column_of_a_report_is_in_its_schema_with_its_kind() -> None:
             assert {column.name: column.kind for column in sheet.columns} == {
                 column.name: COLUMNS[column.name] for column in sheet.columns
             }
+
+
+def test_a_name_that_no_file_can_have_is_a_message_and_no_traceback(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 300 + ".html")
+    with pytest.raises(ConfigError, match="cannot be written: File name too long"):
+        check_target(long, overwrite=False)
