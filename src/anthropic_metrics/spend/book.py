@@ -45,9 +45,9 @@ class PriceBook:
         for days in unbroken_days(sorted(new), lambda day: sources.cost[day].documents):
             for day, prices in inputs.day_prices(days).items():
                 self._days[day] = _Settled(sources.states(day), prices.learned())
-        looked = Range(time_range.start - LOOK_BACK, time_range.end)
-        for day in [day for day in self._days if looked.start <= day_start(day) < looked.end]:
-            if day not in sources.settled:
+        oldest = time_range.start - LOOK_BACK
+        for day in [day for day in self._days if day_start(day) < time_range.end]:
+            if day_start(day) < oldest or day not in sources.settled:
                 del self._days[day]
 
     def known(self, before: date) -> Known:

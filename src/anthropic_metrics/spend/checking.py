@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 
 from anthropic_metrics.config import Config
 from anthropic_metrics.derived.passes import Pass
@@ -48,6 +48,13 @@ class Checking:
         """The two bills of the days in `time_range` are to be compared anew."""
         for day in [day for day in self._checked if time_range.start <= day_start(day) < time_range.end]:
             del self._checked[day]
+
+    def forget_before(self, oldest: datetime) -> None:
+        """Days before it are not looked at again; the newest error stays, whatever its day."""
+        newest = max(self._errors, default=None)
+        for day in [day for day in self._errors if day != newest and day_start(day) < oldest]:
+            del self._errors[day]
+        self._drifted = {drift for drift in self._drifted if day_start(drift[0]) >= oldest}
 
     def newest_error(self) -> float | None:
         """By what share of its bill the newest settled day was estimated too high; None: not known."""

@@ -18,7 +18,7 @@ from anthropic_metrics.kernel.datasets import AGENT, COST, SPEND, USAGE, stream_
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions
-from anthropic_metrics.kernel.ranges import DAY, Range, ceil, floor
+from anthropic_metrics.kernel.ranges import DAY, EPOCH, Range, ceil, floor
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.views import View
 from anthropic_metrics.spend.analytics import UNREADABLE, Analytics
@@ -143,6 +143,9 @@ class SpendKeeper:
 
     def _keep(self, time_range: Range, this: Pass, *, most: int | None = None) -> None:
         days_range = whole_days(time_range)
+        # A history moves on with time: what has left it is not asked for again.
+        self._forget(Range(EPOCH, days_range.start))
+        self._checking.forget_before(days_range.start)
         computation = self._computation(
             days_range, self._book, this.sink.ask, this.names, this.now, this.tally, anew=most is None
         )

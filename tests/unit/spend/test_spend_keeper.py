@@ -15,7 +15,9 @@ from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.simulator import reports
 from anthropic_metrics.simulator.analytics import Terms
 from anthropic_metrics.simulator.costs import cost_rows
-from anthropic_metrics.spend.keeper import LIVE_DAYS, whole_days
+from anthropic_metrics.spend.keeper import LIVE_DAYS, SpendKeeper, whole_days
+from anthropic_metrics.spend.learn import LOOK_BACK
+from anthropic_metrics.spend.settle import day_start
 from tests.harness.memory_spend import (
     NOW,
     OPEN,
@@ -58,6 +60,33 @@ def test_what_has_not_changed_is_not_computed_again_but_once_a_day() -> None:
     w.clock.advance(DAY)
     agent.spend()
     assert compared(w) == 1
+
+
+def test_what_has_left_the_history_is_no_longer_remembered() -> None:
+    w = billed_world()
+    agent = w.agent()
+    agent.poll(everything=True)
+    agent.poll()
+    keeper = next(
+        poller.keeper
+        for poller in agent.organization.pollers
+        if isinstance(poller, DerivedPoller) and isinstance(poller.keeper, SpendKeeper)
+    )
+    checking = keeper._checking
+    checking._drifted.add((TWENTIETH.date(), None, "a price"))
+    checking._errors |= {TWENTIETH.date(): 0.5, TWENTIETH.date() + DAY: 0.25}
+    assert keeper._seen
+    assert keeper._book._days
+    assert checking._checked
+    w.clock.advance(365 * DAY)
+    agent.spend()
+    begin = keeper.history(w.clock.now()).start
+    assert not [part for part in keeper._seen if part.end <= begin]
+    assert not [day for day in keeper._book._days if day_start(day) < begin - LOOK_BACK]
+    assert not checking._checked
+    assert not checking._drifted
+    assert checking._errors == {TWENTIETH.date() + DAY: 0.25}
+    assert checking.newest_error() == 0.25
 
 
 def test_a_clock_that_was_set_back_computes_everything_again() -> None:
