@@ -74,9 +74,9 @@ def headroom(share: float, workspace: str | None = None) -> dict[str, Any]:
     return {"anthropic": {"headroom": figures, **({"workspace": {"name": workspace}} if workspace else {})}}
 
 
-def poller(metrics: Metrics, *budgets: BudgetState) -> FigurePoller:
+def poller(metrics: Metrics, *budgets: BudgetState, counted_at: datetime = NOW) -> FigurePoller:
     board = Board(clock=lambda: NOW)
-    board.put(budgets, NOW)
+    board.put(budgets, counted_at)
     names = Names("org-1", "Acme", {}, {})
     return FigurePoller(Config(), lambda _: names, board, metrics.figures, clock=lambda: NOW)
 
@@ -131,6 +131,14 @@ def test_todays_spend_is_complete_where_the_stream_holds_an_earlier_day(metrics:
         streams.begins = begins
         poll(poller(metrics), streams)
         assert samples(metrics)["spend_today_complete"] == {(): complete}
+
+
+def test_budgets_that_were_counted_long_ago_are_absent(metrics: Metrics) -> None:
+    budget = BudgetSettings.model_validate({"name": "everything", "usd": 900})
+    spent = BudgetState(budget, period_of(NOW, "monthly"), NOW, settled=Decimal(100))
+    for minutes, shown in ((15, {("everything", "monthly", "usd"): 100.0}), (16, {})):
+        poll(poller(metrics, spent, counted_at=NOW - timedelta(minutes=minutes)), Streams())
+        assert samples(metrics)["budget_spent"] == shown
 
 
 def test_figures_that_cannot_be_read_are_absent(metrics: Metrics) -> None:

@@ -49,6 +49,7 @@ STATISTICS = {
 TURNED = {
     "forecast.model.forecast": "the statistic begins here",
     "forecast.model._consecutive": "the statistic begins here",
+    "forecast.model.Forecast.at_least": "a bound of the statistic",
     "spend.check.EstimateCheck.share": "a share",
     "spend.checks.day_error": "a share",
     "spend.checks.warn_of_drift": "a line of the log, in cents",

@@ -176,7 +176,7 @@ def budget_state(
         settled,
         estimated,
         _burn(days, today if running else today - DAY),
-        seen if any(day < today for day in days) else None,
+        seen.at_least(settled + estimated) if any(day < today for day in days) else None,
         None if settled + estimated > budget.amount else seen.passes(budget.amount),
         read_only,
     )

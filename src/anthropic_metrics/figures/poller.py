@@ -23,6 +23,8 @@ from anthropic_metrics.kernel.tally import Tally
 
 LOOK_BACK = timedelta(hours=1)
 """Whose peak minute the headroom gauge shows."""
+FRESH_FOR = 3
+"""Intervals for which a counted budget is shown."""
 _ALL = "(all)"  # the organization itself, as the command `headroom` writes it
 _HEADROOM = "anthropic.headroom"
 _FIELDS = (
@@ -64,8 +66,7 @@ class FigurePoller:
 
     def read(self, ask: Questions, names: Names, now: datetime) -> Figures:
         """The figures at `now`. Raises what the questions raise."""
-        bodies = (self._board.all() or {"budgets": []})["budgets"]
-        known = [body for body in bodies if not body["problem"]]
+        known = [body for body in self._counted() if not body["problem"]]
         spend, complete = self._spend(ask, names, now)
         return Figures(
             spend=spend,
@@ -75,6 +76,13 @@ class FigurePoller:
             budget_complete={_budget(body): float(body["complete"]) for body in known},
             peak=self._peak(ask, names, now),
         )
+
+    def _counted(self) -> list[Body]:
+        """The budgets as they were counted last; none where that was too long ago."""
+        config = self._config
+        interval = config.usage.interval if collects_spend(config) else config.cost.interval
+        bodies: list[Body] = (self._board.all() or {"budgets": []})["budgets"]
+        return [body for body in bodies if body["age_seconds"] <= FRESH_FOR * interval.total_seconds()]
 
     def _spend(self, ask: Questions, names: Names, now: datetime) -> tuple[Values, Values]:
         """Today's spend, and whether the day is complete; nothing where only the bill is collected, which is

@@ -10,7 +10,7 @@ wide one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from math import sqrt
@@ -54,6 +54,16 @@ class Forecast:
             if total > limit:
                 return day
         return None
+
+    def at_least(self, spent: Decimal) -> Forecast:
+        """The same, nowhere below what is spent already."""
+        least = float(spent)
+        return replace(
+            self,
+            expected=max(self.expected, least),
+            low=max(self.low, least),
+            high=max(self.high, least),
+        )
 
     @property
     def is_young(self) -> bool:

@@ -7,6 +7,7 @@ so that it is the same after a restart and in every agent, and no list of ids or
 from __future__ import annotations
 
 import hmac
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +49,9 @@ class Persons:
     def __init__(self, identify: Identify, salt: str, api_keys: Mapping[str, str]) -> None:
         self._identify = identify
         self._salt = salt.encode()
-        self._keys = {name: id_ for id_, name in api_keys.items()}
+        # The Claude Code report names keys and has no ids: of two keys of one name nobody knows which it was.
+        counts = Counter(api_keys.values())
+        self._keys = {name: id_ for id_, name in api_keys.items() if counts[name] == 1}
         self._users: dict[str, str] = {}
         self._known: dict[str, str] = {}
 

@@ -76,7 +76,8 @@ class TelemetryPoller(SnapshotPoller):
                         deletes=False,  # it was still there when the slot began
                     )
                 )
-                tally.delivers = {destination.name: destination.health == "ok" for destination in listed}
+            # What was known of destinations before a refusal is not known any more.
+            tally.delivers = {destination.name: destination.health == "ok" for destination in listed or ()}
             tally.windows += 1
             return Range(slot, slot + self._settings.interval)
 

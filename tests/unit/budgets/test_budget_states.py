@@ -165,6 +165,14 @@ def test_the_bill_alone_counts_its_last_days_as_not_settled_and_forecasts_them()
     assert seen.forecast.expected == pytest.approx(310)
 
 
+def test_a_forecast_from_the_bill_is_nowhere_below_what_is_spent_already() -> None:
+    burst = days("2026-11-01", 23) | {date(2026, 11, 24): DaySum(Decimal(0), Decimal(5000))}
+    seen = state_of(budget(usd=90_000), burst, "2026-11-25T12:00", running=False)
+    assert seen.forecast
+    assert (seen.spent, seen.forecast.low, seen.forecast.expected) == (Decimal(5230), 5230.0, 5230.0)
+    assert seen.forecast.high >= 5230
+
+
 def test_history_reaches_back_far_enough_for_the_period_and_the_forecast() -> None:
     assert history_of(budget(), at("2026-10-26T12:00")) == Range(at("2026-07-27"), at("2026-10-27"))
 

@@ -122,3 +122,9 @@ def test_people_are_off_and_need_a_salt_of_some_length() -> None:
     with pytest.raises(ConfigError, match=r"people\.salt: must have at least 16 characters"):
         PeopleSettings(enabled=True, salt=SecretStr("x9-q7")).secret()
     assert SALT not in repr(PeopleSettings(enabled=True, salt=SecretStr(SALT)))
+
+
+def test_a_key_whose_name_another_key_has_too_is_not_guessed() -> None:
+    persons = Persons("hash", "a salt of sixteen", {"apikey_1": "ci", "apikey_2": "ci", "apikey_3": "batch"})
+    found = [persons.of_record({"type": "api_actor", "api_key_name": name}).id for name in ("ci", "batch")]
+    assert found == [UNATTRIBUTED, "apikey_3"]

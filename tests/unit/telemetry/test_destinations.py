@@ -116,7 +116,7 @@ def test_an_organization_without_the_preview_is_no_failure_and_is_asked_again_on
     server.simulation.destinations = [destination("a")]
     server.faults.add(effects.status(code), "*/telemetry_destinations", times=1)
     polled = Polled(client)
-    assert polled.poll().delivers is None
+    assert polled.poll().delivers == {}, "what was known before is not known any more"
     polled.now += timedelta(hours=23)
     assert polled.poll().done
     assert asked(server) == 1
