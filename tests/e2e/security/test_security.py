@@ -16,6 +16,7 @@ import structlog
 from elasticsearch import AuthorizationException, Elasticsearch
 from prometheus_client import generate_latest
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from anthropic_metrics import logs
 from anthropic_metrics.admin_api.client import AdminClient
@@ -25,6 +26,7 @@ from anthropic_metrics.agent.organization import Organization
 from anthropic_metrics.audit import Bounds, audit_all
 from anthropic_metrics.checks.admin import AdminFacts
 from anthropic_metrics.checks.cluster import elasticsearch
+from anthropic_metrics.cli import app
 from anthropic_metrics.cli.trust import corrections_since
 from anthropic_metrics.config import (
     AnthropicSettings,
@@ -163,6 +165,34 @@ def test_the_reading_role_does_for_every_command_that_only_reads(
         assert "may read (audit" in findings["Elasticsearch rights"].details
         with pytest.raises(AuthorizationException):
             es.index(index="metrics-anthropic_metrics.agent-default", op_type="create", document={})
+
+
+READING = PAGE.partition("## The key that reads")[2].partition("It\ncannot write")[0]
+# All panels take long to compile, and ask as rules do; of the days that suggest evaluates, a week will do.
+LESS = {"dashboards render": None, "alerts suggest": "alerts suggest --days 7"}
+
+
+@pytest.mark.parametrize(
+    "command", [less for name in re.findall(r"`([a-z -]+)`", READING) if (less := LESS.get(name, name))]
+)
+def test_the_reading_role_is_enough_for_each_command_that_the_page_names(
+    command: str, installed: str, admin_api: SimulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = {
+        "ANTHROPIC_ADMIN_API_KEY": ADMIN_KEY,
+        "ANTHROPIC_METRICS_ANTHROPIC__BASE_URL": admin_api.url,
+        "ANTHROPIC_METRICS_ANTHROPIC__REQUESTS_PER_MINUTE": "60000",
+        "ANTHROPIC_METRICS_USAGE__GRANULARITIES": "1h",
+        "ANTHROPIC_METRICS_BACKFILL": "1d",
+        "ELASTICSEARCH_URL": installed,
+        "ELASTICSEARCH_USERNAME": "read",
+        "ELASTICSEARCH_PASSWORD": PASSWORDS["read"],
+    }
+    done = CliRunner().invoke(app, command.split(), env=settings)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code in {0, 1, 3}, done.output
+    assert "unauthorized" not in done.output
 
 
 def test_check_tells_the_role_that_sets_up_what_it_is_for(installed: str, admin_api: SimulatorServer) -> None:
