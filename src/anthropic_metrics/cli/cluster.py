@@ -31,15 +31,16 @@ def own_data() -> Path:
 
 
 @contextmanager
-def embedded_cluster(config: Config, *, data: Path | None) -> Iterator[Config]:
+def embedded_cluster(config: Config, *, data: Path | None, brief: bool = True) -> Iterator[Config]:
     """`config` with an Elasticsearch of our own as its cluster, for as long as the context lasts.
 
-    `data` names the folder of its documents; None makes one that is removed in the end.
+    `data` names the folder of its documents; None makes one that is removed in the end. `brief` is false for
+    a server that runs for days.
     """
     if not is_downloaded():
         _download()
     address = _address()
-    with EmbeddedElasticsearch(data=data) as cluster:
+    with EmbeddedElasticsearch(data=data, brief=brief) as cluster:
         if data is not None:
             address.write_text(cluster.url, encoding="utf-8")
         try:
@@ -53,13 +54,14 @@ def embedded_cluster(config: Config, *, data: Path | None) -> Iterator[Config]:
 def own_cluster(config: Config, *, shared: bool) -> Iterator[Config]:
     """`config` with the embedded server over `own_data`, for as long as the context lasts.
 
-    `shared`: where another command runs the server, it is used; else that is a ConfigError.
+    `shared`, for a command that soon ends: where another one runs the server, it is used. Else that is a
+    ConfigError.
     """
     url = _running()
     if url is None:
         require_extra()
         say("Starting the embedded Elasticsearch.")
-        with embedded_cluster(config, data=own_data()) as settings:
+        with embedded_cluster(config, data=own_data(), brief=shared) as settings:
             say(_used(settings))
             yield settings
     elif shared:

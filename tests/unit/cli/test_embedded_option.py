@@ -6,6 +6,7 @@ import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -15,6 +16,8 @@ from anthropic_metrics.cli.common import load
 from anthropic_metrics.cli.reference import commands
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.contents import Contents
+from anthropic_metrics.embedded import child
+from anthropic_metrics.embedded.process import Spec
 from anthropic_metrics.errors import ConfigError
 
 NEWEST = datetime(2026, 11, 25, 16, 30, 59, tzinfo=UTC)
@@ -24,8 +27,10 @@ class Server:
     """Stands in for the embedded Elasticsearch, which takes seconds to start: a port that accepts."""
 
     started = 0
+    brief: ClassVar[list[bool]] = []
 
-    def __init__(self, *, data: Path | None) -> None:
+    def __init__(self, *, data: Path | None, brief: bool) -> None:
+        Server.brief.append(brief)
         if data is not None:
             data.mkdir(exist_ok=True)
 
@@ -91,6 +96,25 @@ def test_an_address_that_a_killed_server_has_left_behind_is_not_used(tmp_path: P
 def test_without_data_the_cure_is_the_command_that_reads_it() -> None:
     with pytest.raises(ConfigError, match=r"holds no data yet.*once --embedded"):
         load(None, embedded=True)
+
+
+def test_only_the_server_of_the_daemon_pays_for_javas_full_compiler() -> None:
+    Server.brief.clear()
+    with cluster.own_cluster(load(None), shared=False):
+        pass
+    with cluster.own_cluster(load(None), shared=True), cluster.embedded_cluster(load(None), data=None):
+        pass
+    assert Server.brief == [False, True, True]
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_a_brief_servers_java_has_the_light_compiler_alone(
+    monkeypatch: pytest.MonkeyPatch, brief: bool
+) -> None:
+    options: list[str] = []
+    monkeypatch.setattr("jpype.startJVM", lambda *given, **_: options.extend(given))
+    child.start_jvm(Spec("home", "config", "1m", {}, brief))
+    assert ("-XX:TieredStopAtLevel=1" in options) is brief
 
 
 def test_a_server_of_the_demo_is_nobody_elses() -> None:
