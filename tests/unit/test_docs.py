@@ -24,7 +24,7 @@ COMMANDS = dict(reference.commands())
 # Each message with a cure as it is shown, by its anchor.
 EXAMPLES = {
     anchor: message.replace(links.LEFT_OUT, "some words")
-    for anchor, message in json.loads(troubleshooting.forms()).items()
+    for anchor, message in json.loads(troubleshooting.FORMS.read_text("utf-8")).items()
 }
 PROGRAMS = {
     "anthropic-metrics", "chown", "docker", "export", "helm", "install", "journalctl", "kubectl", "pip",
@@ -186,6 +186,7 @@ def test_a_message_with_a_cure_is_found_in_the_code_and_on_the_page() -> None:
     )
     assert "kibana.api_key" in messages["Kibana"]["…: Kibana refused the credentials (401)."]
     assert troubleshooting.page() == troubleshooting.TARGET.read_text("utf-8")
+    assert troubleshooting.forms() == troubleshooting.FORMS.read_text("utf-8")
 
 
 def test_every_page_is_reached_by_links_from_the_readme() -> None:

@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from anthropic_metrics.links import LEFT_OUT, MESSAGES
@@ -34,6 +35,7 @@ _OTHER = "Configuration and commands"
 _LEFT_OUT = re.compile(r"(?:… ?){2,}")
 
 
+@cache
 def messages() -> dict[str, dict[str, str]]:
     """By area, each message that is raised with a cure, `…` for what depends on the case, and its cure."""
     modules = {path: ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
