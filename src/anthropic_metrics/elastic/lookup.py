@@ -94,7 +94,8 @@ def present(es: Elasticsearch, stream: str, ids: Sequence[str]) -> set[str]:
 
 
 def refresh(es: Elasticsearch, stream: str) -> bool:
-    """Make all acknowledged writes visible to searches; False when the stream does not exist."""
+    """Make all acknowledged writes visible to searches; False when the stream, or one of several that commas
+    separate, does not exist."""
     with translated(f"Refreshing {stream}"):
         try:
             answer = es.indices.refresh(index=stream)

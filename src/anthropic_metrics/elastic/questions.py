@@ -41,6 +41,9 @@ class ElasticQuestions:
     def refresh(self, *streams: str) -> None:
         """Make all that was acknowledged visible; a stream that does not exist is passed over."""
         make_visible = refresh if self.must_refresh else refresh_if_allowed
+        # One request for all, unless one of them does not exist or the rights of a reader differ among them.
+        if self.must_refresh and len(streams) > 1 and refresh(self.es, ",".join(streams)):
+            return
         for stream in streams:
             make_visible(self.es, stream)
 
