@@ -15,6 +15,7 @@ from elasticsearch import ApiError, Elasticsearch
 from hypothesis import settings
 
 from anthropic_metrics.cli import render
+from anthropic_metrics.elastic.connect import FastJson
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.errors import MetricsError
 from tests.harness import command_schemas
@@ -92,7 +93,9 @@ def _running(server: EmbeddedElasticsearch | ProcessorsServer) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def es(elasticsearch_url: str) -> Iterator[Elasticsearch]:
-    with Elasticsearch(elasticsearch_url, request_timeout=60) as client:
+    # Reading whole streams is a good part of what the long tests do.
+    fast = {FastJson.mimetype: FastJson()}
+    with Elasticsearch(elasticsearch_url, request_timeout=60, serializers=fast) as client:
         yield client
 
 
