@@ -95,23 +95,7 @@ def _worlds(
             server.admin_keys.add(key_of(str(place)))
             server.behaviour.open_bucket = rng.choice(("omit", "partial", "error"))
             servers.append(stack.enter_context(server))
-        config = Config(
-            organizations=tuple(
-                OrganizationSettings(
-                    name=f"organization {place}",
-                    base_url=server.url,
-                    admin_key=SecretStr(key_of(str(place))),
-                    requests_per_minute=60_000,
-                    timeout=timedelta(seconds=20),
-                )
-                for place, server in enumerate(servers)
-            ),
-            elasticsearch=ElasticsearchSettings(hosts=(proxy.url,), timeout=timedelta(seconds=20)),
-            namespace=namespace,
-            backfill=Backfill(timedelta(days=1)),
-            usage=UsageSettings(granularities=("1m", "1h"), minute_backfill=MINUTES),
-            rate_limits=RateLimitSettings(workspace_interval=timedelta(minutes=15)),
-        )
+        config = _config(servers, proxy.url, namespace)
         runners: list[Runner] = []
         worlds = [
             Chaos(
@@ -131,3 +115,24 @@ def _worlds(
         finally:
             for runner in runners:
                 runner.agent.close()
+
+
+def _config(servers: Sequence[SimulatorServer], elasticsearch: str, namespace: str) -> Config:
+    """One agent's configuration with an organization for each server."""
+    return Config(
+        organizations=tuple(
+            OrganizationSettings(
+                name=f"organization {place}",
+                base_url=server.url,
+                admin_key=SecretStr(key_of(str(place))),
+                requests_per_minute=60_000,
+                timeout=timedelta(seconds=20),
+            )
+            for place, server in enumerate(servers)
+        ),
+        elasticsearch=ElasticsearchSettings(hosts=(elasticsearch,), timeout=timedelta(seconds=20)),
+        namespace=namespace,
+        backfill=Backfill(timedelta(days=1)),
+        usage=UsageSettings(granularities=("1m", "1h"), minute_backfill=MINUTES),
+        rate_limits=RateLimitSettings(workspace_interval=timedelta(minutes=15)),
+    )

@@ -92,16 +92,20 @@ def test_spend_goes_from_estimate_to_bill_and_back_with_one_document_per_row(w: 
         bases = {basis(each) for each in fourth.values() if each["@timestamp"][:10] == "2026-11-20"}
         assert bases == {"estimated"}
 
-    # Another agent that knows nothing of all this computes the same.
+    assert_another_agent_computes_the_same(w, fourth)
+    assert not corrections_of_spend(w)
+
+
+def assert_another_agent_computes_the_same(w: World, held: dict[str, Any]) -> None:
+    """It knows nothing of what happened before."""
     with w.agent() as another:
         again = attempt(
             another, [job for job in another.organization.whole(another.sink) if job.poller == "spend"]
         )
     checks = [each for each in w.sources("agent") if each["event"]["action"] == "estimate_check"]
     found = again["spend"]
-    assert (found.changed, found.kept) == (0, len(fourth))
+    assert (found.changed, found.kept) == (0, len(held))
     assert [beside.kept for beside in found.beside.values()] == [len(checks)]
-    assert not corrections_of_spend(w)
 
 
 def test_late_usage_moves_into_the_stream_and_the_command_adds_it_up(
