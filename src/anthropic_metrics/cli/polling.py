@@ -81,9 +81,10 @@ def once(
 ) -> Answer:
     """Run every poller once over its whole range, backfill included.
 
-    `rows` counts rows of the Admin API: spend and headroom read none, and the inventory adds a document about
-    the organization. The daily checks of spend count under the agent stream, which holds them. A resource's
-    document of the day is replaced when a figure in it changes, such as its last use.
+    `rows` counts rows of the Admin API, which spend does not read; of headroom, the windows computed. The
+    inventory adds a document about the organization. The daily checks of spend count under the agent stream,
+    which holds them. A resource's document of the day is replaced when a figure in it changes, such as its
+    last use.
     """
     with _passing(config, embedded=embedded) as agent:
         wanted = _wanted(agent, only, organization)

@@ -45,7 +45,9 @@ class Poll(Part):
     pages: Count = Field(0, description="Pages of the report read.")
     buckets: Count = Field(0, description="Buckets in the answers.")
     unchanged_buckets: Count = Field(0, description="Buckets whose answer was the same as at the last poll.")
-    rows: Count = Field(0, description="Rows in the buckets that had changed.")
+    rows: Count = Field(
+        0, description="Rows in the buckets that had changed; of headroom, the windows computed."
+    )
     created: Count = Field(0, description="Documents created.")
     replaced: Count = Field(0, description="Documents replaced.")
     deleted: Count = Field(0, description="Documents deleted after a second read.")
