@@ -8,6 +8,7 @@ stream -> held() -> diff() -> record(changes) -> bulk -> conflicts? look up and 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +22,14 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Copy, Diff, diff
 from anthropic_metrics.elastic.diverted import DivertedRetries
 from anthropic_metrics.elastic.empty_ranges import WORTH, EmptyRanges
-from anthropic_metrics.elastic.lookup import empty_around, present, refresh, stored_copies, versions_of
+from anthropic_metrics.elastic.lookup import (
+    empty_around,
+    present,
+    refresh,
+    stored_copies,
+    stored_hashes,
+    versions_of,
+)
 from anthropic_metrics.elastic.operations import Operation, create, overwrite, remove
 from anthropic_metrics.elastic.write import BulkWriter, Sleep, Written
 from anthropic_metrics.kernel.digests import fingerprint as fingerprint_of
@@ -31,6 +39,7 @@ from anthropic_metrics.logs import get_logger
 
 # Two agents have four writers on a view, a live poll and a sweep each: the three others may be faster twice.
 ROUNDS = 8
+MANY = 500  # documents of a window whose hashes are counted before their copies are looked up
 _BATCH = 500  # documents fetched at once, with their sources
 _NAMED = 20  # refusals kept by name
 
@@ -98,7 +107,10 @@ class Streams:
         everything = {"organization.id": [organization_id], **(terms or {})}
         state = _Pass(stream, now, record)
         for round_ in range(ROUNDS):
-            copies = self._copies(stream, window, everything, len(wanted), anew=round_ > 0)
+            copies = self._copies(stream, window, everything, wanted, anew=round_ > 0)
+            if copies is None:
+                state.outcome.kept = len(wanted)
+                break
             if round_ == 0 and self._diverted:
                 state.given_up = self._diverted.waiting(stream, wanted, copies, now)
                 state.outcome.withheld = len(state.given_up)
@@ -126,17 +138,15 @@ class Streams:
         organization_id: str,
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> int | None:
-        """How many documents the stream holds for the window, if exactly those that make this fingerprint.
+        """How many documents the stream holds for the window, if their hashes make this fingerprint.
 
         None if it holds others, one twice or one that is marked. Raises as `reconcile` does.
         """
-        copies = stored_copies(
-            self._es, stream, window, {"organization.id": [organization_id], **(terms or {})}
-        )
-        if any(copy.missing_since for copy in copies):
+        everything = {"organization.id": [organization_id], **(terms or {})}
+        hashes = stored_hashes(self._es, stream, window, everything)
+        if hashes is None or fingerprint_of(hashes) != fingerprint:
             return None
-        same = fingerprint_of((copy.id, copy.hash) for copy in copies) == fingerprint
-        return len(copies) if same else None
+        return hashes.total()
 
     def append(self, stream: str, documents: Iterable[Prepared], *, new: bool = False) -> Outcome:
         """Create documents under their ids; those that the stream holds already count as kept.
@@ -156,16 +166,31 @@ class Streams:
         return outcome
 
     def _copies(
-        self, stream: str, window: Range, terms: Mapping[str, Sequence[str]], count: int, *, anew: bool
-    ) -> list[Copy]:
-        """What the window holds; not asked where nothing was a moment ago, except `anew` after a conflict."""
+        self,
+        stream: str,
+        window: Range,
+        terms: Mapping[str, Sequence[str]],
+        wanted: Sequence[Prepared],
+        *,
+        anew: bool,
+    ) -> list[Copy] | None:
+        """What the window holds; None where that is just what is wanted.
+
+        Not asked where nothing was a moment ago, except `anew` after a conflict.
+        """
         key = stream, tuple((name, tuple(values)) for name, values in terms.items())
         if anew:
             self._empty.forget(key)
         copies: list[Copy] = []
         if not self._empty.holds(key, window):
-            copies = stored_copies(self._es, stream, window, terms)
-            if not (anew or copies) and count >= WORTH:
+            hashes = None
+            if len(wanted) >= MANY and not (anew or self._diverted):
+                hashes = stored_hashes(self._es, stream, window, terms)
+                if hashes == Counter(document.hash for document in wanted):
+                    return None
+            if hashes is None or hashes:
+                copies = stored_copies(self._es, stream, window, terms)
+            if not (anew or copies) and len(wanted) >= WORTH:
                 self._empty.note(key, empty_around(self._es, stream, window, terms))
         self._empty.take(key, window)
         return copies

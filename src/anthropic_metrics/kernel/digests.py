@@ -6,7 +6,7 @@ The `_id` and the `event.hash` of every document are made here: another recipe w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 SIZE = 16  # bytes
@@ -48,12 +48,12 @@ def keyed_digest(secret: str, key: str) -> str:
     return blake2b(secret.encode(), digest_size=8, key=key.encode()[:64]).hexdigest()
 
 
-def fingerprint(pairs: Iterable[tuple[str, str | None]]) -> int:
-    """64 bits for a set of ids with their hashes, in any order, good for this process only.
+def fingerprint(counts: Mapping[str, int]) -> int:
+    """64 bits for hashes of documents and how often each comes, good for this process only.
 
     The sum of the fingerprints of parts, cut to 64 bits by `summed`, is that of the whole.
     """
-    return summed(hash(pair) for pair in pairs)
+    return summed(hash(said) * count for said, count in counts.items())
 
 
 def summed(fingerprints: Iterable[int]) -> int:

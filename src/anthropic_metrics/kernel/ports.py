@@ -60,7 +60,7 @@ class Store(Protocol):
         organization_id: str,
         terms: Terms | None = None,
     ) -> int | None:
-        """How many documents the stream holds for the window, if exactly those that make this fingerprint.
+        """How many documents the stream holds for the window, if their hashes make this fingerprint.
 
         None if it holds others, one twice or one that is marked. Raises as `reconcile` does.
         """

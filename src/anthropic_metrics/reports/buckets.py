@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,7 +84,7 @@ class Answers:
         """The stream says what these buckets say, those apart that had a refused row."""
         for built in run:
             if built.clean:
-                said = fingerprint((document.id, document.hash) for document in built.documents)
+                said = fingerprint(Counter(document.hash for document in built.documents))
                 self._known[built.start] = _Known(built.digest, built.text, built.count, said)
 
     def forget_before(self, oldest: datetime) -> None:

@@ -10,6 +10,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.config import Config
+from anthropic_metrics.elastic import reconcile
 from anthropic_metrics.elastic.lookup import stored_copies
 from anthropic_metrics.elastic.operations import remove
 from anthropic_metrics.elastic.reconcile import Streams
@@ -26,6 +27,12 @@ def templates(es: Elasticsearch, elasticsearch_url: str) -> None:
         es, plan_setup(es, Config.model_validate({"elasticsearch": {"hosts": [elasticsearch_url]}}))
     )
     assert not [step for step in steps if step.status == "failed"]
+
+
+@pytest.fixture(autouse=True)
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small windows, too, are first compared by their hashes."""
+    monkeypatch.setattr(reconcile, "MANY", 1)
 
 
 @pytest.fixture

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
+from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic import lookup
 from anthropic_metrics.elastic import reconcile as module
 from anthropic_metrics.elastic.diff import Copy
-from anthropic_metrics.elastic.lookup import SEARCHED, versions_of
+from anthropic_metrics.elastic.lookup import SEARCHED, stored_hashes, versions_of
 from anthropic_metrics.elastic.reconcile import Streams
 from anthropic_metrics.kernel.digests import fingerprint
 from anthropic_metrics.kernel.outcome import Change, Outcome
@@ -24,6 +27,7 @@ from tests.harness.reconcile_samples import (
     documents,
     overwrite,
     plain,
+    put,
     reconcile,
     rows,
 )
@@ -91,11 +95,47 @@ def test_many_that_another_writer_changed_meanwhile_are_compared_anew(
     assert rows(es, stream) == plain(wanted)
 
 
+def test_a_window_that_is_as_wanted_is_kept_without_a_look_at_ids(
+    es: Elasticsearch, streams: Streams, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [*documents(4), document(9, 2)]
+    reconcile(streams, stream, wanted)
+    monkeypatch.setattr(module, "stored_copies", None)
+    assert reconcile(streams, stream, wanted) == Outcome(kept=5)
+
+
+def test_a_window_whose_hashes_are_others_or_hide_something_is_compared_and_mended(
+    es: Elasticsearch, streams: Streams, stream: str
+) -> None:
+    wanted = [*documents(4), document(9, 2)]
+    reconcile(streams, stream, wanted)
+    bare = to_json({**document(3).source, "event": {}})
+    for meddled in (document(3, 9), document(3, organization="another"), Prepared("row-3", "", bare)):
+        overwrite(es, stream, meddled)
+        reconcile(streams, stream, wanted)
+        assert rows(es, stream) == plain(wanted)
+    reconcile(streams, stream, wanted[:4])  # the fifth is marked
+    assert reconcile(streams, stream, wanted) == Outcome(kept=4, replaced=1)
+    put(es, stream, document(7))  # a hash that is wanted, once too often
+    assert reconcile(streams, stream, wanted) == Outcome(kept=5, marked=1)
+    assert reconcile(streams, stream, wanted, NOW + HOUR) == Outcome(kept=5, deleted=1)
+
+
+def test_a_window_of_more_hashes_than_a_page_holds_is_compared(
+    es: Elasticsearch, streams: Streams, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [document(number, number) for number in range(4)]
+    reconcile(streams, stream, wanted)
+    monkeypatch.setitem(lookup._HASHES["hashes"]["terms"], "size", 3)
+    assert stored_hashes(es, stream, WINDOW, {}) is None
+    assert reconcile(streams, stream, wanted) == Outcome(kept=4)
+
+
 def test_a_window_holds_just_these_documents_or_it_is_compared(
     es: Elasticsearch, streams: Streams, stream: str
 ) -> None:
     wanted = documents(4)
-    expected = fingerprint((document.id, document.hash) for document in wanted)
+    expected = fingerprint(Counter(document.hash for document in wanted))
 
     def count() -> int | None:
         return streams.holds(stream, WINDOW, expected, organization_id=ORGANIZATION)
