@@ -27,7 +27,13 @@ from anthropic_metrics.config.values import (
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.secrets import Secret
 
-Timeout = Annotated[Duration, Field(description="How long one request may take.")]
+Timeout = Annotated[
+    Duration,
+    Field(
+        description="How long to wait for a connection or the next part of an answer; a whole request may "
+        "take four times as long."
+    ),
+]
 
 
 class Section(BaseModel):
