@@ -93,7 +93,8 @@ class InventorySettings(Section):
         True, description="Whether to record workspaces, keys, users and service accounts for each day."
     )
     interval: Duration = Field(
-        timedelta(hours=1), description="How often to poll; each poll reads five lists."
+        timedelta(hours=1),
+        description="How often to poll; each poll takes five requests, more if a list has several pages.",
     )
     people: Literal["id", "name"] = Field(
         "id",
