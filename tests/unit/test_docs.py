@@ -176,6 +176,25 @@ def test_every_page_that_a_message_names_exists() -> None:
             assert (ROOT / "docs" / name).exists(), f"{path.name}: {name}"
 
 
+FINDING = re.compile(
+    r"""(?:Finding|attempt|inventory_list)\((?:client, )?"([^"]+)"|^[A-Z_]+ = "([A-Z][^".]*)"$""",
+    re.MULTILINE,
+)
+
+
+def test_the_page_explains_every_line_of_check() -> None:
+    told = {
+        name
+        for path in (ROOT / "src/anthropic_metrics/checks").glob("*.py")
+        for found in FINDING.findall(path.read_text("utf-8"))
+        for name in filter(None, found)
+    }
+    section = troubleshooting.TARGET.read_text("utf-8").partition("## What `check` says")[2]
+    explained = " ".join(re.findall(r"^\|([^|]+)\|", section.partition("\n## ")[0], re.MULTILINE))
+    assert {"Telemetry destinations", "Admin API key", "Workspace tags"} <= told
+    assert [name for name in sorted(told) if f"`{name}`" not in explained] == []
+
+
 def test_a_message_with_a_cure_is_found_in_the_code_and_on_the_page() -> None:
     messages = troubleshooting.messages()
     assert "elasticsearch.hosts: no cluster is configured." in messages["Configuration and commands"]
