@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -85,7 +86,10 @@ def digest(
         wanted = chosen(settings, organization)
         each = {own.label: partial(_collected, es, own, time_range, now) for own in wanted}
         digests, refused = answered(each)
-    problems = [f"{label}: {why}" for label, why in refused.items()]
+    troubles = {label: one.limits_trouble for label, one in digests.items() if one.limits_trouble}
+    problems = [
+        f"{label}: {why}" if len(wanted) > 1 else why for label, why in {**refused, **troubles}.items()
+    ]
     if show:
         _print(list(digests.values()), shape, several=len(wanted) > 1)
     else:
@@ -113,8 +117,9 @@ def _collected(es: Client, config: Config, time_range: Range, now: datetime) -> 
     with AdminClient(config.anthropic, retry=IMPATIENT) as client:
         names = names_of(config, es, client, now)
         collector = Collector(config, ElasticQuestions(es, must_refresh=False), names)
-        limits = SpendLimits(client).read(now, Problems())
-        return collector.digest(time_range, now, active_keys(client), limits)
+        limits = SpendLimits(client)
+        made = collector.digest(time_range, now, active_keys(client), limits.read(now, Problems()))
+        return replace(made, limits_trouble=limits.trouble)
 
 
 def _print(digests: Sequence[Digest], shape: Shape, *, several: bool) -> None:

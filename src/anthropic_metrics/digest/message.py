@@ -44,7 +44,7 @@ def sections(digest: Digest) -> Iterator[Section]:
         lines.append("The month is not counted from its first day, so it has no forecast.")
     yield "Spend", lines
     yield "Movers", [_moved(mover) for mover in digest.movers]
-    yield "Budgets", [_budget(state) for state in digest.budgets]
+    yield "Budgets", [*map(_budget, digest.budgets), *filter(None, [digest.limits_trouble])]
     saved = [f"The cache saved {_usd(digest.cache_saved_usd)}."] if digest.cache_saved_usd > 0 else []
     yield "Cache and batch", [*saved, *_opportunities(digest)]
     unused = ", ".join(f"{key.name} ({_last_used(key)})" for key in digest.unused_keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from anthropic_metrics.admin_api import endpoints
@@ -85,6 +86,7 @@ class DigestSender:
             limits: list[SpendLimit] = self._limits.read(now, tally.answers)
             collector = Collector(self._config, sink.ask, names)
             digest = collector.digest(time_range, now, active_keys(self._client), limits)
+            digest = replace(digest, limits_trouble=self._limits.trouble)
             if self._claim(sink, names, time_range.start, now):
                 tally.created += 1
                 self._owed = {webhook.name: digest for webhook in webhooks(self._config.alerts)}

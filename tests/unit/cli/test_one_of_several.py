@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -116,19 +117,41 @@ def test_a_digest_of_one_organization_that_fails_is_posted_for_the_others_and_ke
         update={"elasticsearch": TWO.elasticsearch.model_copy(update={"hosts": ("http://127.0.0.1:9",)})}
     )
 
-    def collected(_: object, own: Config, *__: object) -> str:
+    def collected(_: object, own: Config, *__: object) -> object:
         if own.label == "acme":
             raise RetryLater("busy")
-        return own.label
+        return SimpleNamespace(of=own.label, limits_trouble="no limits")
 
     monkeypatch.setattr(digest, "load", lambda *_, **__: settings)
     monkeypatch.setattr(digest, "_collected", collected)
-    monkeypatch.setattr(digest, "body", lambda one: {"of": one})
+    monkeypatch.setattr(digest, "body", lambda one: {"of": one.of})
     with pytest.raises(typer.Exit) as ending:
         digest.digest(show=True, shape=digest.Shape.json)
     printed = capsys.readouterr()
     assert (ending.value.exit_code, json.loads(printed.out)) == (1, [{"of": "acme-eu"}])
     assert "acme: busy" in printed.err
+    assert "acme-eu: no limits" in printed.err
+
+
+def test_a_digest_that_lacks_spend_limits_is_a_failure_in_part(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from anthropic_metrics.cli import digest
+
+    settings = Config.model_validate(
+        {
+            "anthropic": {"admin_key": "sk-ant-admin01-acme"},
+            "elasticsearch": {"hosts": ["http://127.0.0.1:9"]},
+        }
+    )
+    monkeypatch.setattr(digest, "load", lambda *_, **__: settings)
+    made = SimpleNamespace(limits_trouble="Spend limits of the Console cannot be read: busy")
+    monkeypatch.setattr(digest, "_collected", lambda *_: made)
+    monkeypatch.setattr(digest, "body", lambda _: {})
+    with pytest.raises(typer.Exit) as ending:
+        digest.digest(show=True, shape=digest.Shape.json)
+    assert ending.value.exit_code == 1
+    assert capsys.readouterr().err == "Spend limits of the Console cannot be read: busy\n"
 
 
 def test_a_webhook_that_refuses_a_digest_does_not_keep_it_from_the_next(

@@ -113,6 +113,13 @@ def test_a_digest_of_streams_that_begin_late_says_so_and_forecasts_nothing() -> 
     assert not any(words in text(whole) for words in ("begins on", "not counted", "counted only"))
 
 
+def test_a_digest_without_spend_limits_that_could_not_be_read_says_so() -> None:
+    why = "Spend limits of the Console cannot be read: The Admin API answered 503."
+    assert f"\n  {why}\n" in text(replace(digest(), limits_trouble=why))
+    assert f"Budgets\n  {why}\n" in text(replace(digest(), budgets=[], limits_trouble=why))
+    assert why in json.dumps(slack(replace(digest(), limits_trouble=why)))
+
+
 def test_a_name_calls_no_channel_in_slack_and_json_has_every_figure() -> None:
     shown = json.dumps(slack(digest("<!channel> & co")))
     assert "<!channel>" not in shown.replace('"plain_text", "text": "<!channel>', "")
