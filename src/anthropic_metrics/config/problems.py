@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -44,17 +45,14 @@ class Problem:
 
 def dotted(key: Key) -> str:
     """The key as messages name it; a name that is not known and may be a secret is left out."""
-    known = {name for path in KEYS for name in path}
     return ".".join(
-        part if part in known or (place > 1 and key[:2] not in SECRET_KEYS) else _unknown_name(part, known)
+        part if part in _NAMES or (place > 1 and key[:2] not in SECRET_KEYS) else _unknown_name(part)
         for place, part in enumerate(map(quoting.name, key))
     )
 
 
-def _unknown_name(name: str, known: Iterable[str]) -> str:
-    harmless = re.fullmatch(r"[A-Za-z_]{1,32}", name) or get_close_matches(
-        name, list(known), n=1, cutoff=0.75
-    )
+def _unknown_name(name: str) -> str:
+    harmless = re.fullmatch(r"[A-Za-z_]{1,32}", name) or get_close_matches(name, _NAMES, n=1, cutoff=0.75)
     return name if harmless else "(a name)"
 
 
@@ -87,6 +85,7 @@ def is_secret(field: FieldInfo) -> bool:
 
 
 KEYS: dict[Key, FieldInfo] = dict(known_keys())
+_NAMES = frozenset(name for key in KEYS for name in key)
 SECTIONS = frozenset((name,) for name, field in Config.model_fields.items() if section_of(field))
 SECRET_KEYS = frozenset(key for key, field in KEYS.items() if is_secret(field))
 
@@ -124,12 +123,18 @@ def _unknown(key: Key) -> str:
     siblings = _siblings(key[:-1])
     if near := get_close_matches(key[-1], siblings, n=1, cutoff=0.6):
         return f"is not a known key; did you mean {dotted((*key[:-1], near[0]))}?"
-    elsewhere = [dotted(known) for known in KEYS if known[-1] == key[-1]]
+    elsewhere = [text for known, text in _dotted_keys().items() if known[-1] == key[-1]]
     if not elsewhere:
-        elsewhere = get_close_matches(dotted(key), list(map(dotted, KEYS)), n=1, cutoff=0.75)
+        elsewhere = get_close_matches(dotted(key), _dotted_keys().values(), n=1, cutoff=0.75)
     if elsewhere:
         return f"is not a known key; did you mean {' or '.join(elsewhere)}?"
     return f"is not a known key; known here: {', '.join(siblings)}"
+
+
+@cache
+def _dotted_keys() -> dict[Key, str]:
+    """Every key as messages name it."""
+    return {key: dotted(key) for key in KEYS}
 
 
 def _siblings(section: Key) -> list[str]:
