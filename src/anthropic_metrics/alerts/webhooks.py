@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import httpx
 
+from anthropic_metrics.certificates import usual_authorities
 from anthropic_metrics.config import AlertSettings
 from anthropic_metrics.deadline import limited, within
-from anthropic_metrics.errors import RetryLater, Stopped
+from anthropic_metrics.errors import ConfigError, RetryLater, Stopped
 from anthropic_metrics.kernel.digests import hex_digest
 from anthropic_metrics.proxies import proxy_for
 from anthropic_metrics.redaction import redact
@@ -79,9 +80,7 @@ def escaped(text: str) -> str:
 
 
 def _client(url: str) -> httpx.Client:
-    return httpx.Client(
-        timeout=_TIMEOUT, verify=httpx.create_ssl_context(), trust_env=False, proxy=proxy_for(url)
-    )
+    return httpx.Client(timeout=_TIMEOUT, verify=usual_authorities(), trust_env=False, proxy=proxy_for(url))
 
 
 def _send(url: str, body: dict[str, Any], seconds: float) -> tuple[str | None, bool]:
@@ -93,7 +92,7 @@ def _send(url: str, body: dict[str, Any], seconds: float) -> tuple[str | None, b
         return "no answer in time", True
     except httpx.HTTPError as error:
         return f"no connection ({type(error).__name__})", True
-    except (httpx.InvalidURL, ValueError, OSError) as error:
+    except (ConfigError, httpx.InvalidURL, ValueError, OSError) as error:
         return f"the request cannot be sent ({type(error).__name__})", False
     if answer.is_success:
         return None, False

@@ -10,7 +10,7 @@ from typing import Any, Self
 import httpx
 
 from anthropic_metrics.body import TooLarge, read_body
-from anthropic_metrics.certificates import authorities, tls_cure, unverified
+from anthropic_metrics.certificates import authorities, tls_cure, unverified, usual_authorities
 from anthropic_metrics.config import KibanaSettings
 from anthropic_metrics.deadline import TIMEOUTS, limited, within
 from anthropic_metrics.errors import (
@@ -161,7 +161,9 @@ class KibanaClient:
 
 
 def _authorities(settings: KibanaSettings) -> ssl.SSLContext:
-    return authorities("kibana.ca_certs", settings.ca_certs) if settings.verify_certs else unverified()
+    if not settings.verify_certs:
+        return unverified()
+    return authorities("kibana.ca_certs", settings.ca_certs) if settings.ca_certs else usual_authorities()
 
 
 def _refusal(answer: httpx.Response, doing: str, space: str | None) -> MetricsError:
