@@ -114,7 +114,7 @@ def test_a_frozen_network_holds_nothing_up_for_longer_than_the_timeout(
 ) -> None:
     with chaos_world(es, elasticsearch_url, namespace, 104) as world:
         world.poll()
-        frozen = world.config.elasticsearch.model_copy(update={"timeout": timedelta(seconds=1)})
+        frozen = world.config.elasticsearch.model_copy(update={"timeout": timedelta(milliseconds=200)})
         world.config = world.config.model_copy(update={"elasticsearch": frozen})
         world.runners[0].start()
         world.proxy.open.clear()
