@@ -40,6 +40,7 @@ BUDGETS = "budgets"
 # Documents of whole days; of the agent's records those of budgets and of checks, not the two below.
 _DAILY = {COST, INVENTORY, AGENT}
 _AT_ANY_TIME = ('event.action == "poll"', 'event.action == "inventory_change"')
+_APART_AT_START = re.compile(r"(>=|<)\s*" + re.escape(NOW))
 _BACK = re.compile(re.escape(NOW) + r" - (\d+) (hour|day)s?")
 
 Answer = tuple[list[str], list[list[Any]]]
@@ -109,6 +110,7 @@ class Replay:
     _looked: dict[str, float] = field(default_factory=dict)
     _matched: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     _versions: Counter[str] = field(default_factory=Counter)
+    _unread: bool = True  # whether the agent stream holds records that no search sees yet
     _answers: dict[str, tuple[Any, Answer]] = field(default_factory=dict)
     _judged: dict[str, Answer] = field(default_factory=dict)
     in_kibana: dict[Reader, list[Heard]] = field(default_factory=lambda: defaultdict(list))
@@ -172,6 +174,7 @@ class Replay:
         dataset = job.stream.removeprefix("metrics-").rpartition("-")[0]
         self._versions[dataset] += tally.changed
         self._versions[AGENT] += 1
+        self._unread = True
         if tally.changed:
             # Elasticsearch does so by itself within a second.
             self.w.es.indices.refresh(index=job.stream)
@@ -218,17 +221,23 @@ class Replay:
         at_any_time = any(action in rule.query for action in _AT_ANY_TIME)
         key = (versions, *_buckets(rule, now), at_any_time and now)
         if self._answers.get(rule.key, (None,))[0] != key:
-            if AGENT in rule.reads:
+            if AGENT in rule.reads and self._unread:
                 self.w.es.indices.refresh(index=self.w.stream("agent"))
+                self._unread = False
             self._answers[rule.key] = key, rows(self.w.es, rule.query, rule.window, now)
         return self._answers[rule.key][1]
 
 
 def _buckets(rule: Rule, now: datetime) -> tuple[tuple[datetime, bool], ...]:
-    """The buckets that hold the moments on which the rule's answer depends; and which of them are starts."""
+    """The buckets that hold the moments on which the rule's answer depends; and which of them are starts.
+
+    A window holds its end and not its start. So does what a query compares with `>` and `<=`: at a bucket's
+    start it tells the same apart as within the bucket.
+    """
     width, back = _moments(rule.query, rule.window, rule.reads)
+    starts = _APART_AT_START.search(rule.query) is not None
     moments = [now - each for each in back]
-    return tuple((floor(moment, width), floor(moment, width) == moment) for moment in moments)
+    return tuple((floor(moment, width), starts and floor(moment, width) == moment) for moment in moments)
 
 
 @cache
