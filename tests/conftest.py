@@ -9,6 +9,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from elasticsearch import ApiError, Elasticsearch
@@ -19,6 +20,7 @@ from anthropic_metrics.elastic.connect import FastJson
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.errors import MetricsError
 from tests.harness import command_schemas
+from tests.harness.workers import together
 from tests.servers.processors import ProcessorsServer
 
 # How long an example takes says nothing about what it shows.
@@ -35,6 +37,12 @@ KEPT = ("ANTHROPIC_METRICS_CACHE",)  # where the embedded server lies: no behavi
 
 # The servers of tests live for minutes; the full compiler would take half of a run's processor time.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files that share a world go to one worker, where files are what workers take."""
+    return together(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
