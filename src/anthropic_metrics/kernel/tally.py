@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -12,6 +13,8 @@ from anthropic_metrics.kernel.outcome import Counts
 from anthropic_metrics.kernel.problems import Problems
 
 WRITTEN = tuple(item.name for item in fields(Counts))
+# A poll counts in the thread that reads and in the one that writes.
+_ADDING = threading.Lock()
 
 
 @dataclass
@@ -62,9 +65,10 @@ class Tally(Counts):
     def add(self, outcome: Counts, stream: str = "") -> None:
         """Count one reconciled window, of another `stream` than the pass's own if one is named."""
         own = stream in ("", self.stream)
-        into = self if own else self.beside.setdefault(stream, Counts())
-        for name in WRITTEN:
-            setattr(into, name, getattr(into, name) + getattr(outcome, name))
+        with _ADDING:
+            into = self if own else self.beside.setdefault(stream, Counts())
+            for name in WRITTEN:
+                setattr(into, name, getattr(into, name) + getattr(outcome, name))
 
     @property
     def written(self) -> dict[str, Counts]:

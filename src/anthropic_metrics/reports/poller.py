@@ -17,7 +17,7 @@ from anthropic_metrics.kernel.digests import summed
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
-from anthropic_metrics.kernel.outcome import Change
+from anthropic_metrics.kernel.outcome import Change, Counts
 from anthropic_metrics.kernel.plan import (
     WINDOW_ROWS,
     Rung,
@@ -232,7 +232,7 @@ class ViewPoller:
             organization_id=self._inventory.names(now).organization_id,
             terms=self.view.terms,
         )
-        tally.kept += count or 0
+        tally.add(Counts(kept=count or 0))
         return count is not None
 
     def _build(self, fresh: Fresh, now: datetime, tally: Tally) -> Built:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from anthropic_metrics.kernel.outcome import Outcome
@@ -64,3 +66,20 @@ def test_what_a_poll_writes_beside_its_stream_counts_there_and_has_to_arrive_too
         "spend": (24, 0),
         "agent": (7, 1),
     }
+
+
+def test_two_threads_that_count_lose_nothing() -> None:
+    counted, usual = tally("usage", 0), sys.getswitchinterval()
+
+    def count() -> None:
+        for _ in range(10_000):
+            counted.add(Outcome(kept=1, created=1))
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(2):
+                pool.submit(count)
+    finally:
+        sys.setswitchinterval(usual)
+    assert (counted.kept, counted.created) == (20_000, 20_000)
