@@ -117,9 +117,11 @@ def test_a_frozen_network_holds_nothing_up_for_longer_than_the_timeout(
         frozen = world.config.elasticsearch.model_copy(update={"timeout": timedelta(milliseconds=200)})
         world.config = world.config.model_copy(update={"elasticsearch": frozen})
         world.runners[0].start()
+        held = len(world.truth.sources("agent"))
         world.proxy.open.clear()
         world.clock.advance(timedelta(minutes=5))
         world.poll()
+        assert len(world.truth.sources("agent")) == held
         assert any("no answer in time" in failure for failure in world.runners[0].failures)
         world.heal()
         frozen = world.config.elasticsearch.model_copy(update={"timeout": timedelta(seconds=30)})
