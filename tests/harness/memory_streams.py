@@ -88,7 +88,7 @@ def outcome(difference: Diff) -> Outcome:
 
 def count_if_same(copies: Sequence[Copy], expected: int) -> int | None:
     """What `kernel.ports.Store.holds` answers where these copies are held."""
-    same = fingerprint(Counter(str(copy.hash) for copy in copies)) == expected
+    same = fingerprint(Counter(copy.hash or "" for copy in copies)) == expected
     return len(copies) if same and not any(copy.missing_since for copy in copies) else None
 
 

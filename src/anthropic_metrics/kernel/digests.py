@@ -53,7 +53,8 @@ def fingerprint(counts: Mapping[str, int]) -> int:
 
     The sum of the fingerprints of parts, cut to 64 bits by `summed`, is that of the whole.
     """
-    return summed(hash(said) * count for said, count in counts.items())
+    # In a tuple: Python's hash of "", which stands for a document without a hash, is 0.
+    return summed(hash((said,)) * count for said, count in counts.items())
 
 
 def summed(fingerprints: Iterable[int]) -> int:

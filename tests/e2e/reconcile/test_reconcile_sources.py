@@ -148,3 +148,6 @@ def test_a_window_holds_just_these_documents_or_it_is_compared(
     reconcile(streams, stream, wanted)
     overwrite(es, stream, documents(1, 9)[0])
     assert count() is None
+    reconcile(streams, stream, wanted)
+    put(es, stream, document(5, event={}))  # one too many, which has no hash
+    assert count() is None

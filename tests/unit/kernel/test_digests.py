@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from anthropic_metrics.kernel.digests import Digest, digest, digest_of_values, hex_digest, keyed_digest
+from anthropic_metrics.kernel.digests import (
+    Digest,
+    digest,
+    digest_of_values,
+    fingerprint,
+    hex_digest,
+    keyed_digest,
+    summed,
+)
 
 TEXT = "05479c9dec02654eba7eeeecfe03ebd6"
 SHORT = "7f63b01c829d"
@@ -27,3 +35,10 @@ def test_a_digest_in_pieces_is_the_digest_of_the_whole_and_can_be_asked_again() 
 def test_a_keyed_digest_depends_on_the_key_and_takes_long_ones() -> None:
     assert keyed_digest("secret", key="x" * 70) == KEYED
     assert keyed_digest("secret", key="y") != KEYED
+
+
+def test_a_fingerprint_counts_every_document_those_without_a_hash_too() -> None:
+    parts = [fingerprint({"a": 2}), fingerprint({"b": 1})]
+    assert summed(parts) == fingerprint({"a": 2, "b": 1})
+    others = [{"a": 1, "b": 1}, {"a": 2}, {"a": 2, "b": 1, "": 1}]
+    assert summed(parts) not in map(fingerprint, others)
