@@ -92,7 +92,7 @@ def digest(
     ]
     if show:
         _print(list(digests.values()), shape, several=len(wanted) > 1)
-    else:
+    elif digests:
         failures = _post(digests.values(), to)
         say(f"Posted to {len(to) - len(failures)} webhooks.")
         problems += failures

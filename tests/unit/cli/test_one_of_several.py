@@ -154,6 +154,27 @@ def test_a_digest_that_lacks_spend_limits_is_a_failure_in_part(
     assert capsys.readouterr().err == "Spend limits of the Console cannot be read: busy\n"
 
 
+def test_a_digest_that_no_organization_has_is_not_said_to_be_posted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from anthropic_metrics.alerts.webhooks import Webhook
+    from anthropic_metrics.cli import digest
+
+    def collected(_: object, own: Config, *__: object) -> str:
+        raise RetryLater(f"{own.label} is busy")
+
+    hosts = TWO.elasticsearch.model_copy(update={"hosts": ("http://127.0.0.1:9",)})
+    settings = TWO.model_copy(update={"elasticsearch": hosts})
+    monkeypatch.setattr(digest, "load", lambda *_, **__: settings)
+    monkeypatch.setattr(digest, "webhooks", lambda *_: [Webhook("first", "http://127.0.0.1:9/1", "json")])
+    monkeypatch.setattr(digest, "_collected", collected)
+    with pytest.raises(typer.Exit) as ending:
+        digest.digest()
+    said = capsys.readouterr().err
+    assert (ending.value.exit_code, "Posted" in said) == (1, False)
+    assert "acme: acme is busy" in said
+
+
 def test_a_webhook_that_refuses_a_digest_does_not_keep_it_from_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
