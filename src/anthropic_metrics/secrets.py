@@ -54,7 +54,7 @@ class Secret:
             fresh = self._read()
         except ConfigError as error:
             get_logger(__name__).warning("secret_file_unreadable", key=self._key, reason=str(error))
-            return False
+            return self._version != refused
         with self._lock:
             self._version += fresh != self._value
             self._value = fresh

@@ -52,6 +52,8 @@ def test_a_rotation_that_another_thread_has_read_already_is_one_for_whoever_was_
     assert secret.reload(first)
     assert secret.reload(second), "its request was refused with the first secret too"
     assert not secret.reload(secret.version)
+    file.unlink()
+    assert secret.reload(second), "the second secret is known, whatever the file is now"
 
 
 @pytest.mark.parametrize("damage", ["gone", "empty"])

@@ -80,8 +80,9 @@ class Pacer:
     def hold(self, seconds: float, why: str = "") -> None:
         """Let nobody send for so many seconds from now; a longer hold that stands already stays."""
         with self._changed:
-            self._held_until = max(self._held_until, self._now() + seconds)
-            self._held_for = why
+            until = self._now() + seconds
+            if until >= self._held_until:
+                self._held_until, self._held_for = until, why
 
     def held_for(self) -> str:
         """Why nobody sends now, as it was said with the hold; empty without one."""

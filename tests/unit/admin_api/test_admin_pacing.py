@@ -69,6 +69,7 @@ def test_a_hold_says_why_nobody_sends_until_it_ends(time: FakeTime) -> None:
     pacer = paced(time)
     assert pacer.held_for() == ""
     pacer.hold(40, "429")
+    pacer.hold(5, "a shorter one")
     assert pacer.held_for() == "429"
     time.sleep(41)
     assert pacer.held_for() == ""
