@@ -30,7 +30,9 @@ _SEARCH: dict[str, Any] = {
 }
 
 _HASHES: dict[str, Any] = {
-    "hashes": {"terms": {"field": "event.hash", "size": PAGE, "missing": ""}},
+    # A map holds the window's hashes. Without it, the first search after each write numbers all hashes of the
+    # index anew, and keeps the numbers in memory.
+    "hashes": {"terms": {"field": "event.hash", "size": PAGE, "missing": "", "execution_hint": "map"}},
     "marked": {"filter": {"exists": {"field": "anthropic.missing_since"}}},
 }
 _VERSIONS: dict[str, Any] = {"seq_no_primary_term": True, "track_total_hits": False, "sort": ["_doc"]}

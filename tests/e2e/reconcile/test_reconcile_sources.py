@@ -104,6 +104,17 @@ def test_a_window_that_is_as_wanted_is_kept_without_a_look_at_ids(
     assert reconcile(streams, stream, wanted) == Outcome(kept=5)
 
 
+def test_counting_a_windows_hashes_leaves_nothing_in_the_servers_memory(
+    es: Elasticsearch, streams: Streams, stream: str
+) -> None:
+    wanted = [document(number, number) for number in range(4)]
+    for count in range(1, 5):  # a segment each
+        reconcile(streams, stream, wanted[:count])
+    assert stored_hashes(es, stream, WINDOW, {}) == Counter(document.hash for document in wanted)
+    held = es.indices.stats(index=stream, metric="fielddata")["_all"]["total"]["fielddata"]
+    assert held["memory_size_in_bytes"] == 0
+
+
 def test_a_window_whose_hashes_are_others_or_hide_something_is_compared_and_mended(
     es: Elasticsearch, streams: Streams, stream: str
 ) -> None:
