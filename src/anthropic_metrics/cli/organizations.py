@@ -82,7 +82,8 @@ def of_owners(
             for label, owner in zip(labels, owners, strict=True)
         }
     )
-    if absent := [one.name for one in config.organizations if one.name not in names]:
+    absent = [one.name for one in config.organizations if one.name not in names]
+    if absent and organization is None:
         every.notes += (f"{', '.join(absent)}: the stream has no data of it yet.",)
     return every
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import typer
 
-from anthropic_metrics.cli.organizations import of_each
+from anthropic_metrics.cli.organizations import of_each, of_owners
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import AuthError, BadRequest, ConfigError, MetricsError, RetryLater, Stopped
+from anthropic_metrics.kernel.questions import Owner, Questions
 
 TWO = Config.model_validate(
     {
@@ -81,6 +83,26 @@ def test_errors_that_differ_are_all_said() -> None:
     failing = asked(("acme", RetryLater("busy")), ("acme-eu", AuthError("refused")))
     answer = of_each(TWO, None, failing)
     assert (answer.code, answer.problems) == (3, ("acme: busy", "acme-eu: refused"))
+
+
+def holding(*owners: Owner) -> Questions:
+    """A stream with documents of these organizations."""
+    return cast(Questions, SimpleNamespace(organizations=lambda _: list(owners)))
+
+
+def read_all(ask: Questions, organization: str | None = None) -> Answer:
+    return of_owners(ask, "stream", TWO, organization, lambda *_: Answer())
+
+
+def test_an_organization_without_data_in_the_stream_is_named() -> None:
+    notes = read_all(holding(Owner("1", "acme"))).notes
+    assert notes == ("acme-eu: the stream has no data of it yet.",)
+    assert read_all(holding(Owner("1", "acme"), Owner("2", "acme-eu"))).notes == ()
+
+
+def test_where_one_organization_is_chosen_nothing_is_said_of_data_of_the_others() -> None:
+    renewed = holding(Owner("1", "acme"), Owner("2", "acme"), Owner("3", "acme-eu"))
+    assert read_all(renewed, "acme").notes == ()
 
 
 def test_a_stop_is_no_failure_of_an_organization() -> None:
