@@ -37,12 +37,13 @@ from anthropic_metrics.derived.poller import DerivedPoller
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.errors import ConfigError, Stopped
 from anthropic_metrics.health_server import listen
 from anthropic_metrics.healthcheck import address
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
+from anthropic_metrics.links import with_address
 from anthropic_metrics.signals import until_asked
 
 STAYS = "The data stays on this machine; commands that read it take --embedded, such as `spend --embedded`."
@@ -215,9 +216,22 @@ def _wanted(agent: Agent, only: list[PollerName] | None, organization: str | Non
 
 
 def _passed(agent: Agent, jobs: Mapping[str, list[Job]], bar: Bar) -> Answer:
-    """One pass of each organization: one that is down delays no other."""
-    answers = dict(zip(jobs, map(summary, pass_over(agent, jobs, bar.begin)), strict=True))
+    """One pass of each organization: one that is down delays no other. Raises Stopped."""
+    try:
+        tallies = pass_over(agent, jobs, bar.begin)
+    except Stopped:
+        _say_failures(agent)
+        raise
+    answers = dict(zip(jobs, map(summary, tallies), strict=True))
     return together(answers) if len(answers) > 1 else next(iter(answers.values()))
+
+
+def _say_failures(agent: Agent) -> None:
+    """What has failed so far: no table follows when a pass is stopped."""
+    for label, health in agent.runtime.health.items():
+        for name, state in health.pollers.items():
+            if state.reason:
+                say(": ".join(filter(None, (label, name, with_address(state.reason)))), style="red")
 
 
 def _derived(config: Config, organization: Organization, tallies: list[Tally]) -> Iterator[Prepared]:
