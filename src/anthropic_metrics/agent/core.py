@@ -237,7 +237,8 @@ class Agent:
     def _report(self, attempt: Attempt) -> None:
         job, failure = attempt.job, attempt.failure
         level = logging.INFO if attempt.tally.changed or attempt.tally.in_pass else logging.DEBUG
-        log.log(level, "poll_done", job=job.name, **attempt.facts())
+        failed = {"failed": True} if failure else {}
+        log.log(level, "poll_done", job=job.name, **attempt.facts(), **failed)
         self._tell_answers(attempt)
         if failure:
             self.runtime.health[job.organization].failed(job.name, failure, paused=attempt.refused)

@@ -25,6 +25,10 @@ CONFIG = Config.model_validate(
 )
 
 
+def failing(_: Tally) -> None:
+    raise RetryLater("The Admin API answered 503.")
+
+
 def test_a_pass_logs_the_end_of_every_poller_and_the_daemon_only_of_those_that_changed_something(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -35,26 +39,24 @@ def test_a_pass_logs_the_end_of_every_poller_and_the_daemon_only_of_those_that_c
         monkeypatch.setattr(agent, "_ensure", lambda: None)
         derived = next(job for job in agent.jobs if job.poller == "headroom")
         idle, busy = replace(derived, run=lambda _: None), replace(derived, run=created)
-        attempt_all(agent, [idle])
+        attempt_all(agent, [idle, replace(derived, run=failing)])
         for job in (idle, busy):
             agent.attempt(job)
-    told = [(event["log_level"], event.get("created")) for event in events if event["event"] == "poll_done"]
-    assert told == [("info", None), ("debug", None), ("info", 3)]
+    ends = [event for event in events if event["event"] == "poll_done"]
+    told = [(event["log_level"], event.get("created"), event.get("failed")) for event in ends]
+    assert told == [("info", None, None), ("info", None, True), ("debug", None, None), ("info", 3, None)]
 
 
 def test_a_pass_that_is_stopped_says_what_had_failed_until_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(_: Tally) -> None:
-        raise RetryLater("The Admin API answered 503.")
-
     def is_stopped(_: Tally) -> None:
         raise Stopped
 
     with Agent(CONFIG, tells=False) as agent:
         monkeypatch.setattr(agent, "_ensure", lambda: None)
         first, second = agent.jobs[:2]
-        jobs = [replace(first, run=fails), replace(second, run=is_stopped)]
+        jobs = [replace(first, run=failing), replace(second, run=is_stopped)]
         with pytest.raises(Stopped):
             polling._passed(agent, {"": jobs}, cast(Bar, SimpleNamespace(begin=lambda _: None)))
     assert f"{first.name}: The Admin API answered 503." in capsys.readouterr().err
