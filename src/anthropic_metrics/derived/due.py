@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.derived.derivation import Derivation, Input
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.frame import DOCUMENTED_LAG
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import EPOCH, Range, floor
 
-# What was read before the last look may have been written, or become visible, after it.
-OVERLAP = timedelta(minutes=10)
+# What was asked for before the last look, and is stamped so, may have been written, or become visible, after
+# it: the request may have waited as long as a server can ask for.
+OVERLAP = RetryPolicy().longest_wait + timedelta(minutes=10)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.directory import AdminDirectory
+from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.config import AnthropicSettings
 from anthropic_metrics.derived.changes import Changes
 from anthropic_metrics.derived.derivation import Computed, Input, Moment
@@ -115,6 +116,16 @@ def test_later_only_windows_whose_input_was_written_are_computed() -> None:
     world.clock.advance(timedelta(minutes=30))
     assert world.poll() == []
     world.ask.written[USED].append((MIDNIGHT + 3 * HOUR, world.clock.now()))
+    assert world.poll() == [3]
+
+
+def test_a_window_that_a_sweep_writes_after_the_longest_wait_for_its_answer_is_computed() -> None:
+    world = World(range(12))
+    asked_at = world.clock.now()
+    world.clock.advance(RetryPolicy().longest_wait)
+    world.poll()
+    world.clock.advance(timedelta(minutes=5))
+    world.ask.written[USED].append((MIDNIGHT + 3 * HOUR, asked_at))
     assert world.poll() == [3]
 
 
