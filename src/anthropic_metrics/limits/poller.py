@@ -52,7 +52,8 @@ class RateLimitPoller(SnapshotPoller):
         self._inventory = inventory
         self._clock = clock
         # Of a workspace without a snapshot the limits are unknown: a process begins with all of them.
-        self._began = False
+        self._polled: datetime | None = None
+        self._left: list[str] = []  # workspaces whose turn the last poll did not come to
 
     def live(self, sink: Sink) -> list[Job]:
         """A snapshot of the organization's limits, and of the workspaces whose turn it is; first of all."""
@@ -68,8 +69,7 @@ class RateLimitPoller(SnapshotPoller):
 
     def _job(self, sink: Sink, progress: Progress | None = None, *, every_workspace: bool) -> Job:
         def run(tally: Tally) -> Range:
-            self.keep(sink, tally, every_workspace=every_workspace or not self._began)
-            self._began = True
+            self.keep(sink, tally, every_workspace=every_workspace)
             slot = self._slot(self._clock())
             if progress:
                 progress(slot)
@@ -86,8 +86,14 @@ class RateLimitPoller(SnapshotPoller):
 
         The changes since each scope's previous snapshot are recorded before the new one is written.
         """
-        chosen = None if every_workspace else partial(self._turn, sink.ask)
-        frame, snapshots = self.read(tally, chosen)
+        chosen: list[str] = []
+
+        def choose(active: list[str], frame: Frame) -> list[str]:
+            last = None if every_workspace else self._polled
+            chosen[:] = active if last is None else self._turn(sink.ask, active, frame, last)
+            return chosen
+
+        frame, snapshots = self.read(tally, choose)
         now, slot = frame.now, frame.bucket.start
         # A limit that could not be read has not been removed.
         sink.record(
@@ -111,6 +117,10 @@ class RateLimitPoller(SnapshotPoller):
         tally.add(outcome)
         tally.windows += 1
         tally.saw(slot)
+        read = {snapshot.scope for snapshot in snapshots}
+        left = [workspace for workspace in chosen if workspace not in read]
+        # The one that ended the poll comes last, or it would keep the others waiting again.
+        self._polled, self._left = now, left[1:] + left[:1]
 
     def _changes(
         self, ask: Questions, snapshots: Mapping[Scope, LimitSnapshot], frame: Frame
@@ -174,12 +184,13 @@ class RateLimitPoller(SnapshotPoller):
             for workspace in chosen(active, frame) if chosen else active:
                 yield workspace, partial(endpoints.workspace_rate_limits, workspace_id=workspace)
 
-    def _turn(self, ask: Questions, active: list[str], frame: Frame) -> list[str]:
-        """Those whose turn it is, and those near a limit: there a changed one matters soonest."""
+    def _turn(self, ask: Questions, active: list[str], frame: Frame, last: datetime) -> list[str]:
+        """Those whose turn it is, those near a limit, where a changed one matters soonest, and those left."""
         settings = self._settings
-        turn = share(active, frame.now, settings.interval, settings.workspace_interval)
+        turn = share(active, last, frame.now, settings.interval, settings.workspace_interval)
         near = near_a_limit(ask, frame)[:WORKSPACES_PER_POLL]
-        return turn + [workspace for workspace in near if workspace in active and workspace not in turn]
+        more = [workspace for workspace in (*near, *self._left) if workspace in active]
+        return list(dict.fromkeys((*turn, *more)))
 
 
 def near_a_limit(ask: Questions, frame: Frame) -> list[str]:
@@ -193,14 +204,21 @@ def near_a_limit(ask: Questions, frame: Frame) -> list[str]:
 
 
 def share(
-    workspaces: list[str], now: datetime, interval: timedelta, whole_round: timedelta = timedelta(0)
+    workspaces: list[str],
+    last: datetime,
+    now: datetime,
+    interval: timedelta,
+    whole_round: timedelta = timedelta(0),
 ) -> list[str]:
-    """The workspaces whose turn it is, so that each has one in `whole_round` where that is long enough.
+    """The workspaces whose turn has come since the poll at `last`, so that each has one in `whole_round`
+    where that is long enough.
 
-    The clock decides, so that no memory of the last turn is needed.
+    The clock decides: each slot of the interval is a turn. A poll also takes the turns of slots that had
+    none, because a poll came late or failed.
     """
-    turns = max(-(-len(workspaces) // WORKSPACES_PER_POLL), whole_round // interval)
-    if turns <= 1:
-        return workspaces
-    turn = int(now.timestamp() // interval.total_seconds()) % turns
-    return workspaces[turn::turns]
+    turns = max(1, -(-len(workspaces) // WORKSPACES_PER_POLL), whole_round // interval)
+    slot, before = now.timestamp() // interval.total_seconds(), last.timestamp() // interval.total_seconds()
+    # A second poll of a slot, or one after the clock was set back, takes its slot's turn.
+    since = max(1, min(int(slot - before), turns))
+    due = range(int(slot), int(slot) - since, -1)
+    return [workspace for turn in due for workspace in workspaces[turn % turns :: turns]]

@@ -16,7 +16,7 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ports import Sink
 from anthropic_metrics.kernel.tally import Tally
-from anthropic_metrics.limits.poller import RateLimitPoller
+from anthropic_metrics.limits.poller import RateLimitPoller, share
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
 GOOD = {"type": "requests_per_minute", "value": 50}
@@ -170,3 +170,39 @@ def test_of_many_workspaces_near_a_limit_those_above_it_longest_are_read_at_ever
     _, second = polls(60, {f"w{number}": number + 1 for number in range(60)}, 2)
     assert len(second) <= 2 * 20
     assert {f"w{number}" for number in range(40, 60)} <= set(second)
+
+
+def test_a_poll_that_jitter_moved_past_a_slot_takes_the_turn_of_that_slot_too() -> None:
+    hour = timedelta(hours=1)
+    workspaces = [f"w{number}" for number in range(100)]
+    polls = [NOW.replace(minute=59, second=59), NOW.replace(hour=11, minute=0, second=1)]
+    turn = [set(share(workspaces, last, last + hour, hour)) for last in (polls[0] - hour, polls[0])]
+    late = share(workspaces, polls[0], polls[1], hour)
+    assert set(late) == turn[1] | set(share(workspaces, polls[1] - hour, polls[1], hour))
+    assert len(late) == 40
+    # After a long sleep each has its turn once; in one slot, and under a clock set back, there is one turn.
+    assert sorted(share(workspaces, NOW - 30 * hour, NOW, hour)) == sorted(workspaces)
+    assert len(share(workspaces, NOW, NOW, hour)) == len(share(workspaces, NOW + 9 * hour, NOW, hour)) == 20
+
+
+def test_workspaces_that_an_interrupted_poll_did_not_come_to_are_read_at_the_next_one() -> None:
+    names = [f"w{number}" for number in range(4)]
+    api = Api(
+        **{name: [group(GOOD)] for name in names}, workspaces=[{"id": name, "name": name} for name in names]
+    )
+    api.answers["w1"] = RetryLater("away")
+    history = SimpleNamespace(before=lambda *_: {})
+    ask = SimpleNamespace(refresh=lambda _: True, limit_history=lambda *_: history, groups=lambda *_: [])
+    written = Written()
+    poller = RateLimitPoller(
+        Config(), cast(Any, api), Inventory(AdminDirectory(cast(Any, api))), clock=lambda: NOW
+    )
+    (job,) = poller.live(Sink(cast(Any, written), lambda _: None, cast(Any, ask)))
+    job.run(Tally("rate_limits", "s"))
+    assert written.scopes == ["-", "w0"]
+    # One that stays away keeps none of the others waiting.
+    job.run(Tally("rate_limits", "s"))
+    assert {"w2", "w3"} <= set(written.scopes)
+    api.answers["w1"] = [group(GOOD)]
+    job.run(Tally("rate_limits", "s"))
+    assert "w1" in written.scopes
