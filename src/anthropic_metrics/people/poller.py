@@ -83,7 +83,8 @@ class PeoplePoller:
         """The documents of `wanted`, newest days first; aliases that our stream remembers are not joined."""
         persons = self._persons()
         for part in _parts(wanted):
-            yield from self._read(part, persons, tally)
+            for _, documents in self._read(part, persons, tally):
+                yield from documents
 
     def joined(self, wanted: Range, ask: Questions, tally: Tally) -> Iterator[Prepared]:
         """The same with the aliases that our stream remembers: what `keep` would write; for an audit.
@@ -92,7 +93,8 @@ class PeoplePoller:
         """
         persons = self._remembered(ask)
         for part in _parts(wanted):
-            yield from self._read(part, persons, tally)
+            for _, documents in self._read(part, persons, tally):
+                yield from documents
         tally.problems(self._inventory.problems)
 
     @property
@@ -111,44 +113,48 @@ class PeoplePoller:
         persons = self._remembered(sink.ask)
         for part in _parts(time_range):
             now = self._clock()
-            documents = list(self._read(part, persons, tally))
-            absent = self._reader.absent
-            if ANALYTICS in absent and self._has_billed(part, organization, sink):
-                raise RetryLater(
-                    f"The API refuses the analytics reports, but {self.stream} has figures from them; "
-                    f"nothing is written. {absent[ANALYTICS]}"
+            for day, documents in self._read(part, persons, tally):
+                absent = self._reader.absent
+                if day.start == part.start and ANALYTICS in absent:
+                    self._refuse_estimates(part, organization, sink)
+                tally.add(
+                    sink.store.reconcile(
+                        self.stream,
+                        day,
+                        documents,
+                        organization_id=organization,
+                        now=now,
+                        confirm_after=self._settings.interval,
+                        # What a refused report had has not vanished, nor has a row that could not be read.
+                        deletes=not (absent.keys() & {ANALYTICS, CLAUDE_CODE}) and not tally.bad_rows,
+                    )
                 )
-            tally.add(
-                sink.store.reconcile(
-                    self.stream,
-                    part,
-                    documents,
-                    organization_id=organization,
-                    now=now,
-                    confirm_after=self._settings.interval,
-                    # What a refused report had has not vanished, nor has a row that could not be read.
-                    deletes=not (absent.keys() & {ANALYTICS, CLAUDE_CODE}) and not tally.bad_rows,
-                )
-            )
             tally.windows += 1
             if progress:
                 progress(part)
         tally.problems(self._inventory.problems)
 
-    def _read(self, part: Range, persons: Persons, tally: Tally) -> Iterator[Prepared]:
+    def _read(self, part: Range, persons: Persons, tally: Tally) -> Iterator[tuple[Range, list[Prepared]]]:
+        """The documents of each day: of all people only one day's are in memory at once."""
         now = self._clock()
         names = self._inventory.names(now)
-        for day, reported in self._reader.days(part, now, persons, tally).items():
+        for day, reported in self._reader.days(part, now, persons, tally):
             start = day_start(day)
             if reported != Day(loaded=reported.loaded):
                 tally.saw(start + DAY)
-            frame = Frame(PEOPLE, self._config.namespace, Range(start, start + DAY), names, now, "1d")
-            yield from people_documents(frame, reported, persons)
+            whole = Range(start, start + DAY)
+            frame = Frame(PEOPLE, self._config.namespace, whole, names, now, "1d")
+            yield whole, people_documents(frame, reported, persons)
 
-    def _has_billed(self, part: Range, organization: str, sink: Sink) -> bool:
+    def _refuse_estimates(self, part: Range, organization: str, sink: Sink) -> None:
+        """Raises RetryLater where the stream has figures of the analytics reports, which are refused now."""
         terms = {"anthropic.people.basis": ["billed"]}
         documents = sink.ask.documents(self.stream, organization, part, ["@timestamp"], terms=terms)
-        return next(iter(documents), None) is not None
+        if next(iter(documents), None) is not None:
+            raise RetryLater(
+                f"The API refuses the analytics reports, but {self.stream} has figures from them; "
+                f"nothing is written. {self._reader.absent[ANALYTICS]}"
+            )
 
     def _persons(self) -> Persons:
         names = self._inventory.names(self._clock())

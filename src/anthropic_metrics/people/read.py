@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -51,10 +51,13 @@ class Reader:
     absent: dict[str, str] = field(default_factory=dict)
     _refused: dict[str, datetime] = field(default_factory=dict)
 
-    def days(self, time_range: Range, now: datetime, persons: Persons, tally: Tally) -> dict[date, Day]:
+    def days(
+        self, time_range: Range, now: datetime, persons: Persons, tally: Tally
+    ) -> Iterator[tuple[date, Day]]:
         """Every UTC day of `time_range`, at most 31, with what the reports that are here have of it.
 
-        `persons` learns the users that the API lists. Raises what the client and paging raise, but a refusal.
+        Each day is forgotten when the next one is read. `persons` learns the users that the API lists, of
+        all days before the first one is given. Raises what the client and paging raise, but a refusal.
         """
         costs = self._ask_report(
             ANALYTICS, now, tally, lambda: self._rows(COST_PATH, CostItem, time_range, tally)
@@ -64,19 +67,20 @@ class Reader:
         )
         persons.learn(_users(costs))
         persons.learn(self._ask_report(USERS, now, tally, lambda: self._members(tally)) or ())
-        by_day: dict[date, Day] = {}
         for place in range((time_range.end - time_range.start) // DAY):
             start = time_range.start + place * DAY
             records = self._ask_report(CLAUDE_CODE, now, tally, partial(self._records, day_of(start), tally))
-            cost, use = costs and costs[place], uses and uses[place]
+            cost, use = costs and costs.pop(0), uses and uses.pop(0)
             loaded = [bucket.refreshed_at for bucket in (cost, use) if bucket]
-            by_day[day_of(start)] = Day(
-                tuple(cost.rows if cost else ()),
-                tuple(use.rows if use else ()),
-                tuple(records or ()),
-                loaded=bool(loaded) and all(at is not None and at >= start + DAY for at in loaded),
+            yield (
+                day_of(start),
+                Day(
+                    tuple(cost.rows if cost else ()),
+                    tuple(use.rows if use else ()),
+                    tuple(records or ()),
+                    loaded=bool(loaded) and all(at is not None and at >= start + DAY for at in loaded),
+                ),
             )
-        return by_day
 
     def _ask_report(self, report: str, now: datetime, tally: Tally, ask: Callable[[], T]) -> T | None:
         """The answer; None where the organization, or the key, does not have the report."""

@@ -245,6 +245,28 @@ def test_a_pass_over_everything_reads_the_history_and_a_second_agent_changes_not
     assert tally.kept == written
 
 
+def test_of_all_people_the_documents_of_one_day_are_in_memory_at_once(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranges: list[Range] = []
+    reconcile = w.streams.reconcile
+
+    def note(stream: str, window: Range, *arguments: Any, **named: Any) -> Any:
+        ranges.append(window)
+        return reconcile(stream, window, *arguments, **named)
+
+    monkeypatch.setattr(w.streams, "reconcile", note)
+    w.poll()
+    assert ranges == [Range(TODAY - days * DAY, TODAY - (days - 1) * DAY) for days in (3, 2, 1)]
+
+
+def test_a_day_that_could_not_be_read_leaves_the_days_before_it_written(w: World) -> None:
+    w.server.faults.add(effects.status(500), "*/claude_code", nth=3, times=None)
+    with pytest.raises(RetryLater):
+        w.poll()
+    assert {source["@timestamp"][:10] for source in people(w.streams)} == {"2026-11-17", "2026-11-18"}
+
+
 def test_a_refused_row_is_counted_without_showing_an_address(w: World) -> None:
     w.server.faults.add(effects.bad_row("terminal_type", {"to": "ann@example.com"}), "*/claude_code")
     w.server.faults.add(effects.bad_row("customer_type", ["ann@example.com"]), "*/claude_code")
