@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from anthropic_metrics import logs
+from anthropic_metrics.elastic import reconcile
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -16,3 +17,11 @@ def quiet() -> Iterator[None]:
     logs.configure("error", "json", io.StringIO())
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_are_many() -> Iterator[None]:
+    """The windows here are small: they, too, are first compared by their hashes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reconcile, "MANY", 1)
+        yield
