@@ -69,8 +69,8 @@ class SpendLimits:
         except Stopped:
             raise
         except MetricsError as error:
-            self.failure = str(error)
-            log.warning("spend_limits_kept", reason=self.failure)
+            goes_on, self.failure = bool(self.failure), str(error)
+            log.log(logging.DEBUG if goes_on else logging.WARNING, "spend_limits_kept", reason=self.failure)
         problems.add(own)
         return self._limits
 

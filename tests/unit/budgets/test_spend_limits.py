@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from anthropic_metrics.admin_api.client import AdminClient
@@ -138,6 +139,15 @@ def test_limits_read_before_stay_while_the_api_fails(server: SimulatorServer, li
     later = NOW + timedelta(hours=1, minutes=5)
     assert limits.read(later, Problems()) == first
     assert (limits.trouble, len(server.requests)) == ("", 3), "a failure is not believed for an hour"
+
+
+def test_a_failure_that_lasts_is_one_warning(server: SimulatorServer, limits: SpendLimits) -> None:
+    server.faults.add(effects.status(503), "*/spend_limits", times=None)
+    with structlog.testing.capture_logs() as events:
+        for polls in range(3):
+            limits.read(NOW + polls * timedelta(minutes=5), Problems())
+    levels = [event["log_level"] for event in events if event["event"] == "spend_limits_kept"]
+    assert levels == ["warning", "debug", "debug"]
 
 
 def test_a_limit_that_cannot_be_read_is_missing_and_not_removed(
