@@ -33,11 +33,15 @@ class Alert:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one run changed: alerts that were not active before, still are, and ids that no longer are."""
+    """What one run changed: alerts that were not active before, still are, and ids that no longer are.
+
+    `is_cut`: there were more alerts than one run returns, so that nobody knows which are over.
+    """
 
     new: list[Alert]
     ongoing: list[Alert]
     recovered: list[str]
+    is_cut: bool = False
 
 
 def run(es: Client, rule: Rule, at: datetime) -> list[Alert]:
@@ -79,11 +83,13 @@ def alerts(rule: Rule, answer: Iterable[Row]) -> list[Alert]:
 
 
 def turn(active: Iterable[str], alerts: Sequence[Alert]) -> Turn:
-    """Compare a run with the ids that were active before it."""
+    """Compare a run with the ids that were active before it; as in Kibana, none is over where it is cut."""
     before = set(active)
     now = {alert.id for alert in alerts}
+    is_cut = len(alerts) >= MOST_ALERTS
     return Turn(
         new=[alert for alert in alerts if alert.id not in before],
         ongoing=[alert for alert in alerts if alert.id in before],
-        recovered=sorted(before - now),
+        recovered=[] if is_cut else sorted(before - now),
+        is_cut=is_cut,
     )

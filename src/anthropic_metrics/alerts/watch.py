@@ -10,7 +10,7 @@ from uuid import uuid4
 from anthropic_metrics.alerts.catalog import rules
 from anthropic_metrics.alerts.delivery import Delivery
 from anthropic_metrics.alerts.evaluation import silent_streams
-from anthropic_metrics.alerts.execute import run, turn
+from anthropic_metrics.alerts.execute import MOST_ALERTS, run, turn
 from anthropic_metrics.alerts.first_evaluations import FirstEvaluations, key_of
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.alerts.state import SUMMARY, AlertState, StoredAlert
@@ -135,6 +135,10 @@ class Watch:
             if self._state.recover(stored, now, owed):
                 tally.replaced += 1
                 log.info("alert_recovered", rule=rule.key, alert=identity)
+        if change.is_cut:
+            tally.failures.append(
+                f"Rule {rule.key} returns {MOST_ALERTS:,} alerts or more: none ends until it returns fewer."
+            )
         tally.kept += len(change.ongoing)
 
     def _lacks_data(self, rule: Rule, now: datetime) -> bool:

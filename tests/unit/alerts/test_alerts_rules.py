@@ -10,7 +10,7 @@ import pytest
 
 from anthropic_metrics.alerts.bodies import query
 from anthropic_metrics.alerts.catalog import every_rule, left_out, rules
-from anthropic_metrics.alerts.execute import Alert, alerts, turn
+from anthropic_metrics.alerts.execute import MOST_ALERTS, Alert, alerts, turn
 from anthropic_metrics.alerts.messages import subject
 from anthropic_metrics.alerts.rule import NOW, Rule
 from anthropic_metrics.config import AlertSettings, Config, load_config
@@ -88,6 +88,14 @@ def test_a_turn_tells_new_ongoing_and_recovered() -> None:
     assert [alert.id for alert in change.new] == ["new"]
     assert [alert.id for alert in change.ongoing] == ["old"]
     assert change.recovered == ["gone"]
+
+
+def test_no_alert_ends_by_a_run_that_returns_only_a_part_of_the_alerts() -> None:
+    found = [Alert(f"alert {number}", {}) for number in range(MOST_ALERTS)]
+    change = turn(["alert 7", "beyond"], found)
+    assert (change.is_cut, change.recovered, len(change.new)) == (True, [], MOST_ALERTS - 1)
+    change = turn(["alert 7", "beyond"], found[1:])
+    assert (change.is_cut, change.recovered) == (False, ["beyond"])
 
 
 def test_thresholds_schedules_and_the_choice_of_rules_come_from_the_configuration() -> None:
