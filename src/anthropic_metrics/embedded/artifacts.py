@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ VERSION = ELASTICSEARCH_VERSION
 TIMEOUT_SECONDS = 120  # of silence on the line, not for a whole download (about 120 MB in all)
 
 _PINNED = Path(__file__).with_name("sha512.txt")
+
+# What reading a zip file raises, depending on which of its bytes is wrong.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being fetched or unpacked, how much of it is done, and how much it is in all."""
@@ -216,7 +220,7 @@ def _is_whole(archive: Path) -> bool:
     try:
         with zipfile.ZipFile(archive) as files:
             return files.testzip() is None
-    except zipfile.BadZipFile:
+    except DAMAGED:
         return False
 
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from anthropic_metrics.embedded.artifacts import Progress, cache_dir, require_extra
+from anthropic_metrics.embedded.artifacts import Progress, cache_dir, not_writable, require_extra
 from anthropic_metrics.embedded.layout import elasticsearch_home, home_dir
 from anthropic_metrics.embedded.process import ServerProcess, Spec
 from anthropic_metrics.embedded.users import Users
@@ -81,14 +81,18 @@ class EmbeddedElasticsearch:
         """The URL, once the server answers.
 
         RetryLater when it cannot be downloaded or does not start (the message names the log and quotes its
-        end); ConfigError when the extra `demo` is not installed.
+        end); ConfigError when the extra `demo` is not installed or the folder
+        cannot be written.
         """
         require_extra()
         home = self._home or download(self._progress)
-        if self._folder is None:
-            self._folder = self._data or Path(tempfile.mkdtemp(prefix="anthropic-metrics-"))
-        self._process = ServerProcess(CHILD, self._spec(home, self._folder), self._folder / "server.log")
-        self._port = self._process.start()
+        try:
+            if self._folder is None:
+                self._folder = self._data or Path(tempfile.mkdtemp(prefix="anthropic-metrics-"))
+            self._process = ServerProcess(CHILD, self._spec(home, self._folder), self._folder / "server.log")
+            self._port = self._process.start()
+        except OSError as error:
+            raise not_writable(self._folder or Path(tempfile.gettempdir()), error) from error
         return self.url
 
     @property

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from anthropic_metrics.embedded.artifacts import (
+    DAMAGED,
     DISTRIBUTION,
     MODULES,
     VERSION,
@@ -85,7 +86,7 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
                 _unpack_one(files, member, folder)
                 if progress:
                     progress(f"unpacking {archive.name}", done, len(members))
-    except zipfile.BadZipFile as error:
+    except DAMAGED as error:
         raise not_to_be_had(archive.name, f"{archive} is damaged ({error}), delete it") from error
 
 

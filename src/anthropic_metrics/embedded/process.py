@@ -11,6 +11,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -109,8 +110,7 @@ class ServerProcess:
         process = self._process
         if process is None:
             return
-        assert process.stdin is not None
-        process.stdin.close()
+        _close(process)
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -125,13 +125,20 @@ class ServerProcess:
 
     def _forget(self, process: subprocess.Popen[bytes]) -> None:
         process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
         self._process = None
+        _close(process)
+        if process.stdout is not None:
+            process.stdout.close()
 
     def _failure(self) -> RetryLater:
         lines = self._log.read_text("utf-8", errors="replace").splitlines()
         telling = [line for line in lines if not line.lstrip().startswith(("at ", "... "))][-LAST_LINES:]
         ending = "".join(f"\n  {line}" for line in telling)
         return RetryLater(f"The embedded server did not start. Its log is {self._log} and ends with:{ending}")
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """Close the child's standard input. One that ended early leaves a line there that nobody reads."""
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()

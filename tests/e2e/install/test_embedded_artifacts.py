@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import socket
+import subprocess
 import sys
 import threading
 import zipfile
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -86,9 +87,14 @@ def repository(body: bytes) -> Iterator[dict[str, str]]:
         server.shutdown()
 
 
-def jar(folder: Path) -> bytes:
+def garbled(folder: Path) -> bytes:
+    body = jar(folder, zipfile.ZIP_DEFLATED)
+    return body[:40] + bytes(byte ^ 0xFF for byte in body[40:60]) + body[60:]
+
+
+def jar(folder: Path, compression: int = zipfile.ZIP_STORED) -> bytes:
     path = folder / "made.jar"
-    with zipfile.ZipFile(path, "w") as made:
+    with zipfile.ZipFile(path, "w", compression) as made:
         made.writestr("inside", "x" * 50_000)
     return path.read_bytes()
 
@@ -180,7 +186,7 @@ def test_a_child_gets_no_variable_that_it_does_not_need(
     assert not [name for name in given if "KEY" in name or "ANTHROPIC" in name]
 
 
-@pytest.mark.parametrize("damage", ["login page", "truncated", "garbled"])
+@pytest.mark.parametrize("damage", ["login page", "truncated", "garbled", "garbled and compressed"])
 def test_a_download_that_is_no_whole_file_is_refused_and_not_kept(
     tmp_path: Path, fetcher: tuple[Fetcher, list[tuple[str, int, int]]], damage: str
 ) -> None:
@@ -190,6 +196,7 @@ def test_a_download_that_is_no_whole_file_is_refused_and_not_kept(
         "login page": b"<html>Please sign in</html>",
         "truncated": body[:-100],
         "garbled": body[:1000] + b"?" + body[1001:],
+        "garbled and compressed": garbled(tmp_path),
     }
     with (
         repository(bodies[damage]) as fetch.context.remote_repos,
@@ -199,9 +206,36 @@ def test_a_download_that_is_no_whole_file_is_refused_and_not_kept(
     assert not list((tmp_path / "cache" / "java").rglob("*.jar"))
 
 
-def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
+def test_a_child_that_ends_before_it_reads_what_to_start_is_told_with_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = subprocess.Popen
+
+    def ended(*arguments: Any, **named: Any) -> Any:
+        child = start(*arguments, **named)
+        child.wait()
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", ended)
+    spec = Spec("home", "config", "1m", {})
+    server = ServerProcess([sys.executable, "-c", "raise SystemExit('no Java')"], spec, tmp_path / "log")
+    with pytest.raises(RetryLater, match=r"did not start.*\n  no Java"):
+        server.start()
+    assert server.pid is None
+    server.stop()
+
+
+def test_a_folder_of_documents_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    server = EmbeddedElasticsearch(tmp_path, data=tmp_path / "data")
+    with pytest.raises(ConfigError, match=r"cannot be kept in .*data: "):
+        server.start()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbled"])
+def test_a_damaged_archive_is_named(tmp_path: Path, damage: str) -> None:
     archive = tmp_path / "damaged.zip"
-    archive.write_bytes(jar(tmp_path)[:-100])
+    archive.write_bytes(jar(tmp_path)[:-100] if damage == "truncated" else garbled(tmp_path))
     with pytest.raises(RetryLater, match=r"damaged\.zip is damaged .*delete it"):
         unpack(archive, tmp_path / "home")
 
