@@ -59,7 +59,7 @@ def _configured() -> tuple[str, int]:
 
 def _file_has_section() -> bool:
     try:
-        with open(os.environ.get("ANTHROPIC_METRICS_CONFIG") or "config.yaml", encoding="utf-8") as file:  # noqa: PTH123  (pathlib takes longer to import than all else)
+        with open(os.environ.get("ANTHROPIC_METRICS_CONFIG") or "config.yaml", encoding="utf-8-sig") as file:  # noqa: PTH123  (pathlib takes longer to import than all else)
             return any(line.startswith(("health", '"health', "'health", "{")) for line in file)
     except (OSError, ValueError):
         return False

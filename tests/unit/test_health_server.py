@@ -168,8 +168,9 @@ def test_the_check_of_a_container_finds_the_address_as_the_agent_does(
     assert check(tmp_path, ANTHROPIC_METRICS_HEALTH__PORT=str(port), HTTP_PROXY="http://x:1").returncode == 0
     done = check(tmp_path, ANTHROPIC_METRICS_HEALTH__PORT="1")
     assert (done.returncode, done.stderr.startswith("anthropic-metrics: nobody listens")) == (1, True)
-    (tmp_path / "config.yaml").write_text(f"namespace: x\nhealth:\n  port: {port}\n")
-    assert check(tmp_path).returncode == 0
+    for text in (f"namespace: x\nhealth:\n  port: {port}\n", f"\ufeffhealth:\n  port: {port}\n"):
+        (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+        assert check(tmp_path).returncode == 0
     (tmp_path / "config.yaml").write_text("health: {port: many}\n")
     done = check(tmp_path)
     assert (done.returncode, "Traceback" in done.stderr, "health.port" in done.stderr) == (1, False, True)
