@@ -16,6 +16,7 @@ from anthropic_metrics.kernel.datasets import (
     COST,
     HEADROOM,
     INVENTORY,
+    PEOPLE,
     RATE_LIMIT,
     SPEND,
     USAGE,
@@ -45,6 +46,8 @@ def _patience(config: Config) -> dict[str, float]:
         intervals[stream_name(RATE_LIMIT, config.namespace)] = config.rate_limits.interval
     if config.inventory.enabled:
         intervals[stream_name(INVENTORY, config.namespace)] = config.inventory.interval
+    if config.people.enabled:
+        intervals[stream_name(PEOPLE, config.namespace)] = config.people.interval
     if collects_spend(config):
         intervals[stream_name(SPEND, config.namespace)] = config.usage.interval
     if Headroom.of(config) is not None:
@@ -147,6 +150,7 @@ ADDITIONAL_RULES = (
         subject="{{scope}} {{workspace}}, {{limit_group}}: {{limit_type}} had {{headroom_percent}} % left",
         # A window of five minutes, the documented lag and the poll after it, the schedule, and as much again.
         window=timedelta(minutes=45),
+        polled=lambda config: config.usage.interval,
         schedule=QUARTERLY,
         limit=Limit("headroom_percent", "headroom_percent", above=False, unit="percent"),
     ),

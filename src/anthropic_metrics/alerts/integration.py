@@ -92,6 +92,7 @@ INTEGRATION_RULES = (
         identity=("hour", "model"),
         subject="{{model}} used {{tokens}} tokens in the hour from {{hour}}",
         window=HOURS_OF_USAGE,
+        polled=lambda config: config.usage.interval,
         schedule=QUARTERLY,
         limit=Limit("hourly_tokens", "tokens"),
     ),

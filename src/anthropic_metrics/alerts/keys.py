@@ -1,7 +1,8 @@
 """The rules over the inventory: keys that expire, that nobody uses, that should be dead, that are new.
 
 An inventory document stands at its UTC day's midnight, so a window of 26 hours always holds the latest one:
-the new day's comes within an interval of the poller, and until then yesterday's counts.
+the new day's comes within an interval of the poller, and until then yesterday's counts. A longer interval
+makes a longer window.
 """
 
 from __future__ import annotations
@@ -10,12 +11,18 @@ from datetime import timedelta
 
 from anthropic_metrics.alerts.integration import WORKSPACE
 from anthropic_metrics.alerts.rule import Definition
+from anthropic_metrics.config import Config
 from anthropic_metrics.kernel.datasets import AGENT, INVENTORY, RATE_LIMIT
 
 _LATEST = timedelta(hours=26)
 _KEY = "key_id = anthropic.api_key.id"
 _NAMED = "key = MAX(anthropic.api_key.name), workspace = MAX(anthropic.workspace.name)"
 _ACTIVE_KEYS = 'WHERE anthropic.inventory.type == "api_key" AND anthropic.inventory.state == "active"'
+
+
+def _polled(config: Config) -> timedelta:
+    return config.inventory.interval
+
 
 KEYS = (
     Definition(
@@ -32,6 +39,7 @@ KEYS = (
         identity=("key_id",),
         subject="{{key}} ({{key_id}}) expires in {{days_left}} days",
         window=_LATEST,
+        polled=_polled,
     ),
     Definition(
         key="key_unused",
@@ -48,6 +56,7 @@ KEYS = (
         identity=("key_id",),
         subject="{{key}} ({{key_id}}) is unused for {{unused_days}} days",
         window=_LATEST,
+        polled=_polled,
     ),
     Definition(
         key="retired_key_used",
@@ -103,5 +112,6 @@ KEYS = (
         identity=("workspace_id",),
         subject="{{workspace}} ({{workspace_id}}) used {{tokens}} tokens in 30 days, without a limit",
         window=_LATEST,
+        polled=_polled,
     ),
 )

@@ -101,6 +101,7 @@ REQUESTS = (
         identity=("limit_group",),
         subject="{{limit_group}}: {{requests}} of {{rpm_limit}} requests in a minute",
         window=timedelta(minutes=45),
+        polled=lambda config: config.rate_limits.interval,
         schedule=QUARTERLY,
         limit=Limit("headroom_percent", "headroom_percent", above=False, unit="percent"),
     ),
@@ -123,6 +124,7 @@ REQUESTS = (
         identity=("destination_id",),
         subject="{{destination}} ({{destination_id}}) is {{health}}: its spans are lost",
         window=timedelta(hours=1),
+        polled=lambda config: config.telemetry.interval,
         schedule=QUARTERLY,
     ),
 )

@@ -8,6 +8,7 @@ rule, and ends with a SORT by the alert's id.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -97,6 +98,7 @@ class Definition:
     """A rule before its configuration. `query` are the commands between the first two and the last one.
 
     `needs` are datasets that the query does not read, and without which what it reads is not written.
+    `polled` is how often what it reads comes: by default often enough for `window` to hold the latest.
     """
 
     key: str
@@ -116,6 +118,7 @@ class Definition:
     own: bool = False
     unwritten: Callable[[Config], tuple[Mapping[str, Any], ...]] | None = None
     spans: bool = False
+    polled: Callable[[Config], timedelta] | None = None
 
     @property
     def is_of_one(self) -> bool:
@@ -137,7 +140,7 @@ class Definition:
             query=_of_calls(streams, commands, config)
             if self.spans
             else lines(f"FROM {', '.join(streams)}", f"WHERE {OWN}", *commands),
-            window=self.window,
+            window=self.window + self._wait(config),
             schedule=self.schedule,
             subject=_filled(self.subject, values),
             identity=self.identity,
@@ -148,6 +151,13 @@ class Definition:
             unwritten=self.unwritten(config) if self.unwritten else (),
             spans=self.spans,
         )
+
+    def _wait(self, config: Config) -> timedelta:
+        """What polls that are rarer than the default add to the window, or it would be empty between them."""
+        if self.polled is None:
+            return timedelta(0)
+        rarest = max(map(self.polled, config.per_organization()))
+        return 2 * max(timedelta(0), rarest - self.polled(Config()))
 
 
 def _of_calls(streams: list[str], commands: list[str], config: Config) -> str:
@@ -187,7 +197,7 @@ def field(name: str) -> str:
 
 def no_mustache(name: str) -> str:
     """A name that stands in a Mustache text as it is."""
-    return name.replace("{{", "{ {")
+    return re.sub(r"\{(?=\{)", "{ ", name)
 
 
 def above(

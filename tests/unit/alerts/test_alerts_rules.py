@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from anthropic_metrics.alerts.bodies import query
 from anthropic_metrics.alerts.catalog import every_rule, left_out, rules
 from anthropic_metrics.alerts.execute import MOST_ALERTS, Alert, alerts, turn
 from anthropic_metrics.alerts.messages import subject
-from anthropic_metrics.alerts.rule import NOW, Rule
+from anthropic_metrics.alerts.rule import NOW, Rule, no_mustache
 from anthropic_metrics.config import AlertSettings, Config, load_config
 from anthropic_metrics.config.alerts import RULES
 from anthropic_metrics.config.budgets import old_budgets
@@ -106,6 +107,44 @@ def test_thresholds_schedules_and_the_choice_of_rules_come_from_the_configuratio
     assert (spike.key, cost.key) == ("token_spike", "daily_cost")
     assert "WHERE tokens > 12345" in spike.query
     assert spike.schedule.total_seconds() == 300
+
+
+@pytest.mark.parametrize(
+    ("section", "interval", "key", "hours"),
+    [
+        ("inventory", 6, "key_expires", 24 + 2 * 6),
+        ("inventory", 6, "key_unused", 24 + 2 * 6),
+        ("inventory", 6, "workspace_without_limit", 24 + 2 * 6),
+        ("telemetry", 1, "telemetry_destination", 2.5),
+        ("rate_limits", 1, "rpm_headroom", 2.25),
+        ("usage", 1, "rate_limit_headroom", 0.75 + 2 * 55 / 60),
+        ("usage", 6, "token_spike", 5 + 2 * (6 - 5 / 60)),
+    ],
+)
+def test_a_window_that_holds_little_more_than_one_poll_grows_with_the_interval(
+    section: str, interval: int, key: str, hours: float
+) -> None:
+    usual, rare = (
+        {rule.key: rule.window for rule in every_rule(Config.model_validate(settings))}
+        for settings in ({}, {section: {"interval": f"{interval}h"}})
+    )
+    assert rare[key] == timedelta(hours=hours)
+    assert usual[key] < rare[key]
+    often = Config.model_validate({section: {"interval": "1m"}})
+    assert {rule.key: rule.window for rule in every_rule(often)} == usual
+
+
+def test_silence_of_the_stream_of_people_is_told_where_it_is_collected() -> None:
+    people = Config.model_validate({"people": {"enabled": True, "salt": "a salt of many characters"}})
+    with_people, without = (
+        {str(row["stream"]) for rule in every_rule(config) for row in rule.unwritten}
+        for config in (people, Config())
+    )
+    assert with_people - without == {"metrics-anthropic_metrics.people-default"}
+
+
+def test_no_number_of_braces_in_a_name_begins_a_mustache() -> None:
+    assert [no_mustache(name) for name in ("a{b}", "{{x}}", "{{{x}}}")] == ["a{b}", "{ {x}}", "{ { {x}}}"]
 
 
 def test_a_budget_of_the_organization_takes_the_place_of_the_monthly_limit() -> None:
