@@ -11,6 +11,8 @@ from anthropic_metrics.kernel.ranges import iso
 
 # Long enough for the retries of every webhook; after it another agent takes over.
 LEASE = timedelta(minutes=5)
+# Of many documents those that are still left are claimed again.
+RENEWED_AFTER = LEASE / 2
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,12 @@ class Claimant:
     def has(self, fields: Mapping[str, Any]) -> bool:
         """Whether the claim in these fields is this agent's, in force or not."""
         return bool(fields.get("claimed_by") == self.me)
+
+    def must_claim(self, fields: Mapping[str, Any], now: datetime) -> bool:
+        """Whether to claim before acting: nobody's claim is in force, or this agent's own is soon over."""
+        until = fields.get("claimed_until")
+        end = now + RENEWED_AFTER if self.has(fields) else now
+        return until is None or datetime.fromisoformat(until) <= end
 
     def may_take(self, fields: Mapping[str, Any], now: datetime) -> bool:
         """Whether another agent's claim is over, or there is none."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from anthropic_metrics.alerts.claims import RENEWED_AFTER
 from anthropic_metrics.alerts.state import SUMMARY, AlertState, StoredAlert
 from anthropic_metrics.alerts.summary import SummaryEntry, summary
 from anthropic_metrics.alerts.webhooks import Poster, Webhook
@@ -45,16 +46,30 @@ class Delivery:
                 self._state.mark_posted(owed, name)
                 self._state.refresh()
 
-    def alerts(self, names: Names, now: datetime, tally: Tally) -> None:
-        """Post what is owed one by one, of the alerts that this agent claims."""
-        self._state.refresh()
-        for stored in self._state.claimed(now):
-            try:
-                self._post(stored, names, now, tally)
-            except Stopped:
-                raise
-            except MetricsError as error:  # of the alert memory: the others are still posted
-                tally.failures.append(f"Alert {stored.alert['id']} of {stored.alert['rule']}: {error}")
+    def alerts(self, names: Names, clock: Callable[[], datetime], tally: Tally) -> None:
+        """Post what is owed one by one, of the alerts that this agent claims.
+
+        Webhooks may take longer than a claim lasts: what is left is claimed again in time.
+        """
+        tried: set[str] = set()
+        is_left = True
+        while is_left:
+            self._state.refresh()
+            claimed_at, is_left = clock(), False
+            claimed = self._state.claimed(claimed_at)
+            for stored in (each for each in claimed if each.document.copy.id not in tried):
+                if is_left := bool(tried) and clock() >= claimed_at + RENEWED_AFTER:
+                    break
+                tried.add(stored.document.copy.id)
+                self._post_noted(stored, names, claimed_at, tally)
+
+    def _post_noted(self, stored: StoredAlert, names: Names, now: datetime, tally: Tally) -> None:
+        try:
+            self._post(stored, names, now, tally)
+        except Stopped:
+            raise
+        except MetricsError as error:  # of the alert memory: the others are still posted
+            tally.failures.append(f"Alert {stored.alert['id']} of {stored.alert['rule']}: {error}")
 
     def _post(self, stored: StoredAlert, names: Names, now: datetime, tally: Tally) -> None:
         left = stored.alone

@@ -103,9 +103,9 @@ class AlertState:
 
     def claimed(self, now: datetime) -> list[StoredAlert]:
         """The alerts that this agent has to post one by one, oldest first: its own, and what no other agent
-        claims."""
+        claims. Each claim lasts for half a lease at least."""
         unposted = self._unposted()
-        free = [stored for stored in unposted if self._claimant.may_take(stored.alert, now)]
+        free = [stored for stored in unposted if self._claimant.must_claim(stored.alert, now)]
         if not free:
             return [stored for stored in unposted if self._claimant.has(stored.alert)]
         for stored in free:

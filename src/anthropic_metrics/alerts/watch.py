@@ -160,4 +160,4 @@ class Watch:
         names = {rule.key: rule.name for rule in self._rules}
         if may_sum_up:
             self._delivery.summaries(names, now, tally, lambda: self._evaluated.claim(self._clock()))
-        self._delivery.alerts(names, now, tally)
+        self._delivery.alerts(names, self._clock, tally)
