@@ -226,7 +226,10 @@ class AlertSettings(Section):
         1_000_000, ge=0, description="`model_dominance`: tokens below which the rule is silent."
     )
     baseline_factor: float = Field(
-        2.0, ge=1, description="`workspace_baseline`: maximum cost of a day, as a multiple of the usual."
+        2.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="`workspace_baseline`: maximum cost of a day, as a multiple of the usual.",
     )
     baseline_floor_usd: Usd = Field(
         20.0, description="`workspace_baseline`: minimum difference from the usual cost."
@@ -245,6 +248,7 @@ class AlertSettings(Section):
     spike_factor: float = Field(
         3.0,
         ge=1,
+        allow_inf_nan=False,
         description="`spend_spike`: maximum cost of a key's hour, as a multiple of its usual peak hour.",
     )
     spike_floor_usd: Usd = Field(
@@ -281,7 +285,10 @@ class AlertSettings(Section):
         5.0, gt=0, le=100, description="`overloaded`: maximum share of a model's requests with a 529."
     )
     latency_factor: float = Field(
-        2.0, ge=1, description="`request_latency`: maximum 95th percentile, as a multiple of the usual."
+        2.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="`request_latency`: maximum 95th percentile, as a multiple of the usual.",
     )
     request_floor: int = Field(
         100, ge=1, description="Rules on requests: requests of a model below which a rule is silent."

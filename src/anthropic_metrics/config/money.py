@@ -30,6 +30,9 @@ class SpendSettings(Section):
     )
 
 
+_MOST = Decimal(10) ** 9  # far above any price; what is beyond can be no figure of a document
+
+
 def _factor(value: object) -> Decimal:
     """A price or factor. A YAML number is taken as the text that means it."""
     if isinstance(value, Decimal):
@@ -38,7 +41,7 @@ def _factor(value: object) -> Decimal:
         number = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite() or number < 0:
+    if not number.is_finite() or not 0 <= number < _MOST:
         raise ValueError("must be a number such as 2.5")
     return number
 
@@ -108,6 +111,8 @@ class TeamSettings(Section):
 
     @model_validator(mode="after")
     def _matches_something(self) -> TeamSettings:
+        if not self.team.strip():
+            raise ValueError("holds a team without a name")
         if not (self.workspaces or self.api_keys or self.tags or self.people):
             raise ValueError(f"the team {self.team} is empty: list its workspaces, api_keys, tags or people")
         return self

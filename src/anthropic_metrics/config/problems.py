@@ -25,6 +25,7 @@ _TEXTS = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "string_type": "must be text: put it in quotes",
+    "finite_number": "must be a finite number",
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be {le} or less",
     "literal_error": "must be {expected}",

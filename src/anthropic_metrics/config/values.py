@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -200,7 +201,7 @@ def _check_url(value: object) -> str:
         raise ValueError("must be a URL such as https://host:9200") from None
     if parts.scheme not in {"http", "https"}:
         raise ValueError("must be a URL such as https://host:9200: it begins with https:// or http://")
-    if not host or parts.query or parts.fragment or ("." not in host and looks_random(host)):
+    if not _is_host(host) or parts.query or parts.fragment or ("." not in host and looks_random(host)):
         raise ValueError("must be a URL such as https://host:9200")
     if host in WEBHOOK_HOSTS or any(map(looks_random, parts.path.split("/"))):
         raise ValueError("looks like a webhook, which belongs under alerts.webhooks or alerts.slack_webhooks")
@@ -209,6 +210,16 @@ def _check_url(value: object) -> str:
     except ValueError:
         raise ValueError("must have a port between 0 and 65535") from None
     return value.strip().rstrip("/")
+
+
+def _is_host(host: str) -> bool:
+    """Whether every client can make a request to it: an IPv6 address, or a name that DNS may have."""
+    try:
+        if ":" in host:
+            return bool(IPv6Address(host))
+        return bool(re.fullmatch(r"[\w.\-]+", host) and host.encode("idna").decode("idna"))
+    except ValueError:  # also a UnicodeError
+        return False
 
 
 def _check_urls(value: object) -> tuple[str, ...]:

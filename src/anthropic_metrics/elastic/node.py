@@ -40,7 +40,7 @@ class Node(Urllib3HttpNode):
         super().__init__(config)
         limited_pool(self.pool)
         pool: Any = self.pool
-        if proxy := proxy_for(f"{config.scheme}://{config.host}:{config.port}", self.proxy):
+        if proxy := proxy_for(_address(config), self.proxy):
             pool = _Proxied(config, proxy)
         self.pool = _Bounded(pool)  # type: ignore[assignment]  # it has all that the node uses of one
 
@@ -113,7 +113,7 @@ class _Proxied(urllib3.HTTPConnectionPool):
             )
         super().__init__(config.host, config.port)
         login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-        self._base = f"{config.scheme}://{config.host}:{config.port}"
+        self._base = _address(config)
         self._manager = urllib3.ProxyManager(
             f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
             proxy_headers=urllib3.make_headers(proxy_basic_auth=login) if parts.username else None,
@@ -130,6 +130,12 @@ class _Proxied(urllib3.HTTPConnectionPool):
 
     def close(self) -> None:
         self._manager.clear()
+
+
+def _address(config: NodeConfig) -> str:
+    """The node's URL, in which an IPv6 address has brackets."""
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"{config.scheme}://{host}:{config.port}"
 
 
 def _context(config: NodeConfig) -> ssl.SSLContext:

@@ -75,6 +75,23 @@ CASES = {
         "elasticsearch: {hosts: [es:9200]}",
         "elasticsearch.hosts: must be a URL such as https://host:9200: it begins with https:// or http://",
     ),
+    "URL's host": ("kibana: {url: 'https://ho st'}", "kibana.url: must be a URL such as https://host:9200"),
+    "host with an empty label": (
+        "anthropic: {base_url: 'https://api..example.com'}",
+        "anthropic.base_url: must be a URL such as https://host:9200",
+    ),
+    "host that is too long": (
+        f"elasticsearch: {{hosts: ['https://{'a' * 64}.example.com']}}",
+        "elasticsearch.hosts: must be a URL such as https://host:9200",
+    ),
+    "endless factor": ("alerts: {baseline_factor: .inf}", "alerts.baseline_factor: must be a finite number"),
+    "endless spike": ("alerts: {spike_factor: .inf}", "alerts.spike_factor: must be a finite number"),
+    "endless latency": ("alerts: {latency_factor: .inf}", "alerts.latency_factor: must be a finite number"),
+    "price beyond any": (
+        "prices: [{model: m, output: 1e30}]",
+        "prices.output: must be a number such as 2.5",
+    ),
+    "team without a name": ("teams: [{team: ' ', people: [u]}]", "teams: holds a team without a name"),
     "URL's port": ("kibana: {url: 'https://k:99999'}", "kibana.url: must have a port between 0 and 65535"),
     "certificate": ("anthropic: {ca_file: no.pem}", "anthropic.ca_file: no such file: no.pem"),
     "namespace": ("namespace: Prod-1", "namespace: must be lower case"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,10 @@ def test_a_file_that_is_no_certificate_is_a_configuration_error_with_its_place(
         connect(ElasticsearchSettings.model_validate({"hosts": ["https://localhost:9200"], **given}))
     assert named in caught.value.message
     assert str(file) in caught.value.message
+
+
+@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:1"])
+def test_a_cluster_at_an_ipv6_address_is_asked_there(proxy: str | None) -> None:
+    settings = ElasticsearchSettings.model_validate({"hosts": ["http://[::1]:1"], "proxy": proxy})
+    with closing(connect(settings)) as es, pytest.raises(RetryLater, match="no connection"):
+        server_version(es)
