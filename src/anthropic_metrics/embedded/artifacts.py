@@ -14,10 +14,11 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from anthropic_metrics.versions import ELASTICSEARCH_VERSION
 
 VERSION = ELASTICSEARCH_VERSION
 TIMEOUT_SECONDS = 120  # of silence on the line, not for a whole download (about 120 MB in all)
+_ABANDONED = 86_400  # seconds; no download and no unpacking takes so long
 
 _PINNED = Path(__file__).with_name("sha512.txt")
 
@@ -123,7 +125,7 @@ class Fetcher:
             cache.mkdir(mode=0o700, parents=True, exist_ok=True)
             check_owner(cache)
             self._store.mkdir(exist_ok=True)
-            self._unfinished = Path(tempfile.mkdtemp(prefix=".download-", dir=cache))
+            self._unfinished = scratch_folder(cache, ".download-")
         except OSError as error:
             raise not_writable(cache, error) from error
         self.context = self._context()
@@ -182,6 +184,15 @@ class Fetcher:
                 self._progress(filename, done, total)
 
         yield more
+
+
+def scratch_folder(folder: Path, prefix: str) -> Path:
+    """A new folder in `folder`. What a process left there that was killed is removed after a day. OSError."""
+    for left in folder.glob(f"{prefix}*"):
+        with suppress(OSError):  # another start may be removing it
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
 
 
 def read_digests(file: Path) -> dict[str, str]:

@@ -7,7 +7,6 @@ version and the revision of this layout: a newer agent never starts an older age
 from __future__ import annotations
 
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from anthropic_metrics.embedded.artifacts import (
     check_owner,
     not_to_be_had,
     not_writable,
+    scratch_folder,
 )
 
 REVISION = 1  # to be raised when what is put into a home changes
@@ -62,7 +62,7 @@ def build_once(home: Path, build: Callable[[Path], None]) -> Path:
         return home
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=home.parent))
+        scratch = scratch_folder(home.parent, f".{home.name}-")
     except OSError as error:
         raise not_writable(home.parent, error) from error
     try:

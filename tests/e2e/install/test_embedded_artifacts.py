@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -238,6 +239,19 @@ def test_a_damaged_archive_is_named(tmp_path: Path, damage: str) -> None:
     archive.write_bytes(jar(tmp_path)[:-100] if damage == "truncated" else garbled(tmp_path))
     with pytest.raises(RetryLater, match=r"damaged\.zip is damaged .*delete it"):
         unpack(archive, tmp_path / "home")
+
+
+def test_what_a_killed_start_left_half_done_is_removed_a_day_later_and_that_of_a_running_one_stays(
+    tmp_path: Path,
+) -> None:
+    for name, age in ((".home-killed", 90_000), (".home-running", 60), (".download-killed", 90_000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    build_once(tmp_path / "home", lambda folder: (folder / "whole").touch())
+    with Fetcher(tmp_path):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"home", ".home-running", "java"}
 
 
 def test_a_home_that_could_not_be_finished_is_not_there(tmp_path: Path) -> None:
