@@ -7,7 +7,7 @@ its query changes, such as by a new threshold.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from anthropic_metrics.kernel.datasets import ALERT, stream_name
 from anthropic_metrics.kernel.digests import digest_of_values, hex_digest
 
 _ID = digest_of_values("alerting")
-# Rules of agents with other thresholds are remembered too, the last ones.
+# Rules of agents with other rules or thresholds are remembered too, the last ones.
 _MOST = 500
 
 
@@ -52,15 +52,15 @@ class FirstEvaluations:
         claimed = alerting | self._claimant.claim(now)
         return self._documents.replace(document, document.changed("alerting", claimed))
 
-    def add(self, rules: Iterable[Rule]) -> None:
-        """Note that these rules were evaluated; of the agent that has the claim."""
+    def add(self, rules: Iterable[Rule], every: Iterable[Rule]) -> None:
+        """Note that these of `every` rule of this agent were evaluated; of the agent with the claim."""
         keys = [key_of(rule) for rule in rules]
         document = self._find()
         if document is None or not keys:
             return
         alerting = _alerting(document)
-        known = [key for key in alerting.get("evaluated") or () if key not in keys]
-        evaluated = {"evaluated": [*known, *keys][-_MOST:]}
+        own = {key_of(rule) for rule in every}
+        evaluated = {"evaluated": remembered(alerting.get("evaluated") or (), keys, own)}
         self._documents.replace(document, document.changed("alerting", alerting | evaluated))
 
     def release(self) -> None:
@@ -87,6 +87,13 @@ class FirstEvaluations:
             }
         )
         return prepare(_ID, document).source
+
+
+def remembered(known: Iterable[str], keys: Sequence[str], own: Collection[str]) -> list[str]:
+    """The keys to remember: `keys`, all that are known of the agent's `own`, and the last ones of others."""
+    before = [key for key in known if key not in keys]
+    others = [key for key in before if key not in own]
+    return [*others[-_MOST:], *(key for key in before if key in own), *keys]
 
 
 def key_of(rule: Rule) -> str:

@@ -89,7 +89,7 @@ class Watch:
             if (is_mine or not is_first) and self._turn(rule, now, tally, is_first=is_first)
         ]
         if is_mine and is_settled:
-            self._evaluated.add(judged)
+            self._evaluated.add(judged, self._rules)
         self._post(now, tally, may_sum_up=is_mine)
         if is_mine:
             self._evaluated.release()

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from anthropic_metrics.alerts.claims import LEASE, Claimant
 from anthropic_metrics.alerts.delivery import Delivery
+from anthropic_metrics.alerts.first_evaluations import remembered
 from anthropic_metrics.alerts.state import AlertState, StoredAlert
 from anthropic_metrics.alerts.webhooks import Poster, Webhook
 from anthropic_metrics.elastic.diff import Copy
@@ -59,6 +60,14 @@ def test_what_is_left_when_webhooks_are_slow_is_claimed_again_before_the_claim_i
     delivery.alerts({"r": "Rule"}, lambda: slow.now, Tally("alerts", "s"))
     assert [name for name, _ in slow.posted] == [f"a{number}" for number in range(9)]
     assert max(age for _, age in slow.posted) < LEASE - MINUTE
+
+
+def test_however_many_rules_an_agent_has_each_is_evaluated_for_the_first_time_once() -> None:
+    own = [f"own {number}" for number in range(700)]
+    others = [f"other {number}" for number in range(700)]
+    known = remembered([*others, *own[:400]], own[400:], own)
+    assert known == [*others[-500:], *own]
+    assert remembered(known, own[:10], own) == [*others[-500:], *own[10:], *own[:10]]
 
 
 def test_a_claim_of_its_own_that_is_soon_over_is_claimed_again_and_that_of_another_is_respected() -> None:
