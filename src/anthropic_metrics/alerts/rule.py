@@ -157,7 +157,7 @@ class Definition:
         if self.polled is None:
             return timedelta(0)
         rarest = max(map(self.polled, config.per_organization()))
-        return 2 * max(timedelta(0), rarest - self.polled(Config()))
+        return max(timedelta(0), rarest - self.polled(Config()))
 
 
 def _of_calls(streams: list[str], commands: list[str], config: Config) -> str:

@@ -112,13 +112,13 @@ def test_thresholds_schedules_and_the_choice_of_rules_come_from_the_configuratio
 @pytest.mark.parametrize(
     ("section", "interval", "key", "hours"),
     [
-        ("inventory", 6, "key_expires", 24 + 2 * 6),
-        ("inventory", 6, "key_unused", 24 + 2 * 6),
-        ("inventory", 6, "workspace_without_limit", 24 + 2 * 6),
-        ("telemetry", 1, "telemetry_destination", 2.5),
-        ("rate_limits", 1, "rpm_headroom", 2.25),
-        ("usage", 1, "rate_limit_headroom", 0.75 + 2 * 55 / 60),
-        ("usage", 6, "token_spike", 5 + 2 * (6 - 5 / 60)),
+        ("inventory", 6, "key_expires", 26 + 5),
+        ("inventory", 6, "key_unused", 26 + 5),
+        ("inventory", 6, "workspace_without_limit", 26 + 5),
+        ("telemetry", 1, "telemetry_destination", 1.75),
+        ("rate_limits", 1, "rpm_headroom", 1.5),
+        ("usage", 1, "rate_limit_headroom", 0.75 + 55 / 60),
+        ("usage", 6, "token_spike", 5 + 6 - 5 / 60),
     ],
 )
 def test_a_window_that_holds_little_more_than_one_poll_grows_with_the_interval(
