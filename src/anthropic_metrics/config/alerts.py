@@ -167,6 +167,7 @@ def _schedules(value: object) -> dict[str, timedelta]:
 
 
 Usd = Annotated[float, BeforeValidator(_usd)]
+Factor = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 Connectors = Annotated[tuple[str, ...], BeforeValidator(_connectors)]
 Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Webhooks = Annotated[tuple[SecretStr, ...], BeforeValidator(_webhooks)]
@@ -225,11 +226,8 @@ class AlertSettings(Section):
     dominance_floor_tokens: int = Field(
         1_000_000, ge=0, description="`model_dominance`: tokens below which the rule is silent."
     )
-    baseline_factor: float = Field(
-        2.0,
-        ge=1,
-        allow_inf_nan=False,
-        description="`workspace_baseline`: maximum cost of a day, as a multiple of the usual.",
+    baseline_factor: Factor = Field(
+        2.0, description="`workspace_baseline`: maximum cost of a day, as a multiple of the usual."
     )
     baseline_floor_usd: Usd = Field(
         20.0, description="`workspace_baseline`: minimum difference from the usual cost."
@@ -245,11 +243,8 @@ class AlertSettings(Section):
         ge=0,
         description="`unattributed_usage`: maximum tokens of the Console or an unknown key in a UTC day.",
     )
-    spike_factor: float = Field(
-        3.0,
-        ge=1,
-        allow_inf_nan=False,
-        description="`spend_spike`: maximum cost of a key's hour, as a multiple of its usual peak hour.",
+    spike_factor: Factor = Field(
+        3.0, description="`spend_spike`: maximum cost of a key's hour, as a multiple of its usual peak hour."
     )
     spike_floor_usd: Usd = Field(
         10.0, description="`spend_spike`: minimum difference from the usual peak hour."
@@ -284,11 +279,8 @@ class AlertSettings(Section):
     overloaded_percent: float = Field(
         5.0, gt=0, le=100, description="`overloaded`: maximum share of a model's requests with a 529."
     )
-    latency_factor: float = Field(
-        2.0,
-        ge=1,
-        allow_inf_nan=False,
-        description="`request_latency`: maximum 95th percentile, as a multiple of the usual.",
+    latency_factor: Factor = Field(
+        2.0, description="`request_latency`: maximum 95th percentile, as a multiple of the usual."
     )
     request_floor: int = Field(
         100, ge=1, description="Rules on requests: requests of a model below which a rule is silent."

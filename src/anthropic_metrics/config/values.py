@@ -6,17 +6,16 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BeforeValidator, PlainSerializer, SecretStr
 
+from anthropic_metrics.config.urls import check_url
 from anthropic_metrics.config.yaml_file import parse
 from anthropic_metrics.proxies import DIRECT
-from anthropic_metrics.quoting import WEBHOOK_HOSTS, but_not, looks_random, quoted
+from anthropic_metrics.quoting import but_not, quoted
 from anthropic_metrics.quoting import path as shown_path
 
 DEFAULT_HOST = "127.0.0.1"
@@ -188,45 +187,11 @@ def _check_workspaces(value: object) -> tuple[str, ...]:
 WorkspaceIds = Annotated[tuple[str, ...], BeforeValidator(_check_workspaces)]
 
 
-def _check_url(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("must be a URL such as https://host:9200")
-    # No message quotes any of it: a key or a webhook may stand in the wrong place.
-    if "@" in value:
-        raise ValueError("must not contain a user or password; set them under their own keys")
-    try:
-        parts = urlsplit(value.strip())
-        host = parts.hostname or ""
-    except ValueError:
-        raise ValueError("must be a URL such as https://host:9200") from None
-    if parts.scheme not in {"http", "https"}:
-        raise ValueError("must be a URL such as https://host:9200: it begins with https:// or http://")
-    if not _is_host(host) or parts.query or parts.fragment or ("." not in host and looks_random(host)):
-        raise ValueError("must be a URL such as https://host:9200")
-    if host in WEBHOOK_HOSTS or any(map(looks_random, parts.path.split("/"))):
-        raise ValueError("looks like a webhook, which belongs under alerts.webhooks or alerts.slack_webhooks")
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError("must have a port between 0 and 65535") from None
-    return value.strip().rstrip("/")
-
-
-def _is_host(host: str) -> bool:
-    """Whether every client can make a request to it: an IPv6 address, or a name that DNS may have."""
-    try:
-        if ":" in host:
-            return bool(IPv6Address(host))
-        return bool(re.fullmatch(r"[\w.\-]+", host) and host.encode("idna").decode("idna"))
-    except ValueError:  # also a UnicodeError
-        return False
-
-
 def _check_urls(value: object) -> tuple[str, ...]:
-    return tuple(_check_url(item) for item in _texts(value, "URL"))
+    return tuple(check_url(item) for item in _texts(value, "URL"))
 
 
-Url = Annotated[str, BeforeValidator(_check_url)]
+Url = Annotated[str, BeforeValidator(check_url)]
 Urls = Annotated[tuple[str, ...], BeforeValidator(_check_urls)]
 
 
@@ -273,7 +238,7 @@ def _check_certificates(value: str) -> Path:
 
 
 def _check_proxy(value: str) -> str:
-    return DIRECT if value.lower() == DIRECT else _check_url(value)
+    return DIRECT if value.lower() == DIRECT else check_url(value)
 
 
 def _text(value: str) -> Any:
@@ -299,7 +264,7 @@ OptionalText = Annotated[str | None, _or_nothing(_text)]
 Space = Annotated[str | None, _or_nothing(_check_space)]
 Host = Annotated[str, BeforeValidator(_check_host)]
 Proxy = Annotated[str | None, _or_nothing(_check_proxy)]
-OptionalUrl = Annotated[str | None, _or_nothing(_check_url)]
+OptionalUrl = Annotated[str | None, _or_nothing(check_url)]
 ApiKey = Annotated[SecretStr | None, _or_nothing(_check_secret)]
 Password = Annotated[SecretStr | None, _or_nothing(_text)]
 SecretFile = Annotated[Path | None, _or_nothing(lambda value: Path(value).expanduser())]
