@@ -29,7 +29,6 @@ WARM, ROUNDS = 40, 40
 END = NOW.replace(hour=0, minute=0, second=0) - timedelta(days=DAYS // 2)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 AIM = 1.25
-AN_INDEX = 0.1  # ms that each further index may take, whatever it holds
 MONTH = timedelta(days=DAYS)
 
 Ask = Callable[[Elasticsearch, str, Range], int]
@@ -118,8 +117,8 @@ def _figure(es: Elasticsearch, name: str, length: timedelta, ask: Ask, counts: l
         f"look-up of {name} of {counts[1]:,} documents",
         f"{many:.1f} ms in {INDICES[1]} indices",
         f"{few:.1f} ms in {INDICES[0]}, of {counts[0]:,}",
-        f"{ratio:.2f} of it, {each:.2f} ms a further index (aim: {AIM:g} or less, or {AN_INDEX:g} ms)",
-        ratio <= AIM or each <= AN_INDEX,
+        f"{ratio:.2f} of it (aim: {AIM:g} or less), {each:.2f} ms a further index",
+        ratio <= AIM,
     )
 
 
