@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.diff import Copy
+from anthropic_metrics.kernel.ranges import is_within
 
 FIRST = timedelta(hours=1)
 LONGEST = timedelta(days=1)
@@ -54,8 +55,7 @@ class DivertedRetries:
                     continue
                 if arrived.get(document.id) == document.hash:
                     del self._waits[stream, document.id]
-                # A wait that begins in the future was begun by a clock that was wrong.
-                elif wait.hash == document.hash and wait.since <= now < wait.since + wait.length:
+                elif wait.hash == document.hash and is_within(wait.length, wait.since, now):
                     ids.add(document.id)
         return ids
 

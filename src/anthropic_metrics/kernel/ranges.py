@@ -44,6 +44,14 @@ def from_milliseconds(count: float) -> datetime:
     return datetime.fromtimestamp(count / 1000, UTC)
 
 
+def is_within(length: timedelta, since: datetime | None, now: datetime) -> bool:
+    """Whether less than `length` has passed since a moment that was noted; False for None.
+
+    Also for a moment in the future, which a clock that was wrong has noted: it must hold nothing up.
+    """
+    return since is not None and since <= now < since + length
+
+
 def pieces(time_range: Range, length: timedelta) -> list[Range]:
     """The range in pieces of `length`, the last one with what is left."""
     count = -((time_range.start - time_range.end) // length)

@@ -24,7 +24,7 @@ from anthropic_metrics.admin_api.rows import (
 )
 from anthropic_metrics.errors import AuthError, BadRequest
 from anthropic_metrics.kernel.problems import Problems
-from anthropic_metrics.kernel.ranges import DAY, Range
+from anthropic_metrics.kernel.ranges import DAY, Range, is_within
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.people.build import Day
@@ -84,8 +84,7 @@ class Reader:
 
     def _ask_report(self, report: str, now: datetime, tally: Tally, ask: Callable[[], T]) -> T | None:
         """The answer; None where the organization, or the key, does not have the report."""
-        # A refusal of the future was met under a clock that was wrong.
-        if (refused := self._refused.get(report)) is not None and refused <= now < refused + DAY:
+        if is_within(DAY, self._refused.get(report), now):
             return None
         try:
             answer = ask()

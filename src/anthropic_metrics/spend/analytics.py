@@ -26,7 +26,7 @@ from anthropic_metrics.admin_api.rows import (
 )
 from anthropic_metrics.errors import AuthError, BadRequest, BrokenContract, RetryLater
 from anthropic_metrics.kernel.problems import Problems
-from anthropic_metrics.kernel.ranges import DAY, Range, Width, floor
+from anthropic_metrics.kernel.ranges import DAY, Range, Width, floor, is_within
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.spend.billed import dimensions_of, joined
@@ -82,8 +82,7 @@ class Analytics:
         client raises, but a refusal: that means that the organization does not have the reports, and
         `absence` says why.
         """
-        # A refusal of the future was met under a clock that was wrong.
-        if self._absent_at is not None and self._absent_at <= now < self._absent_at + PROBE_EVERY:
+        if is_within(PROBE_EVERY, self._absent_at, now):
             return None
         time_range = Range(
             max(time_range.start, FIRST, floor(now - REACHES, DAY)), min(time_range.end, floor(now, HOUR))

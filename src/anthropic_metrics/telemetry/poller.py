@@ -21,7 +21,7 @@ from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.ports import Progress, Sink, Terms
 from anthropic_metrics.kernel.problems import Problems
-from anthropic_metrics.kernel.ranges import Range, floor
+from anthropic_metrics.kernel.ranges import Range, floor, is_within
 from anthropic_metrics.kernel.snapshot import SnapshotPoller
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.logs import get_logger
@@ -85,7 +85,7 @@ class TelemetryPoller(SnapshotPoller):
 
     def _read(self, tally: Tally, now: datetime) -> list[Destination] | None:
         """The destinations; None where the organization or the key lacks the preview, under `auto`."""
-        if self._refused_at is not None and self._refused_at <= now < self._refused_at + _AFTER_REFUSAL:
+        if is_within(_AFTER_REFUSAL, self._refused_at, now):
             return None
         problems = Problems()
         try:
