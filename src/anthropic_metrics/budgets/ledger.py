@@ -42,6 +42,11 @@ class DaySum:
 Days = Mapping[date, DaySum]
 
 
+def counted_every(config: Config) -> timedelta:
+    """How often budgets are counted: after each poll of what they are counted from."""
+    return config.usage.interval if collects_spend(config) else config.cost.interval
+
+
 def collects_spend(config: Config) -> bool:
     """Whether the spend stream is kept: budgets count it, today's hours included."""
     return config.spend.enabled and config.usage.enabled and "1h" in config.usage.granularities

@@ -9,7 +9,7 @@ from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.budgets.board import Board
 from anthropic_metrics.budgets.count import Counter
 from anthropic_metrics.budgets.documents import ACTION, budget_documents
-from anthropic_metrics.budgets.ledger import collects_spend
+from anthropic_metrics.budgets.ledger import collects_spend, counted_every
 from anthropic_metrics.budgets.limits import SpendLimits
 from anthropic_metrics.budgets.period import period_of
 from anthropic_metrics.budgets.state import BudgetState
@@ -47,7 +47,7 @@ class BudgetPoller(SnapshotPoller):
         self.stream = stream_name(AGENT, config.namespace)
         self.terms: Terms = {"event.action": [ACTION]}
         self._after = SPEND if running else COST
-        self._interval = config.usage.interval if running else config.cost.interval
+        self._interval = counted_every(config)
         self._config = config
         self._inventory = inventory
         self._limits = SpendLimits(client)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from anthropic_metrics.budgets.board import Board, Body
-from anthropic_metrics.budgets.ledger import Ledger, collects_spend
+from anthropic_metrics.budgets.ledger import Ledger, collects_spend, counted_every
 from anthropic_metrics.budgets.period import period_of
 from anthropic_metrics.config import Config
 from anthropic_metrics.figures.gauges import FigureGauges, Figures, Labels, Values
@@ -79,10 +79,9 @@ class FigurePoller:
 
     def _counted(self) -> list[Body]:
         """The budgets as they were counted last; none where that was too long ago."""
-        config = self._config
-        interval = config.usage.interval if collects_spend(config) else config.cost.interval
+        longest = (FRESH_FOR * counted_every(self._config)).total_seconds()
         bodies: list[Body] = (self._board.all() or {"budgets": []})["budgets"]
-        return [body for body in bodies if body["age_seconds"] <= FRESH_FOR * interval.total_seconds()]
+        return [body for body in bodies if body["age_seconds"] <= longest]
 
     def _spend(self, ask: Questions, names: Names, now: datetime) -> tuple[Values, Values]:
         """Today's spend, and whether the day is complete; nothing where only the bill is collected, which is
