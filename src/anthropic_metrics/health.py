@@ -258,8 +258,11 @@ class Health:
 
     def troubles(self) -> dict[str, str]:
         """Each poller whose data is not fresh, with the reason; empty when all is well."""
-        now, pollers = self._monotonic(), self.pollers
-        held = self._why_held(pollers)
+        pollers = self.pollers
+        return self._troubles(pollers, self._why_held(pollers))
+
+    def _troubles(self, pollers: Mapping[str, PollerState], held: str) -> dict[str, str]:
+        now = self._monotonic()
         return {name: why for name, state in pollers.items() if (why := state.trouble(now, held))}
 
     def _why_held(self, pollers: Mapping[str, PollerState]) -> str:
@@ -269,9 +272,9 @@ class Health:
         return f"requests to the Admin API wait: {why}" if why else ""
 
     def as_dict(self) -> dict[str, Any]:
-        troubles = self.troubles()
         pollers = self.pollers
         held = self._why_held(pollers)
+        troubles = self._troubles(pollers, held)
         return {
             "status": "not ready" if troubles else "ready",
             "started": iso(self._started, "auto"),

@@ -81,20 +81,14 @@ class PeoplePoller:
 
     def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
         """The documents of `wanted`, newest days first; aliases that our stream remembers are not joined."""
-        persons = self._persons()
-        for part in _parts(wanted):
-            for _, documents in self._read(part, persons, tally):
-                yield from documents
+        yield from self._documents(wanted, self._persons(), tally)
 
     def joined(self, wanted: Range, ask: Questions, tally: Tally) -> Iterator[Prepared]:
         """The same with the aliases that our stream remembers: what `keep` would write; for an audit.
 
         `absent` says afterwards which reports are refused.
         """
-        persons = self._remembered(ask)
-        for part in _parts(wanted):
-            for _, documents in self._read(part, persons, tally):
-                yield from documents
+        yield from self._documents(wanted, self._remembered(ask), tally)
         tally.problems(self._inventory.problems)
 
     @property
@@ -133,6 +127,11 @@ class PeoplePoller:
             if progress:
                 progress(part)
         tally.problems(self._inventory.problems)
+
+    def _documents(self, wanted: Range, persons: Persons, tally: Tally) -> Iterator[Prepared]:
+        for part in _parts(wanted):
+            for _, documents in self._read(part, persons, tally):
+                yield from documents
 
     def _read(self, part: Range, persons: Persons, tally: Tally) -> Iterator[tuple[Range, list[Prepared]]]:
         """The documents of each day: of all people only one day's are in memory at once."""
