@@ -30,9 +30,9 @@ def authorities(key: str, path: Path | None) -> ssl.SSLContext:
 
 
 def usual_authorities() -> ssl.SSLContext:
-    """`authorities` without a path, in one context for every client that does not change its context.
+    """`authorities` without a path, in a context that clients share; none of them may change it.
 
-    Reading them takes 20 ms and a megabyte. Another SSL_CERT_FILE or SSL_CERT_DIR is another context.
+    Reading them takes 20 ms and a megabyte. Another SSL_CERT_FILE or SSL_CERT_DIR has a context of its own.
     """
     return _shared(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -96,21 +96,33 @@ def report(
     file = ReportFile(output, format or format_of(output), overwrite, bom, focus_version)
     file.check(by)
     with books(one_of(load(config), organization, "a report"), now) as accounts:
-        (ledger, *others), made, told, lacking = _write(file, accounts, period, kind, by)
+        written = _write(file, accounts, period, kind, by)
+    ledger = written.ledgers[0]
     say(f"{output}: {period.label}, ${dollars(ledger.amount)}.")
     say(settled_note(ledger, accounts.config.spend.settle_after))
-    if made is not None:
-        _say_standing(made, told)
-    if problems := [*unread([ledger, *others]), *lacking]:
+    if written.report is not None:
+        _say_standing(written.report, written.told)
+    if problems := [*unread(written.ledgers), *written.lacking]:
         say("\n".join(problems), style="red")
         raise typer.Exit(1)
 
 
+class _Written(NamedTuple):
+    """What a file was made of and what it shows: the month's own ledger first.
+
+    `told` is what it says of budgets, `lacking` what it lacks because a server did not answer.
+    """
+
+    ledgers: list[Ledger]
+    report: Report | None = None
+    told: Sequence[str] = ()
+    lacking: Sequence[str] = ()
+
+
 def _write(
     file: ReportFile, accounts: Books, period: Period, kind: Kind, by: Sequence[str] | None
-) -> tuple[list[Ledger], Report | None, list[str], list[str]]:
-    """Make the file; the ledgers that it was made of, the month's own first, what the file shows, and what it
-    says of budgets and lacks because a server did not answer."""
+) -> _Written:
+    """Make the file."""
     bys = parse_by(by or _usual(accounts), accounts.names)
     with_usage = kind is Kind.quota or file.format is FileFormat.focus or accounts.needs_keys(bys, None)
     with_usage |= need_usage(of_month(accounts.config.budgets), accounts.names)
@@ -118,16 +130,15 @@ def _write(
     ledger = accounts.wanted(period, with_usage=with_usage, with_people=people)
     if file.format is FileFormat.focus:
         file.save(_focus(file, accounts, ledger))
-        return [ledger], None, [], []
+        return _Written([ledger])
     money = Money(ledger, accounts.ledger(period.before, with_usage=with_usage, with_people=people))
     limits = SpendLimits(accounts.client)
     budgets, told = _budgets(accounts, limits)
-    lacking = [limits.trouble]
-    made = _report(accounts, money, kind, bys, budgets, [*told, *filter(None, lacking)])
-    lacking.append(
-        _with_memory(accounts.config, made, lambda report: file.save(_WRITE[file.format](report, file.bom)))
+    made = _report(accounts, money, kind, bys, budgets, [*told, *filter(None, [limits.trouble])])
+    unknown = _with_memory(
+        accounts.config, made, lambda report: file.save(_WRITE[file.format](report, file.bom))
     )
-    return money.ledgers, made, told, list(filter(None, lacking))
+    return _Written(money.ledgers, made, told, [*filter(None, [limits.trouble, unknown])])
 
 
 def _say_standing(made: Report, told: Iterable[str]) -> None:

@@ -81,8 +81,7 @@ class EmbeddedElasticsearch:
         """The URL, once the server answers.
 
         RetryLater when it cannot be downloaded or does not start (the message names the log and quotes its
-        end); ConfigError when the extra `demo` is not installed or the folder
-        cannot be written.
+        end); ConfigError when the extra `demo` is not installed or the folder cannot be written.
         """
         require_extra()
         home = self._home or download(self._progress)

@@ -53,8 +53,8 @@ def corrections(
     """One agent document per number that a change alters.
 
     The `_id` is the digest of the revision itself, so writing it again after a crash, or from a second agent,
-    makes no second one.
-    `written` hands what several calls for one stream and `now` have in common from one to the next.
+    makes no second one. `written` hands what several calls for one stream and `now` have in common from one
+    to the next.
     """
     written = {} if written is None else written
     shown = _shown(tuple(numbers))
