@@ -211,7 +211,12 @@ class Health:
     def began(self, name: str) -> None:
         """Poller `name` makes an attempt."""
         with self._lock:
-            self._pollers[name] = replace(self._pollers[name], running=True)
+            self._pollers[name] = replace(self._pollers[name], running=True, waiting="")
+
+    def waits(self, name: str, reason: str) -> None:
+        """Poller `name` does not begin yet, for the `reason`."""
+        with self._lock:
+            self._pollers[name] = replace(self._pollers[name], waiting=reason)
 
     def ok(self, name: str, **facts: Any) -> None:
         """Poller `name` succeeded; `facts` (JSON values) are shown with its state."""

@@ -17,7 +17,8 @@ class PollerState:
     """How one poller stands.
 
     `later`: it has no turn at the start. `paused`: it waits for a person, such as after a refused key.
-    `reason`: why the last attempt failed; `retrying`: why the present one (`running`) sends a request again.
+    `reason`: why the last attempt failed; `retrying`: why the present one (`running`) sends a request again;
+    `waiting`: what its first attempt waits for.
 
     `succeeded_at` is in seconds of the monotonic clock: setting the wall clock does not change its age.
     """
@@ -29,13 +30,14 @@ class PollerState:
     last_failure: datetime | None = None
     reason: str = ""
     retrying: str = ""
+    waiting: str = ""
     running: bool = False
     paused: bool = False
     facts: Mapping[str, Any] | None = None
 
     def why(self, held: str = "") -> str:
         """Why it has no success: its own reason, or `held`, why requests of its organization wait."""
-        return self.retrying or (held if self.running else "") or self.reason
+        return self.retrying or (held if self.running else "") or self.waiting or self.reason
 
     def trouble(self, now: float, held: str = "") -> str:
         """Why its data is not fresh at `now`, in seconds of the monotonic clock; empty if it is."""

@@ -13,6 +13,7 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.agent.turns import Chain, Turns
 from anthropic_metrics.kernel.jobs import Kind
 from tests.harness.chaos_truth import check_streams
 from tests.harness.chaos_world import Chaos, chaos_world
@@ -61,12 +62,13 @@ def test_the_daemon_polls_on_time_and_says_so_whatever_is_done_to_the_clock(
         stale: list[dict[str, str]] = []
         with Agent(world.config, clock=world.agent_now, monotonic=world.monotonic, stop=stop) as agent:
 
-            def start(chain: daemon.Chain) -> None:
+            def start(chain: Chain) -> None:
                 turns[chain[0].name].append(stop.now)
-                daemon.attempt(agent, chain)
+                running.run(chain)
                 if stop.now > 20 * MINUTE:
                     stale.append(agent.health.troubles())
 
+            running = Turns(agent, start)
             daemon.take_turns(agent, start)
             stop.end = math.inf  # a last poll may wait for its turn at the Admin API
             stop.clear()

@@ -20,8 +20,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
 from anthropic_metrics.agent.core import Agent
-from anthropic_metrics.agent.memory import give_back
 from anthropic_metrics.agent.places import FROZEN, PLACES, Places
+from anthropic_metrics.agent.turns import Chain, Turns
 from anthropic_metrics.budgets.board import Boards
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.health_server import HealthServer
@@ -49,9 +49,6 @@ JITTER_MOST = 30.0
 # APScheduler compares times of the wall clock: this one has passed whatever that clock says.
 _AT_ONCE = DateTrigger(EPOCH, timezone=UTC)
 
-Chain = tuple[Job, ...]
-"""A job and those that follow it, to be run one after the other."""
-
 
 def run(agent: Agent, listener: socket.socket | None = None) -> int:
     """Poll until asked to stop; returns the exit code, 0. `listener` is that of `health_server.listen`.
@@ -63,13 +60,16 @@ def run(agent: Agent, listener: socket.socket | None = None) -> int:
 
     sweeping = Places(agent.stop)
 
-    def start(chain: Chain) -> None:
+    def start(chain: Chain, suffix: str = "") -> None:
         first = chain[0]
-        name, executor = f"{first.organization}: {first.name}", "default"
-        act: Callable[[Agent, Chain], None] = attempt
+        name, executor = f"{first.organization}: {first.name}{suffix}", "default"
+        act: Callable[[Chain], None] = turns.run
         if first.kind is Kind.sweep:
-            act, executor = partial(sweep, sweeping), _sweeper(first)
-        scheduler.add_job(act, _AT_ONCE, args=(agent, chain), id=name, executor=executor)
+            act, executor = partial(sweep, sweeping, agent, turns), _sweeper(first)
+        scheduler.add_job(act, _AT_ONCE, args=(chain,), id=name, executor=executor)
+
+    # By another id: the turn in which it was found that the job has to wait may not be over yet.
+    turns = Turns(agent, partial(start, suffix=" (first turn)"))
 
     boards = Boards({organization.label: organization.budgets for organization in agent.organizations})
     server = HealthServer(
@@ -153,22 +153,10 @@ def take_turns(agent: Agent, start: Callable[[Chain], object]) -> None:
         agent.stop.wait(min([*left, LOOK] if beginnings.waiting else left, default=None))
 
 
-def sweep(sweeping: Places, agent: Agent, chain: Chain) -> None:
-    """`attempt`, when there is a place for it."""
+def sweep(sweeping: Places, agent: Agent, turns: Turns, chain: Chain) -> None:
+    """Run the chain when there is a place for it."""
     with suppress(Stopped), sweeping.taken(agent.silence_of(chain[0].organization)):
-        attempt(agent, chain)
-
-
-def attempt(agent: Agent, chain: Chain) -> None:
-    """The jobs one after the other, whatever each of them ends in, until the agent is asked to stop."""
-    for job in chain:
-        if agent.stop.is_set():
-            return
-        try:
-            agent.attempt(job)
-        except Stopped:
-            log.debug("poll_stopped", job=job.name, organization=job.organization or None)
-    give_back()
+        turns.run(chain)
 
 
 def _before_first_turns(jobs: Sequence[Job], now: float) -> dict[str, float]:
@@ -179,11 +167,12 @@ def _before_first_turns(jobs: Sequence[Job], now: float) -> dict[str, float]:
 
 
 def _scheduler(agent: Agent) -> BackgroundScheduler:
-    """A thread for each chain; `SWEEPS_EACH` for all sweeps of an organization.
+    """A thread for each chain, also for the first turn of one that waits for others; `SWEEPS_EACH` for all
+    sweeps of an organization.
 
     A turn that comes while the one before it still runs is skipped; the log says so once.
     """
-    chains = sum(job.after is None for job in agent.jobs)
+    chains = sum(job.after is None or bool(job.needs) for job in agent.jobs)
     sweepers = {_sweeper(job) for job in agent.jobs if job.kind is Kind.sweep}
     scheduler = BackgroundScheduler(
         timezone=UTC,

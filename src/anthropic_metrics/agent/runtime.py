@@ -70,6 +70,11 @@ class Runtime:
         state = self.health[job.organization].pollers[job.name]
         return bool(state.last_success or state.last_failure)
 
+    def waits(self, job: Job, awaited: Iterable[Job]) -> None:
+        """The job's first turn waits for those of these jobs: it says so until it begins."""
+        names = " and ".join(other.name for other in awaited)
+        self.health[job.organization].waits(job.name, f"waits for the first poll of {names}")
+
     def claim(self, label: str, organization_id: str) -> None:
         """Note whose the key of `label` is; WrongOrganization where another key of the agent has it.
 

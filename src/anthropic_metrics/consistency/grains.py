@@ -162,7 +162,8 @@ class GrainCheck(SnapshotPoller):
 
         name = f"{fine.dataset} adds up to {coarse.dataset}"
         after = f"{fine.dataset} sweep"
-        return Job(name, self.only, self.stream, SWEEP_EVERY, run, Kind.sweep, after)
+        needs = (f"{coarse.dataset} sweep",)
+        return Job(name, self.only, self.stream, SWEEP_EVERY, run, Kind.sweep, after, needs=needs)
 
     def _check(self, sink: Sink, time_range: Range, now: datetime, tally: Tally) -> None:
         (fine, coarse), names = self._views, self._inventory.names(now)

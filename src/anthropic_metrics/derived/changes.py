@@ -38,6 +38,8 @@ class Changes:
         self.namespace = derivation.namespace
         self.interval, self.follows = derivation.interval, derivation.follows
         self.completed_by, self.settles_by = derivation.completed_by, derivation.window
+        read = (source.dataset for source in derivation.inputs)
+        self.needs = tuple(dataset for dataset in read if dataset != derivation.follows)
         self._runs = Runs(derivation.window, max(1, derivation.run_length // derivation.window))
         self._seen: _Seen | None = None
 

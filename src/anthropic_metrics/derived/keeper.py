@@ -26,6 +26,10 @@ class Keeper(Derived, Protocol):
     """
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """What it reads besides the dataset it follows: its first turn waits for their first live polls."""
+
+    @property
     def settles_by(self) -> timedelta:
         """The width of what an audit compares whole."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from anthropic_metrics.derived.keeper import Keeper
@@ -49,7 +50,7 @@ class DerivedPoller:
             self.keep(time_range, sink, tally)
             return time_range
 
-        return [self._job(run, after=self.keeper.follows)]
+        return [replace(self._job(run), after=self.keeper.follows, needs=self.keeper.needs)]
 
     def sweep(self, sink: Sink) -> list[Job]:
         """None where the live job compares everything once a day."""
@@ -62,7 +63,8 @@ class DerivedPoller:
             return time_range
 
         name, after = f"{self.dataset} sweep", f"{self.keeper.follows} sweep"
-        return [Job(name, self.only, self.stream, SWEEP_EVERY, run, Kind.sweep, after=after)]
+        needs = self.keeper.needs
+        return [Job(name, self.only, self.stream, SWEEP_EVERY, run, Kind.sweep, after=after, needs=needs)]
 
     def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
         return [self._over(self.keeper.history(self._clock()), sink)]
@@ -103,5 +105,5 @@ class DerivedPoller:
 
         return self._job(run)
 
-    def _job(self, run: Callable[[Tally], Range | None], after: str | None = None) -> Job:
-        return Job(self.dataset, self.only, self.stream, self.keeper.interval, run, after=after)
+    def _job(self, run: Callable[[Tally], Range | None]) -> Job:
+        return Job(self.dataset, self.only, self.stream, self.keeper.interval, run)

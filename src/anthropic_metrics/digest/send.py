@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from anthropic_metrics.admin_api import endpoints
 from anthropic_metrics.admin_api.client import AdminClient
@@ -19,7 +20,7 @@ from anthropic_metrics.digest.message import body, slack
 from anthropic_metrics.documents.agent import agent_document
 from anthropic_metrics.documents.identity import document_id, prepare
 from anthropic_metrics.errors import AuthError, BadRequest, MetricsError, Stopped
-from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.kernel.datasets import AGENT, SPEND, stream_name
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
@@ -73,7 +74,8 @@ class DigestSender:
 
     def job(self, sink: Sink) -> Job:
         """Looks every hour whether a period has ended."""
-        return Job("digest", "digest", self._stream, INTERVAL, lambda tally: self.send(sink, tally))
+        run = partial(self.send, sink)
+        return Job("digest", "digest", self._stream, INTERVAL, run, needs=(SPEND,))
 
     def send(self, sink: Sink, tally: Tally) -> None:
         """Post the digest of the period that ended last, unless somebody has. What failed is in the tally."""

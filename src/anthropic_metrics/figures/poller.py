@@ -62,7 +62,8 @@ class FigurePoller:
             return Range(now - LOOK_BACK, now)
 
         stream = stream_name(AGENT, self._config.namespace)
-        return Job("figures", "figures", stream, self._config.usage.interval, run, after=after)
+        every = self._config.usage.interval
+        return Job("figures", "figures", stream, every, run, after=after, needs=(HEADROOM,))
 
     def read(self, ask: Questions, names: Names, now: datetime) -> Figures:
         """The figures at `now`. Raises what the questions raise."""

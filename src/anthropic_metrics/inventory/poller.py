@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from anthropic_metrics.inventory.build import Uses, inventory_documents
 from anthropic_metrics.inventory.changes import changes
 from anthropic_metrics.inventory.lists import Lists
 from anthropic_metrics.inventory.resources import Kind, Listed, Resource, gone, of_organization
-from anthropic_metrics.inventory.uses import read_uses
+from anthropic_metrics.inventory.uses import read_uses, used_datasets
 from anthropic_metrics.kernel.datasets import INVENTORY, stream_name
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
@@ -49,8 +50,8 @@ class InventoryPoller(SnapshotPoller):
         self._refused: set[Kind] = set()
 
     def live(self, sink: Sink) -> list[Job]:
-        """The present day."""
-        return [self._job(sink)]
+        """The present day, for the first time when there is use to join to it."""
+        return [replace(self._job(sink), needs=used_datasets(self._config))]
 
     def whole(self, sink: Sink, progress: Progress | None = None) -> list[Job]:
         """The present day."""

@@ -49,6 +49,12 @@ def read_uses(config: Config, ask: Questions, frame: Frame) -> Uses:
     return Uses(tokens, dollars, own.first if own else None, frozenset(config.usage.workspace_ids), limits)
 
 
+def used_datasets(config: Config) -> tuple[str, ...]:
+    """The datasets that `read_uses` reads, collected or not."""
+    view = _usage(config)
+    return (RATE_LIMIT,) if view is None else (view.dataset, SPEND, RATE_LIMIT)
+
+
 def _usage(config: Config) -> View | None:
     """Usage by the hour, else by the day, else by the minute."""
     widths = sorted(WIDTHS, key=("1h", "1d", "1m").index)

@@ -26,7 +26,8 @@ class Job:
 
     `name` is unique within its `organization` (empty where there is one) and shown in logs, health and
     metrics; `run` returns the range that was read, if any. `after` names the job whose every run it follows,
-    whatever that ended in.
+    whatever that ended in. `needs` names further jobs whose streams it reads: its first turn waits for
+    theirs.
     """
 
     name: str
@@ -37,3 +38,4 @@ class Job:
     kind: Kind = Kind.live
     after: str | None = None
     organization: str = ""
+    needs: tuple[str, ...] = ()

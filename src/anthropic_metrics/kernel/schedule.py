@@ -33,7 +33,7 @@ def due(jobs: Sequence[J], last: Mapping[str, float], now: float) -> list[tuple[
 
     `last` says by name when a job had its last turn; a job that is not in it is due.
     """
-    return [_chain(jobs, job) for job in _leaders(jobs) if _left(job, last, now) <= 0]
+    return [chain_of(jobs, job) for job in _leaders(jobs) if _left(job, last, now) <= 0]
 
 
 class Owned(Protocol):
@@ -65,9 +65,10 @@ def _leaders(jobs: Sequence[J]) -> list[J]:
     return [job for job in jobs if job.after is None]
 
 
-def _chain(jobs: Sequence[J], job: J) -> tuple[J, ...]:
+def chain_of(jobs: Sequence[J], job: J) -> tuple[J, ...]:
+    """The job and all that follow it, in the order in which they run."""
     chain = [job]
     for follower in jobs:
         if follower.after == job.name:
-            chain += _chain(jobs, follower)
+            chain += chain_of(jobs, follower)
     return tuple(chain)

@@ -47,6 +47,7 @@ class SpendKeeper:
     dataset = SPEND
     only = "spend"
     follows: str | None = USAGE
+    needs: tuple[str, ...] = (COST,)
     completed_by: str | None = USAGE
     settles_by = DAY
 

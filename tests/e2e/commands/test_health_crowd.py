@@ -95,8 +95,6 @@ def test_a_crowd_of_slow_clients_starves_neither_the_polls_nor_the_health_check(
             ANTHROPIC_METRICS_BACKFILL="1h",
             ANTHROPIC_METRICS_HEALTH__PORT=str(port),
             ANTHROPIC_METRICS_NAMESPACE=namespace,
-            # Headroom that is polled before the first snapshot of the limits waits for its next turn.
-            ANTHROPIC_METRICS_RATE_LIMITS__ENABLED="false",
             ANTHROPIC_METRICS_USAGE__MINUTE_BACKFILL="10m",
             ELASTICSEARCH_URL=elasticsearch_url,
         )

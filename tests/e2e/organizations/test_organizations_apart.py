@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.agent.turns import Chain, Turns
 from anthropic_metrics.checks import Status, findings
 from anthropic_metrics.cli import app
 from anthropic_metrics.config import (
@@ -80,10 +81,11 @@ def test_a_server_that_never_answers_delays_no_other_organizations_live_polls(us
         scheduler = daemon._scheduler(agent)
         scheduler.start()
 
-        def start(chain: daemon.Chain) -> None:
+        def start(chain: Chain) -> None:
             name = f"{chain[0].organization}: {chain[0].name}"
-            scheduler.add_job(daemon.attempt, daemon._AT_ONCE, args=(agent, chain), id=name)
+            scheduler.add_job(turns.run, daemon._AT_ONCE, args=(chain,), id=name)
 
+        turns = Turns(agent, start)
         loop = threading.Thread(target=daemon.take_turns, args=(agent, start), daemon=True)
         loop.start()
         try:

@@ -13,6 +13,7 @@ import pytest
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.agent.places import FROZEN, PLACES, Places, attempt_all, pass_over
+from anthropic_metrics.agent.turns import Turns
 from anthropic_metrics.errors import AuthError, MetricsError, RetryLater, Stopped, WrongOrganization
 from anthropic_metrics.kernel.jobs import Job, Kind
 from anthropic_metrics.kernel.tally import Tally
@@ -36,6 +37,7 @@ class Work:
         fields["silence_of"] = lambda label: lambda: self._looked(silent(label))
         self._looking, self.looked = set[int](), threading.Semaphore(0)
         self.agent = cast("Agent", SimpleNamespace(**fields))
+        self.turns = Turns(self.agent, lambda _: None)
 
     def _run(self, each: Job, tally: Tally | None = None) -> Tally:
         with self._lock:
@@ -62,7 +64,8 @@ class Work:
 def sweeping(work: Work) -> list[threading.Thread]:
     places = Places(work.agent.stop, look=0.01)
     threads = [
-        threading.Thread(target=daemon.sweep, args=(places, work.agent, (job(name),))) for name in NAMES
+        threading.Thread(target=daemon.sweep, args=(places, work.agent, work.turns, (job(name),)))
+        for name in NAMES
     ]
     for thread in threads:
         thread.start()
@@ -120,8 +123,8 @@ def test_organizations_whose_servers_are_frozen_delay_no_other() -> None:
     work = Work(lambda label: FROZEN if label in frozen else FROZEN - 1)
     places = Places(work.agent.stop, look=0.01)
     for label in (*NAMES[:2], *NAMES[2:4]):
-        chain = (job(label),)
-        threading.Thread(target=daemon.sweep, args=(places, work.agent, chain), daemon=True).start()
+        args = (places, work.agent, work.turns, (job(label),))
+        threading.Thread(target=daemon.sweep, args=args, daemon=True).start()
         work.wait_for(1)
     assert work.under_way == set(NAMES[:4])
     work.release.set()

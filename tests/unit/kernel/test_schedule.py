@@ -19,6 +19,7 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from anthropic_metrics import logs
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.agent.turns import Turns
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.schedule import due, seconds_left
 from anthropic_metrics.kernel.tally import Tally
@@ -106,7 +107,7 @@ def test_what_a_poll_ended_in_changes_no_schedule() -> None:
         return refused
 
     agent = agent_of([job("live")], stop, run)
-    daemon.take_turns(agent, lambda chain: daemon.attempt(agent, chain))
+    daemon.take_turns(agent, Turns(agent, lambda _: None).run)
     assert ran == ["live"] * 20
 
 
@@ -119,7 +120,7 @@ def test_a_chain_is_run_in_order_until_the_agent_is_asked_to_stop() -> None:
         if each.name == "second":
             stop.set()
 
-    daemon.attempt(agent_of([], stop, run), chain)
+    Turns(agent_of([], stop, run), lambda _: None).run(chain)
     assert ran == ["first", "second"]
 
 
