@@ -77,6 +77,10 @@ class Collector:
             is_month_whole=is_month_whole,
         )
 
+    def has_all(self, time_range: Range, now: datetime) -> bool:
+        """Whether spend of the range has been read from its start. Raises what the questions raise."""
+        return self._ledger().coverage(time_range.start, now).is_whole(time_range.start, now)
+
     def _ledger(self) -> Ledger:
         return Ledger(self.ask, self.config.namespace, self.names.organization_id, from_spend=True)
 

@@ -36,6 +36,8 @@ ACTION = "digest"
 INTERVAL = timedelta(hours=1)
 # The last hours of the period have arrived by then.
 _AFTER = timedelta(hours=6)
+# Until then a digest waits for its period to be read; later it says where the stream begins.
+_AT_THE_LATEST = timedelta(hours=18)
 
 
 def active_keys(client: AdminClient) -> list[ApiKey]:
@@ -85,14 +87,21 @@ class DigestSender:
         time_range = finished(now, every)
         names = self._inventory.names(now)
         if now >= time_range.end + _AFTER and not self._is_claimed(sink, names, time_range):
-            limits: list[SpendLimit] = self._limits.read(now, tally.answers)
-            collector = Collector(self._config, sink.ask, names)
-            digest = collector.digest(time_range, now, active_keys(self._client), limits)
-            digest = replace(digest, limits_trouble=self._limits.trouble)
-            if self._claim(sink, names, time_range.start, now):
-                tally.created += 1
-                self._owed = {webhook.name: digest for webhook in webhooks(self._config.alerts)}
+            self._make(sink, names, time_range, now, tally)
         self._post(now, tally)
+
+    def _make(self, sink: Sink, names: Names, time_range: Range, now: datetime, tally: Tally) -> None:
+        """Claim the digest and owe it to every webhook, once its period has been read."""
+        collector = Collector(self._config, sink.ask, names)
+        if now < time_range.end + _AT_THE_LATEST and not collector.has_all(time_range, now):
+            log.info("digest_waits", start=time_range.start)
+            return
+        limits: list[SpendLimit] = self._limits.read(now, tally.answers)
+        digest = collector.digest(time_range, now, active_keys(self._client), limits)
+        digest = replace(digest, limits_trouble=self._limits.trouble)
+        if self._claim(sink, names, time_range.start, now):
+            tally.created += 1
+            self._owed = {webhook.name: digest for webhook in webhooks(self._config.alerts)}
 
     def _is_claimed(self, sink: Sink, names: Names, time_range: Range) -> bool:
         """Whether an agent has posted, or posts, the digest of this period."""

@@ -1,0 +1,140 @@
+"""When a digest is posted: once, and not before its period has been read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+
+from anthropic_metrics.alerts.webhooks import Poster, Webhook
+from anthropic_metrics.config import AlertSettings
+from anthropic_metrics.digest.send import DigestSender
+from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.kernel.outcome import Outcome
+from anthropic_metrics.kernel.ports import Sink, Store
+from anthropic_metrics.kernel.questions import Row, Used
+from anthropic_metrics.kernel.ranges import DAY, Range, floor
+from anthropic_metrics.kernel.tally import Tally
+from tests.harness.memory_questions import MemoryQuestions
+from tests.harness.memory_spend import NOW, MemorySpend
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass
+class Streams(MemoryQuestions):
+    """A dollar a day from `first` on, and the agent stream, where documents are created once."""
+
+    first: datetime | None = None
+    created: dict[str, Prepared] = field(default_factory=dict)
+
+    def append(self, stream: str, documents: Iterable[Prepared], *, new: bool = False) -> Outcome:
+        fresh = [each for each in documents if each.id not in self.created]
+        self.created |= {each.id: each for each in fresh}
+        return Outcome(created=len(fresh))
+
+    def documents(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        fields: Sequence[str],
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> Iterator[tuple[str, Row]]:
+        return ((each.id, each.source) for each in self.created.values())
+
+    def amounts(
+        self,
+        stream: str,
+        organization_id: str,
+        span: Range,
+        width: timedelta,
+        by: str,
+        field: str,
+        *,
+        terms: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[datetime, dict[str, float]]:
+        if self.first is None:
+            return {}
+        begin = max(floor(self.first, DAY), floor(span.start, DAY))
+        return {begin + n * DAY: {"billed": 1.0} for n in range(max(-((begin - span.end) // DAY), 0))}
+
+    def used(
+        self, stream: str, organization_id: str, by: str, field: str, since: datetime
+    ) -> dict[str, Used]:
+        return {}
+
+
+class Inbox(Poster):
+    """Takes what is posted, unless it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__(threading.Event())
+        self.taken, self.is_open = list[dict[str, Any]](), True
+
+    def post_body(self, webhook: Webhook, body: dict[str, Any]) -> None:
+        if not self.is_open:
+            raise RetryLater("Webhook did not accept a message.")
+        self.taken.append(body)
+
+
+class World:
+    def __init__(self) -> None:
+        alerts = AlertSettings(webhooks=(SecretStr("http://localhost:1/hook"),))
+        self.spend = MemorySpend(settings={"digest": "daily", "alerts": alerts})
+        self.streams, self.inbox = Streams(), Inbox()
+        self.sender = self.restarted()
+
+    def restarted(self) -> DigestSender:
+        agent, clock = self.spend.agent(), self.spend.clock
+        return DigestSender(
+            self.spend.config,
+            agent.client,
+            agent.organization.inventory,
+            clock=clock.now,
+            stop=threading.Event(),
+            poster=self.inbox,
+        )
+
+    def send(self) -> Tally:
+        tally = Tally("digest", "agent")
+        self.sender.send(Sink(cast("Store", self.streams), lambda _: None, self.streams), tally)
+        return tally
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_digest_waits_until_its_day_has_been_read(world: World) -> None:
+    world.send()
+    assert not world.streams.created, "nothing has been read"
+    world.streams.first = NOW - HOUR
+    world.send()
+    assert not world.streams.created, "the stream begins today"
+    world.streams.first = NOW - 2 * DAY
+    world.send()
+    assert [one["usd"] for one in world.inbox.taken] == [1.0]
+
+
+def test_a_digest_of_a_day_without_use_is_posted_when_the_day_has_been_read(world: World) -> None:
+    world.streams.read_since = NOW - 2 * DAY
+    world.send()
+    assert [one["usd"] for one in world.inbox.taken] == [0.0]
+
+
+def test_a_digest_waits_for_its_day_until_the_evening_only(world: World) -> None:
+    world.spend.clock.advance(timedelta(hours=10, minutes=57))
+    world.send()
+    assert not world.inbox.taken
+    world.spend.clock.advance(timedelta(minutes=2))
+    world.send()
+    assert len(world.inbox.taken) == 1
