@@ -162,7 +162,7 @@ ADDITIONAL_RULES = (
         query=(
             'WHERE anthropic.workspace.id != "Default"',
             "EVAL spent_at = CASE(anthropic.cost.amount_usd > 0, @timestamp), "
-            "own = CASE(@timestamp > $now - 1 day, MV_MAX(anthropic.rate_limit.limits.source)), "
+            "own = CASE(@timestamp > $now - $limits_read, MV_MAX(anthropic.rate_limit.limits.source)), "
             f"{WORKSPACE}",
             "STATS first_spend = MIN(spent_at), own = MAX(own), workspace = MAX(anthropic.workspace.name) "
             "BY workspace_id",

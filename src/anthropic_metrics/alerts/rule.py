@@ -1,9 +1,9 @@
 """A rule as a value, and its definition: data from which a configuration makes the rule.
 
 A definition's texts are templates: `$name` stands for a setting of `alerts:`, for `$now` (the end of the
-window), for `$dollars` (the field of RUNNING) or for a value of `fill`. Every query begins with the streams
-it reads and a filter on the agent's own documents, so that another shipper in the same stream changes no
-rule, and ends with a SORT by the alert's id.
+window), for `$dollars` (the field of RUNNING), for `$limits_read` or for a value of `fill`. Every query
+begins with the streams it reads and a filter on the agent's own documents, so that another shipper in the
+same stream changes no rule, and ends with a SORT by the alert's id.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from anthropic_metrics.budgets.ledger import collects_spend
 from anthropic_metrics.config import Config
 from anthropic_metrics.documents.base import OWN
 from anthropic_metrics.kernel.datasets import AGENT, COST, SPEND, stream_name
+from anthropic_metrics.limits.rounds import longest_round
 from anthropic_metrics.telemetry.spans import expanded
 
 # The end of the window, which Kibana hands to the query. Never NOW(): a rule must be able to look back.
@@ -172,7 +173,15 @@ def _settings(config: Config) -> dict[str, str]:
         for name, value in config.alerts
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
-    return figures | {"now": NOW}
+    return figures | {"now": NOW, "limits_read": _limits_read(config)}
+
+
+def _limits_read(config: Config) -> str:
+    """How long ago a workspace's limits were read at most, where one turn was missed: a workspace without
+    limits of its own leaves no document."""
+    limits = (each.rate_limits for each in config.per_organization())
+    longest = max(2 * longest_round(each.interval, each.workspace_interval) for each in limits)
+    return f"{longest // HOURLY} hours" if longest > HOURLY * 24 else "1 day"
 
 
 def _filled(template: str, values: Values) -> str:

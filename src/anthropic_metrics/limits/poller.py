@@ -28,12 +28,10 @@ from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.limits.build import rate_limit_documents
 from anthropic_metrics.limits.changes import limit_changes
 from anthropic_metrics.limits.groups import LimitSnapshot
+from anthropic_metrics.limits.rounds import WORKSPACES_PER_POLL, share
 
 log = structlog.get_logger(__name__)
 
-# Workspaces read at one poll. With more of them each poll reads its share in turn, so that five hundred
-# workspaces cost 20 requests a poll and none waits longer than 25 polls.
-WORKSPACES_PER_POLL = 20
 # How long a workspace that came near a limit is read at every poll.
 NEAR_FOR = timedelta(hours=1)
 
@@ -201,24 +199,3 @@ def near_a_limit(ask: Questions, frame: Frame) -> list[str]:
     groups = ask.groups(stream, frame.names.organization_id, last_hour, [scope], [above])
     minutes = {row[scope]: sums[above] for row, sums in groups if sums[above] and row[scope]}
     return sorted(minutes, key=lambda workspace: (-minutes[workspace], workspace))
-
-
-def share(
-    workspaces: list[str],
-    last: datetime,
-    now: datetime,
-    interval: timedelta,
-    whole_round: timedelta = timedelta(0),
-) -> list[str]:
-    """The workspaces whose turn has come since the poll at `last`, so that each has one in `whole_round`
-    where that is long enough.
-
-    The clock decides: each slot of the interval is a turn. A poll also takes the turns of slots that had
-    none, because a poll came late or failed.
-    """
-    turns = max(1, -(-len(workspaces) // WORKSPACES_PER_POLL), whole_round // interval)
-    slot, before = now.timestamp() // interval.total_seconds(), last.timestamp() // interval.total_seconds()
-    # A second poll of a slot, or one after the clock was set back, takes its slot's turn.
-    since = max(1, min(int(slot - before), turns))
-    due = range(int(slot), int(slot) - since, -1)
-    return [workspace for turn in due for workspace in workspaces[turn % turns :: turns]]

@@ -134,6 +134,24 @@ def test_a_window_that_holds_little_more_than_one_poll_grows_with_the_interval(
     assert {rule.key: rule.window for rule in every_rule(often)} == usual
 
 
+@pytest.mark.parametrize(
+    ("settings", "ago"),
+    [
+        ({}, "1 day"),
+        ({"workspace_interval": "2d"}, "96 hours"),
+        ({"interval": "1h"}, "50 hours"),
+        ({"interval": "1d", "workspace_interval": "1d"}, "1200 hours"),
+    ],
+)
+def test_a_workspace_with_a_limit_is_not_new_between_two_reads_of_its_limits(
+    settings: dict[str, str], ago: str
+) -> None:
+    """Two rounds over five hundred workspaces: a limit that was read in one of them still counts."""
+    config = Config.model_validate({"rate_limits": settings})
+    (rule,) = (rule for rule in every_rule(config) if rule.key == "new_workspace")
+    assert f"own = CASE(@timestamp > {NOW} - {ago}, " in rule.query
+
+
 def test_silence_of_the_stream_of_people_is_told_where_it_is_collected() -> None:
     people = Config.model_validate({"people": {"enabled": True, "salt": "a salt of many characters"}})
     with_people, without = (

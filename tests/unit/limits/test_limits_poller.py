@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,7 +17,8 @@ from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ports import Sink
 from anthropic_metrics.kernel.tally import Tally
-from anthropic_metrics.limits.poller import RateLimitPoller, share
+from anthropic_metrics.limits.poller import RateLimitPoller
+from anthropic_metrics.limits.rounds import longest_round, share
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=UTC)
 GOOD = {"type": "requests_per_minute", "value": 50}
@@ -206,3 +208,13 @@ def test_workspaces_that_an_interrupted_poll_did_not_come_to_are_read_at_the_nex
     api.answers["w1"] = [group(GOOD)]
     job.run(Tally("rate_limits", "s"))
     assert "w1" in written.scopes
+
+
+def test_every_workspace_has_its_turn_within_the_longest_round() -> None:
+    workspaces, quarter = [f"wrkspc_{n}" for n in range(500)], timedelta(minutes=15)
+    for whole_round in (timedelta(hours=1), timedelta(days=2)):
+        polls = longest_round(quarter, whole_round) // quarter
+        times = [NOW + n * quarter for n in range(polls + 1)]
+        read = [share(workspaces, last, now, quarter, whole_round) for last, now in pairwise(times)]
+        assert {one for turn in read for one in turn} == set(workspaces)
+        assert {one for turn in read[1:] for one in turn} < set(workspaces)
