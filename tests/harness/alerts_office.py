@@ -34,14 +34,15 @@ class Office:
     clock: SettableClock
     polled: bool = True
 
-    def watch(self, *, is_settled: bool = True) -> Watch:
-        stop = threading.Event()
+    def watch(self, *, is_settled: bool = True, poster: Poster | None = None) -> Watch:
+        """An agent; with a `poster` of its own it stops when that one does."""
+        stop = poster.stop if poster else threading.Event()
         return Watch(
             self.config,
             self.es,
             clock=self.clock.now,
             stop=stop,
-            poster=Poster(stop, waits=(0, 0)),
+            poster=poster or Poster(stop, waits=(0, 0)),
             is_settled=lambda: is_settled,
         )
 

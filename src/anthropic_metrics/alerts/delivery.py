@@ -74,27 +74,28 @@ class Delivery:
     def _post(self, stored: StoredAlert, names: Names, now: datetime, tally: Tally) -> None:
         left = stored.alone
         try:
-            left = self._posted(stored, names, now, tally)
+            self._post_all(stored, left, names, now, tally)
         finally:
             summed = [owed for owed in stored.pending if owed.startswith(SUMMARY)]
             self._state.settle(stored, [*summed, *left])
 
-    def _posted(self, stored: StoredAlert, names: Names, now: datetime, tally: Tally) -> list[str]:
-        """Post what is pending, in order; returns what is left for the next time."""
+    def _post_all(
+        self, stored: StoredAlert, left: list[str], names: Names, now: datetime, tally: Tally
+    ) -> None:
+        """Post what is pending, in order; `left` loses what is done, so that a stop repeats none of it."""
         since = datetime.fromisoformat(stored.alert.get("recovered_at") or stored.alert["fired_at"])
-        left = []
         failing: set[str] = set()
         for owed in stored.alone:
             event, _, name = owed.partition(" ")
             if name not in self._webhooks:
-                continue  # taken out of the configuration
-            if name in failing or not self._try(name, _message(stored, event, names), tally):
+                left.remove(owed)  # taken out of the configuration
+            elif name in failing or not self._try(name, _message(stored, event, names), tally):
                 failing.add(name)
-                left.append(owed)
+            else:
+                left.remove(owed)
         if left and now - since > STALE:
             log.error("alert_never_posted", rule=stored.alert["rule"], alert=stored.alert["id"], pending=left)
-            return []
-        return left
+            left.clear()
 
     def _try(self, name: str, message: dict[str, Any], tally: Tally) -> bool:
         try:

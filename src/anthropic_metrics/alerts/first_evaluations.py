@@ -34,7 +34,10 @@ class FirstEvaluations:
     def __init__(self, es: Client, namespace: str, me: str, *, stop: threading.Event | None = None) -> None:
         self._namespace = namespace
         self._claimant = Claimant(me)
-        self._documents = VersionedStream(es, stream_name(ALERT, namespace), stop=stop)
+        stream = stream_name(ALERT, namespace)
+        self._documents = VersionedStream(es, stream, stop=stop)
+        # A claim is given back even by an agent that is asked to stop.
+        self._releasing = VersionedStream(es, stream)
 
     def keys(self) -> set[str]:
         """The rules that were evaluated before, as `key_of` names them."""
@@ -71,7 +74,7 @@ class FirstEvaluations:
         alerting = {
             name: value for name, value in _alerting(document).items() if not name.startswith("claimed_")
         }
-        self._documents.replace(document, document.changed("alerting", alerting))
+        self._releasing.replace(document, document.changed("alerting", alerting))
 
     def _find(self) -> Versioned | None:
         self._documents.refresh()

@@ -91,6 +91,8 @@ class AlertState:
         self._claimant = Claimant(me)
         self.stream = stream_name(ALERT, namespace)
         self._documents = VersionedStream(es, self.stream, stop=stop)
+        # What was posted is noted even by an agent that is asked to stop.
+        self._noting = VersionedStream(es, self.stream)
 
     def refresh(self) -> None:
         """Make all that was acknowledged visible to the next reads."""
@@ -172,11 +174,12 @@ class AlertState:
 
     def settle(self, stored: StoredAlert, pending: Sequence[str]) -> bool:
         """Keep what is left to post and give the claim back; False when it was taken over meanwhile."""
-        return self._write(stored, pending=list(pending) or None, claimed_by=None, claimed_until=None)
+        changes = {"pending": list(pending) or None, "claimed_by": None, "claimed_until": None}
+        return self._noting.replace(stored.document, _changed(stored, **changes))
 
     def mark_posted(self, summed: Collection[StoredAlert], webhook: str) -> None:
         """Note that the summary of these alerts is posted. One that changed meanwhile is told again."""
-        self._documents.replace_all(
+        self._noting.replace_all(
             (stored.document, _changed(stored, pending=_without(stored.pending, SUMMARY + webhook)))
             for stored in summed
         )

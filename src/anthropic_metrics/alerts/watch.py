@@ -83,14 +83,19 @@ class Watch:
             stored.in_summary for stored in self._state.pending()
         )
         is_mine = has_first and self._evaluated.claim(now)
-        judged = [
-            rule
-            for rule, is_first in due
-            if (is_mine or not is_first) and self._turn(rule, now, tally, is_first=is_first)
-        ]
-        if is_mine and is_settled:
-            self._evaluated.add(judged, self._rules)
-        self._post(now, tally, may_sum_up=is_mine)
+        try:
+            judged = [
+                rule
+                for rule, is_first in due
+                if (is_mine or not is_first) and self._turn(rule, now, tally, is_first=is_first)
+            ]
+            if is_mine and is_settled:
+                self._evaluated.add(judged, self._rules)
+            self._post(now, tally, may_sum_up=is_mine)
+        except Stopped:
+            if is_mine:
+                self._evaluated.release()
+            raise
         if is_mine:
             self._evaluated.release()
         tally.open_alerts = self._state.count_open()

@@ -52,7 +52,7 @@ class Poster:
     def __init__(
         self, stop: threading.Event, *, waits: tuple[float, ...] = _WAITS, seconds: float = _TIMEOUT
     ) -> None:
-        self._stop = stop
+        self.stop = stop
         self._waits = waits
         self._seconds = seconds
 
@@ -64,7 +64,7 @@ class Poster:
     def post_body(self, webhook: Webhook, body: dict[str, Any]) -> None:
         """Post this JSON, whatever kind of webhook it is. Raises as `post` does."""
         for attempt in range(ATTEMPTS):
-            if attempt and self._stop.wait(self._waits[attempt - 1]):
+            if attempt and self.stop.wait(self._waits[attempt - 1]):
                 raise Stopped
             problem, again = _send(webhook.url, body, self._seconds)
             if problem is None:
