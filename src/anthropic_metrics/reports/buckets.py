@@ -111,6 +111,15 @@ def runs(buckets: list[Fresh]) -> Iterator[list[Fresh]]:
         yield run
 
 
+def unbroken(buckets: list[Built]) -> Iterator[list[Built]]:
+    """The buckets, in order, in lists without a gap: each is written as one range."""
+    start = 0
+    for place in range(1, len(buckets) + 1):
+        if place == len(buckets) or buckets[place - 1].end != buckets[place].start:
+            yield buckets[start:place]
+            start = place
+
+
 def other_currencies(bucket: Bucket) -> set[str]:
     """A sentence per currency that no budget counts, for as long as the report has it."""
     currencies = (row.get("currency") for row in bucket.rows if isinstance(row, dict))

@@ -9,36 +9,28 @@ from functools import partial
 from typing import Any
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
-from anthropic_metrics.admin_api.pages import read_buckets
 from anthropic_metrics.admin_api.reply import parse_rows
 from anthropic_metrics.documents.identity import Prepared
-from anthropic_metrics.errors import AnswerTooLarge, BadRequest
 from anthropic_metrics.kernel.digests import summed
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
-from anthropic_metrics.kernel.outcome import Change, Counts
-from anthropic_metrics.kernel.plan import (
-    WINDOW_ROWS,
-    Rung,
-    due_rungs,
-    newest_window,
-    next_density,
-    reach,
-)
+from anthropic_metrics.kernel.newest import Newest
+from anthropic_metrics.kernel.outcome import Change, Counts, Outcome
+from anthropic_metrics.kernel.plan import Rung, due_rungs, reach
 from anthropic_metrics.kernel.ports import Progress, Record, Sink, Store
 from anthropic_metrics.kernel.problems import Problems
-from anthropic_metrics.kernel.ranges import WIDTHS, Range
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
-from anthropic_metrics.reports.age_limit import AgeLimit
 from anthropic_metrics.reports.background import BackgroundWriter
-from anthropic_metrics.reports.buckets import Answers, Built, Fresh, answer_digest, other_currencies, runs
+from anthropic_metrics.reports.buckets import Answers, Built, Fresh, runs, unbroken
 from anthropic_metrics.reports.corrections import Written, corrections
+from anthropic_metrics.reports.reader import ReportReader, Window
 from anthropic_metrics.reports.views import View
 
 
 class ViewPoller:
-    """One view. Safe to call from two threads: whatever they both write is settled by comparison."""
+    """One view. Safe to call from two threads: a bucket is written from the newest answer that was read."""
 
     def __init__(
         self,
@@ -50,14 +42,11 @@ class ViewPoller:
     ) -> None:
         self.view = view
         self.only, self.dataset, self.stream, self.terms = view.poller, view.dataset, view.stream, view.terms
-        self._client = client
         self._inventory = inventory
         self._clock = clock
-        self._known = Answers()
-        self._has_money = "currency" in view.row.model_fields
+        self._known, self._newest = Answers(), Newest()
+        self._reader = ReportReader(view, client, inventory, self._known, self._newest, clock=clock)
         self._writing = threading.Lock()
-        self._age_limit = AgeLimit(view, self._answers)
-        self._density: float | None = None  # rows per bucket that the next window is sized for
 
     def live(self, sink: Sink) -> list[Job]:
         """The rungs that are due, read in one request where their range fits a page."""
@@ -131,15 +120,16 @@ class ViewPoller:
     ) -> None:
         """Make the stream equal to the report over `time_range`, newest window first, counting into `tally`.
 
+        Buckets that another call has asked for in the meantime are left to it.
         `verify` compares unchanged answers with the stream too, in case somebody else changed it.
         Raises what the client and Elasticsearch raise; windows finished by then stay finished.
         """
-        with BackgroundWriter() as writer:
-            for window, now, read in self._windows(time_range, tally, priority, verify):
-                for built in self._documents_of_runs(read, store, now, tally):
-                    writer.run(partial(self._reconcile, built, store, now, tally, record))
-                read.clear()  # two windows in memory at once would be half as large
-                writer.then(partial(_finish, window, tally, progress))
+        with self._newest.reading(), BackgroundWriter() as writer:
+            for window in self._reader.windows(time_range, tally, priority, verify=verify):
+                for built in self._documents_of_runs(window, store, tally):
+                    writer.run(partial(self._reconcile, built, window, store, tally, record))
+                window.fresh.clear()  # two windows in memory at once would be half as large
+                writer.then(partial(_finish, window.time_range, tally, progress))
             writer.settle()
         tally.problems(self._inventory.problems)
         self._known.forget_before(self.view.remembered(self._clock()))
@@ -149,76 +139,17 @@ class ViewPoller:
 
         `tally` counts what was read, rows that make no document among it.
         """
-        for _, now, read in self._windows(time_range, tally, Priority.LIVE, verify=True):
-            for fresh in read:
-                yield from self._build(fresh, now, tally).documents
+        with self._newest.reading():
+            for window in self._reader.windows(time_range, tally, Priority.LIVE, verify=True):
+                for fresh in window.fresh:
+                    yield from self._build(fresh, window.now, tally).documents
         tally.problems(self._inventory.problems)
 
-    def _windows(
-        self, time_range: Range, tally: Tally, priority: Priority, verify: bool
-    ) -> Iterator[tuple[Range, datetime, list[Fresh]]]:
-        """Each window, the newest first, with when it was asked for and its buckets whose answer is new."""
-        width, end = self.view.width, time_range.end
-        start = time_range.start if verify else self._age_limit.start(time_range, self._clock())
-        while start < end:
-            window = newest_window(Range(start, end), width, self._density)
-            now = self._clock()
-            try:
-                read = self._read(window, now, tally, priority, verify)
-            except AnswerTooLarge:
-                buckets = (window.end - window.start) // WIDTHS[width]
-                if buckets == 1:
-                    raise
-                self._density = 4 * WINDOW_ROWS / buckets
-                continue
-            except BadRequest as refusal:
-                start = self._age_limit.find(window, refusal, now, tally, is_newest=end == time_range.end)
-                continue
-            yield window, now, read
-            del read
-            end = window.start
-
-    def _answers(self, window: Range) -> bool:
-        """Whether the API answers a question about the window, by its first page."""
-        try:
-            next(read_buckets(self._client, self.view.query(window)), None)
-        except BadRequest as refusal:
-            if refusal.status != 400:
-                raise
-            return False
-        return True
-
-    def _read(
-        self, window: Range, now: datetime, tally: Tally, priority: Priority, verify: bool
-    ) -> list[Fresh]:
-        """All pages of the window, or nothing: of its buckets those whose answer is new."""
-        names = self._inventory.names(now)
-        query = self.view.query(window)
-        seen = None if self._has_money else self._known.seen
-        buckets = list(read_buckets(self._client, query, priority=priority, on_page=tally.page, seen=seen))
-        if buckets:
-            rows = sum(bucket.count for bucket in buckets)
-            self._density = next_density(self._density, rows / len(buckets), self.view.width)
-        fresh = []
-        for bucket in buckets:
-            if bucket.count:
-                tally.saw(bucket.end)
-                if self._has_money:
-                    tally.silencing |= other_currencies(bucket)
-            digest = answer_digest(bucket, names, now)
-            if entry := self._known.fresh(bucket, digest, verify=verify):
-                fresh.append(entry)
-        tally.buckets += len(buckets)
-        tally.unchanged_buckets += len(buckets) - len(fresh)
-        return fresh
-
-    def _documents_of_runs(
-        self, read: list[Fresh], store: Store, now: datetime, tally: Tally
-    ) -> Iterator[list[Built]]:
+    def _documents_of_runs(self, window: Window, store: Store, tally: Tally) -> Iterator[list[Built]]:
         """A window's documents, as much as is written in one go at a time, where the stream has others."""
-        for run in runs(read):
-            if not self._stands(run, store, now, tally):
-                yield [self._build(fresh, now, tally) for fresh in run]
+        for run in runs(window.fresh):
+            if not self._stands(run, store, window.now, tally):
+                yield [self._build(fresh, window.now, tally) for fresh in run]
 
     def _stands(self, run: list[Fresh], store: Store, now: datetime, tally: Tally) -> bool:
         """Whether these answers were reconciled before and the stream says just that: nothing is built."""
@@ -259,31 +190,40 @@ class ViewPoller:
             count=bucket.count,
         )
 
-    def _reconcile(self, run: list[Built], store: Store, now: datetime, tally: Tally, record: Record) -> None:
+    def _reconcile(
+        self, run: list[Built], window: Window, store: Store, tally: Tally, record: Record
+    ) -> None:
+        """Write a run of a window, but for buckets of which a newer answer has been read by now."""
+        with self._writing:
+            # From the first write on the old answer no longer stands there, and may yet come back. Forgotten
+            # first: an answer that is read from now on is compared, whatever it says.
+            self._known.forget(run)
+            newest = [built for built in run if self._newest.is_newest(window.answer, built.start)]
+            for part in unbroken(newest):
+                tally.add(self._write(part, store, window.now, record))
+
+    def _write(self, run: list[Built], store: Store, now: datetime, record: Record) -> Outcome:
         view, written = self.view, Written()
 
         def log_corrections(changes: list[Change]) -> None:
             record(list(corrections(changes, view.stream, view.corrected, now, written)))
 
-        with self._writing:
-            # From the first write on the old answer no longer stands there, and may yet come back.
-            self._known.forget(run)
-            outcome = store.reconcile(
-                view.stream,
-                Range(run[0].start, run[-1].end),
-                [document for built in run for document in built.documents],
-                organization_id=run[0].organization_id,
-                terms=view.terms,
-                now=now,
-                confirm_after=view.interval,
-                # A row that could not be read has not vanished.
-                deletes=all(built.clean for built in run),
-                record=log_corrections,
-            )
-            if outcome.settled:
-                # A bucket with a refused row is built again at each poll, so that each poll says so.
-                self._known.note(run)
-        tally.add(outcome)
+        outcome = store.reconcile(
+            view.stream,
+            Range(run[0].start, run[-1].end),
+            [document for built in run for document in built.documents],
+            organization_id=run[0].organization_id,
+            terms=view.terms,
+            now=now,
+            confirm_after=view.interval,
+            # A row that could not be read has not vanished.
+            deletes=all(built.clean for built in run),
+            record=log_corrections,
+        )
+        if outcome.settled:
+            # A bucket with a refused row is built again at each poll, so that each poll says so.
+            self._known.note(run)
+        return outcome
 
 
 def _finish(window: Range, tally: Tally, progress: Progress | None) -> None:
