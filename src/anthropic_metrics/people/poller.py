@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
@@ -13,6 +14,7 @@ from anthropic_metrics.kernel.datasets import PEOPLE, stream_name
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
+from anthropic_metrics.kernel.newest import Newest
 from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import DAY, Range, floor
@@ -41,6 +43,8 @@ class PeoplePoller:
         self._inventory = inventory
         self._clock = clock
         self._reader = Reader(client)
+        self._newest = Newest()
+        self._writing = threading.Lock()
 
     def live(self, sink: Sink) -> list[Job]:
         """The last three days."""
@@ -99,34 +103,42 @@ class PeoplePoller:
     def keep(self, time_range: Range, sink: Sink, tally: Tally, progress: Progress | None = None) -> None:
         """Make the stream equal to the reports over `time_range`, newest days first.
 
-        Raises what reading and writing raise, and RetryLater where the analytics reports are refused that
-        the stream has figures of: an estimate must not replace a bill.
+        Days that another call has asked for in the meantime are left to it. Raises what reading and writing
+        raise, and RetryLater where the analytics reports are refused that the stream has figures of: an
+        estimate must not replace a bill.
         """
         organization = self._inventory.names(self._clock()).organization_id
         sink.ask.refresh(self.stream)
         persons = self._remembered(sink.ask)
-        for part in _parts(time_range):
-            now = self._clock()
-            for day, documents in self._read(part, persons, tally):
-                absent = self._reader.absent
-                if day.start == part.start and ANALYTICS in absent:
-                    self._refuse_estimates(part, organization, sink)
-                tally.add(
-                    sink.store.reconcile(
-                        self.stream,
-                        day,
-                        documents,
-                        organization_id=organization,
-                        now=now,
-                        confirm_after=self._settings.interval,
-                        # What a refused report had has not vanished, nor has a row that could not be read.
-                        deletes=not (absent.keys() & {ANALYTICS, CLAUDE_CODE}) and not tally.bad_rows,
-                    )
-                )
-            tally.windows += 1
-            if progress:
-                progress(part)
+        with self._newest.reading():
+            for part in _parts(time_range):
+                self._keep(part, organization, persons, sink, tally)
+                tally.windows += 1
+                if progress:
+                    progress(part)
         tally.problems(self._inventory.problems)
+
+    def _keep(self, part: Range, organization: str, persons: Persons, sink: Sink, tally: Tally) -> None:
+        now, start = self._clock(), self._newest.ask()
+        for day, documents in self._read(part, persons, tally):
+            answer = self._newest.read(start, [day])
+            absent = self._reader.absent
+            if day.start == part.start and ANALYTICS in absent:
+                self._refuse_estimates(part, organization, sink)
+            with self._writing:
+                if not self._newest.is_newest(answer, day):
+                    continue
+                outcome = sink.store.reconcile(
+                    self.stream,
+                    day,
+                    documents,
+                    organization_id=organization,
+                    now=now,
+                    confirm_after=self._settings.interval,
+                    # What a refused report had has not vanished, nor has a row that could not be read.
+                    deletes=not (absent.keys() & {ANALYTICS, CLAUDE_CODE}) and not tally.bad_rows,
+                )
+            tally.add(outcome)
 
     def _documents(self, wanted: Range, persons: Persons, tally: Tally) -> Iterator[Prepared]:
         for part in _parts(wanted):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -72,13 +72,33 @@ def people(streams: MemoryStreams) -> list[dict[str, Any]]:
 
 
 @dataclass
+class Interrupted(Tally):
+    """Does something after the first page."""
+
+    acts: list[Callable[[], object]] = field(default_factory=list)
+
+    def page(self) -> None:
+        super().page()
+        while self.acts:
+            self.acts.pop(0)()
+
+
+@dataclass
 class World:
     server: SimulatorServer
     clock: SettableClock
     streams: MemoryStreams = field(default_factory=MemoryStreams)
 
-    def poll(self, *, kind: str = "live", teams: Sequence[TeamSettings] = (), **people: Any) -> Tally:
-        """A new agent's poll."""
+    def poll(
+        self,
+        *,
+        kind: str = "live",
+        teams: Sequence[TeamSettings] = (),
+        meanwhile: Callable[[], object] | None = None,
+        **people: Any,
+    ) -> Tally:
+        """A new agent's poll. A live poll of the same agent comes `meanwhile` something has happened, after
+        the first answer."""
         anthropic = AnthropicSettings(
             base_url=self.server.url, admin_key=SecretStr(ADMIN_KEY), requests_per_minute=60_000
         )
@@ -89,8 +109,10 @@ class World:
                 config, client, Inventory(AdminDirectory(client), teams=teams_of(teams)), clock=self.clock.now
             )
             sink = Sink(self.streams, lambda _: None, Remembered(streams=self.streams))
-            (job,) = getattr(poller, kind)(sink)
-            tally = Tally(job.poller, job.stream)
+            (job,), (live,) = getattr(poller, kind)(sink), poller.live(sink)
+            tally = Interrupted(job.poller, job.stream)
+            if meanwhile is not None:
+                tally.acts += [meanwhile, lambda: live.run(Tally(job.poller, job.stream))]
             job.run(tally)
         return tally
 
@@ -258,6 +280,20 @@ def test_of_all_people_the_documents_of_one_day_are_in_memory_at_once(
     monkeypatch.setattr(w.streams, "reconcile", note)
     w.poll()
     assert ranges == [Range(TODAY - days * DAY, TODAY - (days - 1) * DAY) for days in (3, 2, 1)]
+
+
+def test_a_sweep_leaves_days_alone_that_a_poll_asked_for_after_it_has_written(w: World) -> None:
+    w.server.behaviour.analytics = Terms("on", lag=timedelta(hours=30))
+
+    def load() -> None:
+        w.server.behaviour.analytics = Terms("on", lag=timedelta(hours=4))
+
+    w.poll(kind="sweep", meanwhile=load)
+
+    assert {source["@timestamp"][:10] for source in people(w.streams)} >= {"2026-11-15", "2026-11-19"}
+    swept = w.streams.store.says()
+    w.poll()
+    assert w.streams.store.says() == swept
 
 
 def test_a_day_that_could_not_be_read_leaves_the_days_before_it_written(w: World) -> None:
