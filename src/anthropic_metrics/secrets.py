@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from anthropic_metrics import files, quoting
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.redaction import redact
+
+T = TypeVar("T")
 
 
 class Secret:
@@ -59,6 +63,19 @@ class Secret:
             self._version += fresh != self._value
             self._value = fresh
             return self._version != refused
+
+    def present(self, send: Callable[[], T], is_refused: Callable[[T], bool]) -> T:
+        """The answer of `send`, which sends a request with the secret that `get` answers.
+
+        If the answer says that the secret was refused, and the file holds another one by now, the request is
+        sent once more.
+        """
+        used = self.version
+        answer = send()
+        if is_refused(answer) and self.reload(used):
+            get_logger(__name__).info("secret_reloaded", key=self._key)
+            answer = send()
+        return answer
 
     def _read(self) -> str:
         if self._file is None:

@@ -56,6 +56,30 @@ def test_a_rotation_that_another_thread_has_read_already_is_one_for_whoever_was_
     assert secret.reload(second), "the second secret is known, whatever the file is now"
 
 
+def test_a_request_that_is_refused_is_sent_once_more_if_the_file_holds_another_secret(
+    tmp_path: Path,
+) -> None:
+    output = io.StringIO()
+    logs.configure("info", "json", output)
+    file = tmp_path / "key"
+    file.write_text("first-secret")
+    secret = Secret(KEY, file=file)
+    sent: list[str] = []
+
+    def send() -> str:
+        sent.append(secret.get())
+        return sent[-1]
+
+    assert secret.present(send, lambda answer: True) == "first-secret"
+    assert sent == ["first-secret"], "the file holds no other"
+    file.write_text("second-secret")
+    assert secret.present(send, lambda answer: False) == "first-secret"
+    assert secret.present(send, lambda answer: True) == "second-secret"
+    assert sent[2:] == ["first-secret", "second-secret"]
+    (line,) = map(json.loads, output.getvalue().splitlines())
+    assert (line["message"], line["key"]) == ("secret_reloaded", KEY)
+
+
 @pytest.mark.parametrize("damage", ["gone", "empty"])
 def test_a_rotation_half_done_keeps_the_old_secret_and_says_so(tmp_path: Path, damage: str) -> None:
     stream = io.StringIO()

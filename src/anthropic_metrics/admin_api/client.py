@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -72,9 +72,8 @@ class AdminClient:
 
     `stop` ends every wait, and a body in transit, with Stopped. `sleep` stands in for waiting in tests,
     `transport` for the network. `clock` tells what a date in an answer is measured against, `monotonic` how
-    long a wait asked for by the server has lasted. `on_request` is
-    called with the status (`"200"`, `"error"`) of every attempt, `on_retry` with the status of every attempt
-    that is retried, and the reason.
+    long a wait asked for by the server has lasted. `on_request` is called with the status (`"200"`,
+    `"error"`) of every attempt, `on_retry` with the status of every attempt that is retried, and the reason.
     """
 
     def __init__(
@@ -145,19 +144,17 @@ class AdminClient:
         allowed = allowance or Allowance()
         if allowed.left is None:
             allowed.left = self._most
-        used = self.auth.version
+        send = partial(self._patiently, request, priority, allowed, parse or read_json)
         with self.waiting.call():
-            try:
-                return self._patiently(request, priority, allowed, parse or read_json)
-            except AuthError:
-                if not self.auth.reload(used):
-                    raise
-            log.info("admin_key_reloaded")
-            return self._patiently(request, priority, allowed, parse or read_json)
+            answer = self.auth.present(send, lambda answer: isinstance(answer, AuthError))
+        if isinstance(answer, AuthError):
+            raise answer
+        return answer
 
     def _patiently(
         self, request: httpx.Request, priority: Priority, allowance: Allowance, parse: Parse
     ) -> Any:
+        """What a good answer holds, or the refusal of the key."""
         retrying = Retrying(
             retry=retry_if_exception_type(TryAgain),
             wait=self._policy.wait,
@@ -168,6 +165,8 @@ class AdminClient:
         )
         try:
             return retrying(self._attempt, request, priority, allowance, parse)
+        except AuthError as refusal:
+            return refusal
         except TryAgain as failure:
             error = failure.error
         # Raised out here, so that no traceback chains back to an exception that holds the request.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import httpx
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeyAuth", "KeyKind", "key_kind"]
 
+T = TypeVar("T")
 KeyKind = Literal["admin", "ordinary", "oauth", "other"]
 
 _PREFIXES: tuple[tuple[str, KeyKind], ...] = (
@@ -42,14 +43,9 @@ class KeyAuth(httpx.Auth):
         """The kind of the key in use."""
         return key_kind(self._key())
 
-    @property
-    def version(self) -> int:
-        """Tells the key in use from earlier ones."""
-        return self._secret.version
-
-    def reload(self, refused: int) -> bool:
-        """Read the key again from its source; True if it is another than the `version` that was refused."""
-        return self._secret.reload(refused)
+    def present(self, send: Callable[[], T], is_refused: Callable[[T], bool]) -> T:
+        """`Secret.present` of the key."""
+        return self._secret.present(send, is_refused)
 
     def digest(self, server: str) -> str:
         """64 bits of a digest of the key in use at `server`."""

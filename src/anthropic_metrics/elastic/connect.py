@@ -60,10 +60,11 @@ class RotatingTransport(Transport):
     def _perform(self, method: str, target: str, options: dict[str, Any]) -> TransportApiResponse:
         if self._secret is None:
             return _object(super().perform_request(method, target, **options), method)
-        used = self._secret.version
-        answer = self._signed(self._secret.get(), method, target, options)
-        if answer.meta.status == 401 and self._secret.reload(used):
-            answer = self._signed(self._secret.get(), method, target, options)
+        secret = self._secret
+        answer = secret.present(
+            lambda: self._signed(secret.get(), method, target, options),
+            lambda answer: answer.meta.status == 401,
+        )
         return _object(answer, method)
 
     def _signed(self, value: str, method: str, target: str, options: dict[str, Any]) -> TransportApiResponse:

@@ -112,27 +112,30 @@ class KibanaClient:
 
     def text(self, method: str, path: str, *, json: Any = None) -> str:
         """An answer that is not JSON, such as a page or an export; raises like `request`."""
-        answer = self._send(method, self._base + path, {"json": json})
-        if answer.status_code >= 400:
-            raise _refusal(answer, f"{method} {path}", self.space)
-        return answer.text
+        return self._answer(method, self._base + path, json=json).text
 
     def _ask(self, method: str, url: str, **options: Any) -> Any:
-        used = 0 if self._secret is None else self._secret.version
-        answer = self._send(method, url, options)
-        if answer.status_code == 401 and self._secret is not None and self._secret.reload(used):
-            answer = self._send(method, url, options)
-        doing = f"{method} {httpx.URL(url).path}"
-        if answer.status_code >= 400:
-            raise _refusal(answer, doing, self.space)
-        if answer.is_redirect:
-            raise BrokenContract(f"{doing}: Kibana redirects to another page.", cure=_URL_CURE)
+        answer = self._answer(method, url, **options)
         if not answer.content:
             return None
         try:
             return answer.json()
         except ValueError:
-            raise BrokenContract(f"{doing}: the answer is not JSON.", cure=_URL_CURE) from None
+            raise BrokenContract(f"{_doing(method, url)}: the answer is not JSON.", cure=_URL_CURE) from None
+
+    def _answer(self, method: str, url: str, **options: Any) -> httpx.Response:
+        """An answer that is what was asked for, whatever it holds."""
+
+        def send() -> httpx.Response:
+            return self._send(method, url, options)
+
+        secret = self._secret
+        answer = send() if secret is None else secret.present(send, lambda answer: answer.status_code == 401)
+        if answer.status_code >= 400:
+            raise _refusal(answer, _doing(method, url), self.space)
+        if answer.is_redirect:
+            raise BrokenContract(f"{_doing(method, url)}: Kibana redirects to another page.", cure=_URL_CURE)
+        return answer
 
     def _send(self, method: str, url: str, options: dict[str, Any]) -> httpx.Response:
         # Kibana refuses changes without kbn-xsrf; which value it has does not matter.
@@ -147,17 +150,21 @@ class KibanaClient:
             return httpx.Response(answer.status_code, headers=plain, content=bytes(body))
         except TooLarge:
             raise BrokenContract(
-                f"{method} {httpx.URL(url).path}: the answer has more than {MOST_BYTES:,} bytes.",
-                cure=_URL_CURE,
+                f"{_doing(method, url)}: the answer has more than {MOST_BYTES:,} bytes.", cure=_URL_CURE
             ) from None
         except httpx.TimeoutException:
-            raise RetryLater(f"{method} {httpx.URL(url).path}: Kibana did not answer in time.") from None
+            raise RetryLater(f"{_doing(method, url)}: Kibana did not answer in time.") from None
         except httpx.HTTPError as error:
             cure = (
                 tls_cure(str(error), "kibana.url", "kibana.ca_certs", has_authority=self._authority)
                 or _URL_CURE
             )
             raise RetryLater(f"No connection to Kibana: {error}", cure=cure) from None
+
+
+def _doing(method: str, url: str) -> str:
+    """A request, for messages."""
+    return f"{method} {httpx.URL(url).path}"
 
 
 def _authorities(settings: KibanaSettings) -> ssl.SSLContext:
@@ -172,7 +179,7 @@ def _refusal(answer: httpx.Response, doing: str, space: str | None) -> MetricsEr
     if status == 401:
         return AuthError(f"{doing}: Kibana refused the credentials (401).", cure=_LOGIN_CURE)
     if status == 403:
-        return AuthError(f"{doing}: Kibana answered 403: {why}", cure=_RIGHTS_CURE)
+        return AuthError(f"{doing}: Kibana answered 403: {why}", status=403, cure=_RIGHTS_CURE)
     if status == 429 or status >= 500:
         return RetryLater(said)
     return BadRequest(said, status=status, cure=SPACE_CURE if status == 404 and space else "")

@@ -74,17 +74,38 @@ def test_an_answer_of_another_kind_is_an_error_with_its_cure(
     assert "a2V5" not in str(caught.value)
 
 
-def test_a_rotated_key_is_read_again_when_the_old_one_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda kibana: kibana.request("GET", "/api/x"),
+        lambda kibana: kibana.text("GET", "/app/home"),
+        lambda kibana: kibana.version(),
+    ],
+    ids=["request", "text", "version"],
+)
+def test_a_rotated_key_is_read_again_when_the_old_one_is_refused(
+    tmp_path: Path, ask: Callable[[KibanaClient], object]
+) -> None:
     file = tmp_path / "key"
     file.write_text("old", "utf-8")
 
     def answer(request: httpx.Request) -> httpx.Response:
         file.write_text("new", "utf-8")
         accepted = request.headers["authorization"] == "ApiKey new"
-        return httpx.Response(200 if accepted else 401, json={})
+        return httpx.Response(200 if accepted else 401, json={"version": {"number": "9.1.0"}})
 
     with client(answer, SETTINGS.model_copy(update={"api_key": None, "api_key_file": file})) as kibana:
-        assert kibana.request("GET", "/api/x") == {}
+        assert ask(kibana)
+
+
+def test_a_page_that_is_a_redirect_is_an_error_and_a_refused_right_says_which_status_it_had() -> None:
+    login = httpx.Response(302, headers={"location": "/login"})
+    with client(lambda request: login) as kibana, pytest.raises(BrokenContract, match="redirects"):
+        kibana.text("GET", "/app/home")
+    refusal = httpx.Response(403, json={"message": "Forbidden"})
+    with client(lambda request: refusal) as kibana, pytest.raises(AuthError) as caught:
+        kibana.text("GET", "/app/home")
+    assert caught.value.status == 403
 
 
 def test_no_connection_no_version_and_no_url_are_said_so() -> None:
