@@ -20,6 +20,7 @@ class MemoryQuestions:
     written: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
     polled: datetime | None = None
     read_since: datetime | None = None
+    read_until: datetime | None = None
 
     def refresh(self, *streams: str) -> None:
         """Everything is visible at once."""
@@ -115,6 +116,9 @@ class MemoryQuestions:
 
     def read_at(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         return self.polled
+
+    def read_to(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
+        return self.read_until
 
     def limit_history(self, stream: str, organization_id: str) -> LimitHistory:
         raise NotImplementedError

@@ -143,6 +143,7 @@ def budget_body(state: BudgetState) -> Body:
         "runs_out": None if state.runs_out is None else state.runs_out.isoformat(),
         "complete": state.is_complete,
         "counted_from": state.counted_from and state.counted_from.isoformat(),
+        "read_to": state.read_to and iso(state.read_to),
         "read_only": state.read_only,
         "problem": state.problem or None,
     }

@@ -31,9 +31,12 @@ class Counter:
             self.ask, self.config.namespace, self.names.organization_id, collects_spend(self.config)
         )
         ledger.refresh()
+        read_to = ledger.read_to(now)
         budgets = [(budget, False) for budget in self.config.budgets]
         budgets += [(budget, True) for budget in budgets_of(limits, self.names)]
-        states = [self._state(budget, ledger, now, read_only=read_only) for budget, read_only in budgets]
+        states = [
+            self._state(budget, ledger, now, read_to, read_only=read_only) for budget, read_only in budgets
+        ]
         since = min((state.time_range.start for state in states if not state.problem), default=None)
         if since is None:
             return states
@@ -59,7 +62,13 @@ class Counter:
         )
 
     def _state(
-        self, budget: BudgetSettings, ledger: Ledger, now: datetime, *, read_only: bool
+        self,
+        budget: BudgetSettings,
+        ledger: Ledger,
+        now: datetime,
+        read_to: datetime | None,
+        *,
+        read_only: bool,
     ) -> BudgetState:
         if problem := self._problem(budget):
             return unknown_state(budget, now, problem)
@@ -72,5 +81,6 @@ class Counter:
             running=ledger.from_spend,
             settle_after=self.config.spend.settle_after,
             read_only=read_only,
+            read_to=read_to,
         )
         return replace(state, called=called(budget, self.names))

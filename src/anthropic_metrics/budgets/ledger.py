@@ -77,9 +77,20 @@ class Ledger:
         """Where the figures come from."""
         return stream_name(SPEND if self.from_spend else COST, self.namespace)
 
+    @property
+    def _source(self) -> str:
+        """The stream that polls of the Admin API keep, and that the figures follow."""
+        return stream_name(USAGE if self.from_spend else COST, self.namespace)
+
     def refresh(self) -> None:
-        """Make all that was acknowledged visible to `days`."""
-        self.ask.refresh(self.stream)
+        """Make all that was acknowledged visible to `days` and `read_to`."""
+        self.ask.refresh(self.stream, stream_name(AGENT, self.namespace))
+
+    def read_to(self, now: datetime) -> datetime | None:
+        """Up to when polls have read what the figures come from, not later than `now`; None where no poll is
+        known. Raises what the questions raise."""
+        read_to = self.ask.read_to(stream_name(AGENT, self.namespace), self.organization_id, self._source)
+        return read_to and min(read_to, now)
 
     def days(self, terms: Terms, time_range: Range, *, tokens: bool = False) -> Days:
         """Per UTC day of `time_range` that has documents what those with `terms` add up to."""
@@ -99,7 +110,7 @@ class Ledger:
         begun = Coverage(first, None)
         if begun.is_whole(since, now):
             return begun  # what polls have read need not be asked then
-        source = stream_name(USAGE if self.from_spend else COST, self.namespace)
+        source = self._source
         read_from = self.ask.read_from(stream_name(AGENT, self.namespace), self.organization_id, source)
         if self.from_spend and read_from is not None:
             # Spend is computed newest day first: it has followed usage when it reaches as far back.

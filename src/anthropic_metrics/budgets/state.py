@@ -32,7 +32,8 @@ class BudgetState:
     `counted_from` is the first day that they have, None where they have none, and there is no forecast.
     `problem` says why nothing is known: then the figures are zero, and the forecast is None. `burn` is the
     mean of the last seven whole days, fewer where there are fewer; `runs_out` the day on which the forecast
-    goes above the budget, None where it does not within the period.
+    goes above the budget, today at the earliest, None where it does not within the period. `read_to` is up to
+    when the figures were read, None where that is not known: the forecast begins there.
     """
 
     budget: BudgetSettings
@@ -48,6 +49,7 @@ class BudgetState:
     called: str = ""
     counted_from: date | None = None
     is_counted: bool = True
+    read_to: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -147,13 +149,16 @@ def budget_state(
     running: bool,
     settle_after: timedelta,
     read_only: bool = False,
+    read_to: datetime | None = None,
 ) -> BudgetState:
-    """The state of a budget with these days.
+    """The state of a budget with these days, which were read up to `read_to` (None: up to `now`).
 
     `running`: the days come from the spend stream, which has today's hours. Else they are the bill's, whose
-    last two days are partial: those count as not settled, and the forecast begins with them.
+    last two days are partial: those count as not settled, and the forecast begins with them. What has passed
+    and was not read is forecast, too: it is unknown, not zero.
     """
-    time_range, today = period_of(now, budget.period), day_of(now)
+    time_range, read = period_of(now, budget.period), _read_to(days, now, read_to)
+    begin, today = day_of(time_range.start), day_of(read)
     if not running:
         days = {day: _unsettled(day, sums, now, settle_after) for day, sums in days.items()}
     inside = [sums for day, sums in days.items() if time_range.start <= day_start(day) < time_range.end]
@@ -162,13 +167,12 @@ def budget_state(
     end = day_of(time_range.end)
     amounts = {day: sums.total for day, sums in days.items()}
     if running:
-        seen = forecast(amounts, settled + estimated, today, end, (now - day_start(today)) / DAY)
+        seen = forecast(amounts, settled + estimated, today, end, (read - day_start(today)) / DAY, begin)
     else:
-        first = max(today - DAY, day_of(time_range.start))
-        before_today = sum(
-            (amount for day, amount in amounts.items() if day_of(time_range.start) <= day < first), Decimal(0)
-        )
-        seen = forecast(amounts, before_today, first, end)
+        first = max(today - DAY, min(begin, today))
+        complete = (amount for day, amount in amounts.items() if begin <= day < first)
+        seen = forecast(amounts, sum(complete, Decimal(0)), first, end, begin=begin)
+    passes = None if settled + estimated > budget.amount else seen.passes(budget.amount)
     return BudgetState(
         budget,
         time_range,
@@ -177,14 +181,23 @@ def budget_state(
         estimated,
         _burn(days, today if running else today - DAY),
         seen.at_least(settled + estimated) if any(day < today for day in days) else None,
-        None if settled + estimated > budget.amount else seen.passes(budget.amount),
+        passes and max(passes, day_of(now)),
         read_only,
+        read_to=read_to and read,
     )
 
 
 def unknown_state(budget: BudgetSettings, now: datetime, problem: str) -> BudgetState:
     """A budget that nothing counts for."""
     return BudgetState(budget, period_of(now, budget.period), now, problem=problem)
+
+
+def _read_to(days: Days, now: datetime, read_to: datetime | None) -> datetime:
+    """Where what is known ends. A later day with figures comes from polls that failed in part: nobody knows
+    how far they read, so it is `now`."""
+    if read_to is None or any(day > day_of(read_to) for day in days):
+        return now
+    return min(read_to, now)
 
 
 def _unsettled(day: date, day_sum: DaySum, now: datetime, settle_after: timedelta) -> DaySum:

@@ -15,11 +15,12 @@ from anthropic_metrics.admin_api.replies import SpendLimit
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.agent.organization import inventory_of
 from anthropic_metrics.budgets.count import Counter
-from anthropic_metrics.budgets.ledger import collects_spend
+from anthropic_metrics.budgets.ledger import collects_spend, counted_every
 from anthropic_metrics.budgets.limits import SpendLimits
 from anthropic_metrics.budgets.scope import reason, unknown_to_teams
 from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.checks.admin import IMPATIENT
+from anthropic_metrics.checks.streams import age
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, load
 from anthropic_metrics.cli.organizations import OrganizationOption, of_each
 from anthropic_metrics.cli.render import UNANSWERED, Answer, Column, Layout, answers
@@ -31,6 +32,7 @@ from anthropic_metrics.finance.shown import footnotes, plain
 from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.problems import Problems
+from anthropic_metrics.kernel.ranges import iso
 from anthropic_metrics.spend.money import CENT, Usd, dollars
 
 NO_BUDGETS = "No budgets: add a list `budgets` to the configuration, such as [{name: everything, usd: 500}]."
@@ -72,6 +74,7 @@ BUDGETS = Layout(
     Column("state", styles=_COLOURS, values=tuple(_COLOURS)),
     Column("counted_from", table=False),
     Column("read_only", "boolean", table=False),
+    Column("read_to", table=False),
 )
 
 
@@ -153,6 +156,7 @@ def _row(state: BudgetState) -> tuple[object, ...]:
         state.state,
         state.counted_from and state.counted_from.isoformat(),
         state.read_only,
+        state.read_to and iso(state.read_to),
     )
 
 
@@ -177,6 +181,7 @@ def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Itera
                 "`anthropic-metrics report --month this-month -o month.html` counts the month from the bill "
                 "and forecasts it."
             )
+    yield from _unread(config, states)
     if any(state.estimated for state in states):
         yield (
             "Estimated: days whose bill is not settled, today's hours included."
@@ -190,3 +195,14 @@ def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Itera
     if any(state.read_only for state in states):
         yield "Budgets that begin with `limit:` are the Console's: reaching one stops traffic."
     yield from config.hints()
+
+
+def _unread(config: Config, states: Sequence[BudgetState]) -> Iterator[str]:
+    """Where the figures end, if that is longer ago than polls are apart."""
+    for at, read_to in {(state.at, state.read_to) for state in states if state.read_to}:
+        if at - read_to > counted_every(config):
+            what = "Usage" if collects_spend(config) else "The bill"
+            yield (
+                f"{what} is read up to {read_to:%Y-%m-%d %H:%M} UTC, {age(at - read_to)} ago: figures end "
+                "there, and forecasts begin there."
+            )

@@ -123,7 +123,12 @@ class Collector:
         everything = BudgetSettings(name="month", usd=Decimal(1))
         days = ledger.days({}, history_of(everything, now))
         return budget_state(
-            everything, days, now, running=True, settle_after=self.config.spend.settle_after
+            everything,
+            days,
+            now,
+            running=True,
+            settle_after=self.config.spend.settle_after,
+            read_to=ledger.read_to(now),
         ).forecast
 
     def _unused(self, now: datetime, keys: Iterable[ApiKey]) -> list[UnusedKey]:

@@ -18,6 +18,7 @@ from anthropic_metrics.kernel.ranges import from_milliseconds
 SILENT_AFTER = timedelta(hours=26)
 _STREAMS = 100
 _READ = ["@timestamp", "anthropic.poll", "error"]
+_FURTHEST = [{"anthropic.poll.window_end": "desc"}, {"@timestamp": "desc"}]
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,13 @@ def last_polls(es: Elasticsearch, stream: str, organization_id: str | None) -> d
     share the namespace (jobs of no organization); None: for any. Raises what a search raises.
     """
     newest: Body = {"top_hits": {"size": 1, "sort": [{"@timestamp": "desc"}], "_source": _READ}}
-    furthest = [{"anthropic.poll.window_end": "desc"}, {"@timestamp": "desc"}]
     by: Body = {
         "terms": {"field": "anthropic.poll.stream", "size": _STREAMS},
         "aggs": {
             "last": newest,
             "good": {
                 "filter": {"term": {"event.outcome": "success"}},
-                "aggs": {"last": {"top_hits": {"size": 1, "sort": furthest, "_source": _READ}}},
+                "aggs": {"last": {"top_hits": {"size": 1, "sort": _FURTHEST, "_source": _READ}}},
             },
         },
     }
@@ -64,20 +64,38 @@ def last_polls(es: Elasticsearch, stream: str, organization_id: str | None) -> d
 
 def read_at(es: Elasticsearch, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
     """When the newest poll of `stream` that succeeded began."""
-    value = _of_good_polls(es, agent_stream, organization_id, stream, {"max": {"field": "@timestamp"}})
+    value = _figure_of_good_polls(es, agent_stream, organization_id, stream, {"max": {"field": "@timestamp"}})
     return None if value is None else from_milliseconds(value // 1000 * 1000)
 
 
 def read_from(es: Elasticsearch, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
     """The earliest start of a range that a poll of `stream` read to its end."""
     start: Body = {"min": {"field": "anthropic.poll.window_start"}}
-    value = _of_good_polls(es, agent_stream, organization_id, stream, start)
+    value = _figure_of_good_polls(es, agent_stream, organization_id, stream, start)
     return None if value is None else from_milliseconds(value)
+
+
+def read_to(es: Elasticsearch, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
+    """The latest end of a range that a poll of `stream` read to its end, or when that poll began, if that is
+    earlier: the last bucket of a range may be open."""
+    furthest: Body = {"top_hits": {"size": 1, "sort": _FURTHEST, "_source": _READ}}
+    found = _sources(_of_good_polls(es, agent_stream, organization_id, stream, furthest))
+    if not found:
+        return None
+    ends = (found[0]["@timestamp"], found[0]["anthropic"]["poll"]["window_end"])
+    return min(map(datetime.fromisoformat, ends))
+
+
+def _figure_of_good_polls(
+    es: Elasticsearch, agent_stream: str, organization_id: str, stream: str, figure: Body
+) -> float | None:
+    value: float | None = _of_good_polls(es, agent_stream, organization_id, stream, figure).get("value")
+    return value
 
 
 def _of_good_polls(
     es: Elasticsearch, agent_stream: str, organization_id: str, stream: str, figure: Body
-) -> float | None:
+) -> Body:
     wanted = {
         "bool": {
             "filter": [
@@ -88,10 +106,8 @@ def _of_good_polls(
             ]
         }
     }
-    value: float | None = (
-        query.aggregate(es, agent_stream, wanted, {"figure": figure}).get("figure", {}).get("value")
-    )
-    return value
+    answer: Body = query.aggregate(es, agent_stream, wanted, {"figure": figure}).get("figure", {})
+    return answer
 
 
 def _poll(bucket: Mapping[str, Any]) -> LastPoll:
@@ -108,4 +124,4 @@ def _poll(bucket: Mapping[str, Any]) -> LastPoll:
 
 
 def _sources(hits: Mapping[str, Any]) -> list[Body]:
-    return [hit["_source"] for hit in hits["hits"]["hits"]]
+    return [hit["_source"] for hit in hits.get("hits", {}).get("hits", ())]

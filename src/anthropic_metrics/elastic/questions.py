@@ -234,6 +234,10 @@ class ElasticQuestions:
         """From the same documents."""
         return polls.read_from(self.es, agent_stream, organization_id, stream)
 
+    def read_to(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
+        """From the same documents."""
+        return polls.read_to(self.es, agent_stream, organization_id, stream)
+
     def limit_history(self, stream: str, organization_id: str) -> ElasticLimitHistory:
         """The snapshots in a rate-limit stream."""
         return ElasticLimitHistory(self.es, stream, organization_id)
@@ -250,13 +254,10 @@ class ElasticQuestions:
         sources: list[dict[str, Body]] = [{"id": {"terms": {"field": "organization.id"}}}]
         newest: Body = {"newest": {"top_hits": named}}
         buckets = query.composite(self.es, stream, {"match_all": {}}, sources, newest, page=_NEWEST)
-        owners = [
-            Owner(
-                bucket["key"]["id"],
-                bucket["newest"]["hits"]["hits"][0]["_source"]["organization"].get("name"),
-            )
-            for bucket in buckets
-        ]
+        owners = []
+        for bucket in buckets:
+            source = bucket["newest"]["hits"]["hits"][0]["_source"]
+            owners.append(Owner(bucket["key"]["id"], source["organization"].get("name")))
         return sorted(owners, key=lambda owner: (owner.name or "", owner.id))
 
     def _histogram(
@@ -280,11 +281,10 @@ def _windows_of(width: timedelta) -> dict[str, Body]:
 
 
 def _own(organization_id: str, time_range: Range | None, *filters: Body) -> Body:
-    own: Body = {"term": {"organization.id": organization_id}}
-    within: list[Body] = []
+    own: list[Body] = [{"term": {"organization.id": organization_id}}]
     if time_range is not None:
-        within = [{"range": {"@timestamp": {"gte": iso(time_range.start), "lt": iso(time_range.end)}}}]
-    return {"bool": {"filter": [own, *within, *filters]}}
+        own.append({"range": {"@timestamp": {"gte": iso(time_range.start), "lt": iso(time_range.end)}}})
+    return {"bool": {"filter": [*own, *filters]}}
 
 
 def _reported(

@@ -37,7 +37,7 @@ class Forecast:
     """A period's end: the figure in the middle, and the band that holds it in 80 of 100 cases.
 
     `days` is the number of complete days it rests on; below FEW_DAYS the band is an assumption. `coming` is
-    what each day that is left is expected to add, the one that runs first.
+    what each day that is left is expected to add, the first one that is not complete first.
     """
 
     expected: float
@@ -72,25 +72,33 @@ class Forecast:
 
 
 def forecast(
-    history: Mapping[date, Decimal], spent: Decimal, first: date, end: date, passed: float = 0.0
+    history: Mapping[date, Decimal],
+    spent: Decimal,
+    first: date,
+    end: date,
+    passed: float = 0.0,
+    begin: date | None = None,
 ) -> Forecast:
     """The figure at `end` (exclusive) of a period that has `spent` so far, what `first` has included.
 
     `history` has complete days; those missing between its first and `first` count as nothing. `first` is the
-    first day that is not complete, and `passed` is how much of it has passed (0 to 1).
+    first day that is not complete, and `passed` is how much of it is known (0 to 1). The period starts at
+    `begin`, where that is later than `first`: the days between them add nothing to it.
     """
     days = _consecutive(history, first)
-    left = max((end - first).days, 0)
-    so_far = float(spent)
-    if not left:
+    until = max((end - first).days, 0)
+    before = 0 if begin is None else max((begin - first).days, 0)
+    left, so_far = until - before, float(spent)
+    if left <= 0:
         return Forecast(so_far, so_far, so_far, len(days))
-    passed = min(max(passed, 0.0), 1.0)
+    passed = 0.0 if before else min(max(passed, 0.0), 1.0)
     shares = weekday_shares(days)
     series = [Level(amount / shares[day.weekday()], shares[day.weekday()]) for day, amount in days]
-    coming = [shares[(first + n * _DAY).weekday()] for n in range(left)]
+    to_come = [first + n * _DAY for n in range(before, until)]
+    coming = [shares[day.weekday()] for day in to_come]
     coming[0] *= 1.0 - passed
-    levels, miss = go_on(levelled(series), left)
-    added = [level * share for level, share in zip(levels, coming, strict=True)]
+    levels, miss = go_on(levelled(series), until)
+    added = [level * share for level, share in zip(levels[before:], coming, strict=True)]
     middle = sum(added)
     spread = middle * _width(len(days), left, miss) * sqrt((left - passed) / left)
     return Forecast(
@@ -98,7 +106,7 @@ def forecast(
         so_far + max(0.0, middle - spread),
         so_far + middle + spread,
         len(days),
-        tuple((first + n * _DAY, amount) for n, amount in enumerate(added)),
+        tuple(zip(to_come, added, strict=True)),
     )
 
 

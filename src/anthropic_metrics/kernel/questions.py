@@ -219,6 +219,10 @@ class Questions(Protocol):
     def read_from(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
         """The earliest start of a range of `stream` that a poll for this organization read to its end."""
 
+    def read_to(self, agent_stream: str, organization_id: str, stream: str) -> datetime | None:
+        """Up to when polls for this organization have read `stream`: the latest end of a range, or when its
+        last poll began, if that is earlier; None where no poll succeeded."""
+
     def limit_history(self, stream: str, organization_id: str) -> LimitHistory:
         """The snapshots in a rate-limit stream."""
 

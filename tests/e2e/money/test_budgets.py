@@ -251,6 +251,27 @@ def test_the_command_shows_what_the_agent_counts_and_ends_with_1_where_one_is_ex
     assert "Incomplete: the stream begins on 2026-10-26, so 2026-10 has no earlier days" in table.stdout
 
 
+def test_the_command_forecasts_the_same_from_the_same_figures_and_says_how_old_they_are(
+    counted: tuple[World, Agent], written: Path
+) -> None:
+    w, _ = counted
+    command = ["budgets", "--config", str(written)]
+
+    def forecast() -> tuple[str, str]:
+        rows = json.loads(CliRunner().invoke(app, [*command, "--format", "json"]).stdout)["budgets"]
+        return next((row["forecast"], row["read_to"]) for row in rows if row["budget"] == "research")
+
+    now = forecast()
+    w.clock.advance(timedelta(hours=2))
+    try:
+        assert forecast() == now
+        assert now[1] == "2026-10-30T12:00:00.000Z"
+        said = "Usage is read up to 2026-10-30 12:00 UTC, 2h ago"
+        assert said in " ".join(CliRunner().invoke(app, command).stdout.split())
+    finally:
+        w.clock.advance(timedelta(hours=-2))
+
+
 def test_spend_limits_that_cannot_be_read_are_budgets_that_nobody_counted(
     counted: tuple[World, Agent], written: Path
 ) -> None:

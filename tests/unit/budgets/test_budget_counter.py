@@ -15,7 +15,7 @@ from anthropic_metrics.cli.budgets import _notes
 from anthropic_metrics.config import BudgetSettings, Config
 from anthropic_metrics.kernel.datasets import USAGE, stream_name
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.ranges import Range
+from anthropic_metrics.kernel.ranges import Range, iso
 from tests.harness.memory_questions import MemoryQuestions
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -126,3 +126,23 @@ def test_a_budget_says_whether_its_period_is_counted_from_its_start(
     assert (body["complete"], body["counted_from"]) == (complete, counted_from)
     assert said in (next(_notes(CONFIG, states, ""), "") if said else "")
     assert said or not any("ncomplete" in note for note in _notes(CONFIG, states, ""))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(3, []), (14, ["Usage is read up to 2026-11-25 11:46 UTC, 14m ago: figures end there, and forecasts"])],
+)
+def test_a_forecast_begins_where_polls_have_read_to_which_is_said_unless_it_is_now(
+    minutes: int, said: list[str]
+) -> None:
+    ask = spend(date(2026, 10, 5))
+    ask.read_until = NOW - timedelta(minutes=minutes)
+    seen = counted(ask)
+    assert budget_body(seen)["read_to"] == iso(ask.read_until)
+    ask.read_until = NOW + timedelta(minutes=60)  # the open hour
+    at_once = counted(ask)
+    assert seen.forecast is not None
+    assert at_once.forecast is not None
+    assert (at_once.read_to, at_once.forecast.expected < seen.forecast.expected) == (NOW, True)
+    notes = [note for note in _notes(CONFIG, [seen], "") if "read up to" in note]
+    assert [note[: len(begin)] for note, begin in zip(notes, said, strict=True)] == said

@@ -142,6 +142,54 @@ def test_an_even_month_is_forecast_at_what_its_days_add_up_to_and_runs_out_on_it
     assert not seen.forecast.is_young
 
 
+@pytest.mark.parametrize("running", [True, False], ids=["spend", "bill"])
+@pytest.mark.parametrize("now", ["2026-10-26T08:54", "2026-10-26T23:00", "2026-10-29T01:00"])
+def test_a_forecast_and_a_burn_rate_stay_the_same_while_nothing_new_is_read(now: str, running: bool) -> None:
+    read_to = at("2026-10-26T08:40")
+    found = days("2026-08-01", 86) | {date(2026, 10, 26): DaySum(Decimal(0), Decimal(3))}
+
+    def seen(now: str, limit: int = 1000) -> BudgetState:
+        one = budget(usd=limit)
+        return budget_state(one, found, at(now), running=running, settle_after=SETTLE, read_to=read_to)
+
+    then, later = seen("2026-10-26T08:40"), seen(now)
+    assert then.forecast is not None
+    assert then.forecast.expected > 300
+    assert (later.forecast, later.burn, later.read_to) == (then.forecast, then.burn, read_to)
+    # Nobody knows whether it has happened already: no day in the past is named.
+    runs_out = seen("2026-10-26T08:40", 273).runs_out
+    assert runs_out is not None
+    assert seen(now, 273).runs_out == max(runs_out, at(now).date())
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["spend", "bill"])
+def test_a_period_that_began_after_the_last_read_is_forecast_whole(running: bool) -> None:
+    found = days("2026-08-01", 91) | {date(2026, 10, 31): DaySum(Decimal(0), Decimal(3))}
+    month = budget_state(
+        budget(),
+        found,
+        at("2026-11-02T09:00"),
+        running=running,
+        settle_after=SETTLE,
+        read_to=at("2026-10-31T08:40"),
+    )
+    assert (month.spent, month.burn) == (Decimal(0), Decimal(10))
+    assert month.forecast is not None
+    assert month.forecast.expected == pytest.approx(300)
+    assert month.forecast.coming[0][0] == date(2026, 11, 1)
+
+
+def test_days_that_only_failed_polls_have_read_are_forecast_by_the_clock() -> None:
+    found = days("2026-08-01", 86) | {date(2026, 10, 26): DaySum(Decimal(0), Decimal(5))}
+    now = at("2026-10-26T12:00")
+    seen = budget_state(
+        budget(), found, now, running=True, settle_after=SETTLE, read_to=at("2026-10-24T12:00")
+    )
+    assert seen.forecast is not None
+    assert seen.forecast.expected == pytest.approx(310)
+    assert seen.read_to == now
+
+
 def test_after_the_budget_is_exceeded_no_day_is_named_and_within_it_none_either() -> None:
     found = days("2026-08-01", 86)
     assert state_of(budget(usd=100), found, "2026-10-26T12:00").runs_out is None
