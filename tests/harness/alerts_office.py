@@ -34,7 +34,7 @@ class Office:
     clock: SettableClock
     polled: bool = True
 
-    def watch(self, *, is_settled: bool = True, poster: Poster | None = None) -> Watch:
+    def watch(self, *, is_settled: bool = True, poster: Poster | None = None, owner: str = "") -> Watch:
         """An agent; with a `poster` of its own it stops when that one does."""
         stop = poster.stop if poster else threading.Event()
         return Watch(
@@ -44,6 +44,7 @@ class Office:
             stop=stop,
             poster=poster or Poster(stop, waits=(0, 0)),
             is_settled=lambda: is_settled,
+            owner=owner,
         )
 
     def evaluate(self, watch: Watch | None = None) -> Tally:

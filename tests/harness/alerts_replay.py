@@ -19,7 +19,7 @@ from elasticsearch import Elasticsearch
 
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.alerts.bodies import Body, Version, create_body
-from anthropic_metrics.alerts.execute import alerts, rows, run, turn
+from anthropic_metrics.alerts.execute import Judged, alerts, judged, rows, turn
 from anthropic_metrics.alerts.rule import NOW, Rule
 from anthropic_metrics.kernel.datasets import AGENT, COST, INVENTORY, RATE_LIMIT
 from anthropic_metrics.kernel.jobs import Job, Kind
@@ -198,7 +198,7 @@ class Replay:
             del runs[gone]
         runs.update(ids)
         due = [alert for alert in found if runs[alert.id] >= watched.delay]
-        change = turn(self.active[watched.key], due)
+        change = turn(self.active[watched.key], Judged(due))
         self.heard += [Heard(now, watched.key, "new", each.id, dict(each.row)) for each in change.new]
         self.heard += [Heard(now, watched.key, "recovered", each) for each in change.recovered]
         self.active[watched.key] = {alert.id for alert in due}
@@ -254,10 +254,10 @@ def heard_by(
     es: Elasticsearch, rule: Rule, now: datetime, active: set[str]
 ) -> tuple[set[str], list[tuple[str, str]]]:
     """Run a rule once: what is active after it, and what is new or has ended."""
-    found = run(es, rule, now)
+    found = judged(es, rule, now)
     change = turn(active, found)
     news = [("new", alert.id) for alert in change.new] + [("recovered", gone) for gone in change.recovered]
-    return {alert.id for alert in found}, news
+    return {alert.id for alert in found.alerts}, news
 
 
 def first_moment(start: datetime, end: datetime, tells: Callable[[datetime], bool]) -> datetime:

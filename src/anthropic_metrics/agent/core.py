@@ -147,6 +147,7 @@ class Agent:
             clock=self.clock,
             stop=self.stop,
             is_settled=lambda: all(map(self.runtime.had_turn, polled)),
+            owner=" ".join(sorted(one.client.key_digest for one in self.organizations)),
         )
         return [Job("alerts", "alerts", watch.stream, watch.interval, watch.evaluate)]
 
@@ -237,8 +238,7 @@ class Agent:
     def _report(self, attempt: Attempt) -> None:
         job, failure = attempt.job, attempt.failure
         level = logging.INFO if attempt.tally.changed or attempt.tally.in_pass else logging.DEBUG
-        failed = {"failed": True} if failure else {}
-        log.log(level, "poll_done", job=job.name, **attempt.facts(), **failed)
+        log.log(level, "poll_done", job=job.name, **attempt.facts(), **({"failed": True} if failure else {}))
         self._tell_answers(attempt)
         if failure:
             self.runtime.health[job.organization].failed(job.name, failure, paused=attempt.refused)

@@ -111,7 +111,12 @@ class Delivery:
 def _summary(owed: Sequence[StoredAlert], names: Names, now: datetime) -> dict[str, Any]:
     if len(owed) == 1:
         return _message(owed[0], "fired" if owed[0].is_open else "recovered", names)
-    told = [SummaryEntry(stored.alert["rule"], stored.organization, stored.is_open) for stored in owed]
+    told = [
+        SummaryEntry(
+            stored.alert["rule"], stored.organization, stored.is_open, stored.alert.get("reason", "")
+        )
+        for stored in owed
+    ]
     return summary(told, names, now)
 
 
@@ -119,6 +124,7 @@ def _message(stored: StoredAlert, event: str, names: Names) -> dict[str, Any]:
     alert = stored.alert
     name = names.get(alert["rule"], alert["rule"])
     said = "Recovered" if event == "recovered" else "Alert"
+    reason = alert.get("reason", "") if event == "recovered" else ""
     return {
         "event": event,
         **({"organization": own} if (own := stored.organization) else {}),
@@ -127,5 +133,6 @@ def _message(stored: StoredAlert, event: str, names: Names) -> dict[str, Any]:
         "alert": alert["id"],
         "at": alert.get("recovered_at") if event == "recovered" else alert["fired_at"],
         "row": json.loads(alert["row"]),
-        "text": f"{said}: {name}: {alert['message']}",
+        **({"reason": reason} if reason else {}),
+        "text": f"{said}: {name}: {alert['message']}" + (f" ({reason})" if reason else ""),
     }

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from anthropic_metrics.alerts.catalog import concerned, every_rule, off_because
-from anthropic_metrics.alerts.execute import Alert, alerts, rows, run
+from anthropic_metrics.alerts.execute import Alert, alerts, judged, rows, run
 from anthropic_metrics.alerts.organizations import NAME
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.config import Config
@@ -27,12 +27,14 @@ State = Literal["fires", "quiet", "no data", "off", "failed"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """One rule at one moment. `reason` says why it is off, failed or without data."""
+    """One rule at one moment. `reason` says why it is off, failed or without data; `is_cut`: there may be
+    more alerts than these."""
 
     rule: Rule
     state: State
     alerts: tuple[Alert, ...] = ()
     reason: str = ""
+    is_cut: bool = False
 
     def concerns(self, organization: str | None) -> bool:
         """Whether the rule is for this organization, or for several; None: for any."""
@@ -82,12 +84,14 @@ def first_impression(es: Client, rule: Rule, config: Config, now: datetime) -> t
     if not has_default(rule, config):
         return 0, ""
     try:
-        count = len(run(es, rule, now))
+        found = judged(es, rule, now)
     except NoData:
         return 0, "no data yet to evaluate its default threshold; `alerts suggest` derives one"
     except AuthError:
         return 0, "its default threshold was not evaluated: this user may not read the streams"
-    return count, f"would begin with {count} alerts; `anthropic-metrics alerts suggest` derives thresholds"
+    count = len(found.alerts)
+    many = f"{count:,} alerts{' or more' if found.is_cut else ''}"
+    return count, f"would begin with {many}; `anthropic-metrics alerts suggest` derives thresholds"
 
 
 def has_default(rule: Rule, config: Config) -> bool:
@@ -100,12 +104,12 @@ def has_default(rule: Rule, config: Config) -> bool:
 
 def _verdict(es: Client, rule: Rule, namespace: str, at: datetime) -> Verdict:
     try:
-        fired = run(es, rule, at)
+        found = judged(es, rule, at)
     except NoData as error:
         unwritten = tuple(alerts(rule, rule.unwritten))
         return Verdict(rule, "fires" if unwritten else "no data", unwritten, error.message)
-    if fired:
-        return Verdict(rule, "fires", tuple(fired))
+    if found.alerts:
+        return Verdict(rule, "fires", tuple(found.alerts), is_cut=found.is_cut)
     if rule.spans and not _has_calls(es, rule, namespace, at):
         return Verdict(rule, "no data", reason="no traces of the Claude API in the rule's window")
     empty = [

@@ -32,6 +32,14 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What one run of a rule found. `is_cut`: it returned as many rows as a run may, so there may be more."""
+
+    alerts: list[Alert]
+    is_cut: bool = False
+
+
+@dataclass(frozen=True)
 class Turn:
     """What one run changed: alerts that were not active before, still are, and ids that no longer are.
 
@@ -45,12 +53,17 @@ class Turn:
 
 
 def run(es: Client, rule: Rule, at: datetime) -> list[Alert]:
+    """The alerts of `judged`."""
+    return judged(es, rule, at).alerts
+
+
+def judged(es: Client, rule: Rule, at: datetime) -> Judged:
     """The alerts of `rule` at the moment `at`, over the documents that stand there today.
 
     Raises NoData while a stream or a column of it does not exist, BadRequest when Elasticsearch refuses the
     query, and RetryLater for a partial answer.
     """
-    return alerts(rule, records(es, rule.query, rule.window, at))
+    return judge(rule, records(es, rule.query, rule.window, at))
 
 
 def records(es: Client, query: str, window: timedelta, at: datetime) -> list[Row]:
@@ -72,6 +85,11 @@ def rows(es: Client, query: str, window: timedelta, at: datetime) -> Table:
     )
 
 
+def judge(rule: Rule, answer: Sequence[Row]) -> Judged:
+    """The alerts of an answer, of which rows without an id or with one id may be fewer than rows."""
+    return Judged(alerts(rule, answer), is_cut=len(answer) >= MOST_ALERTS)
+
+
 def alerts(rule: Rule, answer: Iterable[Row]) -> list[Alert]:
     """Rows as alerts; rows with one id are one alert, and a row whose id has no value is none."""
     made: dict[str, Alert] = {}
@@ -82,14 +100,13 @@ def alerts(rule: Rule, answer: Iterable[Row]) -> list[Alert]:
     return list(made.values())
 
 
-def turn(active: Iterable[str], alerts: Sequence[Alert]) -> Turn:
+def turn(active: Iterable[str], found: Judged) -> Turn:
     """Compare a run with the ids that were active before it; as in Kibana, none is over where it is cut."""
     before = set(active)
-    now = {alert.id for alert in alerts}
-    is_cut = len(alerts) >= MOST_ALERTS
+    now = {alert.id for alert in found.alerts}
     return Turn(
-        new=[alert for alert in alerts if alert.id not in before],
-        ongoing=[alert for alert in alerts if alert.id in before],
-        recovered=[] if is_cut else sorted(before - now),
-        is_cut=is_cut,
+        new=[alert for alert in found.alerts if alert.id not in before],
+        ongoing=[alert for alert in found.alerts if alert.id in before],
+        recovered=[] if found.is_cut else sorted(before - now),
+        is_cut=found.is_cut,
     )

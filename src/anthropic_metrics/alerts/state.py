@@ -127,7 +127,11 @@ class AlertState:
         as of the last one."""
         if refresh:
             self.refresh()
-        return len(self._find(_term("status", "active")))
+        return len(self.open())
+
+    def open(self) -> list[StoredAlert]:
+        """The open alerts, whoever raised them; oldest first."""
+        return self._find(_term("status", "active"))
 
     def fire(self, rule: Rule, alert: Alert, episode: int, now: datetime, pending: Sequence[str]) -> bool:
         """Note a new alert and claim its posting; False when another agent was faster.
@@ -158,16 +162,20 @@ class AlertState:
         )
         return self._documents.create(identity, prepare(identity, document).source)
 
-    def recover(self, stored: StoredAlert, now: datetime, pending: Sequence[str]) -> bool:
+    def recover(
+        self, stored: StoredAlert, now: datetime, pending: Sequence[str], *, reason: str | None = None
+    ) -> bool:
         """Note an alert's end and claim its posting; False when another agent was faster.
 
-        What could not be posted of its beginning yet is still posted, before its end.
+        `reason` says why it ended if its rule was not run. What could not be posted of its beginning yet is
+        still posted, before its end.
         """
         owed = list(dict.fromkeys((*stored.pending, *pending)))
         return self._write(
             stored,
             status="recovered",
             recovered_at=iso(now),
+            reason=reason,
             pending=owed or None,
             **({} if _is_summed(owed) else self._claimant.claim(now)),
         )

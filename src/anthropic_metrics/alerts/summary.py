@@ -21,11 +21,12 @@ _ADVICE = (
 
 @dataclass(frozen=True)
 class SummaryEntry:
-    """What a summary says of one alert."""
+    """What a summary says of one alert; `reason` is why it is over although its rule was not run."""
 
     rule: str
     organization: str
     is_open: bool
+    reason: str = ""
 
 
 def summary(alerts: Iterable[SummaryEntry], names: Mapping[str, str], now: datetime) -> dict[str, Any]:
@@ -34,20 +35,25 @@ def summary(alerts: Iterable[SummaryEntry], names: Mapping[str, str], now: datet
     `names` are the rules' names by their keys.
     """
     alerts = list(alerts)
-    counts = Counter((alert.rule, alert.organization, alert.is_open) for alert in alerts)
+    counts = Counter((alert.rule, alert.organization, alert.reason, alert.is_open) for alert in alerts)
     rules = [
         {
             "rule": rule,
             "name": names.get(rule, rule),
             **({"organization": organization} if organization else {}),
-            "open": counts[rule, organization, True],
-            "over": counts[rule, organization, False],
+            "open": counts[rule, organization, reason, True],
+            "over": counts[rule, organization, reason, False],
+            **({"reason": reason} if reason else {}),
         }
-        for rule, organization in sorted({(alert.rule, alert.organization) for alert in alerts})
+        for rule, organization, reason in sorted(
+            {(alert.rule, alert.organization, alert.reason) for alert in alerts}
+        )
     ]
     open_ = sum(alert.is_open for alert in alerts)
     over = len(alerts) - open_
-    said = f"{_are(open_, over)} after the first evaluation of {_many(len(rules), 'rule')}:"
+    gone = any(alert.reason for alert in alerts)
+    after = "a change of the configuration" if gone else "the first evaluation"
+    said = f"{_are(open_, over)} after {after} of {_many(len(rules), 'rule')}:"
     return {
         "event": "summary",
         "at": iso(now),
@@ -93,4 +99,5 @@ def _line(rule: dict[str, Any], title: str) -> str:
     whose = rule.get("organization", "")
     own = f"{whose}: " if whose and not rule["rule"].endswith(f", {whose}") else ""
     counts = ", ".join(f"{rule[what]} {what}" for what in ("open", "over") if rule[what])
-    return f"- {own}{name}: {counts}"
+    reason = f" ({rule['reason']})" if "reason" in rule else ""
+    return f"- {own}{name}: {counts}{reason}"

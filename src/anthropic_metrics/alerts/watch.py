@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from anthropic_metrics.alerts.catalog import rules
+from anthropic_metrics.alerts.catalog import every_rule, off_because, rules
 from anthropic_metrics.alerts.delivery import Delivery
+from anthropic_metrics.alerts.departed import RuleLists
 from anthropic_metrics.alerts.evaluation import silent_streams
-from anthropic_metrics.alerts.execute import MOST_ALERTS, run, turn
+from anthropic_metrics.alerts.execute import MOST_ALERTS, judged, turn
 from anthropic_metrics.alerts.first_evaluations import FirstEvaluations, key_of
 from anthropic_metrics.alerts.rule import Rule
 from anthropic_metrics.alerts.state import SUMMARY, AlertState, StoredAlert
@@ -26,6 +27,7 @@ log = get_logger(__name__)
 
 # A scheduler that is a little early must not make a rule wait for another round.
 _SLACK = timedelta(seconds=30)
+_GONE = "the rule is no longer in the configuration"
 
 
 class Watch:
@@ -33,7 +35,8 @@ class Watch:
 
     What the first evaluation of a rule, as it is configured now, finds begun or ended is told in one summary:
     existing data or another threshold must not bring fifty messages. `is_settled` says whether the streams
-    have been filled; until then each evaluation counts as the first.
+    have been filled; until then each evaluation counts as the first. `owner` tells agents of these keys from
+    others, which may have other rules.
     """
 
     def __init__(
@@ -45,15 +48,20 @@ class Watch:
         stop: threading.Event,
         poster: Poster | None = None,
         is_settled: Callable[[], bool] = lambda: True,
+        owner: str = "",
     ) -> None:
         self._config = config
         self._rules = rules(config)
+        every = every_rule(config)
+        self._names = {rule.key: rule.name for rule in every}
+        self._off = {rule.key: why for rule in every if (why := off_because(rule, config))}
         self._es = es
         self._clock = clock
         self._is_settled = is_settled
         me = uuid4().hex
         self._state = AlertState(es, config.namespace, me, stop=stop)
         self._evaluated = FirstEvaluations(es, config.namespace, me, stop=stop)
+        self._lists = RuleLists(es, config.namespace, owner, stop=stop)
         self._webhooks = webhooks(config.alerts)
         self._delivery = Delivery(self._state, self._webhooks, poster or Poster(stop))
         self._last: dict[str, datetime] = {}
@@ -77,6 +85,7 @@ class Watch:
         """
         now, is_settled = self._clock(), self._is_settled()
         self._silent = None
+        self._end_departed(now, tally)
         known = self._evaluated.keys()
         due = [(rule, key_of(rule) not in known) for rule in self._rules if self._due(rule, now)]
         has_first = any(is_first for _, is_first in due) or any(
@@ -84,13 +93,13 @@ class Watch:
         )
         is_mine = has_first and self._evaluated.claim(now)
         try:
-            judged = [
+            evaluated = [
                 rule
                 for rule, is_first in due
                 if (is_mine or not is_first) and self._turn(rule, now, tally, is_first=is_first)
             ]
             if is_mine and is_settled:
-                self._evaluated.add(judged, self._rules)
+                self._evaluated.add(evaluated, self._rules)
             self._post(now, tally, may_sum_up=is_mine)
         except Stopped:
             if is_mine:
@@ -99,6 +108,20 @@ class Watch:
         if is_mine:
             self._evaluated.release()
         tally.open_alerts = self._state.count_open()
+
+    def _end_departed(self, now: datetime, tally: Tally) -> None:
+        """End the alerts whose rule no agent has any more; a summary tells of them."""
+        known = self._lists.known([rule.key for rule in self._rules], now)
+        if known is None:
+            return
+        for stored in self._state.open():
+            if (key := stored.alert["rule"]) in known:
+                continue
+            reason = f"the rule is off: {self._off[key]}" if key in self._off else _GONE
+            owed = self._owed(SUMMARY, besides=stored)
+            if self._state.recover(stored, now, owed, reason=reason):
+                tally.replaced += 1
+                log.info("alert_recovered", rule=key, alert=stored.alert["id"], reason=reason)
 
     def _due(self, rule: Rule, now: datetime) -> bool:
         """A last turn in the future means that the clock was set back: nobody knows how long ago it was."""
@@ -121,9 +144,9 @@ class Watch:
         return True
 
     def _run(self, rule: Rule, now: datetime, tally: Tally, *, is_first: bool) -> None:
-        found = run(self._es, rule, now)
+        found = judged(self._es, rule, now)
         self._state.refresh()
-        known = self._state.of_rule(rule, [alert.id for alert in found])
+        known = self._state.of_rule(rule, [alert.id for alert in found.alerts])
         change = turn(known.active, found)
         for alert in change.new:
             if known.ended_since(alert.id, now):
@@ -162,7 +185,6 @@ class Watch:
         return [f"{event}{webhook.name}" for webhook in self._webhooks if webhook.name not in names]
 
     def _post(self, now: datetime, tally: Tally, *, may_sum_up: bool) -> None:
-        names = {rule.key: rule.name for rule in self._rules}
         if may_sum_up:
-            self._delivery.summaries(names, now, tally, lambda: self._evaluated.claim(self._clock()))
-        self._delivery.alerts(names, self._clock, tally)
+            self._delivery.summaries(self._names, now, tally, lambda: self._evaluated.claim(self._clock()))
+        self._delivery.alerts(self._names, self._clock, tally)

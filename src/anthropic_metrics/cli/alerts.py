@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +15,7 @@ from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.alerts.catalog import every_rule, left_out, off_because
 from anthropic_metrics.alerts.evaluation import Verdict
 from anthropic_metrics.alerts.evaluation import evaluate as judge
+from anthropic_metrics.alerts.execute import MOST_ALERTS
 from anthropic_metrics.alerts.files import exported
 from anthropic_metrics.alerts.install import Change, apply, impression, plan_install, plan_uninstall
 from anthropic_metrics.alerts.messages import subject
@@ -121,10 +122,17 @@ def evaluate(
         verdicts = [
             verdict if named is None else verdict.of(named) for verdict in judged if verdict.concerns(named)
         ]
-        notes = _recorded(es, settings)
+        notes = [*_cut(verdicts), *_recorded(es, settings)]
     unjudged = any(verdict.state in ("failed", "no data") for verdict in verdicts)
     rows = [row for verdict in verdicts for row in _rows(verdict, settings)]
     return Answer(_layout(settings, VERDICTS).table(rows), notes=notes, code=int(unjudged))
+
+
+def _cut(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    """Which rules may have more alerts than the table."""
+    for verdict in verdicts:
+        if verdict.is_cut:
+            yield f"{verdict.rule.key}: one evaluation reads {MOST_ALERTS:,} rows; there may be more alerts."
 
 
 def _recorded(es: Client, config: Config) -> list[str]:

@@ -20,6 +20,9 @@ class Alert(Part):
     status: Keyword = Field(description="`active`, then `recovered`.")
     fired_at: Date = Field(description="Time of the run that found the alert.")
     recovered_at: Date | None = Field(None, description="Time of the first run that no longer found it.")
+    reason: Keyword | None = Field(
+        None, description="Why it ended, where that is not its rule's last run: the rule is off or gone."
+    )
     message: Keyword = Field(description="The alert's message, one sentence.")
     row: Keyword = Field(description="The row of the rule's query, as JSON.")
     pending: Keywords | None = Field(None, description="Posts that are still to be made: event and webhook.")
@@ -28,11 +31,14 @@ class Alert(Part):
 
 
 class Alerting(Part):
-    """What agents that evaluate the rules tell each other; one document of each namespace."""
+    """What agents that evaluate the rules tell each other: one document of each namespace, and one of each
+    agent with its rules."""
 
     evaluated: Keywords | None = Field(
         None, description="The rules that were evaluated, each with a digest of its query."
     )
+    rules: Keywords | None = Field(None, description="The rules that an agent has.")
+    seen_at: Date | None = Field(None, description="When the agent last said which rules it has.")
     claimed_by: Keyword | None = Field(
         None, description="The agent that evaluates other rules for the first time and posts the summary."
     )

@@ -10,7 +10,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.alerts.claims import LEASE
-from anthropic_metrics.alerts.execute import run
+from anthropic_metrics.alerts.execute import judged, run
 from anthropic_metrics.alerts.state import AlertState
 from anthropic_metrics.alerts.webhooks import webhooks
 from anthropic_metrics.config import (
@@ -71,12 +71,12 @@ def test_an_agent_that_looked_before_another_saw_the_end_does_not_begin_it_anew(
     office.use("claude-haiku-5-5", 900_000)
     office.evaluate()
     slow, fast = office.watch(), office.watch()
-    seen = run(office.es, slow._rules[0], office.clock.now())
+    seen = judged(office.es, slow._rules[0], office.clock.now())
     office.clock.advance(6 * HOUR)
     office.evaluate(fast)
     office.clock.advance(-timedelta(seconds=2))
     with monkeypatch.context() as patch:
-        patch.setattr("anthropic_metrics.alerts.watch.run", lambda *_: seen)
+        patch.setattr("anthropic_metrics.alerts.watch.judged", lambda *_: seen)
         office.evaluate(slow)
     assert [alert["status"] for alert in office.alerts()] == ["recovered"]
     assert len(office.inbox.texts("/slack")) == 2
@@ -185,7 +185,7 @@ def test_an_alert_does_not_end_with_its_stream(office: Office, monkeypatch: pyte
     def gone(*_: object) -> None:
         raise NoData("There is no stream.")
 
-    monkeypatch.setattr("anthropic_metrics.alerts.watch.run", gone)
+    monkeypatch.setattr("anthropic_metrics.alerts.watch.judged", gone)
     assert office.evaluate().done
     assert [alert["status"] for alert in office.alerts()] == ["active"]
 

@@ -8,12 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from anthropic_metrics.alerts.bodies import query
 from anthropic_metrics.alerts.catalog import every_rule, left_out, rules
-from anthropic_metrics.alerts.execute import MOST_ALERTS, Alert, alerts, turn
+from anthropic_metrics.alerts.evaluation import Verdict
+from anthropic_metrics.alerts.execute import MOST_ALERTS, Alert, Judged, alerts, judge, turn
 from anthropic_metrics.alerts.messages import subject
 from anthropic_metrics.alerts.rule import NOW, Rule, no_mustache
+from anthropic_metrics.cli import app
 from anthropic_metrics.config import AlertSettings, Config, load_config
 from anthropic_metrics.config.alerts import RULES
 from anthropic_metrics.config.budgets import old_budgets
@@ -85,17 +88,19 @@ def test_rows_with_one_id_are_one_alert_and_a_row_without_an_id_is_none() -> Non
 
 def test_a_turn_tells_new_ongoing_and_recovered() -> None:
     found = [Alert("new", {}), Alert("old", {})]
-    change = turn(["old", "gone"], found)
+    change = turn(["old", "gone"], Judged(found))
     assert [alert.id for alert in change.new] == ["new"]
     assert [alert.id for alert in change.ongoing] == ["old"]
     assert change.recovered == ["gone"]
 
 
 def test_no_alert_ends_by_a_run_that_returns_only_a_part_of_the_alerts() -> None:
-    found = [Alert(f"alert {number}", {}) for number in range(MOST_ALERTS)]
+    rule = replace(every_rule(CONFIG)[0], identity=("a",))
+    rows: list[dict[str, object]] = [{"a": f"alert {number}"} for number in range(MOST_ALERTS - 1)]
+    found = judge(rule, [*rows, {"a": None}])
     change = turn(["alert 7", "beyond"], found)
-    assert (change.is_cut, change.recovered, len(change.new)) == (True, [], MOST_ALERTS - 1)
-    change = turn(["alert 7", "beyond"], found[1:])
+    assert (change.is_cut, change.recovered, len(change.new)) == (True, [], MOST_ALERTS - 2)
+    change = turn(["alert 7", "beyond"], judge(rule, rows))
     assert (change.is_cut, change.recovered) == (False, ["beyond"])
 
 
@@ -245,3 +250,16 @@ def test_budgets_and_webhooks_can_come_from_file_and_environment(tmp_path: Path)
         "tag team=a": ("tag", "team=a", 3),
     }
     assert [each.get_secret_value() for each in config.alerts.webhooks] == [hook]
+
+
+def test_alerts_evaluate_says_which_rule_may_have_more_alerts_than_it_shows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, cut = every_rule(CONFIG)[:2]
+    found = (Alert("2026-11-20", {"day": "2026-11-20", "usd": 60}),)
+    verdicts = [Verdict(whole, "fires", found), Verdict(cut, "fires", found, is_cut=True)]
+    monkeypatch.setattr("anthropic_metrics.cli.alerts.judge", lambda *_: iter(verdicts))
+    there = {"ELASTICSEARCH_URL": "http://localhost:1"}
+    shown = CliRunner().invoke(app, ["alerts", "evaluate"], env=there)
+    assert f"{cut.key}: one evaluation reads 1,000 rows; there may be more alerts." in shown.stdout
+    assert f"{whole.key}: one" not in shown.stdout
