@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.kernel.ranges import iso
+from anthropic_metrics.kernel.shares import tenths
 from anthropic_metrics.redaction import clean
 
 Kind = Literal["text", "integer", "number", "decimal", "share", "time", "duration", "boolean", "list"]
@@ -58,5 +59,5 @@ def shown(value: object, kind: Kind) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as whole per cent, with a decimal where it is small."""
-    return f"{share:.0%}" if abs(share) >= 0.1 or not share else f"{share:.1%}"
+    """A share as whole per cent, with a decimal where it is small, and never nothing."""
+    return f"{share:.0%}" if abs(share) >= 0.1 or not share else tenths(share)

@@ -19,6 +19,7 @@ from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.inventory.keys import By, Group, Key, Wanted, grouped, newest
 from anthropic_metrics.kernel.datasets import INVENTORY, stream_name
 from anthropic_metrics.kernel.questions import Owner
+from anthropic_metrics.spend.money import dollars
 
 ROWS = 50
 NO_KEYS = "No such keys."
@@ -46,7 +47,7 @@ KEYS = Layout(
     Column("unused", "duration", title="days unused", show=_complete),
     Column("expires", "time", show=_day),
     Column("tokens_30d", "integer"),
-    Column("usd_30d", "decimal", show=lambda usd: f"{usd:,.2f}"),
+    Column("usd_30d", "decimal", show=dollars),
 )
 GROUPS = Layout(
     "groups",
@@ -55,7 +56,7 @@ GROUPS = Layout(
     Column("active", "integer"),
     Column("longest_unused", "duration", title="longest unused, days", show=_complete),
     Column("tokens_30d", "integer"),
-    Column("usd_30d", "decimal", show=lambda usd: f"{usd:,.2f}"),
+    Column("usd_30d", "decimal", show=dollars),
 )
 
 

@@ -190,4 +190,6 @@ def _share(gap: Usd, bill: Usd) -> str:
 
 def _rate(percent: Decimal) -> str:
     """Signed, to a hundredth of a percent, and never nothing."""
-    return f"{percent:+.2f} %" if abs(percent) >= _LEAST_SHARE else "<0.01 %"
+    if abs(percent) >= _LEAST_SHARE:
+        return f"{percent:+.2f} %"
+    return "<0.01 %" if percent > 0 else ">-0.01 %"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from anthropic_metrics.kernel.shares import tenths
 from anthropic_metrics.spend.money import CENT, WIDE, Usd, dollars, usd_text
 
 ROUNDED = (
@@ -52,8 +53,8 @@ def cents(amount: Usd) -> Usd:
 
 
 def percent(share: float) -> str:
-    """`12.3 %`."""
-    return f"{share:.1%}".replace("%", " %")
+    """`12.3 %`; `<0.1 %` and `>-0.1 %` for a share that is not nothing and rounds to it."""
+    return tenths(share).replace("%", " %")
 
 
 def plain(amount: Usd) -> Decimal:

@@ -152,7 +152,8 @@ def test_the_gap_is_shown_as_a_share_of_the_bill() -> None:
     ]
     assert explained("5", ledger())["Gap"].note == ""
     million = ledger(line("1000000"))
-    assert explained("999998.77", million)["Gap"].note == "<0.01 % of the bill"
+    assert explained("999998.77", million)["Gap"].note == ">-0.01 % of the bill"
+    assert explained("1000001.23", million)["Gap"].note == "<0.01 % of the bill"
     assert explained("1000001.23", million)["Tax"].note.startswith("the gap is <0.01 %;")
 
 

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from anthropic_metrics.finance.shown import BELOW, ROUNDED, footnotes
+from anthropic_metrics.cli.cells import percent as whole_percent
+from anthropic_metrics.finance.shown import BELOW, ROUNDED, footnotes, percent
 from anthropic_metrics.spend.money import dollars
 
 
@@ -29,6 +30,24 @@ def test_an_amount_is_rounded_half_to_even_and_a_fraction_of_a_cent_is_not_nothi
     amount: str, text: str
 ) -> None:
     assert dollars(Decimal(amount)) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.123, "12.3 %"),
+        (-0.2, "-20.0 %"),
+        (0.0, "0.0 %"),
+        (-0.0, "0.0 %"),
+        (0.0004, "<0.1 %"),
+        (-0.0004, ">-0.1 %"),
+        (0.0006, "0.1 %"),
+    ],
+)
+def test_a_share_that_rounds_to_nothing_is_not_nothing_and_keeps_its_sign(share: float, text: str) -> None:
+    assert percent(share) == text
+    if abs(share) < 0.1 and share:
+        assert whole_percent(share) == text.replace(" ", "")
 
 
 def test_rounding_is_said_only_where_an_amount_has_further_digits() -> None:
