@@ -76,7 +76,9 @@ def spend(
     config: ConfigOption = None,
     embedded: EmbeddedOption = False,
 ) -> Answer:
-    """Show what was spent, highest amount first; ~ marks estimates, until the day's bill is settled."""
+    """Show what was spent, highest amount first; ~ marks estimates, until the day's bill is settled.
+
+    For a past month: `anthropic-metrics costs --month`."""
     settings, now = load(config, embedded=embedded), utc_now()
     settings.require_elasticsearch(embeddable=True, instead=INSTEAD)
     time_range = Range(_start(since, now), now)

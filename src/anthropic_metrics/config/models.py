@@ -86,6 +86,17 @@ class Config(Section):
     """Everything a user can decide."""
 
     anthropic: AnthropicSettings = AnthropicSettings()
+    teams: Teams = Field(
+        (),
+        description="Who pays: a list of `{team, workspaces, api_keys, tags, people}` with optional "
+        "`environment, owner, cost_centre, project`; the first match counts; the rest is Unassigned.",
+    )
+    budgets: Budgets = Field(
+        (),
+        description="What a period may cost or use: a list of `{name, usd or tokens}`; optional are `period` "
+        "(`monthly`, `weekly`, `daily`), one of `team, workspace, api_key, tag`, and `levels` (percentages "
+        "that alert; default 50, 75, 90, 100).",
+    )
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
     kibana: KibanaSettings = KibanaSettings()
     namespace: Namespace = Field(
@@ -105,22 +116,11 @@ class Config(Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     retention: RetentionSettings = RetentionSettings()
     alerts: AlertSettings = AlertSettings()
-    budgets: Budgets = Field(
-        (),
-        description="What a period may cost or use: a list of `{name, usd or tokens}`; optional are `period` "
-        "(`monthly`, `weekly`, `daily`), one of `team, workspace, api_key, tag`, and `levels` (percentages "
-        "that alert; default 50, 75, 90, 100).",
-    )
     digest: Annotated[Literal["off", "daily", "weekly"], BeforeValidator(_off)] = Field(
         "off",
         description="`daily` or `weekly`: `run` posts a digest of each UTC day or week to the webhooks.",
     )
     spend: SpendSettings = SpendSettings()
-    teams: Teams = Field(
-        (),
-        description="Who pays: a list of `{team, workspaces, api_keys, tags, people}` with optional "
-        "`environment, owner, cost_centre, project`; the first match counts; the rest is Unassigned.",
-    )
     prices: Prices = Field(
         (),
         description="Your own prices for estimates, dollars per million tokens: a list of `{model, "

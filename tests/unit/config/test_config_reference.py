@@ -77,3 +77,8 @@ def test_the_reference_names_the_kind_of_each_value() -> None:
         "admin_key": "| secret |  |",
     }.items():
         assert any(line.startswith(f"| `{key}` |") and kind in line for line in lines), key
+
+
+def test_what_finance_writes_is_together_and_comes_before_all_that_needs_a_cluster() -> None:
+    sections = [line for line in example().splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert sections[:4] == ["anthropic:", "teams:", "budgets:", "elasticsearch:"]
