@@ -68,14 +68,14 @@ class InventoryWorld:
             clock=self.wire.clock.now,
         )
 
-    def poll(self, agents: int = 1) -> list[Tally]:
+    def poll(self, agents: int = 1, *, in_pass: bool = False) -> list[Tally]:
         """One poll of each of so many agents that remember nothing."""
         tallies = []
         for _ in range(agents):
             poller = InventoryPoller(
                 self.config, self.client, Inventory(AdminDirectory(self.client)), clock=self.wire.clock.now
             )
-            tallies.append(Tally("inventory", poller.stream))
+            tallies.append(Tally("inventory", poller.stream, in_pass=in_pass))
             poller.keep(Sink(self.streams, self._record, Latest(streams=self.streams)), tallies[-1])
         return tallies
 

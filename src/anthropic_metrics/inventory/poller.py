@@ -86,7 +86,7 @@ class InventoryPoller(SnapshotPoller):
         sink.ask.refresh(self.stream)
         before = self.latest(sink.ask, organization)
         frame, lists = self.read(tally, default_of(before))
-        self._report_refused(lists, _own(before, organization))
+        self._report_refused(lists, _own(before, organization), tally)
         uses = read_uses(self._config, sink.ask, frame)
         resources = self._resources(frame, lists, before)
         documents = inventory_documents(frame, resources, uses)
@@ -106,11 +106,11 @@ class InventoryPoller(SnapshotPoller):
         tally.windows += 1
         tally.saw(frame.bucket.start)
 
-    def _report_refused(self, lists: Lists, own: dict[str, Any]) -> None:
+    def _report_refused(self, lists: Lists, own: dict[str, Any], tally: Tally) -> None:
         """Warn once of each list that is refused: not again where an earlier process recorded it."""
         recorded = set(own.get("refused_lists") or ())
         for kind in lists.refused.keys() - self._refused:
-            level = logging.DEBUG if kind.value in recorded else logging.WARNING
+            level = logging.DEBUG if kind.value in recorded else tally.noted
             log.log(level, "inventory_list_refused", kind=kind.value, reason=lists.refused[kind])
         self._refused = set(lists.refused)
 

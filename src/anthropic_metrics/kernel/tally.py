@@ -62,6 +62,11 @@ class Tally(Counts):
         """The level of a log line on which nobody has to act: each pass would say it again."""
         return logging.DEBUG if self.in_pass else logging.INFO
 
+    @property
+    def noted(self) -> int:
+        """The level of a warning that is among `notes`, too: a pass shows these below its table."""
+        return logging.DEBUG if self.in_pass else logging.WARNING
+
     def add(self, outcome: Counts, stream: str = "") -> None:
         """Count one reconciled window, of another `stream` than the pass's own if one is named."""
         own = stream in ("", self.stream)

@@ -64,4 +64,4 @@ class AgeLimit:
             f"The Admin API answers nothing before {start:%Y-%m-%dT%H:%MZ}: set `{key}` to "
             f"{age / timedelta(days=1):.3g} days or less. {refusal.message}"
         )
-        log.warning("report_reaches_less_far", stream=self._view.stream, since=start, key=key)
+        log.log(tally.noted, "report_reaches_less_far", stream=self._view.stream, since=start, key=key)

@@ -221,6 +221,24 @@ def test_the_default_workspace_has_its_own_id_and_the_name_that_usage_calls_it_b
     assert trial["inventory"]["workspace_id"] == default["inventory"]["id"]
 
 
+def test_a_pass_shows_a_refused_list_in_its_note_and_not_again_in_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, real = small(), AdminClient.get
+
+    def get(self: AdminClient, asked: str, *args: Any, **options: Any) -> Any:
+        if asked.endswith("/users"):
+            raise AuthError("no", status=403)
+        return real(self, asked, *args, **options)
+
+    monkeypatch.setattr(AdminClient, "get", get)
+    with structlog.testing.capture_logs() as events:
+        (tally,) = world.poll(in_pass=True)
+    assert len(tally.notes) == 1
+    levels = [event["log_level"] for event in events if event["event"] == "inventory_list_refused"]
+    assert levels == ["debug"]
+
+
 @pytest.mark.parametrize("status", [403, 404])
 @pytest.mark.parametrize("path", ["workspaces", "api_keys", "users", "service_accounts"])
 def test_a_list_that_is_refused_leaves_the_others_working_and_says_so(

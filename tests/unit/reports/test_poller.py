@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+import structlog
 
 from anthropic_metrics.admin_api.client import Priority
 from anthropic_metrics.admin_api.directory import AdminDirectory
@@ -94,8 +95,8 @@ def poller(api: Any) -> ViewPoller:
     return ViewPoller(view("usage"), api, Inventory(AdminDirectory(api)), clock=lambda: NOW)
 
 
-def keep(kept: ViewPoller, streams: Any, *, verify: bool = False) -> Tally:
-    tally = Tally("usage", "")
+def keep(kept: ViewPoller, streams: Any, *, verify: bool = False, in_pass: bool = False) -> Tally:
+    tally = Tally("usage", "", in_pass=in_pass)
     whole = Range(START, END)
     kept.keep(whole, streams, tally, record=lambda _: None, priority=Priority.LIVE, verify=verify)
     return tally
@@ -127,6 +128,17 @@ def test_what_the_api_answers_is_read_and_its_limit_named_with_the_setting() -> 
     api.asked = 0
     assert keep(kept, streams).notes == []
     assert api.asked <= 2
+
+
+@pytest.mark.parametrize(("in_pass", "level"), [(True, "debug"), (False, "warning")])
+def test_a_pass_shows_a_limit_of_the_api_in_its_note_and_not_again_in_the_log(
+    in_pass: bool, level: str
+) -> None:
+    with structlog.testing.capture_logs() as events:
+        tally = keep(poller(Limited(first=START + 5 * HOUR)), Streams(), in_pass=in_pass)
+    assert len(tally.notes) == 1
+    told = [event["log_level"] for event in events if event["event"] == "report_reaches_less_far"]
+    assert told == [level]
 
 
 @pytest.mark.parametrize("first", [END + HOUR, END])
