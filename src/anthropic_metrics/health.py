@@ -226,6 +226,7 @@ class Health:
             self._pollers[name] = replace(
                 state,
                 succeeded_at=self._monotonic(),
+                failures=0,
                 last_success=now,
                 reason="",
                 retrying="",
@@ -247,6 +248,8 @@ class Health:
             state = self._pollers[name]
             self._pollers[name] = replace(
                 state,
+                failed_at=self._monotonic(),
+                failures=state.failures + 1,
                 last_failure=self._clock(),
                 reason=reason,
                 retrying="",

@@ -20,12 +20,15 @@ class PollerState:
     `reason`: why the last attempt failed; `retrying`: why the present one (`running`) sends a request again;
     `waiting`: what its first attempt waits for.
 
-    `succeeded_at` is in seconds of the monotonic clock: setting the wall clock does not change its age.
+    `succeeded_at` and `failed_at` are in seconds of the monotonic clock: setting the wall clock does not
+    change their age. `failures` counts those since the last success.
     """
 
     interval: timedelta
     later: bool = False
     succeeded_at: float | None = None
+    failed_at: float | None = None
+    failures: int = 0
     last_success: datetime | None = None
     last_failure: datetime | None = None
     reason: str = ""

@@ -21,13 +21,14 @@ from apscheduler.triggers.date import DateTrigger
 
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.agent.places import FROZEN, PLACES, Places
+from anthropic_metrics.agent.runtime import Runtime
 from anthropic_metrics.agent.turns import Chain, Turns
 from anthropic_metrics.budgets.board import Boards
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.health_server import HealthServer
 from anthropic_metrics.kernel.jobs import Job, Kind
 from anthropic_metrics.kernel.ranges import EPOCH
-from anthropic_metrics.kernel.schedule import by_organization, due, seconds_left
+from anthropic_metrics.kernel.schedule import by_organization, chain_of, due, seconds_left
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.signals import until_asked
 
@@ -40,6 +41,8 @@ SWEEP_DELAY = 60.0
 # Organizations in their first turns together: they read whole histories, as sweeps do.
 BEGINNING = PLACES
 SWEEPS_EACH = 1
+# So long after a failure comes the next turn of a job that is rarer; twice as long after each further one.
+AGAIN = 30 * 60.0
 # So long after the last of those first turns that came to an end, the next organization begins all the same:
 # one whose server is frozen holds nobody up.
 STAGGER = FROZEN
@@ -145,12 +148,30 @@ def take_turns(agent: Agent, start: Callable[[Chain], object]) -> None:
                 for jobs, last in tables:
                     last.update(_before_first_turns(jobs, now))
         for jobs, last in tables:
+            _again_sooner(agent.runtime, jobs, last)
             for chain in due(jobs, last, now):
                 last[chain[0].name] = now + _jitter(chain[0])
                 start(chain)
         now = agent.monotonic()
         left = [seconds for jobs, last in tables if (seconds := seconds_left(jobs, last, now)) is not None]
-        agent.stop.wait(min([*left, LOOK] if beginnings.waiting else left, default=None))
+        # What fails meanwhile may be due before anything that is known now.
+        agent.stop.wait(min([*left, LOOK if beginnings.waiting else AGAIN]))
+
+
+def _again_sooner(runtime: Runtime, jobs: Sequence[Job], last: dict[str, float]) -> None:
+    """A rare job that failed, or one that follows it, has its next turn before its interval is over.
+
+    The first sweep is the backfill: an outage at the start must not delay older data by a day.
+    """
+    for job in jobs:
+        if job.after is not None or job.interval.total_seconds() <= AGAIN or job.name not in last:
+            continue
+        known = filter(None, map(runtime.failure, chain_of(jobs, job)))
+        failures = [(at, count) for at, count in known if at >= last[job.name] - JITTER_MOST]
+        if failures:
+            pause = AGAIN * 2.0 ** (max(count for _, count in failures) - 1)
+            longest = job.interval.total_seconds()
+            last[job.name] = max(at for at, _ in failures) + min(pause, longest) - longest
 
 
 def sweep(sweeping: Places, agent: Agent, turns: Turns, chain: Chain) -> None:

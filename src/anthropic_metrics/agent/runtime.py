@@ -70,6 +70,12 @@ class Runtime:
         state = self.health[job.organization].pollers[job.name]
         return bool(state.last_success or state.last_failure)
 
+    def failure(self, job: Job) -> tuple[float, int] | None:
+        """When the job's last attempt failed, in seconds of the monotonic clock, and how many in a row have;
+        None where it succeeded or there was none."""
+        state = self.health[job.organization].pollers[job.name]
+        return None if state.failed_at is None or not state.failures else (state.failed_at, state.failures)
+
     def waits(self, job: Job, awaited: Iterable[Job]) -> None:
         """The job's first turn waits for those of these jobs: it says so until it begins."""
         names = " and ".join(other.name for other in awaited)

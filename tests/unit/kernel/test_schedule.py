@@ -81,8 +81,9 @@ def agent_of(
     stop: Stop,
     run: Callable[[Job], object] = lambda _: None,
     had_turn: Callable[[Job], bool] = lambda _: False,
+    failure: Callable[[Job], tuple[float, int] | None] = lambda _: None,
 ) -> Agent:
-    runtime = SimpleNamespace(had_turn=had_turn)
+    runtime = SimpleNamespace(had_turn=had_turn, failure=failure)
     fields: dict[str, Any] = {"jobs": jobs, "stop": stop, "attempt": run, "runtime": runtime}
     fields["monotonic"] = lambda: stop.now
     return cast("Agent", SimpleNamespace(**fields))
@@ -245,6 +246,50 @@ def test_sweeps_begin_a_minute_after_the_last_organization_has_begun() -> None:
 
     daemon.take_turns(agent_of(jobs, stop), start)
     assert swept == dict.fromkeys(NAMES[:3], daemon.STAGGER + daemon.SWEEP_DELAY)
+
+
+def swept(hours: int, failing: dict[str, range]) -> list[float]:
+    """When a sweep and its follower have their turns, which last a minute; `failing` says which turns of
+    whom fail."""
+    stop = Stop(waits=hours * 12)
+    turns, failures = list[float](), dict[str, tuple[float, int]]()
+    sweep = replace(job("sweep", SWEEP_EVERY), kind=Kind.sweep)
+    jobs = [job("live"), sweep, replace(sweep, name="follower", after="sweep")]
+
+    def start(chain: tuple[Job, ...]) -> None:
+        if chain[0].kind is Kind.live:
+            return
+        turns.append(stop.now)
+        for each in chain:
+            fails = len(turns) in failing.get(each.name, ())
+            _, in_a_row = failures.pop(each.name, (0.0, 0))
+            if fails:
+                failures[each.name] = (stop.now + 60, in_a_row + 1)
+
+    daemon.take_turns(agent_of(jobs, stop, failure=lambda each: failures.get(each.name)), start)
+    return [at / 3600 for at in turns]
+
+
+@pytest.mark.parametrize("who", ["sweep", "follower"])
+def test_a_sweep_that_failed_does_not_wait_a_day_and_waits_longer_each_time(who: str) -> None:
+    first, *others = swept(30, {who: range(1, 3)})
+    assert first < 0.1
+    assert [round(after - before, 1) for before, after in pairwise([first, *others])][:2] == [0.5, 1.0]
+    assert len(others) == 3, "the next day's sweep"
+
+
+def test_a_rare_poll_that_failed_does_not_wait_for_its_interval_either() -> None:
+    stop, turns = Stop(waits=4), list[float]()
+    agent = agent_of(
+        [job("people", timedelta(hours=6))], stop, failure=lambda _: (turns[-1], 1) if turns else None
+    )
+    daemon.take_turns(agent, lambda _: turns.append(stop.now))
+    assert [round((after - before) / 60) for before, after in pairwise(turns)] == [30, 30, 30]
+
+
+def test_a_sweep_that_always_fails_has_few_turns_a_day_and_one_that_succeeds_has_one() -> None:
+    assert len(swept(24, {"sweep": range(100)})) == 6
+    assert len(swept(24, {})) == 1
 
 
 def test_a_job_starts_at_once_whatever_year_the_wall_clock_says() -> None:
