@@ -54,12 +54,13 @@ class Secret:
         """
         if self._file is None:
             return False
-        try:
-            fresh = self._read()
-        except ConfigError as error:
-            get_logger(__name__).warning("secret_file_unreadable", key=self._key, reason=str(error))
-            return self._version != refused
+        # Under the lock: a thread that read the file before the rotation must not put the old secret back.
         with self._lock:
+            try:
+                fresh = self._read()
+            except ConfigError as error:
+                get_logger(__name__).warning("secret_file_unreadable", key=self._key, reason=str(error))
+                return self._version != refused
             self._version += fresh != self._value
             self._value = fresh
             return self._version != refused

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from anthropic_metrics import logs
+from anthropic_metrics import files, logs
 from anthropic_metrics.errors import ConfigError
 from anthropic_metrics.redaction import redact
 from anthropic_metrics.secrets import Secret
@@ -54,6 +56,33 @@ def test_a_rotation_that_another_thread_has_read_already_is_one_for_whoever_was_
     assert not secret.reload(secret.version)
     file.unlink()
     assert secret.reload(second), "the second secret is known, whatever the file is now"
+
+
+def test_a_thread_that_read_the_file_before_a_rotation_does_not_put_the_old_secret_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key"
+    file.write_text("first-secret")
+    secret, read = Secret(KEY, file=file), files.read_text
+    used = secret.version
+    assert secret.get() == "first-secret"
+    others: list[threading.Thread] = []
+
+    def rotated_meanwhile(*asked: Any) -> str:
+        """The file changes right after it was read, and another thread is refused then."""
+        text = read(*asked)
+        if not others:
+            file.write_text("second-secret")
+            others.append(threading.Thread(target=secret.reload, args=(used,)))
+            others[0].start()
+            if not secret._lock.locked():
+                others[0].join()
+        return text
+
+    monkeypatch.setattr(files, "read_text", rotated_meanwhile)
+    secret.reload(used)
+    others[0].join()
+    assert secret.get() == "second-secret"
 
 
 def test_a_request_that_is_refused_is_sent_once_more_if_the_file_holds_another_secret(

@@ -13,6 +13,7 @@ from typing import Self
 from uuid import uuid4
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.agent.first_setup import FirstSetup
 from anthropic_metrics.agent.measure import measure
 from anthropic_metrics.agent.organization import Organization, inventory_of
 from anthropic_metrics.agent.record import Attempt, RequestCount, poll_document
@@ -24,7 +25,6 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.digest.send import DigestSender
 from anthropic_metrics.documents.identity import Prepared, prepare
 from anthropic_metrics.elastic.memory import StreamMemory
-from anthropic_metrics.elastic.setup import ensure
 from anthropic_metrics.errors import AuthError, MetricsError, Stopped, WrongOrganization
 from anthropic_metrics.figures.poller import FigurePoller
 from anthropic_metrics.health import Metrics
@@ -81,8 +81,7 @@ class Agent:
         self.runtime.schedule(jobs, {one.label: one.client.held_for for one in self.organizations})
         self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
-        self._ready = threading.Lock()
-        self._is_ready = False
+        self._set_up = FirstSetup(self.runtime.elasticsearch, config)
         self._flip = Flip(log)
         self._silencing: dict[tuple[str, str], set[str]] = {}
         self._unknown: set[tuple[str, str, str]] = set()
@@ -189,7 +188,7 @@ class Agent:
         self.runtime.health[job.organization].began(job.name)
         window, refused = None, False
         try:
-            self._ensure()
+            self._set_up()
             window = job.run(tally)
         except Stopped:
             raise
@@ -215,13 +214,6 @@ class Agent:
         )
         self._report(attempt)
         return tally
-
-    def _ensure(self) -> None:
-        """Templates and pipelines stand before the first document."""
-        with self._ready:
-            if not self._is_ready:
-                ensure(self.runtime.elasticsearch, self.config)
-                self._is_ready = True
 
     def _record_corrections(self, corrections: Sequence[Prepared]) -> None:
         """Try again while that brings more of them in; one that stays refused holds no number up."""
@@ -267,7 +259,7 @@ class Agent:
 
         Before the templates stand it would make a stream that is mapped by guesses.
         """
-        if not self._is_ready:
+        if not self._set_up.is_done:
             return
         job, organization = attempt.job, self._by_label.get(attempt.job.organization)
         shown, digest = (organization.shown, organization.client.key_digest) if organization else (None, None)

@@ -69,7 +69,7 @@ def run(agent: Agent, listener: socket.socket | None = None) -> int:
         act: Callable[[Chain], None] = turns.run
         if first.kind is Kind.sweep:
             act, executor = partial(sweep, sweeping, agent, turns), _sweeper(first)
-        scheduler.add_job(act, _AT_ONCE, args=(chain,), id=name, executor=executor)
+        _hand_over(scheduler, act, chain, name, executor)
 
     # By another id: the turn in which it was found that the job has to wait may not be over yet.
     turns = Turns(agent, partial(start, suffix=" (first turn)"))
@@ -206,6 +206,13 @@ def _scheduler(agent: Agent) -> BackgroundScheduler:
     codes = EVENT_JOB_MAX_INSTANCES | EVENT_JOB_EXECUTED | EVENT_JOB_ERROR
     scheduler.add_listener(Overdue(), codes)
     return scheduler
+
+
+def _hand_over(
+    scheduler: BackgroundScheduler, act: Callable[[Chain], object], chain: Chain, name: str, executor: str
+) -> None:
+    """Let a thread of the executor run the chain; a turn that the scheduler has not come to is this one."""
+    scheduler.add_job(act, _AT_ONCE, args=(chain,), id=name, executor=executor, replace_existing=True)
 
 
 def _sweeper(job: Job) -> str:

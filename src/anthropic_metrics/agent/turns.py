@@ -30,6 +30,7 @@ class Turns:
         self._start = start
         self._lock = threading.Lock()
         self._running: set[tuple[str, str]] = set()
+        self._ended: set[tuple[str, str]] = set()
         self._waiting: dict[tuple[str, str], Job] = {}
 
     def run(self, chain: Chain) -> None:
@@ -70,6 +71,8 @@ class Turns:
             self._agent.attempt(job)
         except Stopped:
             log.debug("poll_stopped", job=job.name, organization=job.organization or None)
+        except Exception:  # while the turn was reported
+            log.exception("poll_crashed", job=job.name)
         finally:
             self._end(job)
 
@@ -77,6 +80,7 @@ class Turns:
         """Start what has waited for this turn, and for none other any more."""
         with self._lock:
             self._running.discard(_key(job))
+            self._ended.add(_key(job))
             free = [each for each in self._waiting.values() if not self._awaited(each)]
             for each in free:
                 del self._waiting[_key(each)]
@@ -92,6 +96,7 @@ class Turns:
             for other in (self._agent.jobs if job.needs else ())
             if other.organization == job.organization
             and other.name in job.needs
+            and _key(other) not in self._ended
             and not self._agent.runtime.had_turn(other)
         ]
 

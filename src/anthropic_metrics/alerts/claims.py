@@ -11,6 +11,8 @@ from anthropic_metrics.kernel.ranges import iso
 
 # Long enough for the retries of every webhook; after it another agent takes over.
 LEASE = timedelta(minutes=5)
+# A clock that is wrong by hours must not keep everybody from posting for hours: no claim is longer.
+_LONGEST = 3 * LEASE
 # Of many documents those that are still left are claimed again.
 RENEWED_AFTER = LEASE / 2
 
@@ -31,11 +33,16 @@ class Claimant:
 
     def must_claim(self, fields: Mapping[str, Any], now: datetime) -> bool:
         """Whether to claim before acting: nobody's claim is in force, or this agent's own is soon over."""
-        until = fields.get("claimed_until")
-        end = now + RENEWED_AFTER if self.has(fields) else now
-        return until is None or datetime.fromisoformat(until) <= end
+        if self.has(fields):
+            return _is_over(fields, now + RENEWED_AFTER)
+        return _is_over(fields, now)
 
     def may_take(self, fields: Mapping[str, Any], now: datetime) -> bool:
         """Whether another agent's claim is over, or there is none."""
-        until = fields.get("claimed_until")
-        return not self.has(fields) and (until is None or datetime.fromisoformat(until) <= now)
+        return not self.has(fields) and _is_over(fields, now)
+
+
+def _is_over(fields: Mapping[str, Any], now: datetime) -> bool:
+    """Whether no claim is in force at `now`; one that nobody can have made by this clock is none."""
+    until = fields.get("claimed_until")
+    return until is None or not now < datetime.fromisoformat(until) <= now + _LONGEST

@@ -36,7 +36,7 @@ def test_a_pass_logs_the_end_of_every_poller_and_the_daemon_only_of_those_that_c
         tally.created = 3
 
     with Agent(CONFIG) as agent, structlog.testing.capture_logs() as events:
-        monkeypatch.setattr(agent, "_ensure", lambda: None)
+        monkeypatch.setattr(agent._set_up, "is_done", True)
         derived = next(job for job in agent.jobs if job.poller == "headroom")
         idle, busy = replace(derived, run=lambda _: None), replace(derived, run=created)
         attempt_all(agent, [idle, replace(derived, run=failing)])
@@ -54,7 +54,7 @@ def test_a_pass_that_is_stopped_says_what_had_failed_until_then(
         raise Stopped
 
     with Agent(CONFIG, tells=False) as agent:
-        monkeypatch.setattr(agent, "_ensure", lambda: None)
+        monkeypatch.setattr(agent._set_up, "is_done", True)
         first, second = agent.jobs[:2]
         jobs = [replace(first, run=failing), replace(second, run=is_stopped)]
         with pytest.raises(Stopped):

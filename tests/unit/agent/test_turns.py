@@ -206,3 +206,14 @@ def test_in_every_configuration_each_job_has_its_first_turn(world: World, config
     for leader in reversed([each for each in jobs if each.after is None]):
         world.turns.run(chain_of(jobs, leader))
     assert sorted(world.ran) == sorted(each.name for each in jobs)
+
+
+def test_an_unexpected_error_while_a_turn_is_reported_makes_nobody_wait_and_stops_no_chain(
+    world: World,
+) -> None:
+    def crash(_: Job) -> None:
+        raise ValueError("no")
+
+    world.ends["limits"] = world.ends["headroom"] = crash
+    world.run("minutes")
+    assert world.run("limits") == ["limits", "headroom", "figures"]

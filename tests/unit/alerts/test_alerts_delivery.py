@@ -78,3 +78,14 @@ def test_a_claim_of_its_own_that_is_soon_over_is_claimed_again_and_that_of_anoth
     assert not other.must_claim(mine, NOW + 3 * MINUTE)
     assert other.must_claim(mine, NOW + LEASE)
     assert me.must_claim({}, NOW)
+
+
+def test_a_claim_of_a_clock_that_was_hours_ahead_is_none_and_one_of_minutes_ahead_is_respected() -> None:
+    me, other = Claimant("me"), Claimant("other")
+    ahead = me.claim(NOW + timedelta(hours=2))
+    assert other.must_claim(ahead, NOW)
+    assert other.may_take(ahead, NOW)
+    assert me.must_claim(ahead, NOW)
+    slightly = me.claim(NOW + 2 * MINUTE)
+    assert not other.must_claim(slightly, NOW)
+    assert not other.may_take(slightly, NOW)

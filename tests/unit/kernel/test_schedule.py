@@ -161,6 +161,17 @@ def test_turns_that_are_skipped_while_a_poll_goes_on_are_told_once_in_our_own_wo
         assert daemon._shut_down(scheduler)
 
 
+def test_a_turn_that_comes_before_the_scheduler_came_to_the_last_one_does_not_end_the_daemon() -> None:
+    scheduler, chain = daemon._scheduler(agent_of([job("live")], Stop(waits=1))), (job("live"),)
+    scheduler.start(paused=True)
+    try:
+        for _ in range(2):
+            daemon._hand_over(scheduler, print, chain, ": live", "default")
+        assert [each.id for each in scheduler.get_jobs()] == [": live"]
+    finally:
+        assert daemon._shut_down(scheduler)
+
+
 class Slow(MemoryJobStore):  # type: ignore[misc]  # the library has no types
     """Says when it is asked for what is due, and answers when the scheduler is about to end."""
 
