@@ -28,7 +28,7 @@ from anthropic_metrics.cli.organizations import OrganizationOption, of_each, one
 from anthropic_metrics.cli.render import Answer, Column, Layout, Table, answers
 from anthropic_metrics.config import Config
 from anthropic_metrics.errors import ConfigError
-from anthropic_metrics.finance.charges import amount_of
+from anthropic_metrics.finance.charges import amount_of, within
 from anthropic_metrics.finance.grouping import WAYS, By, Group, group, parse_by, subtotals, summed
 from anthropic_metrics.finance.invoice import explain, invoice_amount, verdict
 from anthropic_metrics.finance.ledger import Ledger
@@ -40,11 +40,11 @@ TOTAL = "Total"
 LAST_MONTH = "last-month"
 
 
-def _layout(name: str, ways: Sequence[str], *, compared: bool, change: str = "change") -> Layout:
+def _layout(name: str, ways: Sequence[str], *, compared: bool) -> Layout:
     money = Column("usd", "decimal", title="US dollars", show=dollars)
     compare = (
         Column("before_usd", "decimal", title="before", show=dollars),
-        Column("change_usd", "decimal", title=change, show=dollars),
+        Column("change_usd", "decimal", title="change", show=dollars),
     )
     return Layout(
         name,
@@ -180,7 +180,7 @@ def _answer(
     problems = unread(ledgers)
     notes = [
         settled_note(ledger, accounts.config.spend.settle_after),
-        *comparison_notes(ledger.period, before, accounts.now),
+        *comparison_notes(ledger, before, accounts.now),
         *remarks(accounts, ledgers, team),
         *team_notes(accounts, ledger, bys, team),
         *label_notes(accounts, ledgers, bys, team),
@@ -202,14 +202,12 @@ def _table(
     by_key = is_read or accounts.needs_keys([by], team)
     shared = {"by_key": by_key, "by_person": by.needs_people}
     charges = of_team(ledger.charges(**shared), team, labels)
-    earlier = of_team(before.charges(**shared), team, labels) if before else ()
+    like = ledger.like_days(accounts.now)
+    earlier = of_team(within(before.charges(**shared), like), team, labels) if before else ()
     teams = [name for name in accounts.names.teams.names if team in (None, name)]
     groups = group(charges, by, labels, open_days=ledger.open_days, before=earlier, teams=teams)
-    change = "change"
-    if before is not None and not ledger.period.is_over(accounts.now):
-        change = f"change to whole {before.period.label}"
     name = name or "costs_by_" + "_".join(by.ways).replace(":", "_")
-    layout = _layout(name, by.ways, compared=before is not None, change=change)
+    layout = _layout(name, by.ways, compared=before is not None)
     total_line = summed(groups)
     total_line = Group(
         (TOTAL,), total_line.amount, total_line.open_amount, amount_of(earlier), total_line.tokens

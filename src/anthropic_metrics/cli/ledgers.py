@@ -118,14 +118,16 @@ def settled_note(ledger: Ledger, settle_after: timedelta) -> str:
     return f"Not settled: the bill of {days[0]} and later, ${open_amount}, is partial and may be revised."
 
 
-def comparison_notes(period: Period, before: Ledger | None, now: datetime) -> Iterator[str]:
-    """What makes the period before no equal of `period`."""
+def comparison_notes(ledger: Ledger, before: Ledger | None, now: datetime) -> Iterator[str]:
+    """What the figures of the period before are, where they are not the whole bill of it."""
     if before is None:
         return
-    if not before.lines:
-        yield f"There is no bill for {before.period.label}, so the whole amount counts as change."
-    elif not period.is_over(now):
-        yield f"{period.label} is not over; changes compare it with the whole of {before.period.label}."
+    like = ledger.like_days(now)
+    label = before.period.part_label(like)
+    if not any(like.start <= day < like.end for day in before.billed_days):
+        yield f"There is no bill for {label}, so the whole amount counts as change."
+    elif not ledger.period.is_over(now):
+        yield f"{ledger.period.label} is not over; changes compare it with {label}."
 
 
 def team_notes(books: Books, ledger: Ledger, bys: Collection[By], team: str | None = None) -> Iterator[str]:
@@ -147,7 +149,12 @@ def label_notes(
 ) -> Iterator[str]:
     """Which labels of these tables need a word: models without web search, and keys without a name."""
     searches, is_shared = ledgers[0].searches_without_model, ledgers[0].shares is not None
-    if searches and not is_shared and any(by.loses_models for by in bys):
+    if searches and is_shared and any(by.loses_models for by in bys):
+        yield (
+            f"Web search is in the models that searched (${dollars(searches)}); `costs --by model` lists it "
+            "as (no model)."
+        )
+    elif searches and any(by.loses_models for by in bys):
         yield (
             f"Without keys, web search has no model (${dollars(searches)} here); `--by model,key` gives it "
             "to the models that searched."

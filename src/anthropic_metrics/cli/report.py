@@ -131,7 +131,8 @@ def _write(
     if file.format is FileFormat.focus:
         file.save(_focus(file, accounts, ledger))
         return _Written([ledger])
-    money = Money(ledger, accounts.ledger(period.before, with_usage=with_usage, with_people=people))
+    before = accounts.ledger(period.before, with_usage=with_usage, with_people=people)
+    money = Money(ledger, before, ledger.like_days(accounts.now))
     limits = SpendLimits(accounts.client)
     budgets, told = _budgets(accounts, limits)
     made = _report(accounts, money, kind, bys, budgets, [*told, *filter(None, [limits.trouble])])
@@ -237,7 +238,7 @@ def _report(
     ]
     tables = [*bys, By(("model",))]  # the movers are by model, too
     notes += [*label_notes(accounts, money.ledgers, tables), *unread(money.ledgers), *told]
-    notes += comparison_notes(ledger.period, money.before, accounts.now)
+    notes += comparison_notes(ledger, money.before, accounts.now)
     forecast = None if outlook is None else outlook.of_all(charges)
     if forecast is not None:
         notes.append(forecast_note(forecast, ledger.period, accounts.now))
@@ -256,6 +257,8 @@ def _report(
         forecast=forecast,
         notes=tuple(dict.fromkeys(notes)),
         team_fields=team_fields(names),
+        compared=money.compared,
+        whole_before=money.before.amount,
     )
 
 

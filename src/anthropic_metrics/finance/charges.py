@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from anthropic_metrics.finance.period import Period
 from anthropic_metrics.spend.allocate import Allocation, part_of
 from anthropic_metrics.spend.money import Usd, total
 from anthropic_metrics.spend.rows import (
@@ -102,3 +103,8 @@ def of_allocation(allocation: Allocation) -> Iterator[Charge]:
 def amount_of(charges: Iterable[Charge]) -> Usd:
     """The exact sum."""
     return total(charge.amount for charge in charges)
+
+
+def within(charges: Iterable[Charge], period: Period) -> list[Charge]:
+    """Those of the days of `period`."""
+    return [charge for charge in charges if period.start <= charge.day < period.end]

@@ -58,6 +58,15 @@ class Ledger:
     def billed_days(self) -> frozenset[date]:
         return frozenset(line.day for line in self.lines)
 
+    def like_days(self, now: datetime) -> Period:
+        """The days of the period before that this bill is compared with: while the period is not over, as
+        many as have ended and are on the bill, else all."""
+        before = self.period.before
+        if self.period.is_over(now):
+            return before
+        ended = [day for day in self.billed_days if day < day_of(now)]
+        return before.first_days((max(ended, default=self.period.start) - self.period.start).days + 1)
+
     @property
     def open_amount(self) -> Usd:
         """The part of the sum whose days are not settled yet."""

@@ -10,10 +10,10 @@ from html import escape
 from importlib import resources
 from math import floor, log10
 
+from anthropic_metrics.finance.headline import Fact, headline
 from anthropic_metrics.finance.report import Report
-from anthropic_metrics.finance.sheets import Column, Row, Sheet, change_title, sheets
+from anthropic_metrics.finance.sheets import Column, Row, Sheet, sheets
 from anthropic_metrics.finance.shown import ROUNDED, Reasoned, percent
-from anthropic_metrics.kernel.ranges import DAY
 from anthropic_metrics.spend.money import Usd, dollars
 
 _NUMBERS = frozenset({"usd", "cents", "share", "integer"})
@@ -65,20 +65,10 @@ def _about(report: Report) -> str:
 
 
 def _facts(report: Report) -> Iterator[str]:
-    total = report.total
-    before, seen = float(total.before), report.forecast
-    # What has run of a month against a whole one would say nothing.
-    end = float(total.amount) if seen is None else seen.expected
-    change = f"{end / before - 1:+.1%}".replace("%", " %") if before else "no month before"
+    facts = [(fact.name, _fact(fact)) for fact in headline(report)]
     settled = sum(day not in report.open_days for day, _ in report.days)
-    facts = [
-        ("Total" if seen is None else "Total so far", f"${dollars(total.amount)}"),
-        (f"Before ({report.period.before.label})", f"${dollars(total.before)}"),
-        (change_title(report) if seen is None else f"Change expected by {report.period.end - DAY}", change),
-        ("Days settled", f"{settled} of {(report.period.end - report.period.start).days}"),
-    ]
-    if seen is not None:
-        facts.append((f"Expected by {report.period.end - DAY}", f"${dollars(Decimal(seen.expected))}"))
+    facts.append(("Days settled", f"{settled} of {(report.period.end - report.period.start).days}"))
+    if (seen := report.forecast) is not None:
         facts.append(("80 % band", f"${seen.low:,.0f} to ${seen.high:,.0f}"))
     if report.last is not None:
         since = Usd(report.total.amount - report.last.amount)
@@ -86,6 +76,14 @@ def _facts(report: Report) -> Iterator[str]:
     yield '<dl class="facts">'
     yield from (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
     yield "</dl>"
+
+
+def _fact(fact: Fact) -> str:
+    if fact.value is None:
+        return "no month before"
+    if isinstance(fact.value, Decimal):
+        return f"${dollars(fact.value)}"
+    return f"{'+' * (fact.value > 0)}{percent(fact.value)}"
 
 
 def _chart(report: Report) -> Iterator[str]:
@@ -134,6 +132,8 @@ def _table(sheet: Sheet) -> Iterator[str]:
     if not sheet.rows:
         yield f'<p class="none">{escape(sheet.empty)}</p></section>'
         return
+    if sheet.basis:
+        yield f'<p class="basis">{escape(sheet.basis)}</p>'
     wide = ' class="wide"' if len(sheet.columns) >= _WIDE else ""
     yield f'<div class="scroll"><table{wide}><thead><tr>'
     yield from map(_head, sheet.columns)

@@ -38,6 +38,18 @@ class Period:
             return month_of(self.start - DAY)
         return Period(self.start - (self.end - self.start), self.start)
 
+    def first_days(self, count: int) -> Period:
+        """The first `count` days; the period itself, where it has no more."""
+        end = self.start + count * DAY
+        return self if end >= self.end else Period(self.start, end)
+
+    def part_label(self, part: Period) -> str:
+        """What its first days are called: `days 1 to 25 of 2026-10`; its own label where they are all."""
+        if part == self or not self.is_month:
+            return part.label
+        last = (part.end - DAY).day
+        return f"day{f's 1 to {last}' if last > 1 else ' 1'} of {self.label}"
+
     def days(self) -> Iterator[date]:
         """Every day."""
         yield from (self.start + timedelta(days=place) for place in range((self.end - self.start).days))

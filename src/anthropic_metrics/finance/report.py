@@ -9,7 +9,7 @@ from decimal import ROUND_FLOOR
 from enum import StrEnum
 
 from anthropic_metrics.budgets.state import State
-from anthropic_metrics.finance.charges import Charge
+from anthropic_metrics.finance.charges import Charge, within
 from anthropic_metrics.finance.grouping import By, Group, Labels, group, summed
 from anthropic_metrics.finance.ledger import Ledger
 from anthropic_metrics.finance.period import Period
@@ -109,7 +109,11 @@ class LastReport:
 @dataclass(frozen=True)
 class Report:
     """All that the files show. `last` and `corrections` are None where no cluster remembers reports,
-    `forecast` for a month that is over."""
+    `forecast` for a month that is over.
+
+    `total.before`, the groups and the movers compare with the days `compared` of the period before, with all
+    of it where that is None; `whole_before` is what the period before cost in all.
+    """
 
     kind: Kind
     period: Period
@@ -127,6 +131,18 @@ class Report:
     corrections: tuple[Correction, ...] | None = None
     notes: tuple[str, ...] = ()
     team_fields: Mapping[str, Mapping[str, str]] | None = None
+    compared: Period | None = None
+    whole_before: Usd | None = None
+
+    @property
+    def like(self) -> Period:
+        """The days that `before` figures are of."""
+        return self.compared or self.period.before
+
+    @property
+    def before_label(self) -> str:
+        """What these days are called."""
+        return self.period.before.part_label(self.like)
 
     @property
     def is_over(self) -> bool:
@@ -140,10 +156,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """The two periods' charges, as lines of the bill and, where they are needed, by key and by person."""
+    """The two periods' charges, as lines of the bill and, where they are needed, by key and by person.
+
+    `compared`: the days of the period before that figures are compared with; None for all."""
 
     ledger: Ledger
     before: Ledger
+    compared: Period | None = None
 
     @property
     def ledgers(self) -> list[Ledger]:
@@ -156,9 +175,11 @@ class Money:
         return self.ledger.shares is not None and self.before.shares is not None
 
     def of(self, *, by_key: bool, by_person: bool = False) -> tuple[Sequence[Charge], Sequence[Charge]]:
+        """The month's charges, and those of the days that they are compared with."""
+        earlier = self.before.charges(by_key=by_key, by_person=by_person)
         return (
             self.ledger.charges(by_key=by_key, by_person=by_person),
-            self.before.charges(by_key=by_key, by_person=by_person),
+            earlier if self.compared is None else within(earlier, self.compared),
         )
 
 

@@ -60,6 +60,7 @@ def report_schema() -> dict[str, Any]:
         settled={"type": "boolean"},
         usd=dollars,
         before_usd=dollars,
+        compared_with=_object(label=text, start=_date(), end=_date()),
         last_report={"anyOf": [{"type": "null"}, last]},
         tables={"type": "array", "items": table},
         notes={"type": "array", "items": text},

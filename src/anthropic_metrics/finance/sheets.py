@@ -24,16 +24,15 @@ TEAM_FIELDS = ("cost_centre", "owner", "environment", "project")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`name` heads it in CSV and JSON, `head` for people, if it is no fixed text. Kinds: exact dollars, whole
-    cents, a share of 1, UTC times."""
+    """`name` heads it in CSV and JSON, `title` for people. Kinds: exact dollars, whole cents, a share of 1,
+    UTC times."""
 
     name: str
     kind: ColumnKind = "text"
-    head: str = ""
 
     @property
     def title(self) -> str:
-        return self.head or _TITLES.get(self.name, self.name.replace("_", " ").capitalize())
+        return _TITLES.get(self.name, self.name.replace("_", " ").capitalize())
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +47,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One table. `ways` are the names of its first columns where it is a grouping."""
+    """One table. `ways` are the names of its first columns where it is a grouping, `basis` a sentence about
+    what its changes compare with."""
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     ways: tuple[str, ...] = ()
     empty: str = ""
+    basis: str = ""
 
 
 _TITLES = {
@@ -108,7 +109,7 @@ def grouping(report: Report, section: Section) -> Sheet:
         Column("share", "share"),
         *((Column("tokens", "integer"),) if has_tokens else ()),
         Column("before_usd", "usd"),
-        Column("change_usd", "usd", change_title(report)),
+        Column("change_usd", "usd"),
         *(() if report.is_settled else (Column("unsettled_usd", "usd"),)),
     )
     posted = dict(zip(section.groups, section.posted, strict=True))
@@ -138,12 +139,13 @@ def grouping(report: Report, section: Section) -> Sheet:
         columns,
         tuple(row(group, level) for group, level in _levels(section, total)),
         ways,
+        basis="" if "day" in ways else _basis(report),
     )
 
 
-def change_title(report: Report) -> str:
-    """What heads changes: those of a month that runs compare a part of it with the whole month before."""
-    return "Change" if report.is_over else f"Change to whole {report.period.before.label}"
+def _basis(report: Report) -> str:
+    """What the columns Before and Change compare with, where it is not the whole period before."""
+    return "" if report.like == report.period.before else f"Before and Change: {report.before_label}."
 
 
 def _levels(section: Section, total: Group) -> Iterator[tuple[Group, Level]]:
@@ -254,13 +256,14 @@ def _movers(report: Report) -> Sheet:
         Column("model"),
         Column("usd", "usd"),
         Column("before_usd", "usd"),
-        Column("change_usd", "usd", change_title(report)),
+        Column("change_usd", "usd"),
     )
     rows = (
         Row((*mover.labels, plain(mover.amount), plain(mover.before), plain(mover.change)))
         for mover in report.movers
     )
-    return Sheet("Movers", columns, tuple(rows), empty="Nothing changed against the period before.")
+    empty = "Nothing changed against the period before."
+    return Sheet("Movers", columns, tuple(rows), empty=empty, basis=_basis(report))
 
 
 def _corrections(report: Report) -> Sheet:

@@ -71,6 +71,11 @@ def json_text(report: Report) -> str:
         "settled": report.is_settled,
         "usd": plain(report.total.amount),
         "before_usd": plain(report.total.before),
+        "compared_with": {
+            "label": report.before_label,
+            "start": report.like.start,
+            "end": report.like.end,
+        },
         "last_report": report.last and {"made_at": report.last.made_at, "usd": plain(report.last.amount)},
         "tables": [_object(sheet) for sheet in sheets(report)],
         "notes": list(report.notes),

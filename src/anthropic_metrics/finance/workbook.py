@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.finance.headline import headline
 from anthropic_metrics.finance.report import Report
-from anthropic_metrics.finance.sheets import Column, Sheet, change_title, sheets
+from anthropic_metrics.finance.sheets import Column, Sheet, sheets
 from anthropic_metrics.finance.shown import Reasoned
 
 _FORMATS = {
@@ -91,14 +92,12 @@ def _summary(page: Any, report: Report, styles: _Styles) -> None:
         ("Organization", "text", report.organization),
         ("Organization id", "text", report.organization_id),
         ("Made (UTC)", "time", report.made_at),
-        ("Total, US dollars", "usd", report.total.amount),
-        ("Period before", "usd", report.total.before),
-        (change_title(report), "usd", report.total.change),
+        *((fact.name, fact.kind, fact.value) for fact in headline(report)),
+        ("Change, US dollars", "usd", report.total.change),
         ("Of it not settled", "usd", report.total.open_amount),
     ]
     if report.forecast is not None:
         rows += [
-            ("Expected at its end", "usd", Decimal(report.forecast.expected)),
             ("80 % band from", "usd", Decimal(report.forecast.low)),
             ("80 % band to", "usd", Decimal(report.forecast.high)),
         ]

@@ -97,11 +97,13 @@ def test_the_month_before_stands_beside_each_group(w: FinanceWorld) -> None:
     assert Decimal(whole["change_usd"]) == Decimal(whole["usd"]) - Decimal(whole["before_usd"])
 
 
-def test_a_month_that_runs_is_compared_with_the_whole_month_before_and_says_so(w: FinanceWorld) -> None:
-    title, head, *_ = w.run("costs", "--month", "this-month", "--compare").stdout.splitlines()
+def test_a_month_that_runs_is_compared_with_the_same_days_and_says_so(w: FinanceWorld) -> None:
+    said = w.json("costs", "--month", "this-month", "--compare")
 
-    assert title == "2026-11 by workspace"
-    assert head.endswith("change to whole 2026-10")
+    whole = said["costs"][-1]
+    assert Decimal(whole["before_usd"]) == w.bill(first(10), datetime(2026, 10, 25, tzinfo=UTC))
+    note = "2026-11 is not over; changes compare it with days 1 to 24 of 2026-10."
+    assert note in said["notes"]
 
 
 def test_the_last_two_days_are_said_to_be_unsettled(w: FinanceWorld) -> None:

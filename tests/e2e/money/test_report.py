@@ -148,6 +148,10 @@ def test_a_month_that_runs_has_a_forecast_with_a_band_that_its_budgets_share(
     low, middle, high = (
         Decimal(whole[name]) for name in ("forecast_low_usd", "forecast_usd", "forecast_high_usd")
     )
+    like = w.bill(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC))
+    assert body["compared_with"]["label"] == "days 1 to 24 of 2026-10"
+    totals = [rows[-1]["before_usd"] for title, rows in tables.items() if title.startswith("By ")]
+    assert {Decimal(amount) for amount in (body["before_usd"], *totals)} == {like}
     assert Decimal(whole["so_far_usd"]) == Decimal(body["usd"]) < low < middle < high
     everything = next(row for row in tables["Budgets"] if row["budget"].startswith("everything"))
     assert everything["forecast_usd"] == whole["forecast_usd"]

@@ -9,24 +9,36 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from anthropic_metrics.admin_api.client import AdminClient
-from anthropic_metrics.cli.ledgers import Books, comparison_notes, remarks, settled_note, team_notes
+from anthropic_metrics.cli.ledgers import (
+    Books,
+    comparison_notes,
+    label_notes,
+    remarks,
+    settled_note,
+    team_notes,
+)
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.connections import AnthropicSettings
 from anthropic_metrics.finance.grouping import By
-from tests.harness.finance_samples import NOW, OCTOBER, ledger, line, names
+from tests.harness.finance_samples import NOW, OCTOBER, charge, ledger, line, names
+
+SEPTEMBER = replace(ledger(line("1", date(2026, 9, 3)), line("9", date(2026, 9, 29))), period=OCTOBER.before)
+RUNNING = ledger(line("1", date(2026, 10, 18)), line("1", date(2026, 10, 20)))
 
 
-def test_a_running_month_beside_a_whole_one_is_said() -> None:
-    during = datetime(2026, 10, 20, tzinfo=UTC)
-    (note,) = comparison_notes(OCTOBER, ledger(line("1")), during)
-    assert note == "2026-10 is not over; changes compare it with the whole of 2026-10."
-    assert list(comparison_notes(OCTOBER, ledger(line("1")), NOW)) == []
+def test_a_month_that_runs_is_said_to_be_compared_with_the_same_days() -> None:
+    during = datetime(2026, 10, 20, 9, tzinfo=UTC)
+    (note,) = comparison_notes(RUNNING, SEPTEMBER, during)
+    assert note == "2026-10 is not over; changes compare it with days 1 to 18 of 2026-09."
+    assert list(comparison_notes(RUNNING, SEPTEMBER, NOW)) == []
 
 
 def test_a_month_before_without_a_bill_is_said() -> None:
-    (note,) = comparison_notes(OCTOBER, ledger(), NOW)
-    assert note == "There is no bill for 2026-10, so the whole amount counts as change."
-    assert list(comparison_notes(OCTOBER, None, NOW)) == []
+    (note,) = comparison_notes(RUNNING, replace(SEPTEMBER, lines=()), NOW)
+    assert note == "There is no bill for 2026-09, so the whole amount counts as change."
+    (early,) = comparison_notes(ledger(), SEPTEMBER, datetime(2026, 10, 1, 9, tzinfo=UTC))
+    assert early == "There is no bill for day 1 of 2026-09, so the whole amount counts as change."
+    assert list(comparison_notes(ledger(), None, NOW)) == []
 
 
 @pytest.mark.parametrize(
@@ -73,3 +85,16 @@ def test_priority_tier_is_named_with_every_grouping_or_where_it_is_counted() -> 
     (left_out, tokens) = remarks(books(), [with_usage])
     assert left_out.endswith("Priority Tier commitments.")
     assert tokens == "852 tokens of Priority Tier are paid by commitment and have no amount."
+
+
+def test_where_web_search_is_is_said_of_tables_with_usage_and_without() -> None:
+    searched = replace(line("3407.41", description="Web Search Usage"), cost_type="web_search", model=None)
+    bill = ledger(searched)
+    tables = [By(("team",)), By(("model",))]
+    (without,) = label_notes(books(), [bill], tables)
+    assert without.startswith("Without keys, web search has no model ($3,407.41 here)")
+    read = replace(bill, shares=(charge("3407.41", key="apikey_1", meter="web_search"),))
+    assert list(label_notes(books(), [read], tables)) == [
+        "Web search is in the models that searched ($3,407.41); `costs --by model` lists it as (no model)."
+    ]
+    assert list(label_notes(books(), [read], tables[:1])) == []

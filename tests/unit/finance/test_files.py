@@ -91,7 +91,7 @@ def test_a_forecast_and_its_band_are_in_the_workbook_and_on_the_page() -> None:
     page = html_page(FORESEEN)
 
     summary = {row[0]: row[1] for row in book["Summary"].iter_rows(values_only=True)}
-    assert [summary[name] for name in ("Expected at its end", "80 % band from", "80 % band to")] == [
+    assert [summary[name] for name in ("Expected by 2026-10-31", "80 % band from", "80 % band to")] == [
         pytest.approx(amount) for amount in (SEEN.expected, SEEN.low, SEEN.high)
     ]
     budgets = dict(zip(*book["Budgets"].iter_rows(max_row=2, values_only=True), strict=True))
@@ -112,20 +112,36 @@ def test_a_forecast_and_its_band_are_in_the_workbook_and_on_the_page() -> None:
     ):
         assert shown in page
     assert "+81134.6 %" in page  # of the forecast against the dollar of the month before
-    assert "<dt>Change</dt>" not in page
     assert ">23 M</td>" in page
 
 
-def test_changes_of_a_month_that_runs_are_headed_as_against_the_whole_month_before() -> None:
-    running = replace(FORESEEN, made_at=datetime(2026, 10, 20, tzinfo=UTC))
-    head = "Change to whole 2026-09"
+def test_a_month_that_runs_has_one_basis_of_its_changes_in_every_format() -> None:
+    running = replace(
+        FORESEEN,
+        made_at=datetime(2026, 10, 20, tzinfo=UTC),
+        compared=OCTOBER.before.first_days(18),
+        whole_before=usd("800"),
+    )
+    label = "days 1 to 18 of 2026-09"
 
     book = openpyxl.load_workbook(io.BytesIO(workbook(running)))
-    assert head in {cell.value for cell in book["By workspace"][1]}
-    assert head in {row[0] for row in book["Summary"].iter_rows(values_only=True)}
-    assert f'<th class="number wraps">{head}</th>' in html_page(running)
-    assert '<th class="number">Change</th>' in html_page(FORESEEN)
-    assert f"<dt>{head}</dt>" in html_page(replace(running, forecast=None))
+    summary = {row[0]: row[1] for row in book["Summary"].iter_rows(values_only=True)}
+    page, body = html_page(running), json.loads(json_text(running))
+    tiles = dict(re.findall("<dt>([^<]*)</dt><dd>([^<]*)</dd>", page))
+    figures = {
+        f"Before ({label})": (1, "$1.00"),
+        "Change": (11.345, "+1134.5 %"),
+        "Whole 2026-09": (800, "$800.00"),
+        "Change expected by 2026-10-31": (812.3456 / 800 - 1, "+1.5 %"),
+    }
+    assert [summary[name] for name in figures] == [pytest.approx(value) for value, _ in figures.values()]
+    assert [tiles[name] for name in figures] == [text for _, text in figures.values()]
+    assert summary["Change, US dollars"] == pytest.approx(11.345)
+    assert page.count(f"Before and Change: {label}.") == 1
+    assert {"Before", "Change"} <= {cell.value for cell in book["By workspace"][1]}
+    assert body["compared_with"] == {"label": label, "start": "2026-09-01", "end": "2026-09-19"}
+    assert "Before and Change" not in html_page(FORESEEN)
+    assert "Before (2026-09)" in html_page(FORESEEN)
 
 
 def test_where_no_day_is_named_the_page_and_the_workbook_say_exceeded_or_not_this_month() -> None:

@@ -59,3 +59,12 @@ def test_a_range_in_the_future_or_without_days_is_refused() -> None:
         between(NOW + timedelta(days=1), NOW + timedelta(days=3), NOW)
     with pytest.raises(ConfigError, match="--until: 2026-11-20 is not after --since, 2026-11-20"):
         between(datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC), NOW)
+
+
+def test_the_first_days_of_a_period_are_called_by_their_numbers_within_a_month() -> None:
+    february = month("2026-02", NOW)
+    assert february.part_label(february.first_days(25)) == "days 1 to 25 of 2026-02"
+    assert february.part_label(february.first_days(1)) == "day 1 of 2026-02"
+    assert february.part_label(february.first_days(30)) == "2026-02"
+    days = Period(date(2026, 11, 8), date(2026, 11, 16))
+    assert days.part_label(days.first_days(3)) == "2026-11-08 to 2026-11-10"

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime
 import pytest
 
 from anthropic_metrics.finance.grouping import By
-from anthropic_metrics.finance.period import between, month, month_of
+from anthropic_metrics.finance.period import Period, between, month, month_of
 from anthropic_metrics.finance.report import BudgetLine, Money, daily, movers, posted, sections, team_fields
 from anthropic_metrics.spend.money import usd
-from tests.harness.finance_samples import NOW, TEAMS, charge, ledger, line, names
+from tests.harness.finance_samples import NOW, OCTOBER, TEAMS, charge, ledger, line, names
 
 BILL = ledger(line("3", description="A"), line("2", date(2026, 10, 6), "B", workspace="wrkspc_c"))
 # The same money by key.
@@ -63,6 +63,25 @@ def test_what_changed_most_comes_first_and_what_did_not_change_is_no_mover() -> 
         ("Lab", usd("-7")),
         ("Prod (wrkspc_a)", usd("2")),
     ]
+
+
+def test_a_month_that_runs_is_compared_with_as_many_days_as_have_ended_and_are_billed() -> None:
+    september = OCTOBER.before
+    bill = ledger(line("5", date(2026, 10, 7)), line("1", date(2026, 10, 8)))
+    lines = (line("3", date(2026, 9, 7)), line("40", date(2026, 9, 8)))
+    before = replace(ledger(*lines), period=september)
+    during = datetime(2026, 10, 8, 12, tzinfo=UTC)  # of the day that runs there is hardly a bill
+    like = bill.like_days(during)
+    assert like == Period(date(2026, 9, 1), date(2026, 9, 8))
+    assert ledger().like_days(during) == september.first_days(1)
+    assert bill.like_days(NOW) == september
+
+    money = Money(bill, before, like)
+    assert [(each.amount, each.before, each.change) for each in movers(money, names())] == [
+        (usd("6"), usd("3"), usd("3"))
+    ]
+    (section,) = sections(money, [By(("workspace",))], names())
+    assert section.total.before == usd("3")
 
 
 def test_a_team_has_the_fields_of_its_first_entry() -> None:
