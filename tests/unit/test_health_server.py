@@ -55,6 +55,28 @@ def ask(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+class Flipping(Health):
+    """Its poller succeeds right after each look at it."""
+
+    def as_dict(self) -> dict[str, Any]:
+        shown = super().as_dict()
+        self.ok("usage")
+        return shown
+
+    def troubles(self) -> dict[str, str]:
+        found = super().troubles()
+        self.ok("usage")
+        return found
+
+
+def test_the_status_and_the_body_of_readyz_say_the_same_while_a_poll_ends() -> None:
+    health = Flipping({"usage": timedelta(minutes=5)})
+    with HealthServer(HealthSettings(port=0), health, Metrics.create().registry) as server:
+        answers = [httpx.get(f"{server.url}/readyz", trust_env=False) for _ in range(2)]
+    said = [(answer.status_code, answer.json()["status"]) for answer in answers]
+    assert said == [(503, "not ready"), (200, "ready")]
+
+
 def test_slow_connections_make_room_for_others(server: HealthServer) -> None:
     with ExitStack() as stack:
         slow = [

@@ -124,19 +124,19 @@ class AllHealth:
 
     def troubles(self) -> dict[str, str]:
         """Each poller whose data is not fresh, with the reason; of several organizations, with its name."""
-        return {
-            name if self._is_one else f"{label or SHARED}: {name}": why
-            for label, health in self._health.items()
-            for name, why in health.troubles().items()
-        }
+        troubles: dict[str, str] = self.as_dict()["troubles"]
+        return troubles
 
     def as_dict(self) -> dict[str, Any]:
         """As `/readyz` shows it."""
         if self._is_one:
             return self._health[""].as_dict()
-        troubles = self.troubles()
+        each = {label or SHARED: health.as_dict() for label, health in self._health.items()}
+        troubles = {
+            f"{label}: {name}": why for label, own in each.items() for name, why in own["troubles"].items()
+        }
         return {
             "status": "not ready" if troubles else "ready",
             "troubles": troubles,
-            "organizations": {label or SHARED: health.as_dict() for label, health in self._health.items()},
+            "organizations": each,
         }

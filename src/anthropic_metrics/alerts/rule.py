@@ -177,8 +177,8 @@ def _settings(config: Config) -> dict[str, str]:
 
 
 def _limits_read(config: Config) -> str:
-    """How long ago a workspace's limits were read at most, where one turn was missed: a workspace without
-    limits of its own leaves no document."""
+    """How long ago a workspace's limits were read at most, where one turn was missed. A workspace that was
+    not read since counts as one without limits of its own: an older API lists nothing of such a workspace."""
     limits = (each.rate_limits for each in config.per_organization())
     longest = max(2 * longest_round(each.interval, each.workspace_interval) for each in limits)
     return f"{longest // HOURLY} hours" if longest > HOURLY * 24 else "1 day"
