@@ -29,6 +29,9 @@ from anthropic_metrics.logs import Flip, get_logger
 from anthropic_metrics.poller_state import PollerState
 from anthropic_metrics.redaction import redact
 
+# Seconds without an answer that a poll gives as its reason; an answer seldom takes so long.
+_SILENT = 15.0
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -163,7 +166,8 @@ class Health:
     `intervals` names the enabled pollers, `streams` the stream that each of them keeps. Data can be fresh
     before the first turn of those in `later`, the daily sweeps. `clock` gives the times that are shown,
     `monotonic` the age of the data. Each flip between well and failing is logged once, at debug level without
-    `tells`. `held` says why no request of the organization is sent now; empty while they are.
+    `tells`. `held` says why no request of the organization is sent now, empty while they are; `silent` how
+    many seconds they have been without an answer.
     """
 
     def __init__(
@@ -177,9 +181,10 @@ class Health:
         monotonic: Callable[[], float] = time.monotonic,
         tells: bool = True,
         held: Callable[[], str] = str,
+        silent: Callable[[], float] = float,
     ) -> None:
         self._lock = threading.Lock()
-        self._held = held
+        self._held, self._silent = held, silent
         self._monotonic = monotonic
         later = frozenset(later)
         self._pollers = {name: PollerState(each, later=name in later) for name, each in intervals.items()}
@@ -277,6 +282,8 @@ class Health:
         """What a poller says that is under way and waits for the request of another."""
         retrying = (state.retrying for state in pollers.values() if state.retrying)
         why = redact.scrub(self._held()) or next(retrying, "")
+        if not why and (seconds := self._silent()) >= _SILENT:
+            why = f"no answer for {seconds:.0f} seconds"
         return f"requests to the Admin API wait: {why}" if why else ""
 
     def as_dict(self) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Agent:
         jobs = [*polled, *self._watch(polled)]
         for one in self.organizations:
             jobs += [*self._digest(one), *self._figures(one, polled)]
-        self.runtime.schedule(jobs, {one.label: one.client.held_for for one in self.organizations})
+        self.runtime.schedule(jobs, {one.label: one.client for one in self.organizations})
         self._agent_stream = stream_name(AGENT, config.namespace)
         self._id = uuid4().hex
         self._set_up = FirstSetup(self.runtime.elasticsearch, config)

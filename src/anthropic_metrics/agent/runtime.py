@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.questions import ElasticQuestions
@@ -54,13 +55,13 @@ class Runtime:
         """Where jobs write; `record` appends to the agent stream."""
         return Sink(self.store, record, self.ask)
 
-    def schedule(self, jobs: Sequence[Job], held: Mapping[str, Callable[[], str]] | None = None) -> None:
-        """The jobs to run from now on; their health begins anew. `held` says by organization why none of its
-        requests is sent now."""
+    def schedule(self, jobs: Sequence[Job], clients: Mapping[str, AdminClient] | None = None) -> None:
+        """The jobs to run from now on; their health begins anew. `clients` are by organization: they say why
+        requests wait."""
         self.jobs = list(jobs)
         self.health = {
             label: self._health(
-                [job for job in jobs if job.organization == label], metrics, (held or {}).get(label, str)
+                [job for job in jobs if job.organization == label], metrics, (clients or {}).get(label)
             )
             for label, metrics in self.metrics.items()
         }
@@ -94,7 +95,7 @@ class Runtime:
                 cure=f"Take {label} out of `organizations`, or give it the key of another organization.",
             )
 
-    def _health(self, jobs: Iterable[Job], metrics: Metrics, held: Callable[[], str]) -> Health:
+    def _health(self, jobs: Iterable[Job], metrics: Metrics, client: AdminClient | None) -> Health:
         jobs = list(jobs)
         return Health(
             {job.name: job.interval for job in jobs},
@@ -104,7 +105,8 @@ class Runtime:
             clock=self._clock,
             monotonic=self._monotonic,
             tells=self._tells,
-            held=held,
+            held=client.held_for if client else str,
+            silent=client.waiting.seconds if client else float,
         )
 
     def close(self) -> None:

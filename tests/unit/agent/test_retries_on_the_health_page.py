@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.agent.places import FROZEN
 from anthropic_metrics.config import Config
 
 
@@ -61,3 +62,24 @@ def test_a_poll_that_waits_in_the_hold_of_another_has_the_reason_of_the_hold(
         agent.runtime.health["acme"].ok(waiting.name)
         page = agent.health.as_dict()["organizations"]["acme"]["pollers"]
         assert page[waiting.name]["reason"] == ""
+
+
+def test_a_poll_whose_request_is_not_answered_says_for_how_long() -> None:
+    config = Config.model_validate(
+        {
+            "anthropic": {"admin_key": "sk-ant-admin01-health-page"},
+            "elasticsearch": {"hosts": ["http://127.0.0.1:9"]},
+        }
+    )
+    now = [0.0]
+    with Agent(config, monotonic=lambda: now[0]) as agent:
+        client, (waiting, idle, *_) = agent.organization.client, agent.jobs
+        agent.runtime.health[""].began(waiting.name)
+        with client.waiting.call():
+            now[0] = FROZEN - 1
+            assert agent.health.troubles()[waiting.name] == "has not succeeded yet"
+            now[0] = FROZEN + 10
+            troubles = agent.health.troubles()
+        assert troubles[waiting.name] == "requests to the Admin API wait: no answer for 25 seconds"
+        assert troubles[idle.name] == "has not succeeded yet"
+        assert agent.health.troubles()[waiting.name] == "has not succeeded yet"
