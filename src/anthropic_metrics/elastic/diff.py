@@ -108,16 +108,19 @@ def _one_copy_each(copies: Iterable[Copy]) -> tuple[dict[str, Copy], list[Copy]]
         other = by_id.setdefault(copy.id, copy)
         if other is copy:
             continue
-        older, newer = sorted((other, copy), key=_age)
+        older, newer = sorted((other, copy), key=lambda copy: age(copy.backing_index))
         by_id[copy.id] = newer
         extra.append(older)
     return by_id, extra
 
 
-def _age(copy: Copy) -> tuple[int, str]:
-    """Backing indices end in their generation, also after a restore, a shrink or a reindex put a prefix."""
-    generation = copy.backing_index.rpartition("-")[2]
-    return (int(generation) if generation.isdigit() else -1, copy.backing_index)
+def age(backing_index: str) -> tuple[int, str]:
+    """What orders backing indices from the oldest to the newest.
+
+    They end in their generation, also after a restore, a shrink or a reindex put a prefix.
+    """
+    generation = backing_index.rpartition("-")[2]
+    return (int(generation) if generation.isdigit() else -1, backing_index)
 
 
 def _vanished(copies: Iterable[Copy], result: Diff, now: datetime, confirm_after: timedelta) -> int:

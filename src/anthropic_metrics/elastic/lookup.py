@@ -45,41 +45,57 @@ def stored_copies(
     window: Range,
     terms: Mapping[str, Sequence[str]],
     *,
+    indices: str | None = None,
     page: int = PAGE,
     may_refresh: bool = True,
 ) -> list[Copy]:
     """Every copy of every document with `start <= @timestamp < end` whose fields have one of `terms`' values.
 
     Sees all that was acknowledged before the call; with `may_refresh` off, for users who only read, what was
-    before the last refresh. A stream that does not exist holds nothing. Raises
-    RetryLater when shards did not answer: half an answer would look like vanished documents.
+    before the last refresh. `indices` names all backing indices that can hold such a document, if these are
+    known. A stream that does not exist holds nothing. Raises RetryLater when shards did not answer: half an
+    answer would look like vanished documents.
     """
-    if not (refresh(es, stream) if may_refresh else refresh_if_allowed(es, stream)):
-        return []
-    query = window_query(window, terms)
-    with translated(f"Looking up {stream}"):
-        try:
-            hits = _search(es, stream, query, page)
-            if len(hits) >= page:
-                hits = list(all_hits(es, stream, query, page=page, filter_path=_READ, **_SEARCH))
-        except NotFoundError:
-            return []
+    where, query = indices or stream, window_query(window, terms)
+    hits = None
+    if refresh(es, where) if may_refresh else refresh_if_allowed(es, where):
+        with translated(f"Looking up {stream}"):
+            hits = _hits(es, where, query, page)
+    if hits is None and indices:  # one of them was deleted since
+        return stored_copies(es, stream, window, terms, page=page, may_refresh=may_refresh)
     with reading(f"Looking up {stream}"):
-        return [_copy(hit) for hit in hits]
+        return [_copy(hit) for hit in hits or ()]
+
+
+def _hits(es: Elasticsearch, where: str, query: dict[str, Any], page: int) -> list[dict[str, Any]] | None:
+    """All hits; None where there is nothing of that name."""
+    try:
+        hits = _search(es, where, query, page)
+        if len(hits) >= page:
+            hits = list(all_hits(es, where, query, page=page, filter_path=_READ, **_SEARCH))
+    except NotFoundError:
+        return None
+    return hits
 
 
 def stored_hashes(
-    es: Elasticsearch, stream: str, window: Range, terms: Mapping[str, Sequence[str]]
+    es: Elasticsearch,
+    stream: str,
+    window: Range,
+    terms: Mapping[str, Sequence[str]],
+    *,
+    indices: str | None = None,
 ) -> Counter[str] | None:
     """How many documents of the window have each `event.hash` ("" is none), if none of them is marked.
 
     None where one is, or where there are more different hashes than a page holds. Elasticsearch counts hashes
-    at a tenth of the cost of ids: an id lies with its document's source, which is compressed. Sees and raises
-    what `stored_copies` does.
+    at a tenth of the cost of ids: an id lies with its document's source, which is compressed. Takes
+    `indices`, sees and raises as `stored_copies` does.
     """
-    if not refresh(es, stream):
-        return Counter()
-    answer = aggregate(es, stream, window_query(window, terms), _HASHES)
+    where = indices or stream
+    answer = aggregate(es, where, window_query(window, terms), _HASHES) if refresh(es, where) else {}
+    if indices and not answer:  # one of them was deleted since
+        return stored_hashes(es, stream, window, terms)
     with reading(f"Looking up {stream}"):
         if answer.get("marked", {}).get("doc_count"):
             return None

@@ -19,6 +19,7 @@ from elasticsearch import Elasticsearch
 from pydantic_core import to_json
 
 from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.backing_indices import BackingIndices
 from anthropic_metrics.elastic.diff import Copy, Diff, diff
 from anthropic_metrics.elastic.diverted import DivertedRetries
 from anthropic_metrics.elastic.empty_ranges import WORTH, EmptyRanges
@@ -78,6 +79,7 @@ class Streams:
         self._writer = BulkWriter(es, stop=stop, sleep=sleep)
         self._diverted = DivertedRetries()
         self._empty = EmptyRanges()
+        self._backing = BackingIndices(es)
 
     def reconcile(
         self,
@@ -143,7 +145,8 @@ class Streams:
         None if it holds others, one twice or one that is marked. Raises as `reconcile` does.
         """
         everything = {"organization.id": [organization_id], **(terms or {})}
-        hashes = stored_hashes(self._es, stream, window, everything)
+        indices = self._backing.holding(stream, window)
+        hashes = stored_hashes(self._es, stream, window, everything, indices=indices)
         if hashes is None or fingerprint_of(hashes) != fingerprint:
             return None
         return hashes.total()
@@ -184,12 +187,13 @@ class Streams:
         copies: list[Copy] = []
         if not self._empty.holds(key, window):
             hashes = None
+            indices = None if anew else self._backing.holding(stream, window)
             if len(wanted) >= MANY and not (anew or self._diverted):
-                hashes = stored_hashes(self._es, stream, window, terms)
+                hashes = stored_hashes(self._es, stream, window, terms, indices=indices)
                 if hashes == Counter(document.hash for document in wanted):
                     return None
             if hashes is None or hashes:
-                copies = stored_copies(self._es, stream, window, terms)
+                copies = stored_copies(self._es, stream, window, terms, indices=indices)
             if not (anew or copies) and len(wanted) >= WORTH:
                 self._empty.note(key, empty_around(self._es, stream, window, terms))
         self._empty.take(key, window)
