@@ -18,7 +18,7 @@ def test_the_reason_of_a_retry_is_its_own_pollers_until_the_request_is_answered(
     )
     with Agent(config) as agent:
         client, (first, second, *_) = agent.organization.client, agent.jobs
-        agent._count.begin(first)
+        agent.journal.begin(first)
         assert client._on_retry
         assert client._on_request
 
