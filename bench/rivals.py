@@ -111,7 +111,8 @@ def _of_agent(api: str, sink: str, days: int) -> float:
     """Bulk bodies of a range, made and thrown away."""
     with agent_at(api, sink, days=days) as agent:
         poller, watch, made = hourly(agent), Stopwatch(), 0
-        prepared = poller.documents(poller.view.whole(agent.clock()), Tally("", ""))
+        windows = poller.documents(poller.view.whole(agent.clock()), Tally("", ""))
+        prepared = (document for _, documents in windows for document in documents)
         for chunk in chunks(create(document.id, document.body) for document in prepared):
             made += len(chunk)
             b"".join(operation.lines for operation in chunk)

@@ -44,7 +44,8 @@ def documents(api: str, elasticsearch: str, days: int = DAYS) -> list[Prepared]:
     with agent_at(api, elasticsearch, days=days) as agent:
         ensure(agent.runtime.elasticsearch, agent.config)
         poller = hourly(agent)
-        return list(poller.documents(poller.view.whole(agent.clock()), Tally("", "")))
+        windows = poller.documents(poller.view.whole(agent.clock()), Tally("", ""))
+        return [document for _, prepared in windows for document in prepared]
 
 
 def by_agent(api: str, elasticsearch: str, namespace: str, expected: int, days: int = DAYS) -> Spent:

@@ -48,7 +48,7 @@ class Toys:
         return Range(DAY, DAY + timedelta(days=1))
 
     def documents(self, wanted, tally):
-        yield Prepared("toy-1", "h", SOURCE)
+        yield wanted, [Prepared("toy-1", "h", SOURCE)]
 
 
 STREAM = Stream(

@@ -100,4 +100,5 @@ class Organization:
         for poller in self.pollers:
             if (time_range := poller.range()) is not None:
                 tallies.append(Tally(poller.only, poller.stream))
-                yield from poller.documents(time_range, tallies[-1])
+                for _, documents in poller.documents(time_range, tallies[-1]):
+                    yield from documents

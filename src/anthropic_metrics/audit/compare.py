@@ -12,7 +12,7 @@ from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.lookup import sources_of, stored_copies
 from anthropic_metrics.kernel.inventory import Inventory
-from anthropic_metrics.kernel.ports import Poller
+from anthropic_metrics.kernel.ports import Documents, Poller
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.corrections import value_at
@@ -86,31 +86,49 @@ def audit(
 ) -> Audited:
     """Compare the stream of one poller with the API over whole buckets, and add up both.
 
-    The API is read first: what it changes in between shows as a difference, and is gone at the next run.
-    Raises what reading the API and Elasticsearch raises.
+    Range by range, so that any number of documents fits in memory. The API is read first: what it changes
+    in between shows as a difference, and is gone at the next run. Raises what reading the API and
+    Elasticsearch raises.
     """
     result = Audited(poller.stream, window, total.unit)
     tally = Tally(poller.only, poller.stream)
-    wanted = list(poller.documents(window, tally))
+    terms = {"organization.id": [inventory.names(now).organization_id], **poller.terms}
+    for time_range, wanted in poller.documents(window, tally):
+        compare(es, result, time_range, wanted, terms, total.field)
     result.refused = tally.unread
     if tally.read_from is not None:  # the API tells nothing of what is older
-        result.window = window = Range(max(window.start, tally.read_from), window.end)
-    organization = inventory.names(now).organization_id
-    compare(es, result, wanted, {"organization.id": [organization], **poller.terms}, total.field)
+        result.window = Range(max(window.start, tally.read_from), window.end)
     return result
+
+
+def compare_runs(
+    es: Client,
+    result: Audited,
+    runs: Iterable[Documents],
+    terms: Mapping[str, Sequence[str]],
+    number: str = "",
+) -> None:
+    """`compare` of each run; between the runs, in any order, the stream should hold nothing."""
+    gaps = [result.window]
+    for time_range, wanted in runs:
+        compare(es, result, time_range, wanted, terms, number)
+        gaps = [part for gap in gaps for part in _without(gap, time_range)]
+    for gap in gaps:
+        compare(es, result, gap, (), terms, number)
 
 
 def compare(
     es: Client,
     result: Audited,
+    time_range: Range,
     wanted: Iterable[Prepared],
     terms: Mapping[str, Sequence[str]],
     number: str = "",
 ) -> None:
-    """Enter into `result` how the stream differs from `wanted`, over its window; `number` is added up."""
+    """Enter into `result` how the stream differs from `wanted` over a range; `number` is added up."""
     by_id = {document.id: document for document in wanted}
     seen: set[str] = set()
-    copies = stored_copies(es, result.stream, result.window, terms, may_refresh=False)
+    copies = stored_copies(es, result.stream, time_range, terms, may_refresh=False)
     for copy, source in _with_sources(es, result.stream, [(copy.backing_index, copy.id) for copy in copies]):
         result.count(source, number, here=True)
         document = by_id.get(copy)
@@ -120,6 +138,12 @@ def compare(
         result.count(document.source, number, here=False)
         if document.id not in seen:
             result.differences.append(_difference("missing", result.stream, document.id, document.source))
+
+
+def _without(whole: Range, part: Range) -> list[Range]:
+    """What is left of `whole` on both sides of `part`."""
+    sides = Range(whole.start, min(whole.end, part.start)), Range(max(whole.start, part.end), whole.end)
+    return [side for side in sides if side.start < side.end]
 
 
 def _compared(

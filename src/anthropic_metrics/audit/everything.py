@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from anthropic_metrics.agent.organization import Organization
-from anthropic_metrics.audit.compare import Audited, audit, compare
+from anthropic_metrics.audit.compare import Audited, audit, compare_runs
 from anthropic_metrics.audit.inventory import audit_inventory
 from anthropic_metrics.audit.limits import audit_limits
 from anthropic_metrics.audit.people import audit_people
@@ -22,7 +22,7 @@ from anthropic_metrics.inventory.poller import InventoryPoller
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.kernel.frame import DOCUMENTED_LAG
 from anthropic_metrics.kernel.inventory import Inventory
-from anthropic_metrics.kernel.ports import Poller
+from anthropic_metrics.kernel.ports import Documents, Poller
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import DAY, WIDTHS, Range, Width, floor
 from anthropic_metrics.kernel.tally import Tally
@@ -178,8 +178,8 @@ def _audit_derived(
     else:
         result, tally = Audited(poller.stream, window), Tally(poller.only, poller.stream)
         terms = {"organization.id": [names.organization_id], **poller.terms}
-        wanted = (document for document in poller.computed(window, ask, tally) if _within(document, window))
-        compare(es, result, wanted, terms)
+        runs = (_within(window, *computed) for computed in poller.computed(window, ask, tally))
+        compare_runs(es, result, runs, terms)
         results = [result] if result.documents_here or result.documents_there else []
     report.compared += results
     if not results:
@@ -221,8 +221,16 @@ def _audit_inventory(
         report.not_compared[f"{kind} of {poller.stream}"] = "the Admin API does not list them to this key"
 
 
-def _within(document: Prepared, window: Range) -> bool:
-    return window.start <= datetime.fromisoformat(str(document.source["@timestamp"])) < window.end
+def _within(window: Range, run: Range, documents: Sequence[Prepared]) -> Documents:
+    """The part of a run that lies in the window."""
+    part = Range(max(run.start, window.start), min(run.end, window.end))
+    if part == run:
+        return run, documents
+    return part, [document for document in documents if _starts_in(part, document)]
+
+
+def _starts_in(time_range: Range, document: Prepared) -> bool:
+    return time_range.start <= datetime.fromisoformat(str(document.source["@timestamp"])) < time_range.end
 
 
 def _streams(organization: Organization) -> Iterator[str]:

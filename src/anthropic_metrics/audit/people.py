@@ -17,12 +17,14 @@ def audit_people(
 ) -> Audited | str:
     """Compare whole UTC days with what the reports say now; or why that is not possible.
 
-    A refused report says nothing of what the stream has of it. Raises what reading raises.
+    Day by day, so that any number of people fits in memory. A refused report says nothing of what the stream
+    has of it. Raises what reading raises.
     """
     result, tally = Audited(poller.stream, window, "dollars"), Tally(poller.only, poller.stream)
-    wanted = list(poller.joined(window, ask, tally))
-    if poller.absent and not wanted:
+    terms = {"organization.id": [organization], **poller.terms}
+    for day, wanted in poller.joined(window, ask, tally):
+        compare(es, result, day, wanted, terms, _USD)
+    if poller.absent and not result.documents_there:
         return " ".join(poller.absent.values())
     result.refused = tally.unread
-    compare(es, result, wanted, {"organization.id": [organization], **poller.terms}, _USD)
     return result

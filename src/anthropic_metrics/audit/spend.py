@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from anthropic_metrics.audit.compare import Audited, Difference, compare
+from anthropic_metrics.audit.compare import Audited, Difference, compare_runs
 from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.kernel.datasets import SPEND, stream_name
 from anthropic_metrics.kernel.names import Names
@@ -32,7 +32,7 @@ def audit_spend(
     computation = keeper.computation(window, ask, names, now, tally)
     documents = Audited(stream, window, _UNIT)
     terms = {"organization.id": [names.organization_id], **keeper.terms}
-    compare(es, documents, computation.everything(window), terms, _NUMBER)
+    compare_runs(es, documents, computation.everything(window), terms, _NUMBER)
     documents.refused = tally.unread
     if not (documents.documents_here or documents.documents_there):
         return []

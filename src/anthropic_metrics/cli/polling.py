@@ -243,4 +243,6 @@ def _derived(config: Config, organization: Organization, tallies: list[Tally]) -
                 history = poller.keeper.history(utc_now())
                 tally = Tally(poller.only, poller.stream)
                 tallies.append(tally)
-                yield from poller.computed(history, ElasticQuestions(es, must_refresh=False), tally)
+                ask = ElasticQuestions(es, must_refresh=False)
+                for _, documents in poller.computed(history, ask, tally):
+                    yield from documents

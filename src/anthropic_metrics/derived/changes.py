@@ -11,9 +11,8 @@ from anthropic_metrics.derived.due import OVERLAP, Due
 from anthropic_metrics.derived.keeper import EVERYTHING_EVERY
 from anthropic_metrics.derived.passes import Pass
 from anthropic_metrics.derived.runs import Runs
-from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.ports import Terms
+from anthropic_metrics.kernel.ports import Documents, Terms
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
@@ -77,13 +76,13 @@ class Changes:
 
     def computed(
         self, time_range: Range, ask: Questions, names: Names, now: datetime, tally: Tally
-    ) -> Iterator[Prepared]:
+    ) -> Iterator[Documents]:
         due = self._due(ask, names)
         moment = Moment(ask, names, now, due.read_at())
         for run, windows in self._runs.over(due.filled(time_range), gaps_are_empty=True):
             documents = self._derivation.compute(run, moment).documents
             self._runs.saw(len(documents), windows)
-            yield from documents
+            yield run, documents
 
     def _due(self, ask: Questions, names: Names) -> Due:
         due = Due(self._derivation, ask, names.organization_id)

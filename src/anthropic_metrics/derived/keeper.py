@@ -8,8 +8,8 @@ from typing import Protocol
 
 from anthropic_metrics.derived.derivation import Derived
 from anthropic_metrics.derived.passes import Pass
-from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ports import Documents
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
@@ -45,5 +45,5 @@ class Keeper(Derived, Protocol):
 
     def computed(
         self, time_range: Range, ask: Questions, names: Names, now: datetime, tally: Tally
-    ) -> Iterator[Prepared]:
-        """The documents of `time_range`, computed afresh; nothing is written or remembered."""
+    ) -> Iterator[Documents]:
+        """The documents of `time_range`, computed afresh, run by run; nothing is written or remembered."""

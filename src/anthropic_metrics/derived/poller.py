@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 
 from anthropic_metrics.derived.keeper import Keeper
 from anthropic_metrics.derived.passes import Pass
-from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.datasets import stream_name
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
-from anthropic_metrics.kernel.ports import Progress, Sink, Terms
+from anthropic_metrics.kernel.ports import Documents, Progress, Sink, Terms
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
@@ -77,7 +76,7 @@ class DerivedPoller:
         """None: what it reads of the Admin API, if anything, follows from what is in the streams."""
         return None
 
-    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Documents]:
         return iter(())
 
     def keep(self, time_range: Range, sink: Sink, tally: Tally) -> None:
@@ -88,8 +87,11 @@ class DerivedPoller:
         """Make the stream right for all of `time_range`."""
         self.keeper.keep_all(time_range, self._pass(sink, tally))
 
-    def computed(self, time_range: Range, ask: Questions, tally: Tally) -> Iterator[Prepared]:
-        """The documents that should exist for `time_range`, computed afresh; nothing is written."""
+    def computed(self, time_range: Range, ask: Questions, tally: Tally) -> Iterator[Documents]:
+        """The documents that should exist for `time_range`, computed afresh, run by run; nothing is written.
+
+        None should exist between the runs.
+        """
         now = self._clock()
         return self.keeper.computed(time_range, ask, self._inventory.names(now), now, tally)
 

@@ -21,7 +21,7 @@ from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
+from anthropic_metrics.kernel.ports import NO_TERMS, Documents, Progress, Sink
 from anthropic_metrics.kernel.questions import Questions, Row
 from anthropic_metrics.kernel.ranges import DAY, Range, floor
 from anthropic_metrics.kernel.snapshot import SnapshotPoller
@@ -61,11 +61,11 @@ class InventoryPoller(SnapshotPoller):
         """The present day; None for an older range."""
         return _today(self._clock()) if wanted is None else None
 
-    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
-        """The documents of the present day, without what is joined from our own streams."""
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Documents]:
+        """Those of the present day, without what is joined from our own streams."""
         frame, lists = self.read(tally)
         listed = (resource for one in lists.listed.values() for resource in one.resources)
-        yield from inventory_documents(frame, listed, Uses())
+        yield frame.bucket, inventory_documents(frame, listed, Uses())
 
     def _job(self, sink: Sink, progress: Progress | None = None) -> Job:
         def run(tally: Tally) -> Range:

@@ -22,6 +22,8 @@ Record = Callable[[Sequence[Prepared]], None]
 """Appends documents to the agent stream: corrections, changes, checks."""
 Progress = Callable[[Range], None]
 """Called with each window that is done."""
+Documents = tuple[Range, Sequence[Prepared]]
+"""A range, and all documents that should exist in it."""
 Terms = Mapping[str, Sequence[str]]
 """Exact values of keyword fields."""
 NO_TERMS: Terms = {}
@@ -112,8 +114,8 @@ class Poller(Protocol):
     def range(self, wanted: Range | None = None) -> Range | None:
         """What of `wanted` (None: the whole history) is read from the Admin API; None if nothing is."""
 
-    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
-        """The documents that the Admin API makes for `wanted`, counted; nothing is written.
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Documents]:
+        """The documents that the Admin API makes for `wanted`, range by range, counted; nothing is written.
 
         None for streams that are derived from our own: they follow from documents, not from answers.
         """

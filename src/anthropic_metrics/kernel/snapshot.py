@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.jobs import Job
-from anthropic_metrics.kernel.ports import Progress, Sink
+from anthropic_metrics.kernel.ports import Documents, Progress, Sink
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 
@@ -27,5 +26,5 @@ class SnapshotPoller:
     def range(self, wanted: Range | None = None) -> Range | None:
         return None
 
-    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Documents]:
         return iter(())

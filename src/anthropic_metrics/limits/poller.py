@@ -19,7 +19,7 @@ from anthropic_metrics.kernel.datasets import HEADROOM, RATE_LIMIT, stream_name
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import Job
-from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
+from anthropic_metrics.kernel.ports import NO_TERMS, Documents, Progress, Sink
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.questions import Questions, Scope
 from anthropic_metrics.kernel.ranges import Range, floor
@@ -132,11 +132,11 @@ class RateLimitPoller(SnapshotPoller):
             log.info("limits_changed", count=len(changes))
         return changes
 
-    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
-        """The documents of the current slot; a workspace whose limits are refused costs only its own."""
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Documents]:
+        """Those of the current slot; a workspace whose limits are refused costs only its own."""
         frame, snapshots = self.read(tally)
         for snapshot in snapshots:
-            yield from rate_limit_documents(frame, snapshot.replies)
+            yield frame.bucket, rate_limit_documents(frame, snapshot.replies)
 
     def read(
         self, tally: Tally, chosen: Callable[[list[str], Frame], list[str]] | None = None

@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.config import Config
-from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.errors import RetryLater
 from anthropic_metrics.kernel.datasets import PEOPLE, stream_name
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.newest import Newest
-from anthropic_metrics.kernel.ports import NO_TERMS, Progress, Sink
+from anthropic_metrics.kernel.ports import NO_TERMS, Documents, Progress, Sink
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import DAY, Range, floor
 from anthropic_metrics.kernel.tally import Tally
@@ -83,11 +82,11 @@ class PeoplePoller:
         start, end = max(floor(wanted.start, DAY), oldest), min(floor(wanted.end, DAY), today)
         return Range(start, end) if start < end else None
 
-    def documents(self, wanted: Range, tally: Tally) -> Iterator[Prepared]:
-        """The documents of `wanted`, newest days first; aliases that our stream remembers are not joined."""
+    def documents(self, wanted: Range, tally: Tally) -> Iterator[Documents]:
+        """The documents of `wanted` day by day; aliases that our stream remembers are not joined."""
         yield from self._documents(wanted, self._persons(), tally)
 
-    def joined(self, wanted: Range, ask: Questions, tally: Tally) -> Iterator[Prepared]:
+    def joined(self, wanted: Range, ask: Questions, tally: Tally) -> Iterator[Documents]:
         """The same with the aliases that our stream remembers: what `keep` would write; for an audit.
 
         `absent` says afterwards which reports are refused.
@@ -140,12 +139,11 @@ class PeoplePoller:
                 )
             tally.add(outcome)
 
-    def _documents(self, wanted: Range, persons: Persons, tally: Tally) -> Iterator[Prepared]:
+    def _documents(self, wanted: Range, persons: Persons, tally: Tally) -> Iterator[Documents]:
         for part in _parts(wanted):
-            for _, documents in self._read(part, persons, tally):
-                yield from documents
+            yield from self._read(part, persons, tally)
 
-    def _read(self, part: Range, persons: Persons, tally: Tally) -> Iterator[tuple[Range, list[Prepared]]]:
+    def _read(self, part: Range, persons: Persons, tally: Tally) -> Iterator[Documents]:
         """The documents of each day: of all people only one day's are in memory at once."""
         now = self._clock()
         names = self._inventory.names(now)

@@ -10,7 +10,6 @@ from typing import Any
 
 from anthropic_metrics.admin_api.client import AdminClient, Priority
 from anthropic_metrics.admin_api.reply import parse_rows
-from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.digests import summed
 from anthropic_metrics.kernel.frame import DEFAULT_WORKSPACE
 from anthropic_metrics.kernel.inventory import Inventory
@@ -18,7 +17,7 @@ from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.newest import Newest
 from anthropic_metrics.kernel.outcome import Change, Counts, Outcome
 from anthropic_metrics.kernel.plan import Rung, due_rungs, reach
-from anthropic_metrics.kernel.ports import Progress, Record, Sink, Store
+from anthropic_metrics.kernel.ports import Documents, Progress, Record, Sink, Store
 from anthropic_metrics.kernel.problems import Problems
 from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
@@ -134,15 +133,16 @@ class ViewPoller:
         tally.problems(self._inventory.problems)
         self._known.forget_before(self.view.remembered(self._clock()))
 
-    def documents(self, time_range: Range, tally: Tally) -> Iterator[Prepared]:
+    def documents(self, time_range: Range, tally: Tally) -> Iterator[Documents]:
         """The documents that should exist for `time_range`, newest window first; nothing is written.
 
-        `tally` counts what was read, rows that make no document among it.
+        No window is older than what the API answers. `tally` counts what was read, rows that make no document
+        among it.
         """
         with self._newest.reading():
             for window in self._reader.windows(time_range, tally, Priority.LIVE, verify=True):
-                for fresh in window.fresh:
-                    yield from self._build(fresh, window.now, tally).documents
+                built = (self._build(fresh, window.now, tally).documents for fresh in window.fresh)
+                yield window.time_range, [document for documents in built for document in documents]
         tally.problems(self._inventory.problems)
 
     def _documents_of_runs(self, window: Window, store: Store, tally: Tally) -> Iterator[list[Built]]:

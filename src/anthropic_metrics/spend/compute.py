@@ -11,6 +11,7 @@ from anthropic_metrics.errors import BrokenContract
 from anthropic_metrics.kernel.datasets import SPEND
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.names import Names
+from anthropic_metrics.kernel.ports import Documents
 from anthropic_metrics.kernel.ranges import DAY, Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.spend.allocate import Allocation, allocate
@@ -136,12 +137,12 @@ class Computation:
                 lines[line.day].append((line, shared))
         return [SettledDay.of(day, rows.get(day, {}), of_day) for day, of_day in lines.items()]
 
-    def everything(self, time_range: Range) -> Iterator[Prepared]:
+    def everything(self, time_range: Range) -> Iterator[Documents]:
         """The documents of all of `time_range`, run by run. Raises what `run` raises."""
         parts = [part for _, parts in self.parts(time_range) for part in parts]
         for run in runs(parts, {part.time_range for part in parts if part.kind != "untouched"}):
             documents, _ = self.run(run)
-            yield from documents
+            yield run.time_range, list(documents)
 
     def _documents(
         self, rows: Mapping[date, Mapping[str, Row]], settled: Mapping[date, SettledDay]

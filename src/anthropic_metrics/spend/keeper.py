@@ -13,10 +13,9 @@ from datetime import datetime, timedelta
 from anthropic_metrics.config import Config
 from anthropic_metrics.derived.keeper import EVERYTHING_EVERY
 from anthropic_metrics.derived.passes import Pass
-from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.kernel.datasets import AGENT, COST, SPEND, USAGE, stream_name
 from anthropic_metrics.kernel.names import Names
-from anthropic_metrics.kernel.ports import Terms
+from anthropic_metrics.kernel.ports import Documents, Terms
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import DAY, EPOCH, Range, ceil, floor
 from anthropic_metrics.kernel.tally import Tally
@@ -102,7 +101,7 @@ class SpendKeeper:
 
     def computed(
         self, time_range: Range, ask: Questions, names: Names, now: datetime, tally: Tally
-    ) -> Iterator[Prepared]:
+    ) -> Iterator[Documents]:
         """Raises what reading the analytics reports raises where they have the figures."""
         days_range = whole_days(time_range)
         yield from self.computation(days_range, ask, names, now, tally).everything(days_range)

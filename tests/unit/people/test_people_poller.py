@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,9 @@ from pydantic import SecretStr
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.admin_api.directory import AdminDirectory
 from anthropic_metrics.admin_api.retry import RetryPolicy
+from anthropic_metrics.audit import compare
+from anthropic_metrics.audit.compare import Audited
+from anthropic_metrics.audit.people import audit_people
 from anthropic_metrics.checks.admin import AdminFacts, admin_api
 from anthropic_metrics.checks.finding import Status
 from anthropic_metrics.config import AnthropicSettings, Config
@@ -89,6 +93,17 @@ class World:
     clock: SettableClock
     streams: MemoryStreams = field(default_factory=MemoryStreams)
 
+    @contextmanager
+    def poller(self, teams: Sequence[TeamSettings] = (), **people: Any) -> Iterator[PeoplePoller]:
+        """That of a new agent."""
+        anthropic = AnthropicSettings(
+            base_url=self.server.url, admin_key=SecretStr(ADMIN_KEY), requests_per_minute=60_000
+        )
+        config = Config(anthropic=anthropic, people=PeopleSettings(enabled=True, salt=SALT, **people))
+        with AdminClient(anthropic, retry=RetryPolicy(attempts=1)) as client:
+            inventory = Inventory(AdminDirectory(client), teams=teams_of(teams))
+            yield PeoplePoller(config, client, inventory, clock=self.clock.now)
+
     def poll(
         self,
         *,
@@ -99,15 +114,7 @@ class World:
     ) -> Tally:
         """A new agent's poll. A live poll of the same agent comes `meanwhile` something has happened, after
         the first answer."""
-        anthropic = AnthropicSettings(
-            base_url=self.server.url, admin_key=SecretStr(ADMIN_KEY), requests_per_minute=60_000
-        )
-        settings = PeopleSettings(enabled=True, salt=SALT, **people)
-        config = Config(anthropic=anthropic, people=settings)
-        with AdminClient(anthropic, retry=RetryPolicy(attempts=1)) as client:
-            poller = PeoplePoller(
-                config, client, Inventory(AdminDirectory(client), teams=teams_of(teams)), clock=self.clock.now
-            )
+        with self.poller(teams, **people) as poller:
             sink = Sink(self.streams, lambda _: None, Remembered(streams=self.streams))
             (job,), (live,) = getattr(poller, kind)(sink), poller.live(sink)
             tally = Interrupted(job.poller, job.stream)
@@ -294,6 +301,23 @@ def test_a_sweep_leaves_days_alone_that_a_poll_asked_for_after_it_has_written(w:
     swept = w.streams.store.says()
     w.poll()
     assert w.streams.store.says() == swept
+
+
+def test_an_audit_compares_people_day_by_day(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    days: list[Range] = []
+
+    def copies(es: object, stream: str, window: Range, *_: Any, **__: Any) -> list[Any]:
+        days.append(window)
+        return []
+
+    monkeypatch.setattr(compare, "stored_copies", copies)
+    no_client: Any = None
+    with w.poller() as poller:
+        window = Range(TODAY - 3 * DAY, TODAY)
+        result = audit_people(no_client, Remembered(streams=w.streams), poller, window, "org")
+    assert days == [Range(TODAY - number * DAY, TODAY - (number - 1) * DAY) for number in (3, 2, 1)]
+    assert isinstance(result, Audited)
+    assert result.documents_there == len(result.differences) > 0
 
 
 def test_a_day_that_could_not_be_read_leaves_the_days_before_it_written(w: World) -> None:

@@ -246,8 +246,8 @@ def test_what_a_preview_shows_is_what_would_be_written() -> None:
     w.agent().poll("anthropic_metrics.usage", "anthropic_metrics.cost", everything=True)
     (poller,) = (each for each in w.agent().organization.pollers if isinstance(each, DerivedPoller))
     whole = poller.keeper.history(NOW)
-    documents = poller.computed(whole, w.streams, Tally("spend", SPENT))
-    shown = {document.id: document.hash for document in documents}
+    runs = poller.computed(whole, w.streams, Tally("spend", SPENT))
+    shown = {document.id: document.hash for _, documents in runs for document in documents}
     assert not w.documents()
     w.agent().spend(everything=True)
     assert shown == w.streams.stores[SPENT].says()
