@@ -88,7 +88,9 @@ def stored_hashes(
 ) -> Counter[str] | None:
     """How many documents of the window have each `event.hash` ("" is none), if none of them is marked.
 
-    None where one is, or where there are more different hashes than a page holds. Elasticsearch counts hashes
+    None where one is, where two have the same hash, or where there are more different hashes than a page
+    holds. Equal rows have equal hashes, so without their ids nobody knows whether two documents are stored,
+    or one of them twice; where every hash comes once, so does every document. Elasticsearch counts hashes
     at a tenth of the cost of ids: an id lies with its document's source, which is compressed. Takes
     `indices`, sees and raises as `stored_copies` does.
     """
@@ -101,7 +103,7 @@ def stored_hashes(
             return None
         hashes = answer.get("hashes", {})
         counts = Counter({bucket["key"]: bucket["doc_count"] for bucket in hashes.get("buckets", ())})
-        return None if hashes.get("sum_other_doc_count") else counts
+        return None if hashes.get("sum_other_doc_count") or counts.total() > len(counts) else counts
 
 
 def empty_around(es: Elasticsearch, stream: str, window: Range, terms: Mapping[str, Sequence[str]]) -> Range:

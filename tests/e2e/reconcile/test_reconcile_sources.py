@@ -98,7 +98,7 @@ def test_many_that_another_writer_changed_meanwhile_are_compared_anew(
 def test_a_window_that_is_as_wanted_is_kept_without_a_look_at_ids(
     es: Elasticsearch, streams: Streams, stream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = [*documents(4), document(9, 2)]
+    wanted = [document(number, number) for number in range(5)]
     reconcile(streams, stream, wanted)
     monkeypatch.setattr(module, "stored_copies", None)
     assert reconcile(streams, stream, wanted) == Outcome(kept=5)
@@ -118,18 +118,31 @@ def test_counting_a_windows_hashes_leaves_nothing_in_the_servers_memory(
 def test_a_window_whose_hashes_are_others_or_hide_something_is_compared_and_mended(
     es: Elasticsearch, streams: Streams, stream: str
 ) -> None:
-    wanted = [*documents(4), document(9, 2)]
+    wanted = [document(number, number) for number in range(5)]
     reconcile(streams, stream, wanted)
-    bare = to_json({**document(3).source, "event": {}})
-    for meddled in (document(3, 9), document(3, organization="another"), Prepared("row-3", "", bare)):
+    bare = to_json({**document(3, 3).source, "event": {}})
+    for meddled in (document(3, 9), document(3, 3, organization="another"), Prepared("row-3", "", bare)):
         overwrite(es, stream, meddled)
         reconcile(streams, stream, wanted)
         assert rows(es, stream) == plain(wanted)
     reconcile(streams, stream, wanted[:4])  # the fifth is marked
     assert reconcile(streams, stream, wanted) == Outcome(kept=4, replaced=1)
-    put(es, stream, document(7))  # a hash that is wanted, once too often
+    put(es, stream, document(7, 1))  # a hash that is wanted, once too often
     assert reconcile(streams, stream, wanted) == Outcome(kept=5, marked=1)
     assert reconcile(streams, stream, wanted, NOW + HOUR) == Outcome(kept=5, deleted=1)
+
+
+def test_of_equal_documents_one_that_is_stored_twice_does_not_stand_in_for_a_missing_one(
+    es: Elasticsearch, streams: Streams, fresh: str
+) -> None:
+    wanted = documents(2)
+    twice = fingerprint(Counter(document.hash for document in wanted))
+    reconcile(streams, fresh, wanted[:1])
+    es.indices.rollover(alias=fresh)
+    put(es, fresh, wanted[0])
+    assert streams.holds(fresh, WINDOW, twice, organization_id=ORGANIZATION) is None
+    assert reconcile(streams, fresh, wanted) == Outcome(kept=1, created=1, deleted=1)
+    assert rows(es, fresh) == plain(wanted)
 
 
 def test_a_window_of_more_hashes_than_a_page_holds_is_compared(
@@ -145,7 +158,7 @@ def test_a_window_of_more_hashes_than_a_page_holds_is_compared(
 def test_a_window_holds_just_these_documents_or_it_is_compared(
     es: Elasticsearch, streams: Streams, stream: str
 ) -> None:
-    wanted = documents(4)
+    wanted = [document(number, number) for number in range(4)]
     expected = fingerprint(Counter(document.hash for document in wanted))
 
     def count() -> int | None:
