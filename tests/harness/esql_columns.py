@@ -21,7 +21,7 @@ COMMANDS = {
 FUNCTIONS = {
     *("ABS", "BUCKET", "CASE", "COALESCE", "CONCAT", "COUNT", "COUNT_DISTINCT", "MAX", "MIN", "SUM"),
     *("DATE_DIFF", "DATE_EXTRACT", "DATE_FORMAT", "DATE_TRUNC", "NOW", "STARTS_WITH", "VALUES"),
-    *("AVG", "PERCENTILE", "TO_BOOLEAN"),
+    *("AVG", "LENGTH", "PERCENTILE", "REPLACE", "SUBSTRING", "TO_BOOLEAN"),
     *("MV_APPEND", "TO_DATETIME", "TO_DOUBLE", "TO_LONG", "TO_STRING", "TO_UPPER"),
 }
 # Words of the grammar, in this version or a later one, that no column may be called.

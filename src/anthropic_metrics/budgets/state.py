@@ -9,7 +9,7 @@ from typing import Literal
 
 from anthropic_metrics.budgets.ledger import Days, DaySum
 from anthropic_metrics.budgets.period import period_of, title
-from anthropic_metrics.budgets.scope import whose
+from anthropic_metrics.budgets.scope import reason, whose
 from anthropic_metrics.config.budgets import BudgetPeriod, BudgetSettings
 from anthropic_metrics.forecast.model import HISTORY, Forecast, forecast
 from anthropic_metrics.kernel.ranges import DAY, Range
@@ -94,6 +94,11 @@ class BudgetState:
             return "unknown"
         state = state_of(self.budget, self.spent)
         return "incomplete" if state == "ok" and not self.is_counted else state
+
+    @property
+    def reason(self) -> str:
+        """`problem` in a few words, as they stand beside the state; empty where there is none."""
+        return reason(self.budget, self.problem)
 
     @property
     def runs_out_words(self) -> str:

@@ -17,7 +17,7 @@ from anthropic_metrics.agent.organization import inventory_of
 from anthropic_metrics.budgets.count import Counter
 from anthropic_metrics.budgets.ledger import collects_spend, counted_every
 from anthropic_metrics.budgets.limits import SpendLimits
-from anthropic_metrics.budgets.scope import reason, unknown_to_teams
+from anthropic_metrics.budgets.scope import unknown_to_teams
 from anthropic_metrics.budgets.state import BudgetState
 from anthropic_metrics.checks.admin import IMPATIENT
 from anthropic_metrics.checks.streams import age
@@ -28,7 +28,7 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect
 from anthropic_metrics.elastic.memory import StreamMemory
 from anthropic_metrics.elastic.questions import ElasticQuestions
-from anthropic_metrics.finance.shown import footnotes, plain
+from anthropic_metrics.finance.shown import Reasoned, footnotes, plain
 from anthropic_metrics.kernel.absent import Absent
 from anthropic_metrics.kernel.names import Names
 from anthropic_metrics.kernel.problems import Problems
@@ -71,7 +71,7 @@ BUDGETS = Layout(
     _figures("forecast_low", table=False),
     _figures("forecast_high", table=False),
     Column("runs_out", title="runs out"),
-    Column("state", styles=_COLOURS, values=tuple(_COLOURS)),
+    Column("state", show=lambda state: state.shown, styles=_COLOURS, values=tuple(_COLOURS)),
     Column("counted_from", table=False),
     Column("read_only", "boolean", table=False),
     Column("read_to", table=False),
@@ -152,17 +152,12 @@ def _row(state: BudgetState) -> tuple[object, ...]:
         f"{_figure(low)} to {_figure(high)}" if seen else None,
         low,
         high,
-        state.runs_out.isoformat() if state.runs_out else Absent(_why_no_day(state)),
-        state.state,
+        state.runs_out.isoformat() if state.runs_out else Absent(state.runs_out_words),
+        Reasoned.of(state.state, state.reason),
         state.counted_from and state.counted_from.isoformat(),
         state.read_only,
         state.read_to and iso(state.read_to),
     )
-
-
-def _why_no_day(state: BudgetState) -> str:
-    """In the place of the day on which a budget runs out, beside its state."""
-    return reason(state.budget, state.problem) if state.problem else state.runs_out_words
 
 
 def _notes(config: Config, states: Sequence[BudgetState], refusal: str) -> Iterator[str]:

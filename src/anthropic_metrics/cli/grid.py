@@ -80,7 +80,9 @@ def _columns(table: Table, cells: Sequence[Sequence[str]], widths: Sequence[int]
     right = [column.kind in NUMBERS for column in columns]
     yield from _row([column.head for column in columns], ["bold"] * len(columns), widths, right)
     for row in cells:
-        styles = [column.styles.get(text, "") for column, text in zip(columns, row, strict=True)]
+        styles = [
+            column.styles.get(text.partition(":")[0], "") for column, text in zip(columns, row, strict=True)
+        ]
         yield from _row(row, styles, widths, right)
 
 

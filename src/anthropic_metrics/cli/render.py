@@ -60,9 +60,9 @@ class Column:
     """One column: its name in CSV and JSON, what its values are, and how a table shows them.
 
     `title` heads it in a table (else the name with blanks), `show` turns a value into its text there,
-    `styles` colours cells by that text; `missing` stands for None. `table=False`: only in CSV and JSON.
-    `always=False`: in the layout that is published, a column that a table may lack. `values`: all that the
-    texts of a column may be.
+    `styles` colours cells by that text, up to a colon; `missing` stands for None. `table=False`: only in CSV
+    and JSON. `always=False`: in the layout that is published, a column that a table may lack. `values`: all
+    that the texts of a column may be.
     """
 
     name: str

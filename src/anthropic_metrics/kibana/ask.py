@@ -37,6 +37,9 @@ class TimeRange(Range):
         if what == "fortnight":
             until = _floor(self.end, "d") - timedelta(days=1)
             return _range_text(until - timedelta(days=14), until)
+        if what in ("day", "week_ago"):
+            end = self.end - (timedelta(days=7) if what == "week_ago" else timedelta())
+            return _range_text(_floor(end, "d"), end)
         return _range_text(self.start, self.end)
 
 

@@ -26,7 +26,7 @@ from anthropic_metrics.telemetry.rpm import BY_GROUP
 WIDTH = 48  # columns of Kibana's grid
 Format = Literal["usd", "price", "count", "compact", "ratio", "percent", "time", "day"]
 DATES = ("time", "day")
-Covers = Literal["range", "month", "fortnight"]
+Covers = Literal["range", "month", "fortnight", "day", "week_ago"]
 OWN_DOCUMENTS = f"WHERE {OWN}"
 # Kibana draws a date in the viewer's time zone: west of UTC, a UTC day would read as the evening before.
 DATE_TEXTS = {"day": "yyyy-MM-dd", "time": "yyyy-MM-dd HH:mm"}
@@ -63,8 +63,8 @@ def _column(value: object) -> object:
 
 
 class _Titled(_Definition):
-    """`covers` is the part of the chosen range that the figures are of: all of it, the UTC month of its end,
-    or the 14 days before its last two."""
+    """`covers` is the part of the chosen range that the figures are of: all of it, the UTC month or day of
+    its end, that day a week ago, or the 14 days before its last two."""
 
     title: str
     note: str = ""

@@ -38,7 +38,10 @@ def test_a_month_of_which_only_a_part_is_held_is_no_comparison(filled: World) ->
 def test_a_range_that_misses_the_month_s_beginning_shows_no_month(filled: World) -> None:
     late = month_of(NOW) + DAY
     assert said(filled, "overview: Spend this month, USD", start=late) == {"spent": None, "earlier": None}
-    assert said(filled, "overview: Month-end forecast, USD", start=late) == {"forecast": None, "rate": None}
+    assert said(filled, "overview: Month end at the week's rate, USD", start=late) == {
+        "forecast": None,
+        "rate": None,
+    }
     assert said(filled, "cost: Spend this month, USD", start=late)["usd"] is None
 
 
@@ -46,7 +49,7 @@ def test_a_range_that_misses_the_month_s_beginning_shows_no_month(filled: World)
 def test_the_forecast_is_what_is_reported_and_a_week_s_rate_for_the_rest(
     filled: World, chosen: dict[str, list[str]]
 ) -> None:
-    name = "overview: Month-end forecast, USD"
+    name = "overview: Month end at the week's rate, USD"
     t, today = expected(filled, name, chosen), day_of(NOW)
     rate = t.days(today - 8 * DAY, today - DAY) / 7
     reported = t.days(month_of(NOW), today)
@@ -62,14 +65,14 @@ def test_the_forecast_estimates_a_yesterday_that_is_not_reported_yet(filled: Wor
     assert not t.days(today - DAY, end)
     rate = t.days(today - 8 * DAY, today - DAY) / 7
     left = (month_after(end) - today).days
-    found = said(filled, "overview: Month-end forecast, USD", end=end)
+    found = said(filled, "overview: Month end at the week's rate, USD", end=end)
     dollars(found["forecast"], t.days(month_of(end), today) + rate * (left + 1))
 
 
 def test_the_forecast_of_a_month_that_is_over_is_its_bill(filled: World) -> None:
     end = month_of(NOW) - timedelta(milliseconds=1)
     t = truth(filled, month_of(end), end)
-    found = said(filled, "overview: Month-end forecast, USD", start=month_of(end), end=end)
+    found = said(filled, "overview: Month end at the week's rate, USD", start=month_of(end), end=end)
     assert not t.days(day_of(end), end), "this world has no bill of the last day, so that it is estimated"
     dollars(found["forecast"], t.days(month_of(end), end) + Decimal(str(found["rate"])))
 
@@ -77,7 +80,7 @@ def test_the_forecast_of_a_month_that_is_over_is_its_bill(filled: World) -> None
 def test_there_is_no_forecast_from_less_than_a_week(filled: World) -> None:
     """The history begins on the first of September."""
     end = datetime(2026, 9, 7, 12, tzinfo=UTC)
-    found = said(filled, "overview: Month-end forecast, USD", start=month_before(end), end=end)
+    found = said(filled, "overview: Month end at the week's rate, USD", start=month_before(end), end=end)
     assert found == {"forecast": None, "rate": None}
 
 
@@ -136,7 +139,8 @@ def test_each_budget_stands_with_what_is_spent_and_left_of_it_and_so_do_spend_li
         assert row["counted_from"] is None
         ends = {"exceeded"} if usd >= budget else {"not this month", row["runs_out"]} - {"exceeded", None}
         assert row["runs_out"] in ends
-    assert (rows[-1]["state"], rows[-1]["spent"]) == ("unknown", None)  # no workspace has this name
+    unknown = (rows[-1]["state"], rows[-1]["spent"], rows[-1]["runs_out"])
+    assert unknown == ("unknown: there is no workspace Unused", None, None)
     (chosen,) = asked(filled, name, CHOICES["a workspace"]).records()
     assert (chosen["name"], chosen["budget"]) == ("workspace Production", 100)
 

@@ -58,7 +58,7 @@ def test_a_range_without_data_shows_nothing_or_zero_and_no_error(filled: World, 
             assert value is None or value >= panel.steps[-1], "no data must not look good"
         else:
             unknown = (
-                *("Least headroom, % of a limit", "Month-end forecast, USD", "Edits accepted"),
+                *("Least headroom, % of a limit", "Month end at the week's rate, USD", "Edits accepted"),
                 *("95th percentile of latency, s", "Tokens in spans, % of usage"),
             )
             assert value == 0 or (value is None and panel.title in unknown)

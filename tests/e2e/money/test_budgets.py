@@ -246,7 +246,7 @@ def test_the_command_shows_what_the_agent_counts_and_ends_with_1_where_one_is_ex
     assert "Less than two weeks of history" in table.stdout
     assert re.search(r"production today .* exceeded +exceeded$", table.stdout, re.MULTILINE)
     assert re.search(
-        r"^gone .* 5.00 +- .* there is no workspace Prodction +unknown$", table.stdout, re.MULTILINE
+        r"^gone .* 5.00 +- .* - +unknown: there is no workspace Prodction$", table.stdout, re.MULTILINE
     )
     assert "Incomplete: the stream begins on 2026-10-26, so 2026-10 has no earlier days" in table.stdout
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from anthropic_metrics.kibana.ask import Answer, TimeRange
-from anthropic_metrics.kibana.definitions import Chart
+from anthropic_metrics.kibana.definitions import Chart, load_bundle
 from anthropic_metrics.kibana.look.colors import COLORS, OTHERS, Palette
 from anthropic_metrics.kibana.look.marks import ranking
 from anthropic_metrics.kibana.look.numbers import on_axis, shown
@@ -192,6 +192,21 @@ def test_values_are_written_for_readers(value: Any, form: Any, text: str) -> Non
 )
 def test_figures_on_an_axis_are_short(value: float, form: Any, text: str) -> None:
     assert on_axis(value, form) == text
+
+
+def test_a_figure_of_one_day_names_that_day_and_not_the_range() -> None:
+    month = TimeRange(START, NOW)
+    assert month.covered("day") == "20 Nov 2026, 15:42 UTC"
+    assert month.covered("week_ago") == "13 Nov 2026, 15:42 UTC"
+    past = TimeRange(START, START + 3 * DAY - timedelta(milliseconds=1))
+    assert past.covered("day") == "3 Nov 2026"
+    today = [
+        (board.name, panel.title)
+        for board in load_bundle().dashboards
+        for panel in board.queried()
+        if panel.title.startswith(("Today", "A week ago")) and panel.covers == "range"
+    ]
+    assert today == []
 
 
 @pytest.mark.parametrize(
