@@ -28,6 +28,7 @@ _PIECE = re.compile(r".{1,16}", re.DOTALL)
 _MANY = 10_000_000  # tokens: a budget's figures in millions leave room for its name
 _WIDE = 9  # columns: a table that a printed page holds in a smaller type only
 _LONG = 16  # characters of a head: it may take two lines
+_NARROW = 4  # columns: further ones do not fit on a narrow page
 _SHORT = 30  # rows: a table that a printed page holds whole
 
 
@@ -132,14 +133,22 @@ def _table(sheet: Sheet) -> Iterator[str]:
     if not sheet.rows:
         yield f'<p class="none">{escape(sheet.empty)}</p></section>'
         return
-    if sheet.basis:
-        yield f'<p class="basis">{escape(sheet.basis)}</p>'
+    yield from _caption(sheet)
     wide = ' class="wide"' if len(sheet.columns) >= _WIDE else ""
     yield f'<div class="scroll"><table{wide}><thead><tr>'
     yield from map(_head, sheet.columns)
     yield "</tr></thead><tbody>"
     yield from (_row(sheet, row) for row in sheet.rows)
     yield "</tbody></table></div></section>"
+
+
+def _caption(sheet: Sheet) -> Iterator[str]:
+    """What changes compare with, and on a narrow page that there is more than it shows."""
+    further = '<span class="narrow">Scroll sideways for further columns.</span>'
+    parts = [escape(sheet.basis), *([further] if len(sheet.columns) > _NARROW else [])]
+    if any(parts):
+        only = "" if sheet.basis else " narrow"
+        yield f'<p class="caption{only}">{" ".join(filter(None, parts))}</p>'
 
 
 def _head(column: Column) -> str:
@@ -152,10 +161,19 @@ def _row(sheet: Sheet, row: Row) -> str:
     for column, value in zip(sheet.columns, row.cells, strict=True):
         text = _breakable(_text(column, value))
         if column.kind == "share" and row.share is not None:
-            text += f'<span class="bar"><i style="width:{min(max(row.share, 0), 1):.1%}"></i></span>'
+            text += _bar(row.share)
         further = f" {value}" if column.name == "state" else " day" if isinstance(value, date) else ""
         cells.append(f'<td class="{_align(column)}{further}">{text}</td>')
     return f'<tr class="{row.level}">{"".join(cells)}</tr>'
+
+
+def _bar(share: float) -> str:
+    """As long as the share; what is over the whole fills it, with a mark where the whole ends."""
+    if share <= 1:
+        return f'<span class="bar"><i style="width:{max(share, 0):.1%}"></i></span>'
+    return (
+        f'<span class="bar over" title="the mark is 100 %"><i></i><b style="left:{1 / share:.1%}"></b></span>'
+    )
 
 
 def _breakable(text: str) -> str:

@@ -156,8 +156,11 @@ def test_a_month_that_runs_has_a_forecast_with_a_band_that_its_budgets_share(
     everything = next(row for row in tables["Budgets"] if row["budget"].startswith("everything"))
     assert everything["forecast_usd"] == whole["forecast_usd"]
     assert {row["runs_out"] for row in tables["Budgets"] if row["state"] != "unknown"} == {None}
-    said = f"Expected ${middle:,} (${low:,} to ${high:,}). Budgets: 2 exceeded (night, platform), 1 unknown"
-    assert f"{said} (gone), " in result.stderr
+    said = f"Expected ${middle:,} (${low:,} to ${high:,}). Budgets: 2 exceeded (night "
+    assert said in result.stderr
+    platform = next(row for row in tables["Budgets"] if row["budget"].startswith("platform"))
+    end = f"ends at {Decimal(platform['forecast_usd']):,}), 1 unknown (gone), "
+    assert f"; platform {round(Decimal(platform['spent_usd']), 2):,} of 0.01, {end}" in result.stderr
     assert result.stderr.count("there is no workspace Nowhere") == 1
     assert "Daily and weekly budgets (1) are not in a month's report" in result.stderr
     assert tables["Token budgets"][0]["forecast_tokens"] > tables["Token budgets"][0]["used_tokens"]
@@ -178,6 +181,12 @@ def test_the_page_fits_its_window_and_fetches_nothing(
         said = window.ask("getComputedStyle(document.querySelector('figcaption .narrow')).display != 'none'")
         scrolls = "(chart => chart.scrollWidth > chart.clientWidth)(document.querySelector('figure .scroll'))"
         assert said == window.ask(scrolls) == (width == 390)
+        hint = "(s => !!s && getComputedStyle(s).display != 'none')(t.parentNode.querySelector('.narrow'))"
+        tables = "[...document.querySelectorAll('section .scroll')]"
+        hinted = window.ask(f"{tables}.map(t => [t.scrollWidth > t.clientWidth, {hint}])")
+        assert hinted == [[width == 390] * 2] * len(hinted)
+        heads = window.ask("[...document.querySelectorAll('thead')].map(head => head.offsetHeight)")
+        assert max(heads) < 40
         assert window.errors == []
 
 

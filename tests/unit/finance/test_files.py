@@ -111,8 +111,20 @@ def test_a_forecast_and_its_band_are_in_the_workbook_and_on_the_page() -> None:
         "<dt>Change expected by 2026-10-31</dt>",
     ):
         assert shown in page
-    assert "+81134.6 %" in page  # of the forecast against the dollar of the month before
+    assert "+81,134.6 %" in page  # of the forecast against the dollar of the month before
     assert ">23 M</td>" in page
+
+
+def test_a_bar_of_more_than_the_whole_has_a_mark_where_the_whole_ends() -> None:
+    def bars(share: str) -> list[str]:
+        line = BudgetLine("one", usd("100"), usd(share))
+        return re.findall('<span class="bar.*?</span>', html_page(replace(made("Acme"), budgets=(line,))))
+
+    within, over, far = (bars(share)[-1] for share in ("42.4", "114", "1369"))
+    assert 'style="width:42.4%"' in within
+    assert ["over" in bar for bar in (within, over, far)] == [False, True, True]
+    assert '<b style="left:87.7%">' in over
+    assert '<b style="left:7.3%">' in far
 
 
 def test_a_month_that_runs_has_one_basis_of_its_changes_in_every_format() -> None:
@@ -130,7 +142,7 @@ def test_a_month_that_runs_has_one_basis_of_its_changes_in_every_format() -> Non
     tiles = dict(re.findall("<dt>([^<]*)</dt><dd>([^<]*)</dd>", page))
     figures = {
         f"Before ({label})": (1, "$1.00"),
-        "Change": (11.345, "+1134.5 %"),
+        "Change": (11.345, "+1,134.5 %"),
         "Whole 2026-09": (800, "$800.00"),
         "Change expected by 2026-10-31": (812.3456 / 800 - 1, "+1.5 %"),
     }

@@ -18,23 +18,38 @@ REPORT = Report(
 )
 
 
-def line(name: str, state: State) -> BudgetLine:
-    return BudgetLine(f"{name} (the organization)", usd("5"), usd("6"), state=state, short=name)
+def line(name: str, state: State, seen: Forecast | None = None) -> BudgetLine:
+    return BudgetLine(
+        f"{name} (the organization)", usd("5"), usd("6.5"), forecast=seen, state=state, short=name
+    )
 
 
-def test_the_worst_budgets_come_first_and_all_that_are_not_ok_are_named() -> None:
+def test_the_worst_budgets_come_first_and_those_that_are_not_ok_have_their_amounts() -> None:
+    seen = Forecast(float(Decimal("81474.45")), 79423.758, 83525.15, 60)
     budgets = (
         line("fine", "ok"),
-        line("ghost", "unknown"),
-        line("all", "exceeded"),
+        BudgetLine("ghost", usd("5"), None, state="unknown", short="ghost"),
+        BudgetLine(
+            "night", None, None, 1_000, 1_200, replace(seen, expected=2000.4), None, "exceeded", "night"
+        ),
         line("near", "warning"),
         line("partial", "incomplete"),
-        line("staging", "exceeded"),
+        line("staging", "exceeded", replace(seen, expected=8.126)),
     )
-    seen = Forecast(float(Decimal("81474.45")), 79423.758, 83525.15, 60)
     assert standing(replace(REPORT, forecast=seen, budgets=budgets)) == (
-        "Expected $81,474.45 ($79,423.76 to $83,525.15). Budgets: 2 exceeded (all, staging), "
-        "1 unknown (ghost), 1 warning (near), 1 incomplete (partial), 1 ok."
+        "Expected $81,474.45 ($79,423.76 to $83,525.15). Budgets: 2 exceeded (night 1,200 of 1,000 tokens, "
+        "ends at 2,000; staging 6.50 of 5.00, ends at 8.13), 1 unknown (ghost), 1 warning (near 6.50 of "
+        "5.00), 1 incomplete (partial 6.50 of 5.00), 1 ok."
+    )
+
+
+def test_of_many_budgets_that_are_not_ok_the_worst_five_are_named() -> None:
+    budgets = [line(f"{state}{number}", state) for state in ("warning", "exceeded") for number in range(4)]
+    said = standing(replace(REPORT, budgets=tuple(budgets)))
+    assert "4 exceeded (exceeded0 6.50 of 5.00; " in said
+    assert said.endswith("4 warning (warning0 6.50 of 5.00 and 3 more).")
+    assert standing(replace(REPORT, budgets=(*budgets[4:], *budgets[4:]))).endswith(
+        "; exceeded0 6.50 of 5.00 and 3 more)."
     )
 
 
