@@ -79,7 +79,8 @@ class Event(Part):
     action: Keyword | None = Field(
         None,
         description="In the agent stream: `poll`, `correction`, `limit_change`, `inventory_change`, "
-        "`grain_check`, `budget`, `estimate_check`, `bill_check`, `telemetry`, `report`, `digest`.",
+        "`grain_check`, `budget`, `estimate_check`, `bill_check`, `telemetry`, `report`, `digest`, "
+        "`digest_posted`.",
     )
     outcome: Keyword | None = Field(
         None, description="In the agent stream: `success` or `failure` of a poll or a check."

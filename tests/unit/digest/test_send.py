@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from anthropic_metrics.alerts.webhooks import Poster, Webhook
@@ -103,6 +104,12 @@ class World:
             poster=self.inbox,
         )
 
+    def told(self) -> list[str]:
+        """What a turn logs that somebody should read."""
+        with structlog.testing.capture_logs() as events:
+            self.send()
+        return [event["event"] for event in events if event["log_level"] in ("warning", "error")]
+
     def send(self) -> Tally:
         tally = Tally("digest", "agent")
         self.sender.send(Sink(cast("Store", self.streams), lambda _: None, self.streams), tally)
@@ -138,3 +145,39 @@ def test_a_digest_waits_for_its_day_until_the_evening_only(world: World) -> None
     world.spend.clock.advance(timedelta(minutes=2))
     world.send()
     assert len(world.inbox.taken) == 1
+
+
+@pytest.fixture
+def ended(world: World) -> World:
+    """A day that has been read."""
+    world.streams.first = NOW - 2 * DAY
+    return world
+
+
+def test_a_digest_that_an_agent_claimed_and_did_not_post_before_it_ended_is_told_once(ended: World) -> None:
+    ended.inbox.is_open = False
+    assert ended.send().failures == ["Webhook did not accept a message."]
+    ended.sender, ended.inbox.is_open = ended.restarted(), True
+    assert ended.told() == [], "another agent may be posting it just now"
+    ended.spend.clock.advance(HOUR)
+    assert ended.told() == ["digest_not_posted"]
+    assert ended.told() == []
+    assert ended.inbox.taken == []
+
+
+def test_nobody_is_told_of_a_digest_that_every_webhook_took(ended: World) -> None:
+    ended.inbox.is_open = False
+    ended.send()
+    ended.inbox.is_open = True
+    ended.send()
+    assert len(ended.inbox.taken) == 1
+    ended.sender = ended.restarted()
+    ended.spend.clock.advance(HOUR)
+    assert ended.told() == []
+
+
+def test_nobody_is_told_of_a_digest_that_this_agent_still_tries_to_post(ended: World) -> None:
+    ended.inbox.is_open = False
+    ended.send()
+    ended.spend.clock.advance(HOUR)
+    assert ended.told() == []
