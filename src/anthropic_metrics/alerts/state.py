@@ -185,6 +185,14 @@ class AlertState:
         changes = {"pending": list(pending) or None, "claimed_by": None, "claimed_until": None}
         return self._noting.replace(stored.document, _changed(stored, **changes))
 
+    def give_back(self) -> None:
+        """Give back every claim of this agent, which is asked to stop, so that the next one need not wait."""
+        self.refresh()
+        own = [stored for stored in self._unposted() if self._claimant.has(stored.alert)]
+        self._noting.replace_all(
+            (stored.document, _changed(stored, claimed_by=None, claimed_until=None)) for stored in own
+        )
+
     def mark_posted(self, summed: Collection[StoredAlert], webhook: str) -> None:
         """Note that the summary of these alerts is posted. One that changed meanwhile is told again."""
         self._noting.replace_all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -83,6 +84,15 @@ class Watch:
         summary are left to the agent that claims them.
         Counts new alerts as created and ended ones as replaced. What failed is in `tally.failures`.
         """
+        try:
+            self._evaluate(tally)
+        except Stopped:
+            with suppress(MetricsError):
+                self._state.give_back()
+                self._evaluated.release()
+            raise
+
+    def _evaluate(self, tally: Tally) -> None:
         now, is_settled = self._clock(), self._is_settled()
         self._silent = None
         self._end_departed(now, tally)
@@ -92,19 +102,14 @@ class Watch:
             stored.in_summary for stored in self._state.pending()
         )
         is_mine = has_first and self._evaluated.claim(now)
-        try:
-            evaluated = [
-                rule
-                for rule, is_first in due
-                if (is_mine or not is_first) and self._turn(rule, now, tally, is_first=is_first)
-            ]
-            if is_mine and is_settled:
-                self._evaluated.add(evaluated, self._rules)
-            self._post(now, tally, may_sum_up=is_mine)
-        except Stopped:
-            if is_mine:
-                self._evaluated.release()
-            raise
+        evaluated = [
+            rule
+            for rule, is_first in due
+            if (is_mine or not is_first) and self._turn(rule, now, tally, is_first=is_first)
+        ]
+        if is_mine and is_settled:
+            self._evaluated.add(evaluated, self._rules)
+        self._post(now, tally, may_sum_up=is_mine)
         if is_mine:
             self._evaluated.release()
         tally.open_alerts = self._state.count_open()

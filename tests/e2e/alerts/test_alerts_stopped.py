@@ -28,14 +28,25 @@ class Interrupted(Poster):
         self.stop.set()
 
 
-def one_by_one(office: Office) -> None:
+def one_by_one(office: Office, count: int = 1) -> None:
+    office.use("claude-quiet", 1)
     office.evaluate()
-    office.use("claude-haiku-5-5", 900_000)
+    for number in range(count):
+        office.use(f"claude-{number}", 900_000)
 
 
 def in_a_summary(office: Office) -> None:
     for model in ("claude-haiku-5-5", "claude-opus-5-5"):
         office.use(model, 900_000)
+
+
+def test_what_a_stopped_agent_had_claimed_is_posted_at_the_next_evaluation(office: Office) -> None:
+    one_by_one(office, 3)
+    with pytest.raises(Stopped):
+        office.evaluate(office.watch(poster=Interrupted()))
+    assert len(office.inbox.taken) == 1
+    office.evaluate()
+    assert len(set(office.texts())) == 3
 
 
 @pytest.mark.parametrize("prepare", [one_by_one, in_a_summary])
