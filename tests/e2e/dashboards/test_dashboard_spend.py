@@ -66,6 +66,13 @@ def amount(rows: Iterable[Row], start: datetime | None = None, end: datetime | N
     return sum((row["usd"] for row in inside), Fraction(0))
 
 
+def by_now(rows: Sequence[Row], day: datetime) -> Fraction:
+    """Dollars of an earlier day up to this time; of the hour of this time as much as has passed of it."""
+    hour = day + timedelta(hours=NOW.hour)
+    passed = Fraction(NOW.minute * 60 + NOW.second, 3600)
+    return amount(rows, day, hour) + passed * amount(rows, hour, hour + timedelta(hours=1))
+
+
 def saved(rows: Iterable[Row]) -> Fraction:
     return sum((row["saved"] for row in rows if row["saved"] is not None), Fraction(0))
 
@@ -127,14 +134,14 @@ def test_today_so_far_stands_beside_yesterday_by_this_time(
     found = said(filled, f"{dashboard}: Today so far, USD", chosen)
     rows = documents(filled, chosen)
     near(found["usd"], amount(rows, TODAY))
-    near(found["yesterday"], amount(rows, TODAY - DAY, NOW - DAY))
+    near(found["yesterday"], by_now(rows, TODAY - DAY))
 
 
 @each_choice
 def test_a_week_ago_is_the_settled_bill_of_its_hours(filled: World, chosen: dict[str, list[str]]) -> None:
     found = said(filled, "spend: A week ago by this time, USD", chosen)
     rows, day = documents(filled, chosen), TODAY - 7 * DAY
-    near(found["usd"], amount(rows, day, NOW - 7 * DAY))
+    near(found["usd"], by_now(rows, day))
     near(found["whole"], amount(rows, day, day + DAY))
     late = FIRST + 2 * DAY
     assert said(filled, "spend: A week ago by this time, USD", start=late) == {"usd": None, "whole": None}
@@ -186,8 +193,8 @@ def test_the_table_of_keys_has_today_beside_the_days_before_and_marks_what_is_es
     for record in records:
         own = [row for row in rows if row["key"] == record["anthropic.api_key.name"]]
         near(record["today_usd"] or 0, amount(own, TODAY))
-        near(record["yesterday_usd"] or 0, amount(own, TODAY - DAY, NOW - DAY))
-        near(record["week_usd"] or 0, amount(own, TODAY - 7 * DAY, NOW - 7 * DAY))
+        near(record["yesterday_usd"] or 0, by_now(own, TODAY - DAY))
+        near(record["week_usd"] or 0, by_now(own, TODAY - 7 * DAY))
         near(record["usd"] or 0, amount(own))
         near(record["early"] or 0, amount(early(own)))
         near(record["saved"] or 0, saved(own))
