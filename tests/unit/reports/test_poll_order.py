@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -107,6 +110,19 @@ def tokens(source: Mapping[str, Any]) -> int:
 
 
 @dataclass
+class Growing(Api):
+    """Its figures grow from answer to answer, of which it gives one at a time."""
+
+    def __post_init__(self) -> None:
+        self._one_at_a_time = threading.Lock()
+
+    def get(self, *arguments: Any, **options: Any) -> Mapping[str, Any]:
+        with self._one_at_a_time:
+            self.tokens += 1
+            return super().get(*arguments, **options)
+
+
+@dataclass
 class Agent:
     api: Api = field(default_factory=Api)
     streams: Streams = field(default_factory=Streams)
@@ -195,3 +211,18 @@ def test_what_a_sweep_was_to_leave_alone_is_written_by_the_next_poll_where_the_l
     assert agent.streams.said() == OLD
     agent.poll()
     assert agent.streams.said() == OLD | NEW
+
+
+def test_no_figure_goes_back_however_polls_and_sweeps_fall_together() -> None:
+    agent = Agent(Growing())
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            passes = [pool.submit(act) for _ in range(100) for act in (agent.poll, agent.sweep)]
+        for one in passes:
+            one.result()
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(agent.streams.replaced) > 100
+    assert all(before < after for before, after in agent.streams.replaced)
