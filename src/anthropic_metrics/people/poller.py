@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.config import Config
-from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.errors import AnswerTooLarge, RetryLater
 from anthropic_metrics.kernel.datasets import PEOPLE, stream_name
 from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.newest import Newest
+from anthropic_metrics.kernel.plan import WINDOW_ROWS, newest_window, next_density
 from anthropic_metrics.kernel.ports import NO_TERMS, Documents, Progress, Sink
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import DAY, Range, floor
@@ -21,11 +23,21 @@ from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.people.build import Day, people_documents
 from anthropic_metrics.people.persons import Persons
 from anthropic_metrics.people.read import ANALYTICS, CLAUDE_CODE, Reader
-from anthropic_metrics.spend.analytics import FIRST, MOST_DAYS, REACHES
+from anthropic_metrics.spend.analytics import FIRST, REACHES
 from anthropic_metrics.spend.settle import day_start
 
 _RECENT, _REVISED = 3 * DAY, 31 * DAY  # the analytics reports may revise a date for 30 days
 _BY = ("anthropic.people.person.alias", "anthropic.people.person.id")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Days that were read at once: asked for at `now`, which is `start` in the order of answers."""
+
+    time_range: Range
+    now: datetime
+    start: int
+    days: Iterator[Documents]
 
 
 class PeoplePoller:
@@ -42,6 +54,7 @@ class PeoplePoller:
         self._inventory = inventory
         self._clock = clock
         self._reader = Reader(client)
+        self._density: float | None = None  # rows a day that the next part is sized for
         self._newest = Newest()
         self._writing = threading.Lock()
 
@@ -110,20 +123,19 @@ class PeoplePoller:
         sink.ask.refresh(self.stream)
         persons = self._remembered(sink.ask)
         with self._newest.reading():
-            for part in _parts(time_range):
-                self._keep(part, organization, persons, sink, tally)
+            for part in self._parts(time_range, persons, tally):
+                self._keep(part, organization, sink, tally)
                 tally.windows += 1
                 if progress:
-                    progress(part)
+                    progress(part.time_range)
         tally.problems(self._inventory.problems)
 
-    def _keep(self, part: Range, organization: str, persons: Persons, sink: Sink, tally: Tally) -> None:
-        now, start = self._clock(), self._newest.ask()
-        for day, documents in self._read(part, persons, tally):
-            answer = self._newest.read(start, [day])
+    def _keep(self, part: _Part, organization: str, sink: Sink, tally: Tally) -> None:
+        for day, documents in part.days:
+            answer = self._newest.read(part.start, [day])
             absent = self._reader.absent
-            if day.start == part.start and ANALYTICS in absent:
-                self._refuse_estimates(part, organization, sink)
+            if day.start == part.time_range.start and ANALYTICS in absent:
+                self._refuse_estimates(part.time_range, organization, sink)
             with self._writing:
                 if not self._newest.is_newest(answer, day):
                     continue
@@ -132,7 +144,7 @@ class PeoplePoller:
                     day,
                     documents,
                     organization_id=organization,
-                    now=now,
+                    now=part.now,
                     confirm_after=self._settings.interval,
                     # What a refused report had has not vanished, nor has a row that could not be read.
                     deletes=not (absent.keys() & {ANALYTICS, CLAUDE_CODE}) and not tally.bad_rows,
@@ -140,14 +152,33 @@ class PeoplePoller:
             tally.add(outcome)
 
     def _documents(self, wanted: Range, persons: Persons, tally: Tally) -> Iterator[Documents]:
-        for part in _parts(wanted):
-            yield from self._read(part, persons, tally)
+        for part in self._parts(wanted, persons, tally):
+            yield from part.days
 
-    def _read(self, part: Range, persons: Persons, tally: Tally) -> Iterator[Documents]:
+    def _parts(self, time_range: Range, persons: Persons, tally: Tally) -> Iterator[_Part]:
+        """The range in parts, the newest first, whose rows fit in memory by the density last seen."""
+        end = time_range.end
+        while time_range.start < end:
+            wanted = newest_window(Range(time_range.start, end), "1d", self._density)
+            count = (wanted.end - wanted.start) // DAY
+            now, start = self._clock(), self._newest.ask()
+            try:
+                days = self._reader.days(wanted, now, persons, tally)
+            except AnswerTooLarge:
+                if count == 1:
+                    raise
+                self._density = 4 * WINDOW_ROWS / count
+                continue
+            self._density = next_density(self._density, self._reader.rows / count, "1d")
+            yield _Part(wanted, now, start, self._built(days, now, persons, tally))
+            end = wanted.start
+
+    def _built(
+        self, days: Iterator[tuple[date, Day]], now: datetime, persons: Persons, tally: Tally
+    ) -> Iterator[Documents]:
         """The documents of each day: of all people only one day's are in memory at once."""
-        now = self._clock()
         names = self._inventory.names(now)
-        for day, reported in self._reader.days(part, now, persons, tally):
+        for day, reported in days:
             start = day_start(day)
             if reported != Day(loaded=reported.loaded):
                 tally.saw(start + DAY)
@@ -200,12 +231,3 @@ class PeoplePoller:
             return time_range
 
         return Job(name, self.only, self.stream, interval, run, kind)
-
-
-def _parts(time_range: Range) -> Iterator[Range]:
-    """In parts that one answer can span, the newest first."""
-    end = time_range.end
-    while time_range.start < end:
-        start = max(time_range.start, end - MOST_DAYS)
-        yield Range(start, end)
-        end = start

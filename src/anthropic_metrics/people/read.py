@@ -44,11 +44,12 @@ T = TypeVar("T")
 class Reader:
     """One organization's reports about people. A report that is refused is asked for again a day later.
 
-    `absent` has by report why it is not here.
+    `absent` has by report why it is not here, `rows` how many rows the analytics reports last had together.
     """
 
     client: AdminClient
     absent: dict[str, str] = field(default_factory=dict)
+    rows: int = 0
     _refused: dict[str, datetime] = field(default_factory=dict)
 
     def days(
@@ -57,7 +58,8 @@ class Reader:
         """Every UTC day of `time_range`, at most 31, with what the reports that are here have of it.
 
         Each day is forgotten when the next one is read. `persons` learns the users that the API lists, of
-        all days before the first one is given. Raises what the client and paging raise, but a refusal.
+        all days before the first one is given. Raises what the client and paging raise, but a refusal; where
+        the analytics reports have too much, at once.
         """
         costs = self._ask_report(
             ANALYTICS, now, tally, lambda: self._rows(COST_PATH, CostItem, time_range, tally)
@@ -65,8 +67,20 @@ class Reader:
         uses = self._ask_report(
             ANALYTICS, now, tally, lambda: self._rows(USAGE_PATH, UsageItem, time_range, tally)
         )
+        self.rows = sum(len(bucket.rows) for bucket in (*(costs or ()), *(uses or ())))
         persons.learn(_users(costs))
         persons.learn(self._ask_report(USERS, now, tally, lambda: self._members(tally)) or ())
+        return self._each(time_range, now, tally, costs, uses)
+
+    def _each(
+        self,
+        time_range: Range,
+        now: datetime,
+        tally: Tally,
+        costs: list[RowBucket[CostItem]] | None,
+        uses: list[RowBucket[UsageItem]] | None,
+    ) -> Iterator[tuple[date, Day]]:
+        """Each day, with its work with Claude Code, which is read then."""
         for place in range((time_range.end - time_range.start) // DAY):
             start = time_range.start + place * DAY
             records = self._ask_report(CLAUDE_CODE, now, tally, partial(self._records, day_of(start), tally))

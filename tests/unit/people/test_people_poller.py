@@ -23,7 +23,8 @@ from anthropic_metrics.checks.finding import Status
 from anthropic_metrics.config import AnthropicSettings, Config
 from anthropic_metrics.config.money import TeamSettings, teams_of
 from anthropic_metrics.config.people import PeopleSettings
-from anthropic_metrics.errors import BadRequest, RetryLater
+from anthropic_metrics.errors import AnswerTooLarge, BadRequest, RetryLater
+from anthropic_metrics.kernel import plan
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.ports import Sink
 from anthropic_metrics.kernel.questions import Row
@@ -318,6 +319,50 @@ def test_an_audit_compares_people_day_by_day(w: World, monkeypatch: pytest.Monke
     assert days == [Range(TODAY - number * DAY, TODAY - (number - 1) * DAY) for number in (3, 2, 1)]
     assert isinstance(result, Audited)
     assert result.documents_there == len(result.differences) > 0
+
+
+def test_days_whose_answer_is_too_large_are_read_in_smaller_parts(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, most = Reader._rows, DAY
+
+    def limited(reader: Reader, path: str, item: Any, time_range: Range, tally: Tally) -> Any:
+        if time_range.end - time_range.start > most:
+            raise AnswerTooLarge("too large")
+        return rows(reader, path, item, time_range, tally)
+
+    w.poll()
+    expected = w.streams.store.says()
+    w.streams = MemoryStreams()
+    monkeypatch.setattr(Reader, "_rows", limited)
+    tally = w.poll()
+    assert w.streams.store.says() == expected
+    assert tally.windows == 3
+    most = timedelta(0)
+    with pytest.raises(AnswerTooLarge):
+        w.poll()
+
+
+def test_a_part_has_no_more_rows_than_fit_in_memory_by_the_part_before(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = Reader.days
+    read: list[tuple[int, int]] = []
+
+    def note(reader: Reader, time_range: Range, *arguments: Any) -> Any:
+        each = days(reader, time_range, *arguments)
+        read.append(((time_range.end - time_range.start) // DAY, reader.rows))
+        return each
+
+    monkeypatch.setattr(Reader, "days", note)
+    w.poll(kind="sweep")
+    (first, rows), *others = read
+    assert (first, sum(count for count, _ in read)) == (7, 31)
+    assert len(others) == 1, "few rows are read in few requests"
+    read.clear()
+    monkeypatch.setattr(plan, "WINDOW_ROWS", rows // 2)
+    w.poll(kind="sweep")
+    assert [count for count, _ in read] == [7, 3, 14, 7], "seven days had twice as many; older ones have none"
 
 
 def test_a_day_that_could_not_be_read_leaves_the_days_before_it_written(w: World) -> None:
