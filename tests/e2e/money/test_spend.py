@@ -36,8 +36,8 @@ DAY = timedelta(days=1)
 # The days from the 19th to the 21st ended two days ago and more.
 FIRST, LAST_SETTLED, FIRST_OPEN = "2026-11-19", "2026-11-21", "2026-11-22"
 CENT = Decimal("0.01")
-# What one pass asks of Elasticsearch, whatever it holds: refreshes, states, one run of days.
-FEW_REQUESTS = 25
+# What one pass asks of Elasticsearch, whatever it holds: refreshes, states, backing indices, one run of days.
+FEW_REQUESTS = 27
 
 
 @pytest.fixture
