@@ -84,12 +84,12 @@ def run(agent: Agent, listener: socket.socket | None = None) -> int:
         take_turns(agent, start)
         log.info("agent_stopping")
         finished = _shut_down(scheduler)
-    agent.close()
     log.info("agent_stopped", cut_off=not finished)
-    if not finished:
+    if not finished:  # its connections stay open: a poll that loses them would report an error of its own
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+    agent.close()
     return 0
 
 
