@@ -262,7 +262,8 @@ class Health:
                 paused=paused,
             )
         self._set_failing(name, 1)
-        self._flip.failed(name, reason, error=error)
+        # An outage ends by itself, a refused key does not: whoever knows of the one has to hear of the other.
+        self._flip.failed(name, reason, error=error, is_news=paused and not state.paused)
 
     def retrying(self, name: str, reason: str) -> None:
         """Poller `name` sends a request again, for the `reason`; empty when it got its answer."""

@@ -268,14 +268,17 @@ class Flip:
         with self._lock:
             return dict(self._failures)
 
-    def failed(self, name: str, reason: str, *, error: BaseException | None = None) -> bool:
-        """`name` does not work; True if it did until now. `error` adds its traceback to the first line."""
+    def failed(
+        self, name: str, reason: str, *, error: BaseException | None = None, is_news: bool = False
+    ) -> bool:
+        """`name` does not work; True if it did until now. `error` adds its traceback to the first line.
+        `is_news`: for a reason that somebody has to be told although it has failed before."""
         reason = redact.scrub(reason)
         with self._lock:
             before = self._failures.get(name)
             since, times = (before.since, before.times) if before else (self._clock(), 0)
             self._failures[name] = Failure(since, reason, times + 1)
-        if before is None:
+        if before is None or is_news:
             told = {"name": name, "reason": reason} | ({"see": address} if (address := see(reason)) else {})
             self._logger.log(self._level, "failure_began", **told, exc_info=error)
         else:

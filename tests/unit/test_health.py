@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+import structlog
 
 from anthropic_metrics import logs
 from anthropic_metrics.config import HealthSettings
@@ -321,3 +322,16 @@ def test_a_failure_that_the_command_shows_itself_is_a_debug_line(clock: Clock) -
     health.ok("usage")
     health.failed("usage", "503")
     assert "failure_began" in stream.getvalue()
+
+
+def test_a_key_that_is_refused_during_an_outage_is_told_as_a_failure_of_its_own(clock: Clock) -> None:
+    health = Health({"usage": timedelta(minutes=5)}, clock=clock)
+    with structlog.testing.capture_logs() as events:
+        health.failed("usage", "503")
+        for _ in range(2):
+            health.failed("usage", "The key is refused.", paused=True)
+        health.failed("usage", "503")
+        health.ok("usage")
+    told = [event["reason"] for event in events if event["event"] == "failure_began"]
+    assert told == ["503", "The key is refused."]
+    assert [event["times"] for event in events if event["event"] == "failure_ended"] == [4]
