@@ -70,9 +70,9 @@ class Reader:
         self.rows = sum(len(bucket.rows) for bucket in (*(costs or ()), *(uses or ())))
         persons.learn(_users(costs))
         persons.learn(self._ask_report(USERS, now, tally, lambda: self._members(tally)) or ())
-        return self._each(time_range, now, tally, costs, uses)
+        return self._by_day(time_range, now, tally, costs, uses)
 
-    def _each(
+    def _by_day(
         self,
         time_range: Range,
         now: datetime,
