@@ -15,6 +15,8 @@ _REPOSITORY = "https://github.com/anthropic-metrics/anthropic-metrics"
 PLACES = {
     "src/anthropic_metrics/__init__.py": r'(?<=__version__ = ")[^"]+',
     "deploy/helm/anthropic-metrics/Chart.yaml": r'(?<=^version: )\S+|(?<=^appVersion: ")[^"]+',
+    "README.md": r"(?<=registry\.example/anthropic-metrics:)\S+",
+    "docs/getting-started.md": r"(?<=registry\.example/anthropic-metrics:)\S+",
 }
 
 

@@ -229,6 +229,7 @@ def test_the_pages_make_what_the_unit_and_cron_name() -> None:
     unit, cron = (
         page.split(f"## {title}\n")[1].split("\n## ")[0] for title in ("Linux with systemd", "cron")
     )
+    assert "umask 022" in unit.split("python3 -m venv")[0]  # the service's user has to read the rest
     assert "install -m 600 admin_key api_key /etc/anthropic-metrics/" in unit
     assert "config init --output /etc/anthropic-metrics/config.yaml" in unit
     assert "useradd --system" in cron
@@ -238,3 +239,19 @@ def test_the_pages_make_what_the_unit_and_cron_name() -> None:
     both = CRON.read_text("utf-8") + UNIT.read_text("utf-8")
     named = re.findall(r"/(?:etc|opt)/anthropic-metrics/[\w./-]+", both)
     assert {Path(path).name for path in named} == {"admin_key", "anthropic-metrics", "api_key", "config.yaml"}
+
+
+def test_the_unit_starts_again_whatever_ends_the_agent_except_a_wrong_configuration() -> None:
+    """systemd counts the end by a hang-up as a success, so `on-failure` would leave the agent stopped."""
+    lines = UNIT.read_text("utf-8").splitlines()
+    assert [line for line in lines if line.startswith("Restart=")] == ["Restart=always"]
+    assert "RestartPreventExitStatus=2" in lines
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
+def test_the_image_that_the_chart_pulls_is_built_and_pushed_before(page: str) -> None:
+    chart = yaml.safe_load((ROOT / "deploy/helm/anthropic-metrics/Chart.yaml").read_text("utf-8"))
+    block = next(each for each in (ROOT / page).read_text("utf-8").split("```sh\n") if "helm install" in each)
+    image = f"registry.example/anthropic-metrics:{chart['appVersion']}"
+    before = block.split("helm install")[0].splitlines()
+    assert [f"docker build -t {image} .", f"docker push {image}"] == before[:2]

@@ -29,7 +29,7 @@ EXAMPLES = {
 PROGRAMS = {
     "anthropic-metrics", "chown", "docker", "export", "helm", "install", "journalctl", "kubectl", "pip",
     "promtool", "python3", "scripts/demo", "scripts/test", "scripts/release", "systemctl", "curl", "git",
-    "cd", "useradd",
+    "cd", "umask", "useradd",
 }  # fmt: skip
 
 

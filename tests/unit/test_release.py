@@ -22,7 +22,7 @@ TODAY = date(2026, 12, 1)
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     for path in PLACES:
-        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n\n### Added\n- A thing.\n")
     return tmp_path
