@@ -17,7 +17,15 @@ A single bad row is no exception: it is counted and named (`kernel.problems.Prob
 
 from __future__ import annotations
 
+import errno
+
 from anthropic_metrics.redaction import redact
+
+# What the system refuses now and may grant later.
+_PASSING = frozenset(
+    {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EIO}
+    | {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC}
+)
 
 
 class MetricsError(Exception):
@@ -68,7 +76,16 @@ class NoData(BadRequest):
 
 
 class RetryLater(MetricsError):
-    """429, 5xx, a transport error or a truncated body, after this call's own retries."""
+    """What may pass without a change of the configuration: 429, 5xx, a transport error or a truncated body,
+    after this call's own retries; a taken port, a full disk."""
+
+
+def of_system(error: OSError, raised: RetryLater) -> MetricsError:
+    """What to raise where the system refuses something that the configuration names.
+
+    It may pass if the place is full or in use; if it is forbidden or does not exist, that is a ConfigError.
+    """
+    return raised if error.errno in _PASSING else ConfigError(raised.message, cure=raised.cure)
 
 
 class WrongOrganization(MetricsError):

@@ -25,7 +25,7 @@ from prometheus_client.exposition import choose_encoder
 
 from anthropic_metrics.budgets.board import Boards
 from anthropic_metrics.config import HealthSettings
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.errors import RetryLater, of_system
 from anthropic_metrics.healthcheck import address
 from anthropic_metrics.logs import get_logger
 from anthropic_metrics.redaction import redact
@@ -78,17 +78,18 @@ class _Connection:
 
 
 def listen(settings: HealthSettings) -> socket.socket:
-    """A socket at the endpoint's address; ConfigError if the address cannot be had."""
+    """A socket at the endpoint's address; RetryLater if it is taken, else ConfigError."""
     host, port = settings.host, settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = host == "::" and socket.has_dualstack_ipv6()
     try:
         return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
-        raise ConfigError(
+        refused = RetryLater(
             f"health.host, health.port: cannot listen on {host}:{port}: {error.strerror}.",
             cure="Another agent may be running; choose another port (0 takes any free one).",
-        ) from None
+        )
+        raise of_system(error, refused) from None
 
 
 class HealthServer:
@@ -115,7 +116,8 @@ class HealthServer:
         self._open: list[_Connection] = []  # the oldest first
 
     def start(self) -> str:
-        """Listen; the base URL. ConfigError if the address cannot be had."""
+        """Listen; the base URL. ConfigError if there is none such,
+        RetryLater if it is taken or not there yet."""
         self._listener = listen(self._settings) if self._given is None else self._given
         self._listener.setblocking(False)
         self._woken, self._waker = socket.socketpair()

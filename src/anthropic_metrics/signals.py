@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: an event that every wait can end on, and an end within ten seconds in any case.
+"""SIGTERM, SIGHUP and Ctrl-C: an event that every wait can end on, and an end within ten seconds in any case.
 
 A thread notices signals, over a socket that Python's own C handler writes to, so they are noticed while the
 main thread hangs in a system call or holds a lock. Stopping is safe anywhere: what was written stays, and the
@@ -18,7 +18,7 @@ from types import FrameType
 
 # `docker stop` kills after ten seconds.
 LONGEST = 9.0
-_NUMBERS = (signal.SIGINT, signal.SIGTERM)
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -27,7 +27,7 @@ Handler = Callable[[int, FrameType | None], None]
 def until_asked(
     stop: threading.Event | None = None, *, code: int | None = None, longest: float = LONGEST
 ) -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set while the context lasts. For the main thread only.
+    """An event that SIGTERM, SIGHUP and SIGINT set while the context lasts. For the main thread only.
 
     A process that is still in the context `longest` seconds after the signal is ended, with `code` or else
     128 and the signal's number.
@@ -39,29 +39,45 @@ def until_asked(
 
 @contextmanager
 def interrupting(*, longest: float = LONGEST) -> Iterator[None]:
-    """SIGTERM and SIGINT break off what is in the context: SystemExit with 143, KeyboardInterrupt.
+    """The first signal breaks off what is in the context: SystemExit with 143 or 129, KeyboardInterrupt.
 
-    A process that is still in the context `longest` seconds later is ended.
+    A process that is still in the context `longest` seconds later is ended. Further signals change nothing:
+    one that broke off the clean-up after the first would leave it half done.
     """
-    with _handled(_break_off, lambda: None, None, longest):
-        yield
+    global _is_asked
+    _is_asked = False
+    try:
+        with _handled(_break_off, lambda: None, None, longest):
+            yield
+    finally:
+        if _is_asked:  # the interpreter's own end must not become a traceback either
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def exit_code() -> int:
-    """The exit code of a command that a signal has stopped: 130 after Ctrl-C, 143 after SIGTERM."""
+    """The exit code of a command that a signal has stopped: 130 after Ctrl-C, 143 after SIGTERM, 129 after
+    SIGHUP."""
     return 128 + _last_number
 
 
+def name() -> str:
+    """The name of the last signal that asked for the end, such as `SIGTERM`."""
+    return signal.Signals(_last_number).name
+
+
 _last_number: int = signal.SIGINT
+_is_asked = False
 
 
 def _pass(number: int, _frame: FrameType | None) -> None:
     """Python's part of a handler; the thread does the rest."""
-    global _last_number
-    _last_number = number
+    global _last_number, _is_asked
+    _last_number, _is_asked = number, True
 
 
 def _break_off(number: int, frame: FrameType | None) -> None:
+    if _is_asked:
+        return
     _pass(number, frame)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
@@ -74,7 +90,7 @@ def _handled(handler: Handler, ask: Callable[[], object], code: int | None, long
     written.setblocking(False)
     thread = threading.Thread(target=_listen, args=(ours, ask, code, longest), name="signals", daemon=True)
     thread.start()
-    handlers = {number: signal.signal(number, handler) for number in _NUMBERS}
+    handlers = {number: signal.signal(number, handler) for number in _NUMBERS if _is_ours(number)}
     wakeup = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
     try:
         yield
@@ -85,6 +101,11 @@ def _handled(handler: Handler, ask: Callable[[], object], code: int | None, long
         written.close()
         thread.join()
         ours.close()
+
+
+def _is_ours(number: signal.Signals) -> bool:
+    """`nohup` has hang-ups ignored, and what it starts leaves it at that."""
+    return number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
 
 
 def _listen(ours: socket.socket, ask: Callable[[], object], code: int | None, longest: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
 import pytest
@@ -19,6 +20,7 @@ from anthropic_metrics.errors import (
     SinkError,
     Stopped,
     WrongOrganization,
+    of_system,
 )
 
 
@@ -65,3 +67,14 @@ def test_an_error_belongs_to_one_way_of_recovery(
 
 def test_every_error_is_one_sentence_with_its_cure() -> None:
     assert str(AuthError("The key was refused", cure="Set another.")) == "The key was refused. Set another."
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.EADDRINUSE, 1), (errno.ENOSPC, 1), (errno.EACCES, 2), (errno.ENOENT, 2), (None, 2)],
+)
+def test_what_the_system_refuses_is_a_configuration_problem_only_if_it_cannot_pass(
+    number: int | None, code: int
+) -> None:
+    refused = of_system(OSError(number, "no"), RetryLater("It is refused.", cure="Choose another."))
+    assert (refused.exit_code, str(refused)) == (code, "It is refused. Choose another.")

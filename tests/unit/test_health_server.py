@@ -16,7 +16,7 @@ import pytest
 
 from anthropic_metrics import health_server
 from anthropic_metrics.config import HealthSettings
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.errors import RetryLater
 from anthropic_metrics.health import Health, Metrics
 from anthropic_metrics.health_server import CONNECTIONS, HealthServer
 from anthropic_metrics.healthcheck import address, trouble
@@ -131,12 +131,12 @@ def test_an_answer_that_cannot_be_made_does_not_end_the_server(
     assert trouble(HOST, port_of(server)) == ""
 
 
-def test_an_address_that_is_taken_is_a_configuration_problem(make: Callable[..., HealthServer]) -> None:
+def test_an_address_that_is_taken_is_no_problem_of_the_configuration(
+    make: Callable[..., HealthServer],
+) -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(
-            ConfigError, match=rf"health\.port: cannot listen on 127\.0\.0\.1:{port}: Address"
-        ):
+        with pytest.raises(RetryLater, match=rf"health\.port: cannot listen on 127\.0\.0\.1:{port}: Address"):
             make(port).start()
 
 

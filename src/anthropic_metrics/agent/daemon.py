@@ -1,4 +1,4 @@
-"""The daemon: runs every job at its interval until SIGTERM or SIGINT."""
+"""The daemon: runs every job at its interval until SIGTERM, SIGHUP or SIGINT."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
+from anthropic_metrics import signals
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.agent.places import FROZEN, PLACES, Places
 from anthropic_metrics.agent.runtime import Runtime
@@ -30,7 +31,6 @@ from anthropic_metrics.kernel.jobs import Job, Kind
 from anthropic_metrics.kernel.ranges import EPOCH
 from anthropic_metrics.kernel.schedule import by_organization, chain_of, due, seconds_left
 from anthropic_metrics.logs import get_logger
-from anthropic_metrics.signals import until_asked
 
 log = get_logger(__name__)
 
@@ -78,11 +78,11 @@ def run(agent: Agent, listener: socket.socket | None = None) -> int:
     server = HealthServer(
         agent.config.health, agent.health, agent.runtime.registry, boards, listener=listener
     )
-    with server, until_asked(agent.stop, code=0):
+    with server, signals.until_asked(agent.stop, code=0):
         scheduler.start()
         log.info("agent_started", pollers=sorted({job.poller for job in agent.jobs}))
         take_turns(agent, start)
-        log.info("agent_stopping")
+        log.info("agent_stopping", signal=signals.name())
         finished = _shut_down(scheduler)
     log.info("agent_stopped", cut_off=not finished)
     if not finished:  # its connections stay open: a poll that loses them would report an error of its own

@@ -18,7 +18,7 @@ from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.contents import contents
 from anthropic_metrics.embedded import EmbeddedElasticsearch, cache_dir, download, is_downloaded
 from anthropic_metrics.embedded.artifacts import require_extra
-from anthropic_metrics.errors import ConfigError, MetricsError
+from anthropic_metrics.errors import MetricsError, RetryLater
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.proxies import DIRECT
 
@@ -54,8 +54,8 @@ def embedded_cluster(config: Config, *, data: Path | None, brief: bool = True) -
 def own_cluster(config: Config, *, shared: bool) -> Iterator[Config]:
     """`config` with the embedded server over `own_data`, for as long as the context lasts.
 
-    `shared`, for a command that soon ends: where another one runs the server, it is used. Else that is a
-    ConfigError.
+    `shared`, for a command that soon ends: where another one runs the server, it is used. Else that is
+    RetryLater.
     """
     url = _running()
     if url is None:
@@ -69,16 +69,16 @@ def own_cluster(config: Config, *, shared: bool) -> Iterator[Config]:
         say(_used(settings))
         yield settings
     else:
-        raise ConfigError(
+        raise RetryLater(
             f"--embedded: another command runs the embedded Elasticsearch ({url}).",
             cure="End that command first, or use a cluster: set ELASTICSEARCH_URL and leave out --embedded.",
         )
 
 
 def until_exit(config: Config) -> Config:
-    """`own_cluster` for a command that reads what was written before, until the process ends. ConfigError."""
+    """`own_cluster` for a command that reads what was written before, until the process ends. RetryLater."""
     if _running() is None and not own_data().is_dir():
-        raise ConfigError(
+        raise RetryLater(
             "--embedded: the embedded Elasticsearch holds no data yet.",
             cure="Run `anthropic-metrics once --embedded` first, or keep `anthropic-metrics run --embedded` "
             "running in another terminal.",

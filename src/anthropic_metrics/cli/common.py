@@ -53,7 +53,7 @@ def load(path: Path | None, *, embedded: bool = False, polls: bool = False) -> C
 
     A command that does not poll answers with a table: it prints cautions as sentences, its warnings come
     after its output, and it logs no event that only informs, unless `log.level` asks for all of them.
-    `embedded`: its cluster is the embedded server, until the process ends; ConfigError if it has no data.
+    `embedded`: its cluster is the embedded server, until the process ends; RetryLater if it has no data.
     """
     loaded = load_with_origins(path)
     config = loaded.config

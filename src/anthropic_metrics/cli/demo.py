@@ -30,7 +30,7 @@ from anthropic_metrics.cli.render import say, show
 from anthropic_metrics.config import Backfill, BudgetSettings, Config, HealthSettings
 from anthropic_metrics.config.people import PeopleSettings
 from anthropic_metrics.embedded import cache_dir
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.errors import RetryLater, of_system
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.signals import until_asked
 from anthropic_metrics.simulator import ADMIN_KEY, Simulation, SimulatorServer, serve
@@ -67,9 +67,12 @@ def simulate(
         try:
             serve(port=port, days=days, seed=seed, stop=stop, ready=_say_where, keys=[SHOWN_KEY])
         except OSError as error:
-            raise ConfigError(
-                f"--port: cannot listen on {port}: {error.strerror}.",
-                cure="Name another port; 0 takes a free one.",
+            raise of_system(
+                error,
+                RetryLater(
+                    f"--port: cannot listen on {port}: {error.strerror}.",
+                    cure="Name another port; 0 takes a free one.",
+                ),
             ) from None
 
 

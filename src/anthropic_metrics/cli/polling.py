@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(config: ConfigOption = None, embedded: OwnServerOption = False) -> None:
-    """Poll until stopped. SIGTERM or Ctrl-C ends it cleanly."""
+    """Poll until stopped. SIGTERM, SIGHUP or Ctrl-C ends it cleanly."""
     own = _configured(config, embedded=embedded)
     # Before a server is started, which takes seconds: whoever starts a second agent knows it at once.
     with (

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anthropic_metrics.errors import ConfigError, RetryLater
+from anthropic_metrics.errors import ConfigError, MetricsError, RetryLater, of_system
 from anthropic_metrics.versions import ELASTICSEARCH_VERSION
 
 VERSION = ELASTICSEARCH_VERSION
@@ -235,10 +235,13 @@ def _is_whole(archive: Path) -> bool:
         return False
 
 
-def not_writable(folder: Path, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"The embedded server cannot be kept in {folder}: {error.strerror}.",
-        cure="Free space in it or make it writable, or name another folder in ANTHROPIC_METRICS_CACHE.",
+def not_writable(folder: Path, error: OSError) -> MetricsError:
+    return of_system(
+        error,
+        RetryLater(
+            f"The embedded server cannot be kept in {folder}: {error.strerror}.",
+            cure="Free space in it or make it writable, or name another folder in ANTHROPIC_METRICS_CACHE.",
+        ),
     )
 
 

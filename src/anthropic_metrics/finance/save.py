@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.errors import ConfigError, RetryLater, of_system
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -28,7 +28,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 def save(path: Path, content: bytes, *, overwrite: bool) -> None:
     """Write beside the target, then rename: a reader sees the old file or the whole new one.
 
-    Raises ConfigError, and leaves nothing behind, where that is not possible.
+    Raises ConfigError, or RetryLater for a full disk, and leaves nothing behind, where that is not possible.
     """
     check_target(path, overwrite=overwrite)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -39,7 +39,8 @@ def save(path: Path, content: bytes, *, overwrite: bool) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        raise ConfigError(f"--output: {path} cannot be written: {error.strerror or error}") from None
+        why = f"--output: {path} cannot be written: {error.strerror or error}"
+        raise of_system(error, RetryLater(why)) from None
     finally:
         with suppress(OSError):
             partial.unlink()

@@ -18,7 +18,7 @@ from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.contents import Contents
 from anthropic_metrics.embedded import child
 from anthropic_metrics.embedded.process import Spec
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.errors import RetryLater
 
 NEWEST = datetime(2026, 11, 25, 16, 30, 59, tzinfo=UTC)
 
@@ -72,7 +72,7 @@ def shared() -> list[Config]:
 def test_a_second_daemon_does_not_use_the_server_of_the_first() -> None:
     with (
         cluster.own_cluster(load(None), shared=False),
-        pytest.raises(ConfigError, match="--embedded: another command runs the embedded Elasticsearch"),
+        pytest.raises(RetryLater, match="--embedded: another command runs the embedded Elasticsearch"),
         cluster.own_cluster(load(None), shared=False),
     ):
         pass
@@ -94,7 +94,7 @@ def test_an_address_that_a_killed_server_has_left_behind_is_not_used(tmp_path: P
 
 
 def test_without_data_the_cure_is_the_command_that_reads_it() -> None:
-    with pytest.raises(ConfigError, match=r"holds no data yet.*once --embedded"):
+    with pytest.raises(RetryLater, match=r"holds no data yet.*once --embedded"):
         load(None, embedded=True)
 
 
@@ -118,7 +118,7 @@ def test_a_brief_servers_java_has_the_light_compiler_alone(
 
 
 def test_a_server_of_the_demo_is_nobody_elses() -> None:
-    with cluster.embedded_cluster(load(None), data=None), pytest.raises(ConfigError):
+    with cluster.embedded_cluster(load(None), data=None), pytest.raises(RetryLater):
         load(None, embedded=True)
 
 
@@ -140,7 +140,7 @@ def test_a_taken_port_ends_run_before_it_starts_a_server(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setenv("ANTHROPIC_METRICS_HEALTH__PORT", str(port))
-        assert ended(["run", "--embedded"], monkeypatch) == 2
+        assert ended(["run", "--embedded"], monkeypatch) == 1
     assert Server.started == started
     assert capsys.readouterr().err.startswith(
         f"anthropic-metrics: health.host, health.port: cannot listen on 127.0.0.1:{port}:"

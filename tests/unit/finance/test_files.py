@@ -16,7 +16,7 @@ import openpyxl
 import pytest
 from jsonschema import Draft202012Validator
 
-from anthropic_metrics.errors import ConfigError
+from anthropic_metrics.errors import ConfigError, RetryLater
 from anthropic_metrics.finance.grouping import By, Group
 from anthropic_metrics.finance.page import html_page
 from anthropic_metrics.finance.report import (
@@ -242,7 +242,7 @@ def test_a_file_that_breaks_off_leaves_the_old_one_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConfigError, match="cannot be written: No space left on device"):
+    with pytest.raises(RetryLater, match="cannot be written: No space left on device"):
         save(target, b"new", overwrite=True)
 
     assert [each.name for each in tmp_path.iterdir()] == ["october.csv"]
