@@ -92,6 +92,7 @@ def _summary(page: Any, report: Report, styles: _Styles) -> None:
         ("Organization", "text", report.organization),
         ("Organization id", "text", report.organization_id),
         ("Made (UTC)", "time", report.made_at),
+        ("Currency", "text", "US dollars"),
         *((fact.name, fact.kind, fact.value) for fact in headline(report)),
         ("Change, US dollars", "usd", report.total.change),
         ("Of it not settled", "usd", report.total.open_amount),

@@ -148,6 +148,7 @@ def test_a_month_that_runs_has_one_basis_of_its_changes_in_every_format() -> Non
     }
     assert [summary[name] for name in figures] == [pytest.approx(value) for value, _ in figures.values()]
     assert [tiles[name] for name in figures] == [text for _, text in figures.values()]
+    assert summary["Currency"] == "US dollars"
     assert summary["Change, US dollars"] == pytest.approx(11.345)
     assert page.count(f"Before and Change: {label}.") == 1
     assert {"Before", "Change"} <= {cell.value for cell in book["By workspace"][1]}
