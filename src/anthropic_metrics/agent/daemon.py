@@ -42,7 +42,7 @@ SWEEP_DELAY = 60.0
 BEGINNING = PLACES
 SWEEPS_EACH = 1
 # So long after a failure comes the next turn of a job that is rarer; twice as long after each further one.
-AGAIN = 30 * 60.0
+AGAIN = 10 * 60.0
 # So long after the last of those first turns that came to an end, the next organization begins all the same:
 # one whose server is frozen holds nobody up.
 STAGGER = FROZEN
