@@ -6,7 +6,8 @@ holds is learned once and believed for `LIFETIME`, and a window is then looked u
 be.
 
 Only a short cut, as EmptyRanges is: if a rollover between two requests hides a document, creating it again is
-answered 409, and the caller then asks the whole stream.
+answered 409, and the caller then asks the whole stream. What a 409 does not show, a document that a snapshot
+brought back into an older backing index under its UUID, is stored twice until a comparison after `LIFETIME`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from anthropic_metrics.kernel.ranges import Range
 
 MANY = 8  # backing indices from which on it pays to ask for them first
 LIFETIME = 3600.0  # seconds
+LONGEST = 3000  # characters of names: Elasticsearch takes 4096 bytes as a request's first line
 # The newest takes new documents, and the one before it those that were under way when it was the newest.
 _GROWING = 2
 _UUIDS = "*.settings.index.uuid"
@@ -77,7 +79,8 @@ class BackingIndices:
             for name in older
             if (times := learned.times.get(uuids[name], _ANY)) and times[0] < end and start <= times[1]
         ]
-        return ",".join(asked + growing) if 2 * len(asked) < len(older) else None
+        names = ",".join(asked + growing)
+        return names if 2 * len(asked) < len(older) and len(names) <= LONGEST else None
 
     def _of(self, stream: str) -> _Learned:
         now = self._monotonic()

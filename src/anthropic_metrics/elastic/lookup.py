@@ -56,23 +56,25 @@ def stored_copies(
     known. A stream that does not exist holds nothing. Raises RetryLater when shards did not answer: half an
     answer would look like vanished documents.
     """
-    where, query = indices or stream, window_query(window, terms)
-    hits = None
-    if refresh(es, where) if may_refresh else refresh_if_allowed(es, where):
+    query, hits = window_query(window, terms), None
+    if (refresh if may_refresh else refresh_if_allowed)(es, stream, indices):
         with translated(f"Looking up {stream}"):
-            hits = _hits(es, where, query, page)
+            hits = _hits(es, stream, query, page, indices)
     if hits is None and indices:  # one of them was deleted since
         return stored_copies(es, stream, window, terms, page=page, may_refresh=may_refresh)
     with reading(f"Looking up {stream}"):
         return [_copy(hit) for hit in hits or ()]
 
 
-def _hits(es: Elasticsearch, where: str, query: dict[str, Any], page: int) -> list[dict[str, Any]] | None:
+def _hits(
+    es: Elasticsearch, stream: str, query: dict[str, Any], page: int, indices: str | None
+) -> list[dict[str, Any]] | None:
     """All hits; None where there is nothing of that name."""
     try:
-        hits = _search(es, where, query, page)
+        hits = _search(es, stream, query, page, indices)
         if len(hits) >= page:
-            hits = list(all_hits(es, where, query, page=page, filter_path=_READ, **_SEARCH))
+            options = {"page": page, "filter_path": _READ, **_SEARCH}
+            hits = list(all_hits(es, stream, query, indices=indices, **options))
     except NotFoundError:
         return None
     return hits
@@ -94,8 +96,9 @@ def stored_hashes(
     at a tenth of the cost of ids: an id lies with its document's source, which is compressed. Takes
     `indices`, sees and raises as `stored_copies` does.
     """
-    where = indices or stream
-    answer = aggregate(es, where, window_query(window, terms), _HASHES) if refresh(es, where) else {}
+    answer: dict[str, Any] = {}
+    if refresh(es, stream, indices):
+        answer = aggregate(es, stream, window_query(window, terms), _HASHES, indices=indices)
     if indices and not answer:  # one of them was deleted since
         return stored_hashes(es, stream, window, terms)
     with reading(f"Looking up {stream}"):
@@ -138,12 +141,12 @@ def present(es: Elasticsearch, stream: str, ids: Sequence[str]) -> set[str]:
         return {hit["_id"] for hit in hits}
 
 
-def refresh(es: Elasticsearch, stream: str) -> bool:
-    """Make all acknowledged writes visible to searches; False when the stream, or one of several that commas
-    separate, does not exist."""
+def refresh(es: Elasticsearch, stream: str, indices: str | None = None) -> bool:
+    """Make all acknowledged writes visible to searches, of a stream or of these backing indices of it; False
+    when one of those named does not exist. Commas separate several."""
     with translated(f"Refreshing {stream}"):
         try:
-            answer = es.indices.refresh(index=stream)
+            answer = es.indices.refresh(index=indices or stream)
         except NotFoundError:
             return False
     with reading(f"Refreshing {stream}"):
@@ -153,10 +156,10 @@ def refresh(es: Elasticsearch, stream: str) -> bool:
     return True
 
 
-def refresh_if_allowed(es: Elasticsearch, stream: str) -> bool:
+def refresh_if_allowed(es: Elasticsearch, stream: str, indices: str | None = None) -> bool:
     """Like `refresh`; a user without the privilege maintenance reads what the last refresh made visible."""
     try:
-        return refresh(es, stream)
+        return refresh(es, stream, indices)
     except AuthError as error:
         if error.status != 403:
             raise
@@ -206,8 +209,11 @@ def window_query(window: Range, terms: Mapping[str, Iterable[str]]) -> dict[str,
     }
 
 
-def _search(es: Elasticsearch, stream: str, query: dict[str, Any], size: int) -> list[dict[str, Any]]:
-    return hits_of(complete(es, stream, index=stream, query=query, size=size, filter_path=_READ, **_SEARCH))
+def _search(
+    es: Elasticsearch, stream: str, query: dict[str, Any], size: int, indices: str | None = None
+) -> list[dict[str, Any]]:
+    where = indices or stream
+    return hits_of(complete(es, stream, index=where, query=query, size=size, filter_path=_READ, **_SEARCH))
 
 
 def _copy(hit: dict[str, Any]) -> Copy:

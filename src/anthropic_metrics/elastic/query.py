@@ -35,17 +35,20 @@ def of_organization(organization_id: str | None) -> list[Body]:
     return [{"bool": {"should": either, "minimum_should_match": 1}}]
 
 
-def aggregate(es: Elasticsearch, stream: str, query: Body, aggregations: Body) -> Body:
+def aggregate(
+    es: Elasticsearch, stream: str, query: Body, aggregations: Body, *, indices: str | None = None
+) -> Body:
     """The aggregations over the matching documents of a stream; empty for a stream that does not exist.
 
-    Raises RetryLater when shards did not answer: half an answer would look like half the use.
+    `indices` names the backing indices to ask, if not all, separated by commas. Raises RetryLater when shards
+    did not answer: half an answer would look like half the use.
     """
     with translated(f"Asking {stream}"):
         try:
             answer = complete(
                 es,
                 stream,
-                index=stream,
+                index=indices or stream,
                 query=query,
                 aggregations=aggregations,
                 size=0,
@@ -97,15 +100,22 @@ def few_or_all_hits(
 
 
 def all_hits(
-    es: Elasticsearch, stream: str, query: Body, *, page: int = PAGE, **options: Any
+    es: Elasticsearch,
+    stream: str,
+    query: Body,
+    *,
+    indices: str | None = None,
+    page: int = PAGE,
+    **options: Any,
 ) -> Iterator[Body]:
     """All hits as of one point in time, page by page; `options` go to each search.
 
-    NotFoundError only where there is no such stream. A point in time that is lost on the way is answered with
-    404 too: that is RetryLater, for what came until then is not the whole.
+    `indices` as in `aggregate`. NotFoundError only where there is no such stream. A point in time that is
+    lost on the way is answered with 404 too: that is RetryLater, for what came until then is not the whole.
     """
+    where = indices or stream
     opened = _from_all_shards(
-        f"Asking {stream}", lambda: es.open_point_in_time(index=stream, keep_alive=_KEEP_ALIVE).body
+        f"Asking {stream}", lambda: es.open_point_in_time(index=where, keep_alive=_KEEP_ALIVE).body
     )
     with reading(f"Asking {stream}"):
         pit = opened["id"]

@@ -13,6 +13,7 @@ from elasticsearch import Elasticsearch
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.elastic.backing_indices import LIFETIME, MANY, BackingIndices
 from anthropic_metrics.elastic.reconcile import Streams
+from anthropic_metrics.errors import BadRequest
 from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ranges import Range
 from tests.harness.reconcile_samples import (
@@ -118,6 +119,15 @@ def test_a_backing_index_that_is_deleted_before_it_is_searched_hides_no_other(
     )
     assert outcome == Outcome(created=1, kept=1)
     assert rows(es, long) == plain([of_day(day) for day in range(MANY)])
+
+
+def test_a_look_up_that_fails_names_the_stream_and_not_its_backing_indices(
+    es: Elasticsearch, watched: Streams, long: str
+) -> None:
+    keep(watched, long, 2, of_day(2))
+    Watched.after_listing = lambda: es.indices.close(index=backing(es, long)[2])
+    with pytest.raises(BadRequest, match=f"^Refreshing {long}: "):
+        keep(watched, long, 2, of_day(2))
 
 
 def test_a_stream_that_grows_long_is_noticed_after_a_while(es: Elasticsearch, long: str) -> None:
