@@ -169,9 +169,11 @@ def _again_sooner(runtime: Runtime, jobs: Sequence[Job], last: dict[str, float])
         known = filter(None, map(runtime.failure, chain_of(jobs, job)))
         failures = [(at, count) for at, count in known if at >= last[job.name] - JITTER_MOST]
         if failures:
-            pause = AGAIN * 2.0 ** (max(count for _, count in failures) - 1)
             longest = job.interval.total_seconds()
-            last[job.name] = max(at for at, _ in failures) + min(pause, longest) - longest
+            in_a_row = max(count for _, count in failures)
+            # As an integer: a thousand doublings are more than a float holds.
+            pause = AGAIN * min(2 ** (in_a_row - 1), longest / AGAIN)
+            last[job.name] = max(at for at, _ in failures) + pause - longest
 
 
 def sweep(sweeping: Places, agent: Agent, turns: Turns, chain: Chain) -> None:

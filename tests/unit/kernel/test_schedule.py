@@ -298,6 +298,14 @@ def test_a_rare_poll_that_failed_does_not_wait_for_its_interval_either() -> None
     assert [round((after - before) / 60) for before, after in pairwise(turns)] == [10, 10, 10]
 
 
+def test_a_poll_that_failed_a_thousand_times_does_not_end_the_daemon() -> None:
+    """An hourly poll whose key lacks a right gets there in six weeks."""
+    stop, turns = Stop(waits=4), list[float]()
+    agent = agent_of([job("people", timedelta(hours=1))], stop, failure=lambda _: (turns[-1], 1025))
+    daemon.take_turns(agent, lambda _: turns.append(stop.now))
+    assert len(turns) > 1
+
+
 def test_a_sweep_that_always_fails_has_few_turns_a_day_and_one_that_succeeds_has_one() -> None:
     assert len(swept(24, {"sweep": range(100)})) == 8
     assert len(swept(24, {})) == 1
