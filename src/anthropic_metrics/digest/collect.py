@@ -73,13 +73,26 @@ class Collector:
             unused_keys=self._unused(now, keys),
             drift=self._drift(now),
             estimated_usd=self._sums(time_range, f"{_SPEND}basis").get("estimated", 0.0),
+            ends=self._ends(ledger, time_range, now),
             begins=None if coverage.is_whole(before.start, now) else coverage.first,
             is_month_whole=is_month_whole,
         )
 
     def has_all(self, time_range: Range, now: datetime) -> bool:
-        """Whether spend of the range has been read from its start. Raises what the questions raise."""
-        return self._ledger().coverage(time_range.start, now).is_whole(time_range.start, now)
+        """Whether spend of the range has been read to both ends. Raises what the questions raise."""
+        ledger = self._ledger()
+        is_begun = ledger.coverage(time_range.start, now).is_whole(time_range.start, now)
+        return is_begun and self._ends(ledger, time_range, now) is None
+
+    def _ends(self, ledger: Ledger, time_range: Range, now: datetime) -> datetime | None:
+        """Up to when usage was read, where that is before the end of the range and nothing follows it.
+
+        Spend that follows comes from polls that failed in part: nobody knows how far they read.
+        """
+        read_to = ledger.read_to(now)
+        if read_to is None or read_to >= time_range.end or ledger.days({}, Range(time_range.end, now)):
+            return None
+        return read_to
 
     def _ledger(self) -> Ledger:
         return Ledger(self.ask, self.config.namespace, self.names.organization_id, from_spend=True)

@@ -54,10 +54,11 @@ class UnusedKey:
 @dataclass(frozen=True)
 class Digest:
     """One period of one organization. `begins` is the first day of the streams, where it leaves out a part of
-    the period or of the one before; `is_month_whole` is False where the month is not counted from its start,
-    and then has no forecast. `estimated_usd` is the part of `usd` that is not billed yet; `drift` is
-    estimated less billed, as a share of billed, where known. `limits_trouble` says why spend limits of the
-    Console are missing from `budgets` or old."""
+    the period or of the one before; `ends` is up to when usage was read, where a part of the period was not;
+    `is_month_whole` is False where the month is not counted from its start, and then has no forecast.
+    `estimated_usd` is the part of `usd` that is not billed yet; `drift` is estimated less billed, as a share
+    of billed, where known. `limits_trouble` says why spend limits of the Console are missing from `budgets`
+    or old."""
 
     organization: str
     time_range: Range
@@ -72,6 +73,7 @@ class Digest:
     drift: float | None
     estimated_usd: float = 0.0
     begins: date | None = None
+    ends: datetime | None = None
     is_month_whole: bool = True
     limits_trouble: str = ""
 

@@ -40,6 +40,8 @@ def sections(digest: Digest) -> Iterator[Section]:
         )
     if digest.begins is not None:
         lines.append(f"The stream begins on {digest.begins}: earlier days count as zero here.")
+    if digest.ends is not None:
+        lines.append(f"Usage is read up to {digest.ends:%Y-%m-%d %H:%M} UTC: later use is not counted here.")
     if not digest.is_month_whole:
         lines.append("The month is not counted from its first day, so it has no forecast.")
     yield "Spend", lines

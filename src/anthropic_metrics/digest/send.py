@@ -37,7 +37,7 @@ ACTION, POSTED = "digest", "digest_posted"
 INTERVAL = timedelta(hours=1)
 # The last hours of the period have arrived by then.
 _AFTER = timedelta(hours=6)
-# Until then a digest waits for its period to be read; later it says where the stream begins.
+# Until then a digest waits for its period to be read; later it says what of it was not.
 _AT_THE_LATEST = timedelta(hours=18)
 # A claim so old without a note is of an agent that has ended, or whose webhooks do not answer.
 _POSTING = timedelta(minutes=15)
