@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, TextIO, cast
 
@@ -90,15 +91,12 @@ def configure(
         cache_logger_on_first_use=False,
     )
     handler = _Handler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(chosen, stream),
-            ],
-        )
-    )
+    steps: list[structlog.typing.Processor] = [
+        partial(_stamped, chosen),
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+    ]
+    steps += _rendering(chosen, stream)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=steps))
     root = logging.getLogger()
     for old in [handler for handler in root.handlers if isinstance(handler, _Handler | Deferred)]:
         root.removeHandler(old)
@@ -129,8 +127,14 @@ def _rendering(format: Format, stream: TextIO) -> list[structlog.typing.Processo
     console = structlog.dev.ConsoleRenderer(
         colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
     )
-    stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
-    return [stamp, _with_traceback, _plain, _printable, console]
+    return [_with_traceback, _plain, _printable, console]
+
+
+def _stamped(format: Format, _logger: object, _method: str, event: Event) -> Event:
+    """When it happened, which for a warning that was deferred is not when it is written."""
+    at = datetime.fromtimestamp(event["_record"].created, UTC)
+    event["timestamp"] = iso(at) if format == "json" else f"{at.astimezone():%H:%M:%S}"
+    return event
 
 
 def _with_traceback(_logger: object, _method: str, event: Event) -> Event:
@@ -204,7 +208,7 @@ def _spelled(value: object) -> object:
 def _ecs(_logger: object, _method: str, event: Event) -> Event:
     """The event under ECS names; context that would collide with an ECS object goes to `labels`."""
     named: Event = {
-        "@timestamp": iso(datetime.now(UTC)),
+        "@timestamp": event.pop("timestamp"),
         "log.level": event.pop("level", "info"),
         "message": event.pop("event", ""),
         "ecs.version": ECS_VERSION,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import sys
 import threading
 import warnings
@@ -47,6 +48,18 @@ def _as_before() -> Iterator[None]:
 def lines(stream: io.StringIO) -> Lines:
     logs.configure("info", "json", stream)
     return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_deferred_warning_has_the_time_at_which_it_happened(stream: io.StringIO, form: logs.Format) -> None:
+    logs.configure("info", form, stream, deferred=True)
+    log = logs.get_logger(__name__)
+    with time_machine.travel(datetime(2026, 3, 10, 1, 2, 3, tzinfo=UTC), tick=False) as now:
+        log.warning("first")
+        now.shift(20)
+        log.error("second")
+    stamps = re.findall(r"\d\d:(?:\d\d):(\d\d)", stream.getvalue())
+    assert stamps == ["03", "23"]
 
 
 def test_an_event_has_ecs_names_and_its_context_as_fields(lines: Lines) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pydantic_core
 
 from anthropic_metrics.admin_api.keys import KeyKind
-from anthropic_metrics.admin_api.retry import TOO_MANY_REQUESTS
+from anthropic_metrics.admin_api.retry import TOO_MANY_REQUESTS, RetryPolicy
 from anthropic_metrics.errors import AnswerTooLarge, AuthError, BadRequest, MetricsError, RetryLater
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "not_json",
     "query",
     "read",
+    "told",
     "too_large",
     "too_long_a_hold",
     "unreachable",
@@ -35,6 +36,12 @@ _LIMITED = (
     "anthropic.requests_per_minute."
 )
 _PASSES = "The server is overloaded or has a fault; the agent asks again at its next poll and loses nothing."
+# The same to whoever has started a command, which does not ask again.
+_REPEAT = {
+    _LIMITED: "Other tools share this limit. Try again in a minute; if it lasts, lower "
+    "anthropic.requests_per_minute.",
+    _PASSES: "The server is overloaded or has a fault. Try again in a minute.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +208,11 @@ def too_long_a_hold(seconds: float) -> RetryLater:
         f"The Admin API limits requests; the next one is sent in {seconds:.0f} seconds.",
         cure=_LIMITED,
     )
+
+
+def told(error: RetryLater, policy: RetryPolicy) -> RetryLater:
+    """The error with what to do, which depends on whether an agent asks again."""
+    return error if policy.asks_again else RetryLater(error.message, cure=_REPEAT.get(error.cure, error.cure))
 
 
 def query(request: httpx.Request) -> dict[str, Any]:

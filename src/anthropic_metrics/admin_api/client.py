@@ -73,7 +73,8 @@ class AdminClient:
     `stop` ends every wait, and a body in transit, with Stopped. `sleep` stands in for waiting in tests,
     `transport` for the network. `clock` tells what a date in an answer is measured against, `monotonic` how
     long a wait asked for by the server has lasted. `on_request` is called with the status (`"200"`,
-    `"error"`) of every attempt, `on_retry` with the status of every attempt that is retried, and the reason.
+    `"error"`) of every attempt, `on_retry` with the status of every attempt that is retried, the reason and
+    the seconds until then.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class AdminClient:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_request: Callable[[str], object] | None = None,
-        on_retry: Callable[[str, str], object] | None = None,
+        on_retry: Callable[[str, str, float], object] | None = None,
         retry: RetryPolicy | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -168,14 +169,14 @@ class AdminClient:
         except AuthError as refusal:
             return refusal
         except TryAgain as failure:
-            error = failure.error
+            error = answers.told(failure.error, self._policy)
         # Raised out here, so that no traceback chains back to an exception that holds the request.
         raise error
 
     def _attempt(self, request: httpx.Request, priority: Priority, allowance: Allowance, parse: Parse) -> Any:
         hold = self._pacer.hold_left()
         if hold > self._policy.longest_wait.total_seconds():
-            raise answers.too_long_a_hold(hold)
+            raise answers.told(answers.too_long_a_hold(hold), self._policy)
         with self._pacer.turn(priority):
             started = time.monotonic()
             answer = self._send(request, allowance)
@@ -243,9 +244,9 @@ class AdminClient:
     def _say_retry(self, state: RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None
         self.stats.retries += 1
-        if self._on_retry and isinstance(failure, TryAgain):
-            self._on_retry(failure.status, str(failure.error))
         wait = round(state.upcoming_sleep, 1)
+        if self._on_retry and isinstance(failure, TryAgain):
+            self._on_retry(failure.status, str(failure.error), wait)
         log.warning("admin_api_retry", reason=str(failure), attempt=state.attempt_number, wait_seconds=wait)
 
 

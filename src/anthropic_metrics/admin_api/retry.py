@@ -25,10 +25,12 @@ class RetryPolicy:
     """How patient one call is: at most so many requests, and no more waiting than this between them.
 
     A server that asks for a longer wait than is left gets its wish: the call ends with RetryLater at once.
+    `asks_again`: whoever calls does so again later by itself, so that nobody has to.
     """
 
     attempts: int = 6
     longest_wait: timedelta = timedelta(minutes=15)
+    asks_again: bool = True
 
     def is_over(self, state: RetryCallState) -> bool:
         """For tenacity: no attempt is left, or the next wait would be one too many."""

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from anthropic_metrics.admin_api.client import AdminClient
+from anthropic_metrics.admin_api.retry import RetryPolicy
 from anthropic_metrics.agent.first_setup import FirstSetup
 from anthropic_metrics.agent.journal import Journal
 from anthropic_metrics.agent.organization import Organization, inventory_of
@@ -59,6 +60,7 @@ class Agent:
         self.config = config
         self.clock = clock
         self.monotonic = monotonic
+        self._asks_again = tells
         self.stop = stop or threading.Event()
         self.runtime = Runtime(config, clock=clock, monotonic=monotonic, stop=self.stop, tells=tells)
         self.journal = Journal(self.runtime, config.namespace)
@@ -115,6 +117,7 @@ class Agent:
             monotonic=self.monotonic,
             on_request=partial(self.journal.on_request, metrics),
             on_retry=partial(self.journal.on_retry, metrics),
+            retry=RetryPolicy(asks_again=self._asks_again),
         )
         if client.auth.kind == "ordinary":
             log.warning("ordinary_api_key", hint="the Admin API usually needs one of sk-ant-admin...")

@@ -50,7 +50,7 @@ class Journal:
         if self.count.retrying and status == "200":
             self._report_retrying("")
 
-    def on_retry(self, metrics: Metrics, status: str, reason: str) -> None:
+    def on_retry(self, metrics: Metrics, status: str, reason: str, seconds: float) -> None:
         """A request of this thread's attempt is sent again."""
         self.count.retries += 1
         metrics.retries.labels("admin_api").inc()

@@ -35,7 +35,7 @@ from anthropic_metrics.reports.views import View, views
 from anthropic_metrics.spend.analytics import Analytics
 
 # Somebody is waiting for the answer: one quick second try, no long patience.
-IMPATIENT = RetryPolicy(attempts=2, longest_wait=timedelta(seconds=5))
+IMPATIENT = RetryPolicy(attempts=2, longest_wait=timedelta(seconds=5), asks_again=False)
 _TAGS = "Rename them or change their values in the Console; until then, documents lack them."
 _NEWER = "The API may have changed: look for a newer version of the agent."
 

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.organization import inventory_of
 from anthropic_metrics.budgets.scope import unknown_to_teams, wrong_names
+from anthropic_metrics.cli.asking import admin_client
 from anthropic_metrics.cli.progress import progress
 from anthropic_metrics.config import Config
 from anthropic_metrics.config.values import format_duration
@@ -97,7 +98,7 @@ class Books:
 def books(config: Config, now: datetime) -> Iterator[Books]:
     """Ask the Admin API, and nothing else, for the organization."""
     config.require_admin_key()
-    with AdminClient(config.anthropic) as client:
+    with admin_client(config) as client:
         yield Books(config, client, inventory_of(config, client).names(now), now)
 
 

@@ -12,12 +12,12 @@ from typing import Annotated
 
 import typer
 
-from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent import daemon
 from anthropic_metrics.agent.core import Agent, utc_now
 from anthropic_metrics.agent.memory import share_heaps
 from anthropic_metrics.agent.organization import Organization, inventory_of
 from anthropic_metrics.agent.places import pass_over
+from anthropic_metrics.cli.asking import admin_client
 from anthropic_metrics.cli.cluster import own_cluster
 from anthropic_metrics.cli.common import (
     ConfigOption,
@@ -149,7 +149,7 @@ def _preview(settings: Config, only: list[PollerName]) -> bool:
 
 def _previewed(settings: Config, only: list[PollerName]) -> list[Tally]:
     """The documents of one organization, on stdout."""
-    with until_asked() as stop, AdminClient(settings.anthropic, stop=stop) as client:
+    with until_asked() as stop, admin_client(settings, stop) as client:
         inventory = inventory_of(settings, client)
         organization = Organization(settings, client, inventory, clock=utc_now, only=only)
         tallies: list[Tally] = []

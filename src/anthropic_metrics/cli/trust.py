@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from anthropic_metrics.admin_api.client import AdminClient
 from anthropic_metrics.agent.core import utc_now
 from anthropic_metrics.agent.organization import Organization, inventory_of
 from anthropic_metrics.audit import Bounds, audit_all
+from anthropic_metrics.cli.asking import admin_client
 from anthropic_metrics.cli.audited import AUDIT, DIFFERENCES, MONTHS, OTHERS, audit_answer
 from anthropic_metrics.cli.common import ConfigOption, EmbeddedOption, OnlyOption, load
 from anthropic_metrics.cli.dates import moment
@@ -87,7 +87,7 @@ def audit_command(
 
 
 def _audited(es: Client, config: Config, bounds: Bounds, now: datetime, only: Sequence[str]) -> Answer:
-    with AdminClient(config.anthropic) as client:
+    with admin_client(config) as client:
         memory = StreamMemory.of(es, config.namespace, client.key_digest)
         shared_with = memory.organizations_of_other_keys()
         organization = Organization(

@@ -117,7 +117,7 @@ def test_what_may_pass_is_asked_again_after_a_growing_wait(
     scripted: Make, failure: httpx.Response | Exception
 ) -> None:
     told: list[str] = []
-    it = scripted(failure, failure, GOOD, on_retry=lambda status, _reason: told.append(status))
+    it = scripted(failure, failure, GOOD, on_retry=lambda status, *_: told.append(status))
     assert it.client.get(ME) == {"id": "org_1"}
     first, second = it.slept
     assert (first <= 2, second <= 4) == (True, True)
@@ -136,7 +136,9 @@ def test_a_failure_that_stays_ends_in_retry_later_with_its_reason(scripted: Make
 def test_a_429_says_what_to_do_and_where_to_read_more(scripted: Make) -> None:
     told: list[str] = []
     limited = refusal(429, "Too many requests.", "rate_limit_error")
-    it = scripted(limited, retry=RetryPolicy(attempts=2), on_retry=lambda _, reason: told.append(reason))
+    it = scripted(
+        limited, retry=RetryPolicy(attempts=2), on_retry=lambda _, reason, _seconds: told.append(reason)
+    )
     with pytest.raises(RetryLater, match=r"the agent waits and loses nothing\. If it lasts, lower") as raised:
         it.client.get(ME)
     assert told == [str(raised.value)]
@@ -145,6 +147,23 @@ def test_a_429_says_what_to_do_and_where_to_read_more(scripted: Make) -> None:
     with pytest.raises(RetryLater, match="loses nothing") as raised:
         other.client.get(ME)
     assert see(str(raised.value)) == ""
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_whoever_started_a_command_is_told_to_try_again(scripted: Make, status: int) -> None:
+    """No agent asks again for them."""
+    it = scripted(refusal(status), retry=RetryPolicy(attempts=1, asks_again=False))
+    with pytest.raises(RetryLater, match=rf"answered {status}.* Try again in a minute") as raised:
+        it.client.get(ME)
+    assert "agent" not in str(raised.value)
+
+
+def test_a_hold_that_is_too_long_for_a_command_says_to_try_again(scripted: Make) -> None:
+    policy = RetryPolicy(attempts=1, longest_wait=timedelta(seconds=5), asks_again=False)
+    it = scripted(httpx.Response(429, headers={"retry-after": "33"}), retry=policy)
+    for _ in range(2):
+        with pytest.raises(RetryLater, match="Try again in a minute"):
+            it.client.get(ME)
 
 
 def test_a_429_waits_as_long_as_it_asks(scripted: Make) -> None:

@@ -27,7 +27,7 @@ def test_the_reason_of_a_retry_is_its_own_pollers_until_the_request_is_answered(
             return [pollers[job.name]["reason"] for job in (first, second)]
 
         client._on_request("429")
-        client._on_retry("429", "The Admin API answered 429.")
+        client._on_retry("429", "The Admin API answered 429.", 20)
         assert reasons() == ["The Admin API answered 429.", ""]
         client._on_request("429")
         assert reasons() == ["The Admin API answered 429.", ""]
