@@ -15,7 +15,7 @@ from anthropic_metrics.config.budgets import BudgetSettings, Scope
 from anthropic_metrics.kernel.datasets import AGENT, COST, SPEND, USAGE, stream_name
 from anthropic_metrics.kernel.ports import Terms
 from anthropic_metrics.kernel.questions import Questions
-from anthropic_metrics.kernel.ranges import DAY, Range
+from anthropic_metrics.kernel.ranges import DAY, HOUR, Range, ceil
 from anthropic_metrics.spend.settle import day_of, day_start
 
 _DIGITS = Decimal("0.000001")
@@ -88,9 +88,15 @@ class Ledger:
 
     def read_to(self, now: datetime) -> datetime | None:
         """Up to when polls have read what the figures come from, not later than `now`; None where no poll is
-        known. Raises what the questions raise."""
+        known. Raises what the questions raise.
+
+        Later hours come from polls that failed in part: nobody knows how far they read, so it is `now`.
+        """
         read_to = self.ask.read_to(stream_name(AGENT, self.namespace), self.organization_id, self._source)
-        return read_to and min(read_to, now)
+        if read_to is None or (after := ceil(read_to, HOUR)) >= now:
+            return read_to and min(read_to, now)
+        later = self.ask.windows(self._source, self.organization_id, Range(after, now), HOUR)
+        return now if later else read_to
 
     def days(self, terms: Terms, time_range: Range, *, tokens: bool = False) -> Days:
         """Per UTC day of `time_range` that has documents what those with `terms` add up to."""

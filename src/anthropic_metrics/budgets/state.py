@@ -162,7 +162,7 @@ def budget_state(
     last two days are partial: those count as not settled, and the forecast begins with them. What has passed
     and was not read is forecast, too: it is unknown, not zero.
     """
-    time_range, read = period_of(now, budget.period), _read_to(days, now, read_to)
+    time_range, read = period_of(now, budget.period), min(read_to or now, now)
     begin, today = day_of(time_range.start), day_of(read)
     if not running:
         days = {day: _unsettled(day, sums, now, settle_after) for day, sums in days.items()}
@@ -195,14 +195,6 @@ def budget_state(
 def unknown_state(budget: BudgetSettings, now: datetime, problem: str) -> BudgetState:
     """A budget that nothing counts for."""
     return BudgetState(budget, period_of(now, budget.period), now, problem=problem)
-
-
-def _read_to(days: Days, now: datetime, read_to: datetime | None) -> datetime:
-    """Where what is known ends. A later day with figures comes from polls that failed in part: nobody knows
-    how far they read, so it is `now`."""
-    if read_to is None or any(day > day_of(read_to) for day in days):
-        return now
-    return min(read_to, now)
 
 
 def _unsettled(day: date, day_sum: DaySum, now: datetime, settle_after: timedelta) -> DaySum:

@@ -85,14 +85,9 @@ class Collector:
         return is_begun and self._ends(ledger, time_range, now) is None
 
     def _ends(self, ledger: Ledger, time_range: Range, now: datetime) -> datetime | None:
-        """Up to when usage was read, where that is before the end of the range and nothing follows it.
-
-        Spend that follows comes from polls that failed in part: nobody knows how far they read.
-        """
+        """Up to when usage was read, where that is before the end of the range."""
         read_to = ledger.read_to(now)
-        if read_to is None or read_to >= time_range.end or ledger.days({}, Range(time_range.end, now)):
-            return None
-        return read_to
+        return read_to if read_to and read_to < time_range.end else None
 
     def _ledger(self) -> Ledger:
         return Ledger(self.ask, self.config.namespace, self.names.organization_id, from_spend=True)

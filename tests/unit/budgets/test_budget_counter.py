@@ -146,3 +146,12 @@ def test_a_forecast_begins_where_polls_have_read_to_which_is_said_unless_it_is_n
     assert (at_once.read_to, at_once.forecast.expected < seen.forecast.expected) == (NOW, True)
     notes = [note for note in _notes(CONFIG, [seen], "") if "read up to" in note]
     assert [note[: len(begin)] for note, begin in zip(notes, said, strict=True)] == said
+
+
+def test_what_only_polls_that_failed_in_part_have_read_is_forecast_by_the_clock() -> None:
+    """Nobody knows how far they read; figures of later hours are of them, for every budget alike."""
+    ask = spend(date(2026, 10, 5), usage=NOW.date())
+    ask.read_until = NOW - timedelta(hours=11)
+    assert counted(ask).read_to == ask.read_until
+    ask.written[stream_name(USAGE, "default")] += [(NOW - timedelta(hours=1), NOW)]
+    assert counted(ask).read_to == NOW

@@ -179,17 +179,6 @@ def test_a_period_that_began_after_the_last_read_is_forecast_whole(running: bool
     assert month.forecast.coming[0][0] == date(2026, 11, 1)
 
 
-def test_days_that_only_failed_polls_have_read_are_forecast_by_the_clock() -> None:
-    found = days("2026-08-01", 86) | {date(2026, 10, 26): DaySum(Decimal(0), Decimal(5))}
-    now = at("2026-10-26T12:00")
-    seen = budget_state(
-        budget(), found, now, running=True, settle_after=SETTLE, read_to=at("2026-10-24T12:00")
-    )
-    assert seen.forecast is not None
-    assert seen.forecast.expected == pytest.approx(310)
-    assert seen.read_to == now
-
-
 def test_after_the_budget_is_exceeded_no_day_is_named_and_within_it_none_either() -> None:
     found = days("2026-08-01", 86)
     assert state_of(budget(usd=100), found, "2026-10-26T12:00").runs_out is None

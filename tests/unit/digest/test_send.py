@@ -17,6 +17,7 @@ from anthropic_metrics.config import AlertSettings
 from anthropic_metrics.digest.send import DigestSender
 from anthropic_metrics.documents.identity import Prepared
 from anthropic_metrics.errors import RetryLater
+from anthropic_metrics.kernel.datasets import USAGE, stream_name
 from anthropic_metrics.kernel.outcome import Outcome
 from anthropic_metrics.kernel.ports import Sink, Store
 from anthropic_metrics.kernel.questions import Row, Used
@@ -30,11 +31,9 @@ HOUR = timedelta(hours=1)
 
 @dataclass
 class Streams(MemoryQuestions):
-    """A dollar a day from `first` on, to `last` at most, and the agent stream, where documents are created
-    once."""
+    """A dollar a day from `first` on, and the agent stream, where documents are created once."""
 
     first: datetime | None = None
-    last: datetime | None = None
     created: dict[str, Prepared] = field(default_factory=dict)
 
     def append(self, stream: str, documents: Iterable[Prepared], *, new: bool = False) -> Outcome:
@@ -67,8 +66,7 @@ class Streams(MemoryQuestions):
         if self.first is None:
             return {}
         begin = max(floor(self.first, DAY), floor(span.start, DAY))
-        end = min(span.end, self.last or span.end)
-        return {begin + n * DAY: {"billed": 1.0} for n in range(max(-((begin - end) // DAY), 0))}
+        return {begin + n * DAY: {"billed": 1.0} for n in range(max(-((begin - span.end) // DAY), 0))}
 
     def used(
         self, stream: str, organization_id: str, by: str, field: str, since: datetime
@@ -138,7 +136,7 @@ def test_a_digest_waits_until_its_day_has_been_read(world: World) -> None:
 def test_a_digest_waits_until_its_day_has_been_read_to_its_end(world: World) -> None:
     """The Admin API answered nothing from the evening on."""
     evening, midnight = floor(NOW, DAY) - 6 * HOUR, floor(NOW, DAY)
-    world.streams.first, world.streams.last, world.streams.read_until = NOW - 3 * DAY, evening, evening
+    world.streams.first, world.streams.read_until = NOW - 3 * DAY, evening
     world.send()
     assert not world.streams.created
     world.streams.read_until = midnight
@@ -148,7 +146,7 @@ def test_a_digest_waits_until_its_day_has_been_read_to_its_end(world: World) -> 
 
 def test_a_digest_that_has_waited_long_enough_says_how_far_its_day_was_read(world: World) -> None:
     evening = floor(NOW, DAY) - 6 * HOUR
-    world.streams.first, world.streams.last, world.streams.read_until = NOW - 3 * DAY, evening, evening
+    world.streams.first, world.streams.read_until = NOW - 3 * DAY, evening
     world.spend.clock.advance(11 * HOUR)
     world.send()
     (one,) = world.inbox.taken
@@ -157,6 +155,7 @@ def test_a_digest_that_has_waited_long_enough_says_how_far_its_day_was_read(worl
 
 def test_a_digest_does_not_wait_for_polls_that_fail_in_part_and_write_the_next_day(world: World) -> None:
     world.streams.first, world.streams.read_until = NOW - 3 * DAY, NOW - 2 * DAY
+    world.streams.written[stream_name(USAGE, "default")] = [(NOW - HOUR, NOW)]
     world.send()
     assert [one["usd"] for one in world.inbox.taken] == [1.0]
 
