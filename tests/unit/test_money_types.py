@@ -42,6 +42,7 @@ STATISTICS = {
     "finance.report.BudgetLine.share()": "a share",
     "finance.sheets.Row": "a share of the total",
     "finance.shown.percent(share)": "a share",
+    "finance.page._bar(share)": "a share",
     "finance.page._round_up": "the axis of a chart",
     "finance.page._axis": "the axis of a chart",
 }
@@ -55,7 +56,7 @@ TURNED = {
     "spend.checks.warn_of_drift": "a line of the log, in cents",
     "finance.report.BudgetLine.share": "a share",
     "finance.sheets.grouping": "a share",
-    "finance.page._facts": "a change in per cent",
+    "finance.page._fact": "a change in per cent",
     "finance.page._chart": "the height of a bar",
     "finance.workbook._write": "a cell of a workbook is a double",
 }

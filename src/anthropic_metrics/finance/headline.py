@@ -17,7 +17,7 @@ class Fact:
 
     name: str
     kind: Literal["usd", "share"]
-    value: Decimal | float | None
+    value: Decimal | None
 
 
 def headline(report: Report) -> Iterator[Fact]:
@@ -26,15 +26,16 @@ def headline(report: Report) -> Iterator[Fact]:
     total, seen = report.total, report.forecast
     yield Fact("Total" if seen is None else "Total so far", "usd", total.amount)
     yield Fact(f"Before ({report.before_label})", "usd", total.before)
-    yield Fact("Change", "share", _change(float(total.amount), float(total.before)))
+    yield Fact("Change", "share", _change(total.amount, total.before))
     if seen is not None:
         end, before = report.period.end - DAY, report.period.before
         whole = total.before if report.whole_before is None else report.whole_before
-        yield Fact(f"Expected by {end}", "usd", Decimal(seen.expected))
+        expected = Decimal(seen.expected)
+        yield Fact(f"Expected by {end}", "usd", expected)
         if report.like != before:
             yield Fact(f"Whole {before.label}", "usd", whole)
-        yield Fact(f"Change expected by {end}", "share", _change(seen.expected, float(whole)))
+        yield Fact(f"Change expected by {end}", "share", _change(expected, whole))
 
 
-def _change(amount: float, before: float) -> float | None:
+def _change(amount: Decimal, before: Decimal) -> Decimal | None:
     return amount / before - 1 if before else None

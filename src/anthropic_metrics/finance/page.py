@@ -82,9 +82,9 @@ def _facts(report: Report) -> Iterator[str]:
 def _fact(fact: Fact) -> str:
     if fact.value is None:
         return "no month before"
-    if isinstance(fact.value, Decimal):
+    if fact.kind == "usd":
         return f"${dollars(fact.value)}"
-    return f"{'+' * (fact.value > 0)}{percent(fact.value)}"
+    return f"{'+' * (fact.value > 0)}{percent(float(fact.value))}"
 
 
 def _chart(report: Report) -> Iterator[str]:
