@@ -148,7 +148,7 @@ def take_turns(agent: Agent, start: Callable[[Chain], object]) -> None:
                 for jobs, last in tables:
                     last.update(_before_first_turns(jobs, now))
         for jobs, last in tables:
-            _again_sooner(agent.runtime, jobs, last)
+            _again_sooner(agent.runtime, jobs, last, now)
             for chain in due(jobs, last, now):
                 last[chain[0].name] = now + _jitter(chain[0])
                 start(chain)
@@ -158,22 +158,27 @@ def take_turns(agent: Agent, start: Callable[[Chain], object]) -> None:
         agent.stop.wait(min([*left, LOOK if beginnings.waiting else AGAIN]))
 
 
-def _again_sooner(runtime: Runtime, jobs: Sequence[Job], last: dict[str, float]) -> None:
-    """A rare job that failed, or one that follows it, has its next turn before its interval is over.
+def _again_sooner(runtime: Runtime, jobs: Sequence[Job], last: dict[str, float], now: float) -> None:
+    """A rare job that failed, or one that follows it, has its next turn before its interval is over, but not
+    while one of them runs: that turn would be skipped.
 
     The first sweep is the backfill: an outage at the start must not delay older data by a day.
     """
     for job in jobs:
         if job.after is not None or job.interval.total_seconds() <= AGAIN or job.name not in last:
             continue
-        known = filter(None, map(runtime.failure, chain_of(jobs, job)))
+        chain = chain_of(jobs, job)
+        known = filter(None, map(runtime.failure, chain))
         failures = [(at, count) for at, count in known if at >= last[job.name] - JITTER_MOST]
         if failures:
             longest = job.interval.total_seconds()
             in_a_row = max(count for _, count in failures)
             # As an integer: a thousand doublings are more than a float holds.
             pause = AGAIN * min(2 ** (in_a_row - 1), longest / AGAIN)
-            last[job.name] = max(at for at, _ in failures) + pause - longest
+            again = max(at for at, _ in failures) + pause
+            if any(map(runtime.is_running, chain)):
+                again = max(again, now + AGAIN)
+            last[job.name] = again - longest
 
 
 def sweep(sweeping: Places, agent: Agent, turns: Turns, chain: Chain) -> None:

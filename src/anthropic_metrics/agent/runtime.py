@@ -71,6 +71,10 @@ class Runtime:
         state = self.health[job.organization].pollers[job.name]
         return bool(state.last_success or state.last_failure)
 
+    def is_running(self, job: Job) -> bool:
+        """Whether an attempt at the job is under way."""
+        return self.health[job.organization].pollers[job.name].running
+
     def failure(self, job: Job) -> tuple[float, int] | None:
         """When the job's last attempt failed, in seconds of the monotonic clock, and how many in a row have;
         None where it succeeded or there was none."""

@@ -82,8 +82,9 @@ def agent_of(
     run: Callable[[Job], object] = lambda _: None,
     had_turn: Callable[[Job], bool] = lambda _: False,
     failure: Callable[[Job], tuple[float, int] | None] = lambda _: None,
+    is_running: Callable[[Job], bool] = lambda _: False,
 ) -> Agent:
-    runtime = SimpleNamespace(had_turn=had_turn, failure=failure)
+    runtime = SimpleNamespace(had_turn=had_turn, failure=failure, is_running=is_running)
     fields: dict[str, Any] = {"jobs": jobs, "stop": stop, "attempt": run, "runtime": runtime}
     fields["monotonic"] = lambda: stop.now
     return cast("Agent", SimpleNamespace(**fields))
@@ -298,9 +299,24 @@ def test_a_rare_poll_that_failed_does_not_wait_for_its_interval_either() -> None
     assert [round((after - before) / 60) for before, after in pairwise(turns)] == [10, 10, 10]
 
 
+def test_a_sweep_that_failed_is_repeated_when_those_that_follow_it_have_ended() -> None:
+    """A turn that comes before would be skipped, and the next one would be a day later."""
+    stop, turns, hour = Stop(waits=30), list[float](), 3600
+    sweep = replace(job("sweep", SWEEP_EVERY), kind=Kind.sweep)
+    agent = agent_of(
+        [job("live"), sweep, replace(sweep, name="follower", after="sweep")],
+        stop,
+        failure=lambda each: (120.0, 1) if each.name == "sweep" and stop.now >= 120 else None,
+        is_running=lambda each: each.name == "follower" and 120 <= stop.now < hour,
+    )
+    daemon.take_turns(agent, lambda chain: turns.append(stop.now) if chain[0] == sweep else None)
+    assert turns[0] < 120
+    assert [hour <= at <= hour + daemon.AGAIN for at in turns[1:]] == [True]
+
+
 def test_a_poll_that_failed_a_thousand_times_does_not_end_the_daemon() -> None:
     """An hourly poll whose key lacks a right gets there in six weeks."""
-    stop, turns = Stop(waits=4), list[float]()
+    stop, turns = Stop(waits=20), list[float]()
     agent = agent_of([job("people", timedelta(hours=1))], stop, failure=lambda _: (turns[-1], 1025))
     daemon.take_turns(agent, lambda _: turns.append(stop.now))
     assert len(turns) > 1
