@@ -31,6 +31,11 @@ _RANDOM_LENGTH = 16
 _FILE_ENDINGS = {".pem", ".crt", ".cer", ".ca", ".key", ".txt", ".yaml", ".yml", ".json", ".env"}
 
 
+def in_quotes(text: str) -> bool:
+    """Whether quotes stand around it, as when a line of a shell or of JSON was copied."""
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`"
+
+
 def quoted(value: object, *, near: Iterable[str] = ()) -> str:
     """`value` in quotes, or nothing where it may be a secret. `near`: words that it may resemble."""
     if value is None or isinstance(value, bool | float):

@@ -95,6 +95,8 @@ class Secret:
         if not secret or not fits:
             raise ConfigError(f"{self._key}: {shown} must hold the secret and nothing else")
         redact.add(secret, username=self._username)
+        if self._username is None and quoting.in_quotes(secret):
+            raise ConfigError(f"{self._key}: the secret in {shown} has quotes around it; leave them out")
         return secret
 
     def __repr__(self) -> str:

@@ -135,6 +135,7 @@ def test_a_rotation_half_done_keeps_the_old_secret_and_says_so(tmp_path: Path, d
         (b"one\ntwo", "must hold the secret and nothing else"),
         (b"one two", "must hold the secret and nothing else"),
         ("schlüssel".encode(), "must hold the secret and nothing else"),
+        (b"'two'", "the secret in .* has quotes around it; leave them out"),
         (b"\xff\xfe", "is not text in UTF-8"),
     ],
 )

@@ -68,7 +68,8 @@ def load_with_origins(path: Path | None, environ: Mapping[str, str] | None = Non
     config = _validated(layer, problems)
     if problems or config is None:
         raise ConfigError(redact.scrub(_one_message(problems)))
-    return Loaded(config, {key: leaf.origin for key, leaf in layer.items()}, tuple(rivals(layer, layers)))
+    origins = {key: leaf.origin for key, leaf in layer.items()}
+    return Loaded(config, origins, tuple(dict.fromkeys(rivals(layer, layers))))
 
 
 def _default_path(environ: Mapping[str, str]) -> Path | None:
@@ -125,9 +126,15 @@ def _from_file(path: Path, environ: Mapping[str, str]) -> Layer:
 
 def _filled(value: object, origin: str, environ: Mapping[str, str]) -> Leaf:
     try:
-        return Leaf(_substituted(value, environ), origin)
+        return Leaf(_substituted(value, environ), _variable(value, environ) or origin)
     except ValueError as error:
         return Leaf(value, origin, problem=str(error))
+
+
+def _variable(value: object, environ: Mapping[str, str]) -> str:
+    """The variable that the whole value is taken from; empty where it is not."""
+    match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return match[1] if match and match[1] and environ.get(match[1]) else ""
 
 
 def _leaves(mapping: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, PlainSerializer, SecretStr
 from anthropic_metrics.config.urls import check_url
 from anthropic_metrics.config.yaml_file import parse
 from anthropic_metrics.proxies import DIRECT
-from anthropic_metrics.quoting import but_not, quoted
+from anthropic_metrics.quoting import but_not, in_quotes, quoted
 from anthropic_metrics.quoting import path as shown_path
 
 DEFAULT_HOST = "127.0.0.1"
@@ -223,6 +223,8 @@ def _or_nothing(check: Callable[[str], object]) -> BeforeValidator:
 def _check_secret(value: str) -> str:
     if not value.isprintable() or not value.isascii() or " " in value:
         raise ValueError("must be one word of printable ASCII characters")
+    if in_quotes(value):
+        raise ValueError("has quotes around it; leave them out")
     return value
 
 

@@ -40,6 +40,12 @@ IGNORED = ", which has another value, is ignored."
             id="the key's own variable over the file",
         ),
         pytest.param(
+            "anthropic: {admin_key: '${ANTHROPIC_ADMIN_API_KEY:-}'}",
+            {"ANTHROPIC_METRICS_ANTHROPIC__ADMIN_KEY": TWO, "ANTHROPIC_ADMIN_API_KEY": ONE},
+            f"ANTHROPIC_METRICS_ANTHROPIC__ADMIN_KEY is used; ANTHROPIC_ADMIN_API_KEY{IGNORED}",
+            id="a file that only refers to the plain variable",
+        ),
+        pytest.param(
             "anthropic: {admin_key_file: KEY_FILE}",
             {"ANTHROPIC_ADMIN_API_KEY": ONE},
             f"anthropic.admin_key_file in config.yaml is used; ANTHROPIC_ADMIN_API_KEY{IGNORED}",

@@ -197,6 +197,15 @@ def test_a_key_that_could_not_travel_in_a_header_is_refused() -> None:
     assert message == "config.yaml: anthropic.admin_key: must be one word of printable ASCII characters"
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_a_key_in_quotes_is_named_by_the_variable_it_comes_from(quote: str) -> None:
+    message = refusal(
+        "anthropic: {admin_key: '${ANTHROPIC_ADMIN_API_KEY:-}'}",
+        {"ANTHROPIC_ADMIN_API_KEY": f"{quote}{KEY}{quote}"},
+    )
+    assert message == ("ANTHROPIC_ADMIN_API_KEY: anthropic.admin_key: has quotes around it; leave them out")
+
+
 MISTAKES = {
     "indentation": ("usage:\n  interval: 5m\n cost: {}", "check the indentation"),
     "nested value": ("usage: interval: 5m", "check the indentation"),
