@@ -44,9 +44,9 @@ class PollerState:
 
     def trouble(self, now: float, held: str = "") -> str:
         """Why its data is not fresh at `now`, in seconds of the monotonic clock; empty if it is."""
-        if self.paused:
-            return self.reason
         why = self.why(held)
+        if self.paused:
+            return why
         if self.succeeded_at is None:
             if self.later and not (self.retrying or self.reason):
                 return ""

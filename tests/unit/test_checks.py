@@ -157,10 +157,15 @@ def test_a_streams_trouble_is_named_with_its_cure(held: Contents, poll: LastPoll
     assert finding.cure
 
 
-def test_a_stream_in_order_says_how_old_its_newest_data_is() -> None:
+def test_a_failed_poll_is_looked_up_in_the_log_at_its_time() -> None:
+    failed = LastPoll(NOW - timedelta(minutes=90), failure="no key", read_at=NOW, read_to=NOW)
+    assert judged(STREAM, HELD, failed, NOW).cure == "Read the agent's log around 2026-11-20 10:30Z."
+
+
+def test_a_stream_in_order_says_when_its_newest_bucket_begins() -> None:
     finding = judged(STREAM, HELD, GOOD, NOW)
     assert finding.status is Status.ok
-    assert finding.details == "5 documents; newest 2026-11-20 11:36Z, 24m old"
+    assert finding.details == "5 documents; newest bucket begins 2026-11-20 11:36Z, 24m ago"
 
 
 def kibana(monkeypatch: pytest.MonkeyPatch, page: httpx.Response, rules: int = 200) -> dict[str, Finding]:

@@ -122,6 +122,15 @@ def test_a_failure_alone_does_not_end_readiness_but_a_pause_does_at_once(health:
     assert health.troubles() == {}
 
 
+def test_a_pause_gives_the_newest_reason_as_the_poller_does(health: Health) -> None:
+    health.failed("usage", "the key was refused", paused=True)
+    health.began("usage")
+    assert health.troubles()["usage"] == "the key was refused"
+    health.retrying("usage", "The Admin API answered 429.")
+    shown = health.as_dict()
+    assert shown["troubles"]["usage"] == shown["pollers"]["usage"]["reason"] == "The Admin API answered 429."
+
+
 def test_the_reason_of_a_first_failure_is_told(health: Health) -> None:
     health.failed("cost", "certificate refused")
     assert health.troubles()["cost"] == "certificate refused"

@@ -46,6 +46,7 @@ AGAIN = 10 * 60.0
 # So long after the last of those first turns that came to an end, the next organization begins all the same:
 # one whose server is frozen holds nobody up.
 STAGGER = FROZEN
+FIRST_TURN = " (first turn)"
 LOOK = 1.0  # seconds from one look at first turns to the next
 JITTER_SHARE = 0.1
 JITTER_MOST = 30.0
@@ -72,7 +73,7 @@ def run(agent: Agent, listener: socket.socket | None = None) -> int:
         _hand_over(scheduler, act, chain, name, executor)
 
     # By another id: the turn in which it was found that the job has to wait may not be over yet.
-    turns = Turns(agent, partial(start, suffix=" (first turn)"))
+    turns = Turns(agent, partial(start, suffix=FIRST_TURN))
 
     boards = Boards({organization.label: organization.budgets for organization in agent.organizations})
     server = HealthServer(
@@ -94,9 +95,13 @@ def run(agent: Agent, listener: socket.socket | None = None) -> int:
 
 
 class Overdue:
-    """Says once that a job's turns are skipped, until its attempt that takes so long has ended."""
+    """Says once that a job's turns are skipped, until its attempt that takes so long has ended.
 
-    def __init__(self) -> None:
+    `why` tells the reason of the job with this id, empty where there is none.
+    """
+
+    def __init__(self, why: Callable[[str], str]) -> None:
+        self._why = why
         self._said: set[str] = set()
 
     def __call__(self, event: JobEvent) -> None:
@@ -104,7 +109,15 @@ class Overdue:
             self._said.discard(event.job_id)
         elif event.job_id not in self._said:
             self._said.add(event.job_id)
-            log.warning("poll_goes_on", job=event.job_id.removeprefix(": "))
+            reason = {"reason": why} if (why := self._why(event.job_id)) else {}
+            log.warning("poll_goes_on", job=event.job_id.removeprefix(": "), **reason)
+
+
+def _why_it_waits(agent: Agent, job_id: str) -> str:
+    """What `/readyz` says of the job that runs under this id."""
+    organization, _, name = job_id.removesuffix(FIRST_TURN).partition(": ")
+    pollers = agent.runtime.health[organization].as_dict()["pollers"]
+    return str(pollers.get(name, {}).get("reason", ""))
 
 
 class Beginnings:
@@ -211,7 +224,7 @@ def _scheduler(agent: Agent) -> BackgroundScheduler:
         job_defaults={"max_instances": 1, "misfire_grace_time": None},
     )
     codes = EVENT_JOB_MAX_INSTANCES | EVENT_JOB_EXECUTED | EVENT_JOB_ERROR
-    scheduler.add_listener(Overdue(), codes)
+    scheduler.add_listener(Overdue(partial(_why_it_waits, agent)), codes)
     return scheduler
 
 

@@ -61,7 +61,7 @@ def judged(stream: str, there: Contents, poll: LastPoll | None, now: datetime) -
     """The line of one stream; the gravest trouble decides about its cure."""
     details = [f"{there.documents:,} documents"]
     if there.newest is not None:
-        details.append(f"newest {there.newest:%Y-%m-%d %H:%MZ}, {age(now - there.newest)} old")
+        details.append(f"newest bucket begins {there.newest:%Y-%m-%d %H:%MZ}, {age(now - there.newest)} ago")
     if there.organizations:
         details.append(f"other organizations: {_listed(there.organizations)}")
     troubles = list(_troubles(there, poll, now))
@@ -91,7 +91,8 @@ def _troubles(there: Contents, poll: LastPoll | None, now: datetime) -> Iterator
         cure = "Read the agent's log (rows_refused); upgrade anthropic-metrics if the API has changed."
         yield f"{poll.bad_rows:,} rows of the API refused at the last poll", cure
     if poll.failure:
-        yield f"the last poll failed: {poll.failure}", "Read the agent's log around that time."
+        at = f"{poll.at:%Y-%m-%d %H:%MZ}"
+        yield f"the last poll failed: {poll.failure}", f"Read the agent's log around {at}."
     elif poll.is_silent(now):
         yield f"the last poll was {age(now - poll.at)} ago", "Start `anthropic-metrics run`, or the CronJob."
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HOUR = timedelta(hours=1)
 LOG_EVERY = 30.0  # seconds, between two lines about one job
+ENOUGH = 0.05  # of the whole pass, before what is left can be estimated
 
 log = get_logger(__name__)
 
@@ -63,7 +64,11 @@ class Bar:
 
     def _log(self, **what: str) -> None:
         took, done = self._monotonic() - self._began, min(self._done, self._total)
-        left = {"seconds_left": round(took * ((self._total - done) / done))} if done else {}
+        left = (
+            {"seconds_left": round(took * ((self._total - done) / done))}
+            if done > self._total * ENOUGH
+            else {}
+        )
         days = {"done_days": round(done / DAY, 1), "of_days": round(self._total / DAY, 1)}
         log.info("pass_progress", **what, **days, **left)
 

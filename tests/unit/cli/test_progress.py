@@ -45,3 +45,15 @@ def test_without_a_terminal_the_log_tells_of_each_job_and_twice_a_minute_how_far
         ("2026-11-14", 6, 90),
         ("2026-11-11", 9, 60),
     ]
+
+
+def test_what_is_left_is_not_estimated_from_the_first_few_windows() -> None:
+    stream, seconds = io.StringIO(), 0.0
+    logs.configure("info", "json", stream)
+    bar = Bar(total=timedelta(days=100), monotonic=lambda: seconds)
+    for hours in (1, 24 * 9):
+        seconds += 30
+        bar.advance(Range(DAY, DAY + timedelta(hours=hours)))
+    first, second = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert "seconds_left" not in first
+    assert second["seconds_left"] == 604

@@ -84,7 +84,9 @@ def agent_of(
     failure: Callable[[Job], tuple[float, int] | None] = lambda _: None,
     is_running: Callable[[Job], bool] = lambda _: False,
 ) -> Agent:
-    runtime = SimpleNamespace(had_turn=had_turn, failure=failure, is_running=is_running)
+    pollers = {"live": {"reason": "The Admin API answered 429."}, "other": {"reason": ""}}
+    health = {"": SimpleNamespace(as_dict=lambda: {"pollers": pollers})}
+    runtime = SimpleNamespace(had_turn=had_turn, failure=failure, is_running=is_running, health=health)
     fields: dict[str, Any] = {"jobs": jobs, "stop": stop, "attempt": run, "runtime": runtime}
     fields["monotonic"] = lambda: stop.now
     return cast("Agent", SimpleNamespace(**fields))
@@ -156,10 +158,17 @@ def test_turns_that_are_skipped_while_a_poll_goes_on_are_told_once_in_our_own_wo
             scheduler.add_job(lambda: None, daemon._AT_ONCE, id=": live")
             assert skipped.acquire(timeout=30)
         lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-        assert [(line["message"], line["job"]) for line in lines] == [("poll_goes_on", "live")]
+        said = [(line["message"], line["job"], line["reason"]) for line in lines]
+        assert said == [("poll_goes_on", "live", "The Admin API answered 429.")]
     finally:
         go_on.set()
         assert daemon._shut_down(scheduler)
+
+
+def test_a_poll_that_takes_long_without_waiting_has_no_reason() -> None:
+    agent = agent_of([], Stop(waits=1))
+    assert daemon._why_it_waits(agent, f": live{daemon.FIRST_TURN}") == "The Admin API answered 429."
+    assert [daemon._why_it_waits(agent, name) for name in (": other", ": alerts")] == ["", ""]
 
 
 def test_a_turn_that_comes_before_the_scheduler_came_to_the_last_one_does_not_end_the_daemon() -> None:
