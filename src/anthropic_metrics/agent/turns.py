@@ -10,7 +10,7 @@ from anthropic_metrics.agent.memory import give_back
 from anthropic_metrics.errors import Stopped
 from anthropic_metrics.kernel.jobs import Job
 from anthropic_metrics.kernel.schedule import chain_of
-from anthropic_metrics.logs import get_logger
+from anthropic_metrics.logs import about, get_logger
 
 log = get_logger(__name__)
 
@@ -38,6 +38,11 @@ class Turns:
 
         A job that has to wait is left out with those that follow it; so is one that another thread runs.
         """
+        with about(chain[0].organization):
+            self._run(chain)
+        give_back()
+
+    def _run(self, chain: Chain) -> None:
         left_out: dict[str, list[Job]] = {}
         for job in chain:
             if self._agent.stop.is_set():
@@ -49,7 +54,6 @@ class Turns:
                 self._attempt(job)
             else:
                 left_out[job.name] = awaited
-        give_back()
 
     def _begin(self, job: Job) -> list[Job] | None:
         """None where the job may run now; else what it waits for, nothing where another thread runs it."""
@@ -70,7 +74,7 @@ class Turns:
         try:
             self._agent.attempt(job)
         except Stopped:
-            log.debug("poll_stopped", job=job.name, organization=job.organization or None)
+            log.debug("poll_stopped", job=job.name)
         except Exception:  # while the turn was reported
             log.exception("poll_crashed", job=job.name)
         finally:

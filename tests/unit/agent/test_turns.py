@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,6 +14,7 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
+from anthropic_metrics import logs
 from anthropic_metrics.agent.core import Agent
 from anthropic_metrics.agent.runtime import Runtime
 from anthropic_metrics.agent.turns import Chain, Turns
@@ -119,6 +122,18 @@ def test_what_a_job_waits_for_is_its_reason_on_the_health_page_until_it_begins(w
     assert health.as_dict()["pollers"]["headroom"]["reason"] == waits
     world.ends["headroom"] = lambda one: world.ran.append(health.pollers["headroom"].waiting)
     assert world.run("limits") == ["limits", "headroom", "", "figures"]
+
+
+def test_the_log_names_the_organization_of_a_job_that_waits() -> None:
+    stream = io.StringIO()
+    logs.configure("info", "json", stream)
+    jobs = [replace(each, organization="emea") for each in JOBS]
+    runtime = SimpleNamespace(had_turn=lambda _: False, waits=lambda *_: None)
+    fields: dict[str, Any] = {"jobs": jobs, "stop": threading.Event(), "runtime": runtime}
+    agent = cast("Agent", SimpleNamespace(attempt=lambda _: None, **fields))
+    Turns(agent, lambda _: None).run(chain_of(jobs, jobs[1]))
+    (line,) = map(json.loads, stream.getvalue().splitlines())
+    assert (line["message"], line["organization.name"]) == ("poll_waits", "emea")
 
 
 def test_a_sweep_that_waits_for_its_first_turn_is_no_trouble(world: World) -> None:
