@@ -13,7 +13,7 @@ from anthropic_metrics.kernel.ranges import DAY
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A named figure, in dollars or as a share of 1; None: there is no month before."""
+    """A named figure, in dollars or as a share of 1; None: the days before cost nothing."""
 
     name: str
     kind: Literal["usd", "share"]

@@ -81,7 +81,7 @@ def _facts(report: Report) -> Iterator[str]:
 
 def _fact(fact: Fact) -> str:
     if fact.value is None:
-        return "no month before"
+        return "nothing to compare with"
     if fact.kind == "usd":
         return f"${dollars(fact.value)}"
     return f"{'+' * (fact.value > 0)}{percent(float(fact.value))}"

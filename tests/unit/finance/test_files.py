@@ -127,6 +127,13 @@ def test_a_bar_of_more_than_the_whole_has_a_mark_where_the_whole_ends() -> None:
     assert '<b style="left:7.3%">' in far
 
 
+def test_days_before_that_cost_nothing_are_not_taken_for_a_month_that_is_not_there() -> None:
+    without = replace(FORESEEN, total=replace(FORESEEN.total, before=usd("0")), whole_before=usd("800"))
+    tiles = dict(re.findall("<dt>([^<]*)</dt><dd>([^<]*)</dd>", html_page(without)))
+    assert tiles["Change"] == "nothing to compare with"
+    assert tiles["Change expected by 2026-10-31"] == "+1.5 %"
+
+
 def test_a_month_that_runs_has_one_basis_of_its_changes_in_every_format() -> None:
     running = replace(
         FORESEEN,
