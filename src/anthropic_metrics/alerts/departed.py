@@ -7,7 +7,7 @@ restarted agent replaces what it noted before; those of other keys may have othe
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,11 +35,12 @@ class RuleLists:
         self._id = digest_of_values("rules", owner)
         self._documents = VersionedStream(es, stream_name(ALERT, namespace), stop=stop)
 
-    def known(self, own: Collection[str], now: datetime) -> set[str] | None:
-        """Note the keys of this agent's `own` rules; returns those of all agents.
+    def note(self, own: Collection[str], now: datetime) -> Callable[[str], bool]:
+        """Note the keys of this agent's `own` rules; tells of a key whether no agent has the rule any more.
 
-        None at the first note of an agent of these keys: others may not have noted theirs yet. Raises
-        MetricsError when Elasticsearch is away.
+        That is clear of a rule that this agent had when it last noted its rules. One that it never had may be
+        of an agent without a note, such as one of an earlier version: it counts as gone once the note of this
+        agent is `_GONE_AFTER` old. Raises MetricsError when Elasticsearch is away.
         """
         self._documents.refresh()
         found = self._documents.find([{"exists": {"field": "anthropic.alerting.seen_at"}}])
@@ -48,11 +49,14 @@ class RuleLists:
         noted = {"rules": sorted(own), "seen_at": iso(now)}
         if before is None:
             self._documents.create(self._id, self._source(noted, now))
-            return None
-        if _rules(before) != noted["rules"] or not now - _RENEWED_AFTER < _seen_at(before) <= now:
+            return lambda _: False
+        had = _rules(before)
+        if had != noted["rules"] or not now - _RENEWED_AFTER < _seen_at(before) <= now:
             self._documents.replace(before, before.changed("alerting", noted))
         others = [_rules(note) for note in notes.values() if _seen_at(note) > now - _GONE_AFTER]
-        return {*own, *(key for rules in others for key in rules)}
+        known = {*own, *(key for rules in others for key in rules)}
+        is_old = datetime.fromisoformat(before.source["@timestamp"]) <= now - _GONE_AFTER
+        return lambda key: key not in known and (is_old or key in had)
 
     def _source(self, noted: dict[str, Any], now: datetime) -> dict[str, Any]:
         document = AlertDocument.model_validate(

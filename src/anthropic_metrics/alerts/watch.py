@@ -116,11 +116,9 @@ class Watch:
 
     def _end_departed(self, now: datetime, tally: Tally) -> None:
         """End the alerts whose rule no agent has any more; a summary tells of them."""
-        known = self._lists.known([rule.key for rule in self._rules], now)
-        if known is None:
-            return
+        is_gone = self._lists.note([rule.key for rule in self._rules], now)
         for stored in self._state.open():
-            if (key := stored.alert["rule"]) in known:
+            if not is_gone(key := stored.alert["rule"]):
                 continue
             reason = f"the rule is off: {self._off[key]}" if key in self._off else _GONE
             owed = self._owed(SUMMARY, besides=stored)

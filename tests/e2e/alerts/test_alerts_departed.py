@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from tests.harness.alerts_office import HOUR, Office, office
 
 __all__ = ["office"]
@@ -59,3 +61,18 @@ def test_an_agent_leaves_alerts_alone_whose_rule_an_agent_of_another_key_has(off
     assert office.evaluate(mine).open_alerts == 1
     office.clock.advance(72 * HOUR)
     assert office.evaluate(mine).open_alerts == 0, "the other agent has gone"
+
+
+def test_an_agent_that_has_just_begun_to_list_rules_leaves_alerts_alone_of_agents_that_list_none_yet(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two agents that are upgraded one after the other, the second one has no list until it is."""
+    office.use("claude-haiku-5-5", 900_000)
+    mine, old = without_the_rule(office).watch(owner="mine"), office.watch(owner="old")
+    monkeypatch.setattr(old, "_end_departed", lambda *_: None)
+    office.evaluate(mine)
+    office.evaluate(old)
+    office.clock.advance(TURN)
+    assert office.evaluate(mine).open_alerts == 1
+    office.clock.advance(72 * HOUR)
+    assert office.evaluate(mine).open_alerts == 0
