@@ -28,6 +28,12 @@ def _is_excepted(host: str, exceptions: str) -> bool:
     return ":" in host and host in {entry.strip(" []") for entry in exceptions.split(",")}
 
 
+def proxy_host(url: str, setting: str | None = None) -> str:
+    """The host and port of the proxy for `url`, without user and password; empty where there is none."""
+    proxy = proxy_for(url, setting)
+    return urlsplit(proxy).netloc.rpartition("@")[2] if proxy else ""
+
+
 def without_user(proxy: str) -> str:
     """The proxy's URL as it may be shown, without user and password."""
     parts = urlsplit(proxy)

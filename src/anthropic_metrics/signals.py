@@ -18,7 +18,8 @@ from types import FrameType
 
 # `docker stop` kills after ten seconds.
 LONGEST = 9.0
-_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Windows has no hang-up.
+_NUMBERS = [number for number in signal.Signals if number.name in ("SIGINT", "SIGTERM", "SIGHUP")]
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -58,6 +59,11 @@ def exit_code() -> int:
     """The exit code of a command that a signal has stopped: 130 after Ctrl-C, 143 after SIGTERM, 129 after
     SIGHUP."""
     return 128 + _last_number
+
+
+def is_asked() -> bool:
+    """Whether a signal has asked this process to end."""
+    return _is_asked
 
 
 def name() -> str:
@@ -105,7 +111,7 @@ def _handled(handler: Handler, ask: Callable[[], object], code: int | None, long
 
 def _is_ours(number: signal.Signals) -> bool:
     """`nohup` has hang-ups ignored, and what it starts leaves it at that."""
-    return number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
+    return number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
 
 
 def _listen(ours: socket.socket, ask: Callable[[], object], code: int | None, longest: float) -> None:

@@ -13,6 +13,7 @@ import pydantic_core
 from anthropic_metrics.admin_api.keys import KeyKind
 from anthropic_metrics.admin_api.retry import TOO_MANY_REQUESTS, RetryPolicy
 from anthropic_metrics.errors import AnswerTooLarge, AuthError, BadRequest, MetricsError, RetryLater
+from anthropic_metrics.proxies import proxy_host
 
 __all__ = [
     "Answer",
@@ -27,6 +28,8 @@ __all__ = [
     "unreachable",
 ]
 
+# Nothing was sent to the server itself.
+_UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _LONGEST_TEXT = 300
 _LONGEST_NAME = 80
 _LONGEST_QUERY = 600
@@ -172,6 +175,11 @@ def unreachable(request: httpx.Request, failure: httpx.RequestError) -> RetryLat
         return RetryLater(
             f"The certificate of {host} was refused: {_reason(failure)}.",
             cure="If a proxy or gateway of yours signs it, set anthropic.ca_file to its authority (PEM).",
+        )
+    if isinstance(failure, _UNREACHED) and (proxy := proxy_host(str(request.url))):
+        return RetryLater(
+            f"{host} cannot be reached through the proxy {proxy} ({_reason(failure)}).",
+            cure="Check the proxy and the proxy variables (HTTPS_PROXY, NO_PROXY).",
         )
     return RetryLater(
         f"No complete answer from {host} ({type(failure).__name__}: {_reason(failure)}).",

@@ -13,7 +13,7 @@ from anthropic_metrics.config import AlertSettings
 from anthropic_metrics.deadline import limited, within
 from anthropic_metrics.errors import ConfigError, RetryLater, Stopped
 from anthropic_metrics.kernel.digests import hex_digest
-from anthropic_metrics.proxies import proxy_for
+from anthropic_metrics.proxies import proxy_for, proxy_host
 from anthropic_metrics.redaction import redact
 
 ATTEMPTS = 3
@@ -91,7 +91,8 @@ def _send(url: str, body: dict[str, Any], seconds: float) -> tuple[str | None, b
     except httpx.TimeoutException:
         return "no answer in time", True
     except httpx.HTTPError as error:
-        return f"no connection ({type(error).__name__})", True
+        through = f" through the proxy {proxy}" if (proxy := proxy_host(url)) else ""
+        return f"no connection{through} ({type(error).__name__})", True
     except (ConfigError, httpx.InvalidURL, ValueError, OSError) as error:
         return f"the request cannot be sent ({type(error).__name__})", False
     if answer.is_success:

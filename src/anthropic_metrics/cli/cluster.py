@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import atexit
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
+from anthropic_metrics import signals
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config, ElasticsearchSettings
 from anthropic_metrics.elastic.connect import connect
 from anthropic_metrics.elastic.contents import contents
 from anthropic_metrics.embedded import EmbeddedElasticsearch, cache_dir, download, is_downloaded
 from anthropic_metrics.embedded.artifacts import require_extra
+from anthropic_metrics.embedded.process import START_SECONDS, STOP_SECONDS
+from anthropic_metrics.embedded.sharing import end_lock, run_lock, use_lock
 from anthropic_metrics.errors import MetricsError, RetryLater
 from anthropic_metrics.kernel.datasets import AGENT, stream_name
 from anthropic_metrics.proxies import DIRECT
 
+LOOK = 0.2  # seconds from one look for another command's server to the next
 ANSWERS = 2.0  # seconds in which a server on this machine accepts a connection
 
 
@@ -57,22 +62,62 @@ def own_cluster(config: Config, *, shared: bool) -> Iterator[Config]:
     `shared`, for a command that soon ends: where another one runs the server, it is used. Else that is
     RetryLater.
     """
-    url = _running()
-    if url is None:
-        require_extra()
-        say("Starting the embedded Elasticsearch.")
-        with embedded_cluster(config, data=own_data(), brief=shared) as settings:
+    with ExitStack() as held:
+        url = _shared_or_owned(held)
+        if url is None:
+            require_extra()
+            say("Starting the embedded Elasticsearch.")
+            with embedded_cluster(config, data=own_data(), brief=shared) as settings:
+                say(_used(settings))
+                yield settings
+                if shared:
+                    _let_others_end(held)
+        elif shared:
+            settings = _at(config, url)
             say(_used(settings))
             yield settings
-    elif shared:
-        settings = _at(config, url)
-        say(_used(settings))
-        yield settings
-    else:
-        raise RetryLater(
-            f"--embedded: another command runs the embedded Elasticsearch ({url}).",
-            cure="End that command first, or use a cluster: set ELASTICSEARCH_URL and leave out --embedded.",
-        )
+        else:
+            raise RetryLater(
+                f"--embedded: another command runs the embedded Elasticsearch ({url}).",
+                cure="End that command first, or use a cluster: set ELASTICSEARCH_URL and leave out "
+                "--embedded.",
+            )
+
+
+def _shared_or_owned(held: ExitStack) -> str | None:
+    """The URL of another command's server, which stays until `held` is closed, or the right to run one.
+
+    A server that starts or ends is waited for. RetryLater if that goes on for minutes.
+    """
+    until, is_told = time.monotonic() + START_SECONDS + STOP_SECONDS, False
+    while True:
+        with ExitStack() as user:
+            url = _running()
+            if url and use_lock(cache_dir(), user) and _running() == url:
+                held.push(user.pop_all())
+                return url
+        if run_lock(cache_dir(), held):
+            return None
+        if time.monotonic() > until:
+            raise RetryLater(
+                "--embedded: another command starts or ends the embedded Elasticsearch, for minutes now.",
+                cure="End that command, then try again.",
+            )
+        if not is_told:
+            say("Waiting for another command that starts or ends the embedded Elasticsearch.")
+            is_told = True
+        time.sleep(LOOK)
+
+
+def _let_others_end(held: ExitStack) -> None:
+    """Keep the server while other commands use it, unless this one was asked to end."""
+    is_told = False
+    with suppress(KeyboardInterrupt):
+        while not signals.is_asked() and not end_lock(cache_dir(), held):
+            if not is_told:
+                say("Waiting for other commands that use the embedded Elasticsearch; Ctrl-C ends it at once.")
+                is_told = True
+            time.sleep(LOOK)
 
 
 def until_exit(config: Config) -> Config:

@@ -34,6 +34,10 @@ _LOGIN_CURE = (
 )
 _RIGHTS_CURE = "Give the agent's role one of the privileges named, or use a key that has it."
 _HOST_CURE = "Check `elasticsearch.hosts` and that the cluster can be reached from this machine."
+_PROXY_CURE = (
+    "Check the proxy, which `elasticsearch.proxy` or HTTPS_PROXY names. Where none is needed, set "
+    "`elasticsearch.proxy` to none or name the host in NO_PROXY."
+)
 _CERTIFICATE_CURE = "Name the authority that signed it in `elasticsearch.ca_certs`."
 
 
@@ -118,7 +122,13 @@ def _from_transport(error: TransportError, doing: str) -> MetricsError:
         )
     if isinstance(error, ConnectionTimeout):
         return RetryLater(
-            f"{doing}: no answer in time.", cure="Raise `elasticsearch.timeout` if this persists."
+            f"{doing}: no answer in time.",
+            cure="Check the cluster's health and load; if it is only slow, raise `elasticsearch.timeout`.",
+        )
+    if isinstance(error, ClientConnectionError) and (proxy := getattr(error, "through", "")):
+        return RetryLater(
+            f"{doing}: Elasticsearch cannot be reached through the proxy {proxy}: {error.message}",
+            cure=cure or _PROXY_CURE,
         )
     if isinstance(error, ClientConnectionError):
         return RetryLater(f"{doing}: no connection: {error.message}", cure=cure or _HOST_CURE)

@@ -16,7 +16,7 @@ from elastic_transport import NodeConfig, TransportError, Urllib3HttpNode
 from anthropic_metrics.certificates import authorities, tls_cure, unverified
 from anthropic_metrics.deadline import LimitedPool, LimitedTLSPool, limited_pool
 from anthropic_metrics.errors import AnswerTooLarge, ConfigError
-from anthropic_metrics.proxies import proxy_for, without_user
+from anthropic_metrics.proxies import proxy_for, proxy_host, without_user
 
 MOST_BYTES = 256 * 1024 * 1024  # ten times the largest page of documents
 _PIECE = 65_536
@@ -28,7 +28,7 @@ _BROKEN_OFF = ("Connection aborted", "RemoteDisconnected", "BadStatusLine", "Inc
 class Node(Urllib3HttpNode):
     """A node as the client uses it; its connections keep to the deadline of a request.
 
-    A failure carries its cure as `cure`, where its words tell one.
+    A failure carries its cure as `cure`, where its words tell one, and the proxy's host as `through`.
 
     `proxy` and `authority_given` come from the configuration by `node_class`.
     """
@@ -52,6 +52,7 @@ class Node(Urllib3HttpNode):
                 if isinstance(reason, AnswerTooLarge):
                     raise reason from None
             error.cure = self._cure(error)  # type: ignore[attr-defined]  # read by elastic.failures
+            error.through = proxy_host(_address(self.config), self.proxy)  # type: ignore[attr-defined]  # likewise
             raise
 
     def _cure(self, error: TransportError) -> str:

@@ -132,6 +132,11 @@ class ServerProcess:
 
     def _failure(self) -> RetryLater:
         lines = self._log.read_text("utf-8", errors="replace").splitlines()
+        if any("failed to obtain node locks" in line for line in lines):
+            return RetryLater(
+                f"The embedded server did not start: another one uses its data (its log is {self._log}).",
+                cure="End the command that runs it, or wait until it has ended, then try again.",
+            )
         telling = [line for line in lines if not line.lstrip().startswith(("at ", "... "))][-LAST_LINES:]
         ending = "".join(f"\n  {line}" for line in telling)
         return RetryLater(f"The embedded server did not start. Its log is {self._log} and ends with:{ending}")

@@ -21,7 +21,7 @@ from anthropic_metrics.errors import (
     MetricsError,
     RetryLater,
 )
-from anthropic_metrics.proxies import proxy_for
+from anthropic_metrics.proxies import proxy_for, proxy_host
 from anthropic_metrics.redaction import excerpt
 
 MOST_BYTES = 64 * 1024 * 1024  # an export of all saved objects has a few megabytes
@@ -159,6 +159,9 @@ class KibanaClient:
                 tls_cure(str(error), "kibana.url", "kibana.ca_certs", has_authority=self._authority)
                 or _URL_CURE
             )
+            if proxy := proxy_host(self._server):
+                through = f"Kibana cannot be reached through the proxy {proxy}: {error}"
+                raise RetryLater(through, cure=cure) from None
             raise RetryLater(f"No connection to Kibana: {error}", cure=cure) from None
 
 

@@ -226,6 +226,15 @@ def test_a_child_that_ends_before_it_reads_what_to_start_is_told_with_its_log(
     server.stop()
 
 
+def test_data_that_another_server_uses_is_one_message(tmp_path: Path) -> None:
+    spec = Spec(str(tmp_path), str(tmp_path), "256m", {})
+    said = "java.lang.IllegalStateException: failed to obtain node locks, tried [/x]; maybe other nodes run"
+    server = ServerProcess([sys.executable, "-c", f"raise SystemExit({said!r})"], spec, tmp_path / "log")
+    with pytest.raises(RetryLater, match="another one uses its data") as caught:
+        server.start()
+    assert "Exception" not in str(caught.value)
+
+
 def test_a_folder_of_documents_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     server = EmbeddedElasticsearch(tmp_path, data=tmp_path / "data")

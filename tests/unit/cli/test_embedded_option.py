@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import itertools
 import socket
 import sys
+import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from anthropic_metrics import cli
+from anthropic_metrics import cli, signals
 from anthropic_metrics.cli import cluster
 from anthropic_metrics.cli.common import load
 from anthropic_metrics.cli.reference import commands
@@ -78,6 +82,65 @@ def test_a_second_daemon_does_not_use_the_server_of_the_first() -> None:
         pass
 
 
+def test_a_command_waits_for_the_server_that_another_one_is_starting_and_uses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started, looks = Server.started, list[float]()
+    with (tmp_path / "embedded.lock").open("a") as other, socket.create_server(("127.0.0.1", 0)) as server:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        def look(seconds: float) -> None:
+            looks.append(seconds)
+            if len(looks) == 2:
+                (tmp_path / "embedded.url").write_text(url, encoding="utf-8")
+
+        monkeypatch.setattr(time, "sleep", look)
+        assert [settings.elasticsearch.hosts for settings in shared()] == [(url,)]
+    assert (Server.started, len(looks)) == (started, 2)
+    assert capsys.readouterr().err.count("Waiting for another command") == 1
+
+
+def test_a_command_starts_a_server_when_the_one_before_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no address any more while it closes its files."""
+    started = Server.started
+    with (tmp_path / "embedded.lock").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        monkeypatch.setattr(time, "sleep", lambda _: fcntl.flock(other, fcntl.LOCK_UN))
+        assert len(shared()) == 1
+    assert Server.started == started + 1
+
+
+def test_the_command_that_runs_the_server_ends_after_those_that_use_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user = ExitStack()
+    monkeypatch.setattr(time, "sleep", lambda _: user.close())
+    with cluster.own_cluster(load(None), shared=True):
+        user.enter_context(cluster.own_cluster(load(None), shared=True))
+    assert "Waiting for other commands that use" in capsys.readouterr().err
+
+
+def test_a_command_that_was_asked_to_end_waits_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "_is_asked", True)
+    with ExitStack() as user, cluster.own_cluster(load(None), shared=True):
+        user.enter_context(cluster.own_cluster(load(None), shared=True))
+
+
+def test_a_command_does_not_wait_for_ever_for_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(step=100)
+    with (tmp_path / "embedded.lock").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        monkeypatch.setattr(time, "sleep", lambda _: None)
+        monkeypatch.setattr(time, "monotonic", lambda: next(ticks))
+        with pytest.raises(RetryLater, match="another command starts or ends"):
+            shared()
+
+
 def test_without_a_running_server_a_command_that_reads_starts_it_over_the_data_that_is_there() -> None:
     with cluster.own_cluster(load(None), shared=True) as written:
         before = written.elasticsearch.hosts
@@ -126,7 +189,7 @@ def test_a_command_names_the_data_that_it_uses_and_from_when_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with cluster.own_cluster(load(None), shared=True):
-        load(None, embedded=True)
+        shared()
     used = f"Using the data in {tmp_path / 'data'}, last updated 2026-11-25 16:30 UTC.\n"
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("", f"Starting the embedded Elasticsearch.\n{used}{used}")

@@ -177,8 +177,10 @@ def test_a_file_that_is_no_certificate_is_a_configuration_error_with_its_place(
     assert str(file) in caught.value.message
 
 
-@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:1"])
-def test_a_cluster_at_an_ipv6_address_is_asked_there(proxy: str | None) -> None:
+@pytest.mark.parametrize(
+    ("proxy", "said"), [(None, "no connection"), ("http://127.0.0.1:1", "through the proxy 127.0.0.1:1")]
+)
+def test_a_cluster_at_an_ipv6_address_is_asked_there(proxy: str | None, said: str) -> None:
     settings = ElasticsearchSettings.model_validate({"hosts": ["http://[::1]:1"], "proxy": proxy})
-    with closing(connect(settings)) as es, pytest.raises(RetryLater, match="no connection"):
+    with closing(connect(settings)) as es, pytest.raises(RetryLater, match=said):
         server_version(es)

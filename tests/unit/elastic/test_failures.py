@@ -75,3 +75,9 @@ def test_a_message_names_the_path_without_the_parameters_that_select_what_is_rea
     es = cast("Elasticsearch", SimpleNamespace(perform_request=perform_request))
     with pytest.raises(RetryLater, match=r"^GET /_index_template: no connection"):
         get(es, "/_index_template?filter_path=index_templates.name")
+
+
+def test_a_cluster_that_does_not_answer_is_looked_at_before_its_timeout_is_raised() -> None:
+    with pytest.raises(RetryLater) as caught, translated("Doing it"):
+        raise ConnectionTimeout("slow")
+    assert caught.value.cure.startswith("Check the cluster's health and load")
