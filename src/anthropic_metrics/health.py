@@ -275,6 +275,12 @@ class Health:
         pollers = self.pollers
         return self._troubles(pollers, self._why_held(pollers))
 
+    def under_way(self) -> dict[str, str]:
+        """Each poller that makes an attempt now, with what it waits for; empty where it goes on."""
+        pollers = self.pollers
+        held = self._why_held(pollers)
+        return {name: state.waits_for(held) for name, state in pollers.items() if state.running}
+
     def _troubles(self, pollers: Mapping[str, PollerState], held: str) -> dict[str, str]:
         now = self._monotonic()
         return {name: why for name, state in pollers.items() if (why := state.trouble(now, held))}

@@ -40,7 +40,11 @@ class PollerState:
 
     def why(self, held: str = "") -> str:
         """Why it has no success: its own reason, or `held`, why requests of its organization wait."""
-        return self.retrying or (held if self.running else "") or self.waiting or self.reason
+        return self.waits_for(held) or self.waiting or self.reason
+
+    def waits_for(self, held: str = "") -> str:
+        """What the present attempt waits for; empty where it goes on."""
+        return self.retrying or (held if self.running else "")
 
     def trouble(self, now: float, held: str = "") -> str:
         """Why its data is not fresh at `now`, in seconds of the monotonic clock; empty if it is."""

@@ -309,6 +309,15 @@ def test_a_poller_under_way_has_the_reason_for_which_the_request_of_another_is_s
     assert health.troubles()["cost"] == "last succeeded 14400 seconds ago"
 
 
+def test_what_a_poll_under_way_waits_for_is_not_why_the_one_before_failed(health: Health) -> None:
+    for name in ("usage", "cost"):
+        health.failed(name, "The Admin API answered 503.")
+    health.began("usage")
+    assert health.under_way() == {"usage": ""}
+    health.retrying("usage", "The Admin API answered 429.")
+    assert health.under_way() == {"usage": "The Admin API answered 429."}
+
+
 def test_a_sweep_that_has_not_had_its_first_turn_is_no_trouble_while_requests_are_held(clock: Clock) -> None:
     health = Health(
         {"usage": timedelta(minutes=5), "usage sweep": timedelta(days=1)},

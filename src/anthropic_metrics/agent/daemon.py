@@ -114,10 +114,12 @@ class Overdue:
 
 
 def _why_it_waits(agent: Agent, job_id: str) -> str:
-    """What `/readyz` says of the job that runs under this id."""
+    """What the job that runs under this id waits for, or one that follows it; empty where none waits."""
     organization, _, name = job_id.removesuffix(FIRST_TURN).partition(": ")
-    pollers = agent.runtime.health[organization].as_dict()["pollers"]
-    return str(pollers.get(name, {}).get("reason", ""))
+    own = [job for job in agent.jobs if job.organization == organization]
+    waits = agent.runtime.health[organization].under_way()
+    chains = (chain_of(own, job) for job in own if job.name == name)
+    return next(filter(None, (waits.get(job.name) for chain in chains for job in chain)), "")
 
 
 class Beginnings:

@@ -84,8 +84,7 @@ def agent_of(
     failure: Callable[[Job], tuple[float, int] | None] = lambda _: None,
     is_running: Callable[[Job], bool] = lambda _: False,
 ) -> Agent:
-    pollers = {"live": {"reason": "The Admin API answered 429."}, "other": {"reason": ""}}
-    health = {"": SimpleNamespace(as_dict=lambda: {"pollers": pollers})}
+    health = {"": SimpleNamespace(under_way=lambda: {"live": "The Admin API answered 429.", "other": ""})}
     runtime = SimpleNamespace(had_turn=had_turn, failure=failure, is_running=is_running, health=health)
     fields: dict[str, Any] = {"jobs": jobs, "stop": stop, "attempt": run, "runtime": runtime}
     fields["monotonic"] = lambda: stop.now
@@ -166,8 +165,9 @@ def test_turns_that_are_skipped_while_a_poll_goes_on_are_told_once_in_our_own_wo
 
 
 def test_a_poll_that_takes_long_without_waiting_has_no_reason() -> None:
-    agent = agent_of([], Stop(waits=1))
+    agent = agent_of([job("live"), job("other"), job("leader"), job("live", after="leader")], Stop(waits=1))
     assert daemon._why_it_waits(agent, f": live{daemon.FIRST_TURN}") == "The Admin API answered 429."
+    assert daemon._why_it_waits(agent, ": leader") == "The Admin API answered 429.", "its follower waits"
     assert [daemon._why_it_waits(agent, name) for name in (": other", ": alerts")] == ["", ""]
 
 
