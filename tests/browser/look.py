@@ -43,6 +43,14 @@ def main(arguments: list[str]) -> int:
         return 2
     page = Path(arguments[0]).resolve()
     folder = Path(arguments[1]).resolve() if len(arguments) > 1 else page.parent
+    if not page.is_file():
+        sys.stderr.write(f"{page}: there is no such page\n")
+        return 2
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.stderr.write(f"{folder}: {error.strerror}\n")
+        return 2
     try:
         with Window(find(os.environ), within=LONGEST) as window:
             good = [view(window, page, folder, *each) for each in product(WIDTHS, SCHEMES)]

@@ -85,8 +85,19 @@ def test_a_browser_that_never_answers_ends_the_look_with_one_sentence(
     monkeypatch.setattr("tests.browser.look.find", lambda _: chromium.Browser(silent))
     monkeypatch.setattr("tests.browser.look.LONGEST", 0.0)
     page = tmp_path / "page.html"
-    assert main([str(page)]) == 2
+    page.touch()
+    assert main([str(page), str(tmp_path / "new" / "pictures")]) == 2
     assert capsys.readouterr().err.startswith(f"{page}: the views were not drawn within 0 seconds")
+
+
+def test_a_page_or_a_folder_that_cannot_be_had_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+    assert main([str(page)]) == 2
+    page.touch()
+    assert main([str(page), str(page)]) == 2
+    assert capsys.readouterr().err == f"{page}: there is no such page\n{page}: File exists\n"
 
 
 def test_a_package_with_another_digest_is_refused_and_leaves_nothing(

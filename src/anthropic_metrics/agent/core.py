@@ -84,6 +84,10 @@ class Agent:
         """The organization, of several the first."""
         return self.organizations[0]
 
+    def set_up(self) -> None:
+        """Templates and pipelines stand afterwards; raises what `elastic.setup.ensure` raises."""
+        self._set_up()
+
     def silence_of(self, label: str) -> Callable[[], float]:
         """What tells how many seconds the organization's Admin API has owed an answer."""
         return self._by_label[label].client.waiting.seconds

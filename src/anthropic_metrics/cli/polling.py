@@ -216,7 +216,10 @@ def _wanted(agent: Agent, only: list[PollerName] | None, organization: str | Non
 
 
 def _passed(agent: Agent, jobs: Mapping[str, list[Job]], bar: Bar) -> Answer:
-    """One pass of each organization: one that is down delays no other. Raises Stopped."""
+    """One pass of each organization: one that is down delays no other. Raises Stopped, and what keeps every
+    poller from writing: it would be the failure of each.
+    """
+    agent.set_up()
     try:
         tallies = pass_over(agent, jobs, bar.begin)
     except Stopped:
