@@ -135,13 +135,12 @@ class _Labelled(Collector):
     def collect(self) -> Iterable[Metric]:
         families: dict[str, Metric] = {}
         for organization, registry in self._registries.items():
+            own = {"organization": organization} if organization else {}
             for metric in registry.collect():
                 empty = Metric(metric.name, metric.documentation, metric.type)
                 family = families.setdefault(metric.name, empty)
-                own = {"organization": organization} if organization else {}
-                family.samples += [
-                    sample._replace(labels={**sample.labels, **own}) for sample in metric.samples
-                ]
+                samples = (sample._replace(labels={**sample.labels, **own}) for sample in metric.samples)
+                family.samples += samples
         return families.values()
 
 
@@ -272,18 +271,14 @@ class Health:
 
     def troubles(self) -> dict[str, str]:
         """Each poller whose data is not fresh, with the reason; empty when all is well."""
-        pollers = self.pollers
-        return self._troubles(pollers, self._why_held(pollers))
+        troubles: dict[str, str] = self.as_dict()["troubles"]
+        return troubles
 
     def under_way(self) -> dict[str, str]:
         """Each poller that makes an attempt now, with what it waits for; empty where it goes on."""
         pollers = self.pollers
         held = self._why_held(pollers)
         return {name: state.waits_for(held) for name, state in pollers.items() if state.running}
-
-    def _troubles(self, pollers: Mapping[str, PollerState], held: str) -> dict[str, str]:
-        now = self._monotonic()
-        return {name: why for name, state in pollers.items() if (why := state.trouble(now, held))}
 
     def _why_held(self, pollers: Mapping[str, PollerState]) -> str:
         """What a poller says that is under way and waits for the request of another."""
@@ -294,9 +289,9 @@ class Health:
         return f"requests to the Admin API wait: {why}" if why else ""
 
     def as_dict(self) -> dict[str, Any]:
-        pollers = self.pollers
+        pollers, now = self.pollers, self._monotonic()
         held = self._why_held(pollers)
-        troubles = self._troubles(pollers, held)
+        troubles = {name: why for name, state in pollers.items() if (why := state.trouble(now, held))}
         return {
             "status": "not ready" if troubles else "ready",
             "started": iso(self._started, "auto"),
