@@ -1,16 +1,20 @@
 """Locks by which commands share one server over one folder: one command runs it, others use it.
 
-The system gives them up when a process ends, however it ends. Windows has none: there, every lock is granted.
+The system gives them up when a process ends, however it ends. Windows and some network file systems have
+none: there, every lock is granted.
 """
 
 from __future__ import annotations
 
+import errno
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
 from anthropic_metrics.embedded.artifacts import not_writable
+
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def run_lock(folder: Path, held: ExitStack) -> bool:
@@ -33,7 +37,7 @@ def _locked(path: Path, held: ExitStack, *, shared: bool) -> bool:
     """Raises ConfigError or RetryLater where the folder cannot be written to."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
+        file = path.open("a+")  # NFS grants a shared lock only of a file that may be read
     except OSError as error:
         raise not_writable(path.parent, error) from error
     if _flock(file, shared=shared):
@@ -52,4 +56,7 @@ def _flock(file: TextIO, *, shared: bool) -> bool:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
     return True
