@@ -69,9 +69,11 @@ def own_cluster(config: Config, *, shared: bool) -> Iterator[Config]:
             say("Starting the embedded Elasticsearch.")
             with embedded_cluster(config, data=own_data(), brief=shared) as settings:
                 say(_used(settings))
-                yield settings
-                if shared:
-                    _let_others_end(held)
+                try:
+                    yield settings
+                finally:
+                    if shared:
+                        _let_others_end(held)
         elif shared:
             settings = _at(config, url)
             say(_used(settings))

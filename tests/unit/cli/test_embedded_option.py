@@ -123,6 +123,24 @@ def test_the_command_that_runs_the_server_ends_after_those_that_use_it(
     assert "Waiting for other commands that use" in capsys.readouterr().err
 
 
+def test_a_command_that_fails_leaves_the_others_their_server_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    user, looks = ExitStack(), list[float]()
+
+    def look(seconds: float) -> None:
+        looks.append(seconds)
+        user.close()
+
+    def fail() -> None:
+        with cluster.own_cluster(load(None), shared=True):
+            user.enter_context(cluster.own_cluster(load(None), shared=True))
+            raise RetryLater("The Admin API is away.")
+
+    monkeypatch.setattr(time, "sleep", look)
+    with pytest.raises(RetryLater, match="away"):
+        fail()
+    assert looks
+
+
 def test_a_command_that_was_asked_to_end_waits_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signals, "_is_asked", True)
     with ExitStack() as user, cluster.own_cluster(load(None), shared=True):
