@@ -7,7 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from anthropic_metrics.health import Metrics
+from anthropic_metrics.agent.core import Agent
+from anthropic_metrics.config import Config
+from anthropic_metrics.health import Metrics, label
+from anthropic_metrics.kernel.jobs import Kind
+from anthropic_metrics.streams.registry import ONLY
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/operations.md").read_text("utf-8")
@@ -43,3 +47,29 @@ def test_every_metric_is_listed() -> None:
     named = {name + "_info" if name.endswith("_build") else name for name in totals}
     own = {name for name in named if not name.startswith("process_")}
     assert own | {"process_*"} == first_column("Metrics")
+
+
+def test_every_poller_is_listed_under_all_of_its_names() -> None:
+    section = PAGE.split("## Names of pollers\n", 1)[1].split("\n## ", 1)[0]
+    table = re.findall(r"^\| (.*) \| (.*) \| (.*) \| (.*) \|$", section, re.MULTILINE)[1:]
+    rows = {job: row for row in table for job in re.findall(r"`([^`]+)`", row[1])}
+    config = Config.model_validate(
+        {
+            "anthropic": {"admin_key": "sk-ant-admin01-names"},
+            "elasticsearch": {"hosts": ["http://127.0.0.1:9"]},
+            "usage": {"granularities": ["1m", "1h", "1d"]},
+            "people": {"enabled": True, "salt": "names" * 8},
+            "telemetry": {"enabled": "true"},
+            "alerts": {"evaluate": True, "webhooks": ["https://hooks.example/names"]},
+            "health": {"figures": True},
+            "digest": "daily",
+        }
+    )
+    with Agent(config) as agent:
+        live = [job for job in agent.jobs if job.kind is Kind.live]
+    assert {job.name for job in live} == set(rows)
+    for job in live:
+        only, jobs, labels, streams = (re.findall(r"`([^`]+)`", cell) for cell in rows[job.name])
+        assert only == [job.poller] * (job.poller in ONLY)
+        assert labels == [label(name) for name in jobs]
+        assert job.stream.removesuffix("default") + "*" in streams

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -38,12 +39,29 @@ class _Redacted:
         return getattr(self._stream, name)
 
 
+class _Closed(io.RawIOBase):
+    """Stands in for a standard output that was closed: refuses the first text, so that its loss is told."""
+
+    _is_told = False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: Any) -> int:
+        if not self._is_told:
+            self._is_told = True
+            raise OSError(errno.EBADF, "Standard output is closed")
+        return len(text)
+
+
 def guard() -> None:
     """Put both streams behind the redaction.
 
-    A closed stream swallows its text; a character that a stream's encoding lacks is written as an escape.
+    A closed standard error swallows its text; a closed standard output is OutputLost once it gets any.
+    A character that a stream's encoding lacks is written as an escape.
     """
-    sys.stdout, sys.stderr = _guarded(sys.stdout), _guarded(sys.stderr)
+    sys.stdout = _guarded(sys.stdout or _text(_Closed()))
+    sys.stderr = _guarded(sys.stderr or _text(io.FileIO(os.devnull, "w")))
 
 
 @contextmanager
@@ -76,10 +94,13 @@ def _writing() -> Iterator[None]:
         raise OutputLost(error.errno, error.strerror) from None
 
 
-def _guarded(stream: TextIO | None) -> TextIO:
+def _text(raw: io.RawIOBase) -> TextIO:
+    return io.TextIOWrapper(cast("Any", raw), encoding="utf-8")
+
+
+def _guarded(stream: TextIO) -> TextIO:
     if isinstance(stream, _Redacted):
         return cast("TextIO", stream)
-    opened = stream or io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf-8")
-    if isinstance(opened, io.TextIOWrapper):
-        opened.reconfigure(errors="backslashreplace")
-    return cast("TextIO", _Redacted(opened))
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return cast("TextIO", _Redacted(stream))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -29,6 +30,21 @@ def test_a_full_disk_behind_standard_output_is_one_message_and_exit_code_1(
             check=False,
         )
     assert done.stderr == "anthropic-metrics: The output cannot be written: No space left on device.\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("command", ["config schema", "alerts list"])
+def test_a_closed_standard_output_is_one_message_and_exit_code_1(tmp_path: Path, command: str) -> None:
+    shell = " ".join([*map(shlex.quote, COMMAND), command, ">&-"])
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == "anthropic-metrics: The output cannot be written: Standard output is closed.\n"
     assert done.returncode == 1
 
 
