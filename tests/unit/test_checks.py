@@ -166,6 +166,8 @@ def test_a_stream_in_order_says_when_its_newest_bucket_begins() -> None:
     finding = judged(STREAM, HELD, GOOD, NOW)
     assert finding.status is Status.ok
     assert finding.details == "5 documents; newest bucket begins 2026-11-20 11:36Z, 24m ago"
+    polls = judged("metrics-anthropic_metrics.agent-default", HELD, GOOD, NOW)
+    assert polls.details == "5 documents; newest 2026-11-20 11:36Z, 24m ago"
 
 
 def kibana(monkeypatch: pytest.MonkeyPatch, page: httpx.Response, rules: int = 200) -> dict[str, Finding]:

@@ -12,7 +12,7 @@ from anthropic_metrics.elastic.connect import Client
 from anthropic_metrics.elastic.contents import Contents, Share, contents
 from anthropic_metrics.elastic.polls import LastPoll, last_polls
 from anthropic_metrics.errors import MetricsError
-from anthropic_metrics.kernel.datasets import AGENT, stream_name
+from anthropic_metrics.kernel.datasets import AGENT, ALERT, INVENTORY, RATE_LIMIT, stream_name
 from anthropic_metrics.links import page
 from anthropic_metrics.streams.registry import BY_DATASET
 
@@ -20,6 +20,7 @@ FOREIGN_CURE = (
     f"Stop the other shipper (Elastic's integration, most likely); {page('migration.md')} says how, and how "
     "to delete its documents."
 )
+_WRITTEN = (AGENT, ALERT, INVENTORY, RATE_LIMIT)
 _NEVER_CURE = "Run `anthropic-metrics once`, or start `anthropic-metrics run`."
 
 
@@ -61,7 +62,11 @@ def judged(stream: str, there: Contents, poll: LastPoll | None, now: datetime) -
     """The line of one stream; the gravest trouble decides about its cure."""
     details = [f"{there.documents:,} documents"]
     if there.newest is not None:
-        details.append(f"newest bucket begins {there.newest:%Y-%m-%d %H:%MZ}, {age(now - there.newest)} ago")
+        # The time of a bucket is its start; other documents have the time at which they were written.
+        newest = (
+            "newest" if any(stream_name(each, "") in stream for each in _WRITTEN) else "newest bucket begins"
+        )
+        details.append(f"{newest} {there.newest:%Y-%m-%d %H:%MZ}, {age(now - there.newest)} ago")
     if there.organizations:
         details.append(f"other organizations: {_listed(there.organizations)}")
     troubles = list(_troubles(there, poll, now))
