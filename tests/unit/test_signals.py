@@ -25,12 +25,14 @@ HANGING = """try:
         time.sleep(600)
     finally:
         time.sleep({seconds})"""
+# Who runs the tests may have it ignored, as nohup has.
+HEARD = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
 ALL = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 
 def ended(number: signal.Signals, block: str) -> int:
     """The exit code of a process that gets the signal in the block."""
-    code = COMMAND.format(block=block)
+    code = HEARD + COMMAND.format(block=block)
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:

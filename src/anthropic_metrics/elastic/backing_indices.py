@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from elasticsearch import AuthorizationException, BadRequestError, Elasticsearch, NotFoundError
+from elasticsearch import ApiError, Elasticsearch
 
 from anthropic_metrics.elastic.diff import age
 from anthropic_metrics.elastic.failures import reading, translated
@@ -30,6 +30,8 @@ LIFETIME = 3600.0  # seconds
 LONGEST = 3000  # characters of names: Elasticsearch takes 4096 bytes as a request's first line
 # The newest takes new documents, and the one before it those that were under way when it was the newest.
 _GROWING = 2
+# No right to ask, no such stream yet, or a server that has no such question.
+_NOT_TOLD = (400, 403, 404, 405, 410)
 _UUIDS = "*.settings.index.uuid"
 _ANY = (-math.inf, math.inf)
 _SEARCH: dict[str, Any] = {
@@ -92,13 +94,15 @@ class BackingIndices:
     def _uuids(self, stream: str) -> dict[str, str]:
         """UUIDs of the backing indices by name, for a name may come back with other documents.
 
-        None for a user who may not ask for them, or a server that does not tell.
+        Empty for a user who may not ask for them, or a server that does not tell.
         """
         with translated(f"Looking up {stream}"):
             try:
-                answer = self._es.indices.get_settings(index=stream, name="index.uuid", filter_path=_UUIDS)
-            except (AuthorizationException, BadRequestError, NotFoundError):
-                return {}
+                answer = self._es.indices.get_settings(index=stream, filter_path=_UUIDS)
+            except ApiError as error:
+                if error.status_code in _NOT_TOLD:
+                    return {}
+                raise
         with reading(f"Looking up {stream}"):
             return {name: index["settings"]["index"]["uuid"] for name, index in answer.items()}
 
@@ -108,7 +112,7 @@ class BackingIndices:
             return
         searches = [part for name in names for part in ({"index": name}, _SEARCH)]
         with translated(f"Looking up {stream}"):
-            answers = self._es.msearch(searches=searches)["responses"]
+            answers = self._es.msearch(index=stream, searches=searches)["responses"]
         with reading(f"Looking up {stream}"):
             for name, answer in zip(names, answers, strict=True):
                 if "error" not in answer and not (answer["timed_out"] or answer["_shards"]["failed"]):

@@ -24,7 +24,7 @@ class Days:
             refresh=lambda **_: {"_shards": {"failed": 0}},
         )
 
-    def msearch(self, searches: list[dict[str, Any]]) -> dict[str, Any]:
+    def msearch(self, *, index: str, searches: list[dict[str, Any]]) -> dict[str, Any]:
         return {"responses": [self._answer(part["index"]) for part in searches[::2]]}
 
     def _answer(self, name: str) -> dict[str, Any]:
