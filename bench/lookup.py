@@ -17,6 +17,7 @@ from statistics import median
 from elasticsearch import Elasticsearch
 
 from anthropic_metrics.documents.identity import Prepared
+from anthropic_metrics.elastic.backing_indices import BackingIndices
 from anthropic_metrics.elastic.lookup import stored_copies, stored_hashes
 from anthropic_metrics.embedded import EmbeddedElasticsearch
 from anthropic_metrics.kernel.ranges import Range
@@ -31,7 +32,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 AIM = 1.25
 MONTH = timedelta(days=DAYS)
 
-Ask = Callable[[Elasticsearch, str, Range], int]
+Ask = Callable[[Elasticsearch, str, Range, str | None], int]
 # The documents of each backing index, the oldest first, by how many indices there are.
 Contents = Callable[[list[Prepared], int], Iterator[list[Prepared]]]
 
@@ -75,7 +76,8 @@ def _measured(contents: Contents) -> list[Figure]:
     ):
         ready = documents(api, server.url)
         counts = [_fill(es, server.url, indices, contents(ready, indices)) for indices in INDICES]
-        return [_figure(es, *asked, counts) for asked in ASKED]
+        backing = BackingIndices(es)
+        return [_figure(es, backing, *asked, counts) for asked in ASKED]
 
 
 def _fill(es: Elasticsearch, url: str, indices: int, contents: Iterator[list[Prepared]]) -> int:
@@ -94,12 +96,12 @@ def _fill(es: Elasticsearch, url: str, indices: int, contents: Iterator[list[Pre
     return count
 
 
-def _copies(es: Elasticsearch, name: str, window: Range) -> int:
-    return len(stored_copies(es, name, window, {}))
+def _copies(es: Elasticsearch, name: str, window: Range, indices: str | None) -> int:
+    return len(stored_copies(es, name, window, {}, indices=indices))
 
 
-def _hashes(es: Elasticsearch, name: str, window: Range) -> int:
-    hashes = stored_hashes(es, name, window, {})
+def _hashes(es: Elasticsearch, name: str, window: Range, indices: str | None) -> int:
+    hashes = stored_hashes(es, name, window, {}, indices=indices)
     assert hashes is not None
     return hashes.total()
 
@@ -107,9 +109,14 @@ def _hashes(es: Elasticsearch, name: str, window: Range) -> int:
 ASKED = (("an hour", HOUR, _copies), ("a day", DAY, _copies), ("a day's hashes", DAY, _hashes))
 
 
-def _figure(es: Elasticsearch, name: str, length: timedelta, ask: Ask, counts: list[int]) -> Figure:
+def _figure(
+    es: Elasticsearch, backing: BackingIndices, name: str, length: timedelta, ask: Ask, counts: list[int]
+) -> Figure:
     window = Range(END - length, END)
-    rounds = [[_milliseconds(es, indices, window, ask) for indices in INDICES] for _ in range(WARM + ROUNDS)]
+    streams = [stream(f"n{indices}") for indices in INDICES]
+    rounds = [
+        [_milliseconds(es, backing, each, window, ask) for each in streams] for _ in range(WARM + ROUNDS)
+    ]
     few, many = (median(column) for column in zip(*rounds[WARM:], strict=True))
     ratio = median(theirs / own for own, theirs in rounds[WARM:])
     each = (many - few) / (INDICES[1] - INDICES[0])
@@ -122,9 +129,9 @@ def _figure(es: Elasticsearch, name: str, length: timedelta, ask: Ask, counts: l
     )
 
 
-def _milliseconds(es: Elasticsearch, indices: int, window: Range, ask: Ask) -> float:
+def _milliseconds(es: Elasticsearch, backing: BackingIndices, name: str, window: Range, ask: Ask) -> float:
     started = time.perf_counter()
-    found = ask(es, stream(f"n{indices}"), window)
+    found = ask(es, name, window, backing.holding(name, window))
     taken = time.perf_counter() - started
     assert found == AN_HOUR * ((window.end - window.start) // HOUR)
     return taken * 1e3
