@@ -18,6 +18,8 @@ WINDOW_ROWS = 12_000
 RUN_ROWS = 4_000
 # The most that windows grow by from one to the next: a quiet night must not fetch a week of busy days.
 GROWTH = 4
+# After an answer that is too large, the next window is so many times smaller.
+_SHRINK = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +63,25 @@ def next_density(before: float | None, seen: float, width: Width) -> float:
     """Rows per bucket to expect of the next window, after one with `seen` that was sized for `before`."""
     expected = WINDOW_ROWS / FIRST_WINDOW[width] if before is None else before
     return max(seen, expected / GROWTH)
+
+
+class WindowSize:
+    """How large a window of one report may be, learned from the windows before it."""
+
+    def __init__(self, width: Width) -> None:
+        self._width = width
+        self._density: float | None = None  # rows per bucket that the next window is sized for
+
+    def newest(self, time_range: Range) -> Range:
+        """`newest_window` by the density last seen."""
+        return newest_window(time_range, self._width, self._density)
+
+    def saw(self, rows: int, buckets: int) -> None:
+        """A window was read that had so many rows in so many buckets."""
+        self._density = next_density(self._density, rows / buckets, self._width)
+
+    def shrinks(self, window: Range) -> bool:
+        """The answer about `window` was too large: whether there is a smaller one, which is the next."""
+        buckets = (window.end - window.start) // WIDTHS[self._width]
+        self._density = _SHRINK * WINDOW_ROWS / buckets
+        return buckets > 1

@@ -15,7 +15,7 @@ from anthropic_metrics.kernel.frame import Frame
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.jobs import SWEEP_EVERY, Job, Kind
 from anthropic_metrics.kernel.newest import Newest
-from anthropic_metrics.kernel.plan import WINDOW_ROWS, newest_window, next_density
+from anthropic_metrics.kernel.plan import WindowSize
 from anthropic_metrics.kernel.ports import NO_TERMS, Documents, Progress, Sink
 from anthropic_metrics.kernel.questions import Questions
 from anthropic_metrics.kernel.ranges import DAY, Range, floor
@@ -54,7 +54,7 @@ class PeoplePoller:
         self._inventory = inventory
         self._clock = clock
         self._reader = Reader(client)
-        self._density: float | None = None  # rows a day that the next part is sized for
+        self._size = WindowSize("1d")
         self._newest = Newest()
         self._writing = threading.Lock()
 
@@ -159,17 +159,15 @@ class PeoplePoller:
         """The range in parts, the newest first, whose rows fit in memory by the density last seen."""
         end = time_range.end
         while time_range.start < end:
-            wanted = newest_window(Range(time_range.start, end), "1d", self._density)
-            count = (wanted.end - wanted.start) // DAY
+            wanted = self._size.newest(Range(time_range.start, end))
             now, start = self._clock(), self._newest.ask()
             try:
                 days = self._reader.days(wanted, now, persons, tally)
             except AnswerTooLarge:
-                if count == 1:
+                if not self._size.shrinks(wanted):
                     raise
-                self._density = 4 * WINDOW_ROWS / count
                 continue
-            self._density = next_density(self._density, self._reader.rows / count, "1d")
+            self._size.saw(self._reader.rows, (wanted.end - wanted.start) // DAY)
             yield _Part(wanted, now, start, self._built(days, now, persons, tally))
             end = wanted.start
 

@@ -11,8 +11,8 @@ from anthropic_metrics.admin_api.pages import read_buckets
 from anthropic_metrics.errors import AnswerTooLarge, BadRequest
 from anthropic_metrics.kernel.inventory import Inventory
 from anthropic_metrics.kernel.newest import Answer, Newest
-from anthropic_metrics.kernel.plan import WINDOW_ROWS, newest_window, next_density
-from anthropic_metrics.kernel.ranges import WIDTHS, Range
+from anthropic_metrics.kernel.plan import WindowSize
+from anthropic_metrics.kernel.ranges import Range
 from anthropic_metrics.kernel.tally import Tally
 from anthropic_metrics.reports.age_limit import AgeLimit
 from anthropic_metrics.reports.buckets import Answers, Fresh, answer_digest, other_currencies
@@ -54,7 +54,7 @@ class ReportReader:
         self._clock = clock
         self._has_money = "currency" in view.row.model_fields
         self._age_limit = AgeLimit(view, self._answers)
-        self._density: float | None = None  # rows per bucket that the next window is sized for
+        self._size = WindowSize(view.width)
 
     def windows(
         self, time_range: Range, tally: Tally, priority: Priority, *, verify: bool
@@ -64,18 +64,16 @@ class ReportReader:
         With `verify`, buckets whose answer is unchanged have to be compared, too. Raises what the client
         raises.
         """
-        width, end = self._view.width, time_range.end
+        end = time_range.end
         start = time_range.start if verify else self._age_limit.start(time_range, self._clock())
         while start < end:
-            wanted = newest_window(Range(start, end), width, self._density)
+            wanted = self._size.newest(Range(start, end))
             now = self._clock()
             try:
                 window = self._read(wanted, now, tally, priority, verify)
             except AnswerTooLarge:
-                buckets = (wanted.end - wanted.start) // WIDTHS[width]
-                if buckets == 1:
+                if not self._size.shrinks(wanted):
                     raise
-                self._density = 4 * WINDOW_ROWS / buckets
                 continue
             except BadRequest as refusal:
                 start = self._age_limit.find(wanted, refusal, now, tally, is_newest=end == time_range.end)
@@ -94,8 +92,7 @@ class ReportReader:
         # Before these answers are called unchanged: from here on no older one is written in their place.
         answer = self._newest.read(start, [bucket.start for bucket in buckets])
         if buckets:
-            rows = sum(bucket.count for bucket in buckets)
-            self._density = next_density(self._density, rows / len(buckets), self._view.width)
+            self._size.saw(sum(bucket.count for bucket in buckets), len(buckets))
         fresh = []
         for bucket in buckets:
             if bucket.count:
