@@ -88,6 +88,11 @@ def of_system(error: OSError, raised: RetryLater) -> MetricsError:
     return raised if error.errno in _PASSING else ConfigError(raised.message, cure=raised.cure)
 
 
+def not_written(what: str, error: OSError) -> MetricsError:
+    """`of_system` for a file or folder that somebody named to write to."""
+    return of_system(error, RetryLater(f"{what} cannot be written: {error.strerror or error}"))
+
+
 class WrongOrganization(MetricsError):
     """The Admin API names another organization than the streams or the configuration have for this key."""
 

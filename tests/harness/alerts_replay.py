@@ -74,6 +74,7 @@ class Watched:
     rule: Rule
     delay: int = 1
     ours: bool = True
+    organization: str = ""
 
     @property
     def key(self) -> str:

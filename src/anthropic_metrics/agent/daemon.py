@@ -116,9 +116,9 @@ class Overdue:
 def _why_it_waits(agent: Agent, job_id: str) -> str:
     """What the job that runs under this id waits for, or one that follows it; empty where none waits."""
     organization, _, name = job_id.removesuffix(FIRST_TURN).partition(": ")
-    own = [job for job in agent.jobs if job.organization == organization]
     waits = agent.runtime.health[organization].under_way()
-    chains = (chain_of(own, job) for job in own if job.name == name)
+    own = (job for job in agent.jobs if (job.organization, job.name) == (organization, name))
+    chains = (chain_of(agent.jobs, job) for job in own)
     return next(filter(None, (waits.get(job.name) for chain in chains for job in chain)), "")
 
 

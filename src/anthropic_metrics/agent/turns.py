@@ -90,8 +90,7 @@ class Turns:
                 del self._waiting[_key(each)]
         for each in free:
             if not self._agent.stop.is_set():
-                own = [other for other in self._agent.jobs if other.organization == each.organization]
-                self._start(chain_of(own, each))
+                self._start(chain_of(self._agent.jobs, each))
 
     def _awaited(self, job: Job) -> list[Job]:
         """The jobs whose first turn it waits for."""

@@ -29,7 +29,7 @@ from anthropic_metrics.cli.organizations import OrganizationOption, with_organiz
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect
-from anthropic_metrics.errors import ConfigError, RetryLater, of_system
+from anthropic_metrics.errors import ConfigError, not_written
 from anthropic_metrics.kibana.client import KibanaClient
 from anthropic_metrics.quoting import quoted
 from anthropic_metrics.versions import OLDEST_ELASTIC, OLDEST_TEXT
@@ -258,7 +258,7 @@ def export(
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise of_system(error, RetryLater(f"{folder}: cannot be written: {error.strerror}")) from None
+        raise not_written(f"{folder}:", error) from None
     say(f"{len(files)} files in {folder}")
     for rule, why in left_out(settings):
         say(f"{rule.key} is off and left out: {why}.")

@@ -15,7 +15,7 @@ from anthropic_metrics.cli.late import NamingGroup
 from anthropic_metrics.cli.render import Answer, Column, Layout, answers, say
 from anthropic_metrics.config.load import load_with_origins
 from anthropic_metrics.config.problems import KEYS, Key, dotted, is_secret
-from anthropic_metrics.errors import ConfigError, RetryLater, of_system
+from anthropic_metrics.errors import ConfigError, not_written
 
 VALUES = Layout("configuration", Column("key"), Column("value"), Column("origin"))
 CHECKED = Layout("checked", Column("what"), Column("result"))
@@ -51,8 +51,7 @@ def init(
     except FileExistsError:
         raise ConfigError(f"--output: {output} exists; name another file") from None
     except OSError as error:
-        why = f"--output: {output} cannot be written: {error.strerror}"
-        raise of_system(error, RetryLater(why)) from None
+        raise not_written(f"--output: {output}", error) from None
     named = "" if output == Path("config.yaml") else f" --config {shlex.quote(str(output))}"
     say(NEXT.format(output=output, named=named))
 

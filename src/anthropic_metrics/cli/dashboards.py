@@ -20,7 +20,7 @@ from anthropic_metrics.cli.organizations import OrganizationOption, owner_of
 from anthropic_metrics.cli.render import say
 from anthropic_metrics.config import Config
 from anthropic_metrics.elastic.connect import Client, connect
-from anthropic_metrics.errors import ConfigError, RetryLater, of_system
+from anthropic_metrics.errors import ConfigError, not_written
 from anthropic_metrics.kernel.datasets import PEOPLE, stream_name
 from anthropic_metrics.kibana.ask import TimeRange, ask, opened
 from anthropic_metrics.kibana.definitions import Dashboard, load_bundle
@@ -171,4 +171,4 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise of_system(error, RetryLater(f"--output: {path} cannot be written: {error.strerror}")) from None
+        raise not_written(f"--output: {path}", error) from None

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from anthropic_metrics.errors import ConfigError, RetryLater, of_system
+from anthropic_metrics.errors import ConfigError, not_written
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -39,8 +39,7 @@ def save(path: Path, content: bytes, *, overwrite: bool) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        why = f"--output: {path} cannot be written: {error.strerror or error}"
-        raise of_system(error, RetryLater(why)) from None
+        raise not_written(f"--output: {path}", error) from None
     finally:
         with suppress(OSError):
             partial.unlink()

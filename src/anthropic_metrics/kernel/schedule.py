@@ -12,13 +12,15 @@ from typing import Protocol, TypeVar
 
 
 class Scheduled(Protocol):
-    """What a job says about its turns. `after` names the job whose every run it follows.
+    """What a job says about its turns. `after` names the job of its organization whose every run it follows.
 
-    Names are unique within an organization: ask about the jobs of one.
+    Names are unique within an organization: but for `chain_of`, ask about the jobs of one.
     """
 
     @property
     def name(self) -> str: ...
+    @property
+    def organization(self) -> str: ...
     @property
     def interval(self) -> timedelta: ...
     @property
@@ -66,9 +68,9 @@ def _leaders(jobs: Sequence[J]) -> list[J]:
 
 
 def chain_of(jobs: Sequence[J], job: J) -> tuple[J, ...]:
-    """The job and all that follow it, in the order in which they run."""
+    """The job and all of its organization that follow it, in the order in which they run."""
     chain = [job]
     for follower in jobs:
-        if follower.after == job.name:
+        if (follower.organization, follower.after) == (job.organization, job.name):
             chain += chain_of(jobs, follower)
     return tuple(chain)
