@@ -101,6 +101,10 @@ class MemoryQuestions:
         *,
         terms: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[datetime, dict[str, float]]:
+        return self.spent(stream, span, by, field)
+
+    def spent(self, stream: str, span: Range, by: str, field: str) -> dict[datetime, dict[str, float]]:
+        """What `amounts` answers, of all organizations and terms."""
         raise NotImplementedError
 
     def used(

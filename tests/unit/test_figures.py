@@ -36,17 +36,7 @@ class Streams(MemoryQuestions):
     away = False
     begins: datetime | None = None
 
-    def amounts(
-        self,
-        stream: str,
-        organization_id: str,
-        span: Range,
-        width: timedelta,
-        by: str,
-        field: str,
-        *,
-        terms: Mapping[str, Sequence[str]] | None = None,
-    ) -> dict[datetime, dict[str, float]]:
+    def spent(self, stream: str, span: Range, by: str, field: str) -> dict[datetime, dict[str, float]]:
         assert field == "anthropic.spend.amount_usd"
         today = period_of(NOW, "daily")
         if span == today:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -27,17 +26,7 @@ class Spend(MemoryQuestions):
 
     first: date | None = None
 
-    def amounts(
-        self,
-        stream: str,
-        organization_id: str,
-        span: Range,
-        width: timedelta,
-        by: str,
-        field: str,
-        *,
-        terms: Mapping[str, Sequence[str]] | None = None,
-    ) -> dict[datetime, dict[str, float]]:
+    def spent(self, stream: str, span: Range, by: str, field: str) -> dict[datetime, dict[str, float]]:
         days = (datetime(2026, 10, 1, tzinfo=UTC) + n * timedelta(days=1) for n in range(56))
         held = (day for day in days if self.first is not None and day.date() >= self.first)
         return {

@@ -27,7 +27,7 @@ from tests.harness.memory_streams import NOW, small_wire
 
 
 class NoSpend(MemoryQuestions):
-    def amounts(self, *_: object, **__: object) -> dict[datetime, dict[str, float]]:
+    def spent(self, *_: object, **__: object) -> dict[datetime, dict[str, float]]:
         return {}
 
 

@@ -40,17 +40,7 @@ class Spent(MemoryQuestions):
     sums_of: Mapping[tuple[str, bool], dict[str, float]] = field(default_factory=dict)
     uses: dict[str, Used] = field(default_factory=dict)
 
-    def amounts(
-        self,
-        stream: str,
-        organization_id: str,
-        span: Range,
-        width: timedelta,
-        by: str,
-        field: str,
-        *,
-        terms: Mapping[str, Sequence[str]] | None = None,
-    ) -> dict[datetime, dict[str, float]]:
+    def spent(self, stream: str, span: Range, by: str, field: str) -> dict[datetime, dict[str, float]]:
         found = self.sums_of.get((by, span.start < WEEK.start), {})
         return {span.start: found} if found and stream.endswith("spend-default") else {}
 
@@ -66,17 +56,7 @@ class Begun(MemoryQuestions):
 
     first: datetime = NOW
 
-    def amounts(
-        self,
-        stream: str,
-        organization_id: str,
-        span: Range,
-        width: timedelta,
-        by: str,
-        field: str,
-        *,
-        terms: Mapping[str, Sequence[str]] | None = None,
-    ) -> dict[datetime, dict[str, float]]:
+    def spent(self, stream: str, span: Range, by: str, field: str) -> dict[datetime, dict[str, float]]:
         begin = max(floor(self.first, DAY), ceil(span.start, DAY))
         days = range(max((min(span.end, NOW) - begin).days, 0))
         return {begin + n * DAY: {"billed": 1.0} for n in days}

@@ -52,17 +52,7 @@ class Streams(MemoryQuestions):
     ) -> Iterator[tuple[str, Row]]:
         return ((each.id, each.source) for each in self.created.values())
 
-    def amounts(
-        self,
-        stream: str,
-        organization_id: str,
-        span: Range,
-        width: timedelta,
-        by: str,
-        field: str,
-        *,
-        terms: Mapping[str, Sequence[str]] | None = None,
-    ) -> dict[datetime, dict[str, float]]:
+    def spent(self, stream: str, span: Range, by: str, field: str) -> dict[datetime, dict[str, float]]:
         if self.first is None:
             return {}
         begin = max(floor(self.first, DAY), floor(span.start, DAY))
